@@ -1,0 +1,1 @@
+"""Accounts: companies, contacts, ownership in time, subscriptions."""

@@ -1,0 +1,1 @@
+"""Activities: calls, mails, meetings, notes, tasks."""

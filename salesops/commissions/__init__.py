@@ -1,0 +1,1 @@
+"""Commissions: plans, quotas, credits, statements, payroll files."""

@@ -1,0 +1,1 @@
+"""Connectors: sources, imports, mappings, the shelf."""

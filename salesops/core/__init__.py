@@ -1,0 +1,1 @@
+"""Core: Django glue without a business noun."""

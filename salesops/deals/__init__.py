@@ -1,0 +1,1 @@
+"""Deals: deals, lines, products, splits, stages, the board."""

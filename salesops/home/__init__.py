@@ -1,0 +1,1 @@
+"""Home: the rep's day, the manager's desk, the account page."""

@@ -1,0 +1,1 @@
+"""Jobs: job rows, leases, progress, schedules."""

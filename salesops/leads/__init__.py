@@ -1,0 +1,1 @@
+"""Leads: leads and who they were assigned to."""

@@ -1,0 +1,1 @@
+"""People: users, roles, functions, reporting line in time, hours, leave."""

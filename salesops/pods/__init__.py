@@ -1,0 +1,1 @@
+"""Pods: pods, memberships in time, segments, territories; what an actor may see."""

@@ -1,0 +1,1 @@
+"""Values: money, currency, rates of exchange, periods, outcomes. Pure Python, no Django."""
