@@ -299,6 +299,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 DJANGO_TABLES2_TEMPLATE = "parts/table.html"
+DJANGO_TABLES2_TABLE_ATTRS = {"class": "table"}
 
 UNFOLD = {
     "SITE_TITLE": "Salesops",

@@ -4,6 +4,18 @@ from django.contrib import admin
 from django.urls import include, path
 
 urlpatterns = [
+    path("", include("salesops.home.urls")),
+    path("people/", include("salesops.people.urls")),
+    path("pods/", include("salesops.pods.urls")),
+    path("accounts/", include("salesops.accounts.urls")),
+    path("leads/", include("salesops.leads.urls")),
+    path("deals/", include("salesops.deals.urls")),
+    path("activities/", include("salesops.activities.urls")),
+    path("commissions/", include("salesops.commissions.urls")),
+    path("imports/", include("salesops.connectors.urls")),
+    path("jobs/", include("salesops.jobs.urls")),
+    path("notices/", include("salesops.notices.urls")),
+    path("audit/", include("salesops.audit.urls")),
     path("admin/", admin.site.urls),
     path("account/", include("allauth.urls")),
     path("i18n/", include("django.conf.urls.i18n")),

@@ -1,0 +1,64 @@
+"""Fields that keep exact values on every database."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class ExactDecimalField(models.CharField):
+    """An exact decimal kept as text: rates, weights, exchange rates. SQLite would keep a DecimalField as a float.
+
+    Values are canonical plain decimals (no exponent, no needless zeros), so equal numbers are equal text. Not for
+    ordering or arithmetic in SQL; money is integer minor units instead.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("max_length", 40)
+        super().__init__(*args, **kwargs)
+
+    @staticmethod
+    def canonical(value: Decimal | int | str) -> str:
+        """Write a number the one way it is stored; raises ValueError for what is not a finite number."""
+        try:
+            number = Decimal(str(value).strip())
+        except InvalidOperation as error:
+            raise ValueError(f"{value!r} is not a number") from error
+        if not number.is_finite():
+            raise ValueError(f"{value!r} is not a finite number")
+        text = format(number.normalize(), "f")
+        return "0" if text in {"-0", ""} else text
+
+    def from_db_value(self, value: str | None, expression: Any, connection: Any) -> Decimal | None:
+        """Text to Decimal; empty is nothing."""
+        return Decimal(value) if value not in (None, "") else None
+
+    def to_python(self, value: Any) -> Decimal | None:
+        """Anything a form or a fixture gives to Decimal."""
+        if value is None or value == "":
+            return None
+        try:
+            return Decimal(self.canonical(value))
+        except ValueError as error:
+            raise ValidationError(_("“%(value)s” is not a number."), params={"value": value}) from error
+
+    def get_prep_value(self, value: Any) -> str | None:
+        """Decimal to canonical text."""
+        if value is None or value == "":
+            return None if self.null else ""
+        if isinstance(value, float):
+            raise TypeError("give a Decimal or text, not a float: a float is not exact")
+        return self.canonical(value)
+
+    def value_to_string(self, obj: models.Model) -> str:
+        """For serialisation."""
+        return self.get_prep_value(self.value_from_object(obj)) or ""
+
+    def formfield(self, **kwargs: Any) -> forms.Field | None:  # type: ignore[override]  # CharField promises a CharField
+        """A plain decimal input."""
+        return models.Field.formfield(self, **{"form_class": forms.DecimalField, **kwargs})

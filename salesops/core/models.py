@@ -1,0 +1,110 @@
+"""Abstract models and rows without a business noun: what is held in time, saved views, posted forms, feature switches."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Self, TypeVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+ModelT = TypeVar("ModelT", bound=models.Model)
+
+
+def held_on(day: date, prefix: str = "") -> Q:
+    """The condition for rows held on a day: start_on <= day < end_on, an open end counts."""
+    return Q(**{f"{prefix}start_on__lte": day}) & (
+        Q(**{f"{prefix}end_on__isnull": True}) | Q(**{f"{prefix}end_on__gt": day})
+    )
+
+
+def held_during(start: date, end: date, prefix: str = "") -> Q:
+    """The condition for rows held at any time in the half-open range [start, end)."""
+    return Q(**{f"{prefix}start_on__lt": end}) & (
+        Q(**{f"{prefix}end_on__isnull": True}) | Q(**{f"{prefix}end_on__gt": start})
+    )
+
+
+class HeldInTimeQuerySet(models.QuerySet[ModelT]):
+    """Rows with a half-open range of days."""
+
+    def on(self, day: date) -> Self:
+        """Rows held on this day."""
+        return self.filter(held_on(day))
+
+    def during(self, start: date, end: date) -> Self:
+        """Rows held at any time in [start, end)."""
+        return self.filter(held_during(start, end))
+
+
+class HeldInTime(models.Model):
+    """A fact with a first day and the day it no longer holds (half-open; empty means until further notice)."""
+
+    start_on = models.DateField(_("from"))
+    end_on = models.DateField(
+        _("until"), null=True, blank=True, help_text=_("The first day on which it no longer holds.")
+    )
+
+    class Meta:
+        abstract = True
+
+    @staticmethod
+    def range_constraint(table: str) -> models.CheckConstraint:
+        """The check each such table carries: it ends after it starts."""
+        return models.CheckConstraint(
+            condition=Q(end_on__isnull=True) | Q(end_on__gt=F("start_on")), name=f"{table}_ends_after_start"
+        )
+
+
+class SavedView(models.Model):
+    """A list's filter, sorting and columns under a name, kept by a person and optionally shared with all.
+
+    `owner_id` is a user's id without a foreign key: users live in a room above.
+    """
+
+    owner_id = models.BigIntegerField(_("owner"), db_index=True)
+    page = models.CharField(_("page"), max_length=80)
+    name = models.CharField(_("name"), max_length=80)
+    query = models.TextField(_("query"), blank=True)
+    is_shared = models.BooleanField(_("shared"), default=False)
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+
+    class Meta:
+        ordering = ["position", "name"]
+        verbose_name, verbose_name_plural = _("saved view"), _("saved views")
+        constraints = [models.UniqueConstraint(fields=["owner_id", "page", "name"], name="core_savedview_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PostedForm(models.Model):
+    """A form that was posted once: the same form key posted again leads to the first result instead of a second row."""
+
+    key = models.UUIDField(primary_key=True)
+    actor_id = models.BigIntegerField()
+    posted_at = models.DateTimeField(db_index=True)
+    location = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("posted form"), _("posted forms")
+
+    def __str__(self) -> str:
+        return str(self.key)
+
+
+class FeatureSwitch(models.Model):
+    """A part of the portal that administrators can turn off."""
+
+    code = models.SlugField(_("code"), unique=True)
+    label = models.CharField(_("label"), max_length=120)
+    description = models.TextField(_("description"), blank=True)
+    is_on = models.BooleanField(_("on"), default=True)
+
+    class Meta:
+        ordering = ["code"]
+        verbose_name, verbose_name_plural = _("feature switch"), _("feature switches")
+
+    def __str__(self) -> str:
+        return self.label

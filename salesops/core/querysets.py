@@ -1,0 +1,61 @@
+"""The one window: every read starts at `Model.objects.visible_to(actor)`."""
+
+from __future__ import annotations
+
+from typing import Any, Self, TypeVar
+
+from django.db import models
+from django.http import Http404
+
+from salesops.core.actor import Actor, Noun, Scope
+
+ModelT = TypeVar("ModelT", bound=models.Model)
+
+
+class ScopedQuerySet(models.QuerySet[ModelT]):
+    """A queryset that knows what an actor may see. Each room says how, in `scoped`."""
+
+    noun: Noun = Noun.WORK
+
+    def visible_to(self, actor: Actor) -> Self:
+        """Keep the rows the actor may see; nothing at all for an unknown role."""
+        scope = actor.sight(self.noun)
+        if scope >= Scope.ALL:
+            return self
+        if scope <= Scope.TOTALS:
+            return self.none()
+        return self.scoped(actor, scope)
+
+    def scoped(self, actor: Actor, scope: Scope) -> Self:
+        """Narrow to OWN, POD or TREE. A room that does not say how shows nothing."""
+        return self.none()
+
+    def get_for(self, actor: Actor, **lookup: Any) -> ModelT:
+        """Fetch one row the actor may see. What is not theirs does not exist: raises Http404."""
+        try:
+            return self.visible_to(actor).get(**lookup)
+        except (self.model.DoesNotExist, ValueError, OverflowError) as error:
+            raise Http404 from error
+
+
+class OwnedByPeopleQuerySet(ScopedQuerySet[ModelT]):
+    """Rows that belong to one person (`person` column): own, or the tree's."""
+
+    person_column = "person_id"
+
+    def scoped(self, actor: Actor, scope: Scope) -> Self:
+        """OWN and POD: the actor's rows. TREE: also those of everyone below."""
+        ids = actor.people_ids if scope >= Scope.TREE else {actor.user_id}
+        return self.filter(**{f"{self.person_column}__in": ids})
+
+
+class WorkQuerySet(ScopedQuerySet[ModelT]):
+    """Leads, deals, accounts: rows with an `owner` and a `pod`."""
+
+    noun = Noun.WORK
+
+    def scoped(self, actor: Actor, scope: Scope) -> Self:
+        """OWN: what the actor owns. POD: also what the actor's pods hold. TREE: also everyone's below and their pods'."""
+        people = actor.people_ids if scope >= Scope.TREE else {actor.user_id}
+        pods = actor.all_pod_ids if scope >= Scope.TREE else actor.pod_ids if scope >= Scope.POD else set()
+        return self.filter(models.Q(owner_id__in=people) | models.Q(pod_id__in=pods))

@@ -1,0 +1,90 @@
+"""What all tests share: the cast, clients that are logged in, a clock that stands still, fast password hashes."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+# Before Django reads its settings: a data folder of its own for each test process.
+os.environ.setdefault("SALESOPS_DATA", tempfile.mkdtemp(prefix="salesops-tests-"))
+os.environ.setdefault("STATICFILES_STORAGE", "django.contrib.staticfiles.storage.StaticFilesStorage")
+
+import pytest
+import time_machine
+from django.db import connection
+from django.db.backends.base.operations import BaseDatabaseOperations
+from django.test import Client
+
+from tests.cast import NOW, Cast, make_cast
+
+
+@pytest.fixture(autouse=True)
+def _fast_and_local(settings: Any) -> None:
+    """Cheap password hashes, mail and cache in memory, English."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _flush_past_the_guards() -> Iterator[None]:
+    """Let transactional tests empty append-only tables, which the product itself never can."""
+    original = BaseDatabaseOperations.execute_sql_flush
+
+    def flush(self: BaseDatabaseOperations, sql_list: list[str]) -> None:
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute("SET session_replication_role = replica")
+                try:
+                    original(self, sql_list)
+                finally:
+                    cursor.execute("SET session_replication_role = DEFAULT")
+                return
+            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            triggers = cursor.fetchall()
+            for name, _sql in triggers:
+                cursor.execute(f"DROP TRIGGER {name}")
+            original(self, sql_list)
+            for _name, sql in triggers:
+                cursor.execute(sql)
+
+    BaseDatabaseOperations.execute_sql_flush = flush  # type: ignore[method-assign]
+    yield
+    BaseDatabaseOperations.execute_sql_flush = original  # type: ignore[method-assign]
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    """The people and pods of tests/cast.py."""
+    return make_cast()
+
+
+@pytest.fixture
+def frozen() -> Iterator[time_machine.Traveller]:
+    """Stop the clock at NOW."""
+    with time_machine.travel(NOW, tick=False) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def client_of(cast: Cast, frozen: time_machine.Traveller) -> Callable[[str], Client]:
+    """A browser in which a person of the cast is logged in, with the second factor given."""
+
+    def log_in(name: str) -> Client:
+        client = Client()
+        client.force_login(cast.people[name], backend="allauth.account.auth_backends.AuthenticationBackend")
+        session = client.session
+        session["account_authentication_methods"] = [
+            {"method": "password", "at": NOW.timestamp()},
+            {"method": "mfa", "type": "totp", "at": NOW.timestamp()},
+        ]
+        session.save()
+        return client
+
+    return log_in
