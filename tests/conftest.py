@@ -1,15 +1,8 @@
-"""What all tests share: the cast, clients that are logged in, a clock that stands still, fast password hashes."""
+"""What all tests share: the cast, clients that are logged in, a clock that stands still."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterator
-from typing import Any
-
-# Before Django reads its settings: a data folder of its own for each test process.
-os.environ.setdefault("SALESOPS_DATA", tempfile.mkdtemp(prefix="salesops-tests-"))
-os.environ.setdefault("STATICFILES_STORAGE", "django.contrib.staticfiles.storage.StaticFilesStorage")
 
 import pytest
 import time_machine
@@ -18,18 +11,6 @@ from django.db.backends.base.operations import BaseDatabaseOperations
 from django.test import Client
 
 from tests.cast import NOW, Cast, make_cast
-
-
-@pytest.fixture(autouse=True)
-def _fast_and_local(settings: Any) -> None:
-    """Cheap password hashes, mail and cache in memory, English."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    }
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,0 +1,21 @@
+"""The portal's settings as the tests use them: a data folder of their own, cheap password hashes, mail in memory."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+if "SALESOPS_TEST_DATA" not in os.environ:
+    os.environ["SALESOPS_TEST_DATA"] = tempfile.mkdtemp(prefix="salesops-tests-")
+    atexit.register(shutil.rmtree, os.environ["SALESOPS_TEST_DATA"], ignore_errors=True)
+# Each parallel test process gets a folder, and with it a queue, of its own.
+os.environ["SALESOPS_DATA"] = os.path.join(
+    os.environ["SALESOPS_TEST_DATA"], os.environ.get("PYTEST_XDIST_WORKER", "main")
+)
+os.environ.setdefault("STATICFILES_STORAGE", "django.contrib.staticfiles.storage.StaticFilesStorage")
+
+from salesops.config.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
