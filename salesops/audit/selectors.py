@@ -1,0 +1,68 @@
+"""Reads the audit, always for an actor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db.models import Model
+
+from salesops.audit.models import AuditEntry, AuditHead
+from salesops.audit.querysets import AuditEntryQuerySet
+from salesops.audit.rules.chain import Check, Link, Problem
+from salesops.core.actor import Actor
+
+_COLUMNS = (
+    "sequence",
+    "at",
+    "actor_id",
+    "actor_name",
+    "action",
+    "subject_type",
+    "subject_id",
+    "subject_label",
+    "before",
+    "after",
+    "reason",
+    "request_id",
+    "previous_hash",
+    "entry_hash",
+)
+
+
+def entries_for(actor: Actor) -> AuditEntryQuerySet:
+    """The entries the actor may read, newest first."""
+    return AuditEntry.objects.visible_to(actor).order_by("-sequence")
+
+
+def history_of(actor: Actor, subject: Model) -> AuditEntryQuerySet:
+    """What happened to one row, newest first, for its timeline: nothing when the actor may not see the row itself.
+
+    The history of a row about pay is whole for whoever sees that row; on any other row entries about pay are left out
+    for those who do not see everybody's pay.
+    """
+    manager = type(subject)._default_manager
+    if hasattr(manager, "visible_to") and not manager.visible_to(actor).filter(pk=subject.pk).exists():
+        return AuditEntry.objects.none()
+    entries = AuditEntry.objects.about(subject._meta.label_lower, subject.pk)
+    return entries if subject._meta.app_label == "commissions" else entries.without_pay_unless(actor)
+
+
+def head() -> AuditHead | None:
+    """The end of the chain; `str()` of it is the anchor to keep somewhere else. None before the first entry."""
+    return AuditHead.objects.first()
+
+
+def links() -> Iterator[Link]:
+    """The whole chain in order, streamed."""
+    rows = AuditEntry.objects.order_by("sequence").values_list(*_COLUMNS)
+    for row in rows.iterator(chunk_size=2000):
+        yield Link(*row)
+
+
+def verify(*, anchors: set[str] | None = None) -> tuple[int, list[Problem]]:
+    """Walk the whole chain: the number of entries, and every problem. `anchors`: hashes that must occur in it."""
+    check = Check(anchors=set(anchors or ()))
+    for link in links():
+        check.see(link)
+    end = head()
+    return check.seen, check.finish(end.sequence if end else None, end.entry_hash if end else "")
