@@ -10,14 +10,13 @@ from typing import Final
 MATCH_NAME_LENGTH: Final = 200
 
 #: Legal forms that say nothing about who a company is, as whole words at the end of a folded name.
-_FORMS: Final = frozenset(
-    """
+_FORM_WORDS: Final = """
     inc incorporated corp corporation co company llc llp lp ltd limited plc pllc pty proprietary pte pvt private
     gmbh mbh ag kg kgaa ohg gbr ug ev eg se sa sas sasu sarl srl srls spa snc sca scs eurl
     bv nv vof cv ab aps as asa oy oyj oü kft zrt nyrt sro doo dd ad ood eood jsc pjsc ooo oao zao ltda lda slu sl
     sab kk gk bhd sdn tbk sàrl
-    """.split()
-)
+"""
+_FORMS: Final = frozenset(_FORM_WORDS.split())
 _PHRASES: Final = (" sp z oo", " sp zoo", " sà rl", " de cv", " kabushiki kaisha", " godo kaisha")
 #: What may be left hanging in front of a legal form: "Gekko & Co", "Weber und Co KG".
 _LINKS: Final = frozenset({"and", "und", "et", "og", "och"})

@@ -1,0 +1,382 @@
+"""Bringing many records from outside into a table: compare field by field, write what differs, say what happened.
+
+A room's `upsert_x` service turns its records into `Wanted` rows, loads the rows that exist, and hands both to
+`merge_rows`. One bad record never stops the others: it comes back as problems with its position and column.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.db import DataError, IntegrityError, models, transaction
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+ModelT = TypeVar("ModelT", bound=models.Model)
+RecordT = TypeVar("RecordT")
+
+#: Records looked up and written together: few statements, bounded memory.
+BATCH: Final = 1_000
+
+
+class Unset(enum.Enum):
+    """The type of UNSET."""
+
+    UNSET = "unset"
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+#: The source says nothing about this field: leave it alone. None and "" mean that the field is to be emptied.
+UNSET: Final = Unset.UNSET
+
+
+class Fate(enum.StrEnum):
+    """What became of one record."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordProblem:
+    """Why a record was refused: its position in the records given, the words, the field at fault ("" for the whole)."""
+
+    position: int
+    message: str | Promise
+    column: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOutcome:
+    """What became of the record at a position. `before` and `after` hold only the columns that differ.
+
+    `pk` is None for a refused record and for one that a preview would create; `note` says what a person should know,
+    such as a loose match.
+    """
+
+    position: int
+    fate: Fate
+    pk: int | None = None
+    label: str = ""
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+    note: str | Promise = ""
+
+
+@dataclass(slots=True)
+class UpsertResult:
+    """What an upsert did, or in a preview would do: one outcome for each record, and the problems of those refused."""
+
+    outcomes: list[RecordOutcome] = field(default_factory=list)
+    problems: list[RecordProblem] = field(default_factory=list)
+    _refused: set[int] = field(default_factory=set, repr=False)
+
+    def _count(self, fate: Fate) -> int:
+        return sum(outcome.fate is fate for outcome in self.outcomes)
+
+    @property
+    def created(self) -> int:
+        """How many records became new rows."""
+        return self._count(Fate.CREATED)
+
+    @property
+    def changed(self) -> int:
+        """How many records changed an existing row."""
+        return self._count(Fate.CHANGED)
+
+    @property
+    def unchanged(self) -> int:
+        """How many records said what was already so; nothing was written for them."""
+        return self._count(Fate.UNCHANGED)
+
+    @property
+    def refused(self) -> int:
+        """How many records were not taken; each has at least one problem."""
+        return len(self._refused)
+
+    @property
+    def pks(self) -> dict[int, int]:
+        """The row's key by position, for the records that have one."""
+        return {outcome.position: outcome.pk for outcome in self.outcomes if outcome.pk is not None}
+
+    def refuse(self, position: int, message: str | Promise, column: str = "") -> None:
+        """Add a problem; the first one of a record also gives it the outcome “refused”."""
+        if position not in self._refused:
+            self._refused.add(position)
+            self.outcomes.append(RecordOutcome(position, Fate.REFUSED))
+        self.problems.append(RecordProblem(position, message, column))
+
+    def is_refused(self, position: int) -> bool:
+        """Whether the record at this position has a problem."""
+        return position in self._refused
+
+    def in_order(self) -> UpsertResult:
+        """Sort outcomes and problems by position; gives itself back."""
+        self.outcomes.sort(key=lambda outcome: outcome.position)
+        self.problems.sort(key=lambda problem: problem.position)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One record as its row should become.
+
+    `key` finds the row among the existing ones; `values` are set on new and existing rows alike, by column name
+    (`owner_id`, not `owner`; leave out what is UNSET); `defaults` on new rows only.
+    """
+
+    position: int
+    key: Hashable
+    values: Mapping[str, Any]
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    note: str | Promise = ""
+
+
+@dataclass(slots=True)
+class Merged(Generic[ModelT]):
+    """A record that was taken, with its row: for what a service does next (ownership, assignments, audit)."""
+
+    position: int
+    row: ModelT
+    fate: Fate
+    before: dict[str, Any]
+    after: dict[str, Any]
+    note: str | Promise = ""
+
+
+def batches(records: Sequence[RecordT], size: int = BATCH) -> Iterator[list[tuple[int, RecordT]]]:
+    """Cut records into batches of (position, record)."""
+    for start in range(0, len(records), size):
+        yield list(enumerate(records[start : start + size], start=start))
+
+
+def values_given(record: object, names: Iterable[str]) -> dict[str, Any]:
+    """The named fields of a record, without those that are UNSET."""
+    given = {name: getattr(record, name) for name in names}
+    return {name: value for name, value in given.items() if value is not UNSET}
+
+
+def existing_by(
+    queryset: models.QuerySet[ModelT], column: str, values: Collection[Any], *, lock: bool = True
+) -> dict[Any, ModelT]:
+    """Load rows by a column in one query, locked in key order unless it is for a preview. Nothing asked, no query."""
+    if not values:
+        return {}
+    rows = queryset.filter(**{f"{column}__in": values}).order_by("pk")
+    if lock:
+        rows = rows.select_for_update(of=("self",))
+    return {getattr(row, column): row for row in rows}
+
+
+def merge_rows(
+    model: type[ModelT],
+    wanted: Sequence[Wanted],
+    existing: Mapping[Any, ModelT],
+    *,
+    result: UpsertResult,
+    preview: bool = False,
+    check: Callable[[ModelT], None] | None = None,
+) -> list[Merged[ModelT]]:
+    """Bring one batch into the table; adds outcomes and problems to `result` and gives the records taken.
+
+    Values are cleaned as the model's fields clean them; references must exist. Only columns that differ are written,
+    rows without a difference not at all, so the same records again write nothing. A key that comes twice is one row:
+    the later record wins. `check` may raise ValidationError for rules across fields. Call it inside a transaction, with
+    the existing rows locked; a preview writes nothing (and leaves changed values on the rows in memory only).
+    Takes one query for each reference column with new values and one statement for the new rows and one for the
+    changed ones, more only where the database refuses a row.
+    """
+    columns = {column.attname: column for column in model._meta.concrete_fields}
+    cleaned = _clean(columns, wanted, result)
+    _refuse_dangling(columns, cleaned, existing, result)
+
+    rows: dict[Hashable, ModelT] = {}
+    fates: list[Merged[ModelT]] = []
+    for want, values in cleaned:
+        if result.is_refused(want.position):
+            continue
+        row = rows.get(want.key) or existing.get(want.key)
+        is_new = row is None
+        if row is None:
+            row = model(**want.defaults)
+        before = {name: getattr(row, name) for name in values}
+        differing = [name for name, value in values.items() if is_new or before[name] != value]
+        for name in differing:
+            setattr(row, name, values[name])
+        try:
+            if check is not None and differing:
+                check(row)
+        except ValidationError as error:
+            for name in differing:
+                setattr(row, name, before[name])
+            _refuse_for(result, want.position, error)
+            continue
+        rows[want.key] = row
+        fate = Fate.CREATED if is_new else Fate.CHANGED if differing else Fate.UNCHANGED
+        fates.append(
+            Merged(
+                want.position,
+                row,
+                fate,
+                {} if is_new else {name: before[name] for name in differing},
+                {name: values[name] for name in differing},
+                want.note,
+            )
+        )
+
+    if not preview:
+        fates = _write(model, fates, result)
+    for merged in fates:
+        result.outcomes.append(
+            RecordOutcome(
+                merged.position,
+                merged.fate,
+                merged.row.pk,
+                str(merged.row),
+                merged.before,
+                merged.after,
+                merged.note,
+            )
+        )
+    return fates
+
+
+def _clean(
+    columns: Mapping[str, models.Field[Any, Any]], wanted: Sequence[Wanted], result: UpsertResult
+) -> list[tuple[Wanted, dict[str, Any]]]:
+    """Turn each value into what its column holds; refuse records with values that it cannot hold."""
+    cleaned = []
+    for want in wanted:
+        values: dict[str, Any] = {}
+        for name, value in want.values.items():
+            column = columns[name]
+            try:
+                if isinstance(value, str):
+                    _check_text(value)
+                if not column.is_relation:
+                    values[name] = column.clean(value, None)
+                elif value is None and not column.null:
+                    raise ValidationError(column.error_messages["null"])
+                else:
+                    values[name] = value
+            except ValidationError as error:
+                for message in error.messages:
+                    result.refuse(want.position, message, column.name)
+        if not result.is_refused(want.position):
+            cleaned.append((want, values))
+    return cleaned
+
+
+def _check_text(value: str) -> None:
+    """Refuse text that no database can keep."""
+    try:
+        if "\x00" not in value and (value.isascii() or value.encode()):
+            return
+    except UnicodeEncodeError:
+        pass
+    if value:
+        raise ValidationError(_("This text holds signs that cannot be kept."))
+
+
+def _refuse_dangling(
+    columns: Mapping[str, models.Field[Any, Any]],
+    cleaned: Sequence[tuple[Wanted, dict[str, Any]]],
+    existing: Mapping[Any, models.Model],
+    result: UpsertResult,
+) -> None:
+    """Refuse records that refer to rows which do not exist: one query for each reference column with new values."""
+    asked: dict[str, dict[Any, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for want, values in cleaned:
+        row = existing.get(want.key)
+        for name, value in values.items():
+            if columns[name].is_relation and value is not None and (row is None or getattr(row, name) != value):
+                asked[name][value].append(want.position)
+    for name, positions_of in asked.items():
+        column = columns[name]
+        known = set(
+            column.related_model._base_manager.filter(pk__in=positions_of).values_list("pk", flat=True)  # type: ignore[union-attr]  # a reference always names its model
+        )
+        for value, positions in positions_of.items():
+            if value not in known:
+                for position in positions:
+                    result.refuse(position, _("What this refers to does not exist."), column.name)
+
+
+def _refuse_for(result: UpsertResult, position: int, error: ValidationError) -> None:
+    """Turn a validation error into the problems of a record."""
+    if hasattr(error, "error_dict"):
+        for column, errors in error.error_dict.items():
+            for one in errors:
+                for message in one.messages:
+                    result.refuse(position, message, "" if column == "__all__" else column)
+    else:
+        for message in error.messages:
+            result.refuse(position, message)
+
+
+def _write(model: type[ModelT], fates: Sequence[Merged[ModelT]], result: UpsertResult) -> list[Merged[ModelT]]:
+    """Write new and changed rows in one statement each; where the database refuses, row by row to find the culprit."""
+    touched = [column.name for column in model._meta.concrete_fields if getattr(column, "auto_now", False)]
+    new = {id(merged.row): merged.row for merged in fates if merged.fate is Fate.CREATED}
+    changed: dict[int, ModelT] = {}
+    columns: set[str] = set()
+    for merged in fates:
+        if merged.fate is Fate.CHANGED and id(merged.row) not in new:
+            changed[id(merged.row)] = merged.row
+            columns.update(merged.before)
+    names = [column.name for column in model._meta.concrete_fields if column.attname in columns] + touched
+    refused: dict[int, ValidationError] = {}
+
+    if new:
+        try:
+            with transaction.atomic():
+                model._base_manager.bulk_create(list(new.values()))
+        except (IntegrityError, DataError):
+            for key, row in new.items():
+                row.pk = None
+                row._state.adding = True
+                _save_alone(key, row, None, refused)
+    if changed:
+        try:
+            with transaction.atomic():
+                # An INSERT that always meets its own row: far cheaper than the CASE for each value of bulk_update.
+                model._base_manager.bulk_create(
+                    list(changed.values()), update_conflicts=True, update_fields=names, unique_fields=["pk"]
+                )
+        except (IntegrityError, DataError):
+            for key, row in changed.items():
+                _save_alone(key, row, names, refused)
+    if not refused:
+        return list(fates)
+    for merged in fates:
+        if id(merged.row) in refused:
+            _refuse_for(result, merged.position, refused[id(merged.row)])
+    return [merged for merged in fates if id(merged.row) not in refused]
+
+
+def _save_alone(key: int, row: models.Model, names: list[str] | None, refused: dict[int, ValidationError]) -> None:
+    """Save one row in its own savepoint; keep in words why the database refuses it."""
+    try:
+        with transaction.atomic():
+            row.save(force_insert=names is None, update_fields=names)
+    except (IntegrityError, DataError) as refusal:
+        try:
+            row.validate_constraints()
+        except ValidationError as error:
+            refused[key] = error
+        else:
+            refused[key] = ValidationError(
+                _("The database refused this row: %(reason)s"), params={"reason": str(refusal).splitlines()[0]}
+            )
