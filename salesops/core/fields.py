@@ -18,6 +18,10 @@ class ExactDecimalField(models.CharField):
     ordering or arithmetic in SQL; money is integer minor units instead.
     """
 
+    # For the type checker: what may be assigned, and what comes back.
+    _pyi_private_set_type: Decimal | int | str  # type: ignore[assignment]  # CharField promises text
+    _pyi_private_get_type: Decimal  # type: ignore[assignment]
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("max_length", 40)
         super().__init__(*args, **kwargs)

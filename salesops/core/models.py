@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import Self, TypeVar
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from salesops.core.fields import ExactDecimalField
+from salesops.values.money import MoneyError, check_currency
+
 ModelT = TypeVar("ModelT", bound=models.Model)
+
+
+def validate_currency(value: str) -> None:
+    """Refuse what is not a currency the portal can round in."""
+    try:
+        check_currency(value)
+    except MoneyError as error:
+        raise ValidationError(_("“%(value)s” is not a currency code such as EUR."), params={"value": value}) from error
+
+
+def validate_rate(value: Decimal) -> None:
+    """Refuse a rate of nothing or less."""
+    if value <= 0:
+        raise ValidationError(_("A rate of exchange is above zero."))
 
 
 def held_on(day: date, prefix: str = "") -> Q:
@@ -79,6 +98,25 @@ class SavedView(models.Model):
         return self.name
 
 
+class ListPreference(models.Model):
+    """How a person wants one list page: its columns in order (empty: as the page comes), rows a page, opening view."""
+
+    owner_id = models.BigIntegerField(_("owner"))
+    page = models.CharField(_("page"), max_length=80)
+    columns = models.JSONField(_("columns"), default=list, blank=True)
+    page_size = models.PositiveSmallIntegerField(_("rows per page"), null=True, blank=True)
+    opening_view = models.ForeignKey(
+        SavedView, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("opens with")
+    )
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("list preference"), _("list preferences")
+        constraints = [models.UniqueConstraint(fields=["owner_id", "page"], name="core_listpreference_once")]
+
+    def __str__(self) -> str:
+        return self.page
+
+
 class PostedForm(models.Model):
     """A form that was posted once: the same form key posted again leads to the first result instead of a second row."""
 
@@ -108,3 +146,33 @@ class FeatureSwitch(models.Model):
 
     def __str__(self) -> str:
         return self.label
+
+
+class ExchangeRate(models.Model):
+    """On a day one unit of `base` was worth `rate` units of `quote`, in major units, says `source`.
+
+    Rates entered by hand (source "manual") win over published ones.
+    """
+
+    MANUAL = "manual"
+
+    on = models.DateField(_("day"))
+    base = models.CharField(_("from currency"), max_length=3, validators=[validate_currency])
+    quote = models.CharField(_("to currency"), max_length=3, validators=[validate_currency])
+    rate = ExactDecimalField(_("rate"), validators=[validate_rate])
+    source = models.CharField(_("source"), max_length=20, default=MANUAL)
+
+    class Meta:
+        ordering = ["-on", "base", "quote"]
+        verbose_name, verbose_name_plural = _("exchange rate"), _("exchange rates")
+        constraints = [
+            models.UniqueConstraint(fields=["on", "base", "quote", "source"], name="core_exchangerate_once"),
+            models.CheckConstraint(condition=~Q(base=F("quote")), name="core_exchangerate_two_currencies"),
+            models.CheckConstraint(
+                condition=~Q(rate="") & ~Q(rate="0") & ~Q(rate__startswith="-"), name="core_exchangerate_positive"
+            ),
+        ]
+        indexes = [models.Index(fields=["base", "quote", "on"], name="core_exchangerate_pair")]
+
+    def __str__(self) -> str:
+        return f"{self.on}: 1 {self.base} = {self.rate} {self.quote}"
