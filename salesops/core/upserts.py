@@ -339,15 +339,7 @@ def _write(model: type[ModelT], fates: Sequence[Merged[ModelT]], result: UpsertR
     names = [column.name for column in model._meta.concrete_fields if column.attname in columns] + touched
     refused: dict[int, ValidationError] = {}
 
-    if new:
-        try:
-            with transaction.atomic():
-                model._base_manager.bulk_create(list(new.values()))
-        except (IntegrityError, DataError):
-            for key, row in new.items():
-                row.pk = None
-                row._state.adding = True
-                _save_alone(key, row, None, refused)
+    # Changed rows first: one that ends earlier now makes room for the one that follows it.
     if changed:
         try:
             with transaction.atomic():
@@ -356,8 +348,16 @@ def _write(model: type[ModelT], fates: Sequence[Merged[ModelT]], result: UpsertR
                     list(changed.values()), update_conflicts=True, update_fields=names, unique_fields=["pk"]
                 )
         except (IntegrityError, DataError):
-            for key, row in changed.items():
-                _save_alone(key, row, names, refused)
+            refused.update(_save_each(changed, names))
+    if new:
+        try:
+            with transaction.atomic():
+                model._base_manager.bulk_create(list(new.values()))
+        except (IntegrityError, DataError):
+            for row in new.values():
+                row.pk = None
+                row._state.adding = True
+            refused.update(_save_each(new, None))
     if not refused:
         return list(fates)
     for merged in fates:
@@ -366,8 +366,21 @@ def _write(model: type[ModelT], fates: Sequence[Merged[ModelT]], result: UpsertR
     return [merged for merged in fates if id(merged.row) not in refused]
 
 
-def _save_alone(key: int, row: models.Model, names: list[str] | None, refused: dict[int, ValidationError]) -> None:
-    """Save one row in its own savepoint; keep in words why the database refuses it."""
+def _save_each(rows: Mapping[int, models.Model], names: list[str] | None) -> dict[int, ValidationError]:
+    """Save rows one by one; give those that the database refuses, in words, by the key they came with.
+
+    Rows that are refused are tried again as long as others go through: one may have stood in another's way.
+    """
+    waiting = dict(rows)
+    while True:
+        refused = {key: error for key, row in waiting.items() if (error := _save_alone(row, names)) is not None}
+        if not refused or len(refused) == len(waiting):
+            return refused
+        waiting = {key: waiting[key] for key in refused}
+
+
+def _save_alone(row: models.Model, names: list[str] | None) -> ValidationError | None:
+    """Save one row in its own savepoint; why not, if the database refuses it."""
     try:
         with transaction.atomic():
             row.save(force_insert=names is None, update_fields=names)
@@ -375,8 +388,7 @@ def _save_alone(key: int, row: models.Model, names: list[str] | None, refused: d
         try:
             row.validate_constraints()
         except ValidationError as error:
-            refused[key] = error
-        else:
-            refused[key] = ValidationError(
-                _("The database refused this row: %(reason)s"), params={"reason": str(refusal).splitlines()[0]}
-            )
+            return error
+        reason = str(refusal).splitlines()[0]
+        return ValidationError(_("The database refused this row: %(reason)s"), params={"reason": reason})
+    return None
