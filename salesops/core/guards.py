@@ -130,3 +130,41 @@ class NoOverlap(_Guard):
         if vendor == "sqlite":
             return [f"DROP TRIGGER IF EXISTS {self.table}_overlap_{event}" for event in ("insert", "update")]
         return [f"ALTER TABLE {self.table} DROP CONSTRAINT {self.table}_overlap"]
+
+
+class Refuse(_Guard):
+    """Refuse INSERT, UPDATE or DELETE on a table when an SQL condition on NEW and OLD holds; subqueries are allowed.
+
+    The condition must read the same on both databases. `name` tells several guards of one table apart; `message` is what
+    the raised error says.
+    """
+
+    def __init__(self, table: str, *, name: str, event: str, condition: str, message: str) -> None:
+        super().__init__(table)
+        self.name, self.event, self.condition, self.message = name, event, condition, message
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        named = {"name": self.name, "event": self.event, "condition": self.condition, "message": self.message}
+        return (self.__class__.__name__, [self.table], named)
+
+    def forwards(self, vendor: str) -> list[str]:
+        """One trigger."""
+        trigger = f"{self.table}_{self.name}"
+        if vendor == "sqlite":
+            return [
+                f"CREATE TRIGGER {trigger} BEFORE {self.event} ON {self.table} FOR EACH ROW WHEN ({self.condition}) "
+                f"BEGIN SELECT RAISE(ABORT, '{self.message}'); END"
+            ]
+        row = "OLD" if self.event == "DELETE" else "NEW"
+        return [
+            f"CREATE OR REPLACE FUNCTION {trigger}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF ({self.condition}) THEN "
+            f"RAISE EXCEPTION '{self.message}' USING ERRCODE = '23514'; END IF; RETURN {row}; END $$",
+            f"CREATE TRIGGER {trigger} BEFORE {self.event} ON {self.table} FOR EACH ROW EXECUTE FUNCTION {trigger}()",
+        ]
+
+    def backwards(self, vendor: str) -> list[str]:
+        """Drop it."""
+        trigger = f"{self.table}_{self.name}"
+        if vendor == "sqlite":
+            return [f"DROP TRIGGER IF EXISTS {trigger}"]
+        return [f"DROP TRIGGER IF EXISTS {trigger} ON {self.table}", f"DROP FUNCTION IF EXISTS {trigger}()"]

@@ -1,0 +1,456 @@
+"""Plans and quotas, what was credited and earned, statements and their approval, the ledger, payroll files."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from salesops.accounts.models import Account
+from salesops.commissions.choices import (
+    Decision,
+    EntryKind,
+    LedgerAccount,
+    PayrollFormat,
+    PeriodKind,
+    PeriodState,
+    StatementState,
+    TransactionKind,
+    VersionState,
+)
+from salesops.commissions.querysets import (
+    CreditQuerySet,
+    EarningQuerySet,
+    LedgerEntryQuerySet,
+    PayrollFileQuerySet,
+    PlanAssignmentQuerySet,
+    PlanQuerySet,
+    PlanVersionQuerySet,
+    QuotaQuerySet,
+    StatementQuerySet,
+)
+from salesops.core.fields import ExactDecimalField
+from salesops.core.models import HeldInTime
+from salesops.deals.models import Deal, Product
+from salesops.people.choices import JobFunction
+from salesops.people.models import validate_time_zone
+
+
+class Plan(models.Model):
+    """How some people are paid; what it says stands in its versions."""
+
+    name = models.CharField(_("name"), max_length=120, unique=True)
+    description = models.TextField(_("description"), blank=True)
+    created_at = models.DateTimeField(_("created at"))
+
+    objects = PlanQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name, verbose_name_plural = _("plan"), _("plans")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PlanVersion(HeldInTime):
+    """What a plan says from a day on: components, curves, conventions. In force it cannot be changed.
+
+    `definition` is what `rules.plans` reads and writes; `digest` its SHA-256 in canonical form.
+    """
+
+    plan = models.ForeignKey(Plan, models.PROTECT, related_name="versions", verbose_name=_("plan"))
+    number = models.PositiveIntegerField(_("version"))
+    state = models.CharField(_("state"), max_length=8, choices=VersionState.choices, default=VersionState.DRAFT)
+    currency = models.CharField(_("currency"), max_length=3, default=settings.COMPANY_CURRENCY)
+    time_zone = models.CharField(
+        _("time zone"), max_length=60, default=settings.COMPANY_TIME_ZONE, validators=[validate_time_zone]
+    )
+    period_kind = models.CharField(_("period"), max_length=8, choices=PeriodKind.choices, default=PeriodKind.QUARTER)
+    definition = models.JSONField(_("definition"), default=dict)
+    digest = models.CharField(_("digest"), max_length=64, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("written by")
+    )
+    created_at = models.DateTimeField(_("created at"))
+    activated_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("put in force by"),
+    )
+    activated_at = models.DateTimeField(_("put in force at"), null=True, blank=True)
+
+    objects = PlanVersionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["plan", "-number"]
+        verbose_name, verbose_name_plural = _("plan version"), _("plan versions")
+        constraints = [
+            HeldInTime.range_constraint("commissions_planversion"),
+            models.UniqueConstraint(fields=["plan", "number"], name="commissions_planversion_number"),
+            models.CheckConstraint(
+                condition=Q(activated_by__isnull=True) | Q(created_by__isnull=True) | ~Q(activated_by=F("created_by")),
+                name="commissions_planversion_maker_is_not_checker",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.plan} · {self.number}"
+
+
+class PlanAssignment(HeldInTime):
+    """A person on a plan for a time, with their own rate or target pay where the plan asks for one."""
+
+    plan = models.ForeignKey(Plan, models.PROTECT, related_name="assignments", verbose_name=_("plan"))
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="plan_assignments", verbose_name=_("person")
+    )
+    rate = ExactDecimalField(_("personal rate"), null=True, blank=True, help_text=_("A share: 0.012 is 1.2 %."))
+    target_pay_minor = models.BigIntegerField(_("target pay of a period"), null=True, blank=True)
+    currency = models.CharField(_("currency"), max_length=3, default=settings.COMPANY_CURRENCY)
+
+    objects = PlanAssignmentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["plan", "person", "start_on"]
+        verbose_name, verbose_name_plural = _("person on a plan"), _("people on plans")
+        constraints = [HeldInTime.range_constraint("commissions_planassignment")]
+
+    def __str__(self) -> str:
+        return f"{self.person} · {self.plan}"
+
+
+class Quota(HeldInTime):
+    """What a person is to reach in a period. The range is the period's."""
+
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="quotas", verbose_name=_("person")
+    )
+    measure = models.CharField(_("measure"), max_length=40, default="bookings")
+    amount_minor = models.BigIntegerField(_("quota"))
+    currency = models.CharField(_("currency"), max_length=3, default=settings.COMPANY_CURRENCY)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+
+    objects = QuotaQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-start_on", "person"]
+        verbose_name, verbose_name_plural = _("quota"), _("quotas")
+        constraints = [
+            HeldInTime.range_constraint("commissions_quota"),
+            models.CheckConstraint(condition=Q(amount_minor__gte=0), name="commissions_quota_not_negative"),
+            models.CheckConstraint(condition=Q(end_on__isnull=False), name="commissions_quota_has_an_end"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person} · {self.start_on}"
+
+
+class Period(models.Model):
+    """A period of pay in a time zone, half-open."""
+
+    kind = models.CharField(_("kind"), max_length=8, choices=PeriodKind.choices)
+    start_on = models.DateField(_("from"))
+    end_on = models.DateField(_("until"))
+    time_zone = models.CharField(_("time zone"), max_length=60)
+    label = models.CharField(_("period"), max_length=20)
+    state = models.CharField(_("state"), max_length=8, choices=PeriodState.choices, default=PeriodState.OPEN)
+    locked_at = models.DateTimeField(_("locked at"), null=True, blank=True)
+    locked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("locked by")
+    )
+
+    class Meta:
+        ordering = ["-start_on", "kind"]
+        verbose_name, verbose_name_plural = _("period"), _("periods")
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "start_on", "time_zone"], name="commissions_period_once"),
+            models.CheckConstraint(condition=Q(end_on__gt=F("start_on")), name="commissions_period_ends_after_start"),
+            models.CheckConstraint(
+                condition=Q(state=PeriodState.OPEN, locked_at__isnull=True)
+                | Q(state=PeriodState.LOCKED, locked_at__isnull=False),
+                name="commissions_period_locked_has_a_moment",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class Transaction(models.Model):
+    """Something that happened to the business and may be credited. `source_key` says once and for all where it is from."""
+
+    source_key = models.CharField(max_length=120, unique=True)
+    kind = models.CharField(_("kind"), max_length=12, choices=TransactionKind.choices, default=TransactionKind.BOOKING)
+    deal = models.ForeignKey(
+        Deal, models.PROTECT, null=True, blank=True, related_name="transactions", verbose_name=_("deal")
+    )
+    account = models.ForeignKey(
+        Account, models.PROTECT, null=True, blank=True, related_name="transactions", verbose_name=_("account")
+    )
+    product = models.ForeignKey(
+        Product, models.PROTECT, null=True, blank=True, related_name="transactions", verbose_name=_("product")
+    )
+    effective_on = models.DateField(_("day that counts"), db_index=True)
+    amount_minor = models.BigIntegerField(_("amount"))
+    currency = models.CharField(_("currency"), max_length=3)
+    reverses = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="reversals", verbose_name=_("reverses")
+    )
+    attributes = models.JSONField(_("attributes"), default=dict, blank=True)
+    is_void = models.BooleanField(_("no longer counts"), default=False)
+    recorded_at = models.DateTimeField(_("recorded at"))
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+
+    class Meta:
+        ordering = ["effective_on", "source_key"]
+        verbose_name, verbose_name_plural = _("transaction"), _("transactions")
+
+    def __str__(self) -> str:
+        return self.source_key
+
+
+class Calculation(models.Model):
+    """One run of the engine over a period."""
+
+    period = models.ForeignKey(Period, models.PROTECT, related_name="calculations", verbose_name=_("period"))
+    number = models.PositiveIntegerField(_("run"))
+    started_at = models.DateTimeField(_("started at"))
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    run_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("run by")
+    )
+    engine_version = models.CharField(_("engine"), max_length=20)
+    inputs_digest = models.CharField(_("digest of the inputs"), max_length=64, blank=True)
+    problems = models.JSONField(_("problems"), default=list, blank=True)
+    totals = models.JSONField(_("totals"), default=dict, blank=True)
+
+    class Meta:
+        ordering = ["-started_at", "-id"]
+        verbose_name, verbose_name_plural = _("calculation"), _("calculations")
+        constraints = [models.UniqueConstraint(fields=["period", "number"], name="commissions_calculation_number")]
+
+    def __str__(self) -> str:
+        return f"{self.period} · {self.number}"
+
+
+class Statement(models.Model):
+    """What a person earned in a period under a plan version. Its totals equal its lines.
+
+    `bundle` is the whole statement with its inputs, frozen when it is locked; `digest` covers inputs and result.
+    """
+
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="statements", verbose_name=_("person")
+    )
+    period = models.ForeignKey(Period, models.PROTECT, related_name="statements", verbose_name=_("period"))
+    plan_version = models.ForeignKey(PlanVersion, models.PROTECT, related_name="statements", verbose_name=_("plan"))
+    calculation = models.ForeignKey(
+        Calculation, models.PROTECT, related_name="statements", verbose_name=_("calculation")
+    )
+    state = models.CharField(_("state"), max_length=8, choices=StatementState.choices, default=StatementState.DRAFT)
+    currency = models.CharField(_("currency"), max_length=3)
+    quota_minor = models.BigIntegerField(_("quota"), null=True, blank=True)
+    credited_minor = models.BigIntegerField(_("credited"), default=0)
+    earned_minor = models.BigIntegerField(_("earned"), default=0)
+    rate = ExactDecimalField(_("personal rate"), null=True, blank=True)
+    digest = models.CharField(_("digest"), max_length=64, blank=True)
+    bundle = models.JSONField(_("bundle"), null=True, blank=True)
+    prepared_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("prepared by")
+    )
+    prepared_at = models.DateTimeField(_("prepared at"))
+    locked_at = models.DateTimeField(_("locked at"), null=True, blank=True)
+
+    objects = StatementQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-period__start_on", "person__name"]
+        verbose_name, verbose_name_plural = _("statement"), _("statements")
+        constraints = [
+            models.UniqueConstraint(fields=["person", "period", "plan_version"], name="commissions_statement_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person} · {self.period}"
+
+
+class Credit(models.Model):
+    """A person's share in a transaction, in a function, by a named rule, as of the transaction's day."""
+
+    statement = models.ForeignKey(Statement, models.PROTECT, related_name="credits", verbose_name=_("statement"))
+    transaction = models.ForeignKey(Transaction, models.PROTECT, related_name="credits", verbose_name=_("transaction"))
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="credits", verbose_name=_("person")
+    )
+    function = models.CharField(_("function"), max_length=8, choices=JobFunction.choices, blank=True)
+    rule = models.CharField(_("rule"), max_length=40)
+    share_bp = models.PositiveIntegerField(_("share in basis points"))
+    amount_minor = models.BigIntegerField(_("credited"))
+    currency = models.CharField(_("currency"), max_length=3)
+    effective_on = models.DateField(_("day that counts"))
+    locked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = CreditQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["effective_on", "id"]
+        verbose_name, verbose_name_plural = _("credit"), _("credits")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["statement", "transaction", "person", "rule", "function"], name="commissions_credit_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person} · {self.transaction}"
+
+
+class Earning(models.Model):
+    """The height difference that one credit made on a component's curve: a statement's line.
+
+    from_minor and to_minor are what the person had been credited with before and after; the heights are what that was
+    worth, rounded; `why` holds the stretch of the curve.
+    """
+
+    statement = models.ForeignKey(Statement, models.PROTECT, related_name="earnings", verbose_name=_("statement"))
+    credit = models.ForeignKey(Credit, models.PROTECT, related_name="earnings", verbose_name=_("credit"))
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="earnings", verbose_name=_("person")
+    )
+    component = models.CharField(_("component"), max_length=40)
+    position = models.PositiveIntegerField(_("line"))
+    from_minor = models.BigIntegerField(_("credited before"))
+    to_minor = models.BigIntegerField(_("credited after"))
+    height_from_minor = models.BigIntegerField(_("worth before"))
+    height_to_minor = models.BigIntegerField(_("worth after"))
+    amount_minor = models.BigIntegerField(_("earned"))
+    currency = models.CharField(_("currency"), max_length=3)
+    why = models.JSONField(_("why"), default=dict, blank=True)
+    locked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = EarningQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["statement", "component", "position"]
+        verbose_name, verbose_name_plural = _("earning"), _("earnings")
+        constraints = [
+            models.UniqueConstraint(fields=["statement", "component", "position"], name="commissions_earning_position"),
+            models.UniqueConstraint(fields=["credit", "component"], name="commissions_earning_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.statement} · {self.position}"
+
+
+class Approval(models.Model):
+    """What an approver said of a statement as it was then (its digest). Append-only."""
+
+    statement = models.ForeignKey(Statement, models.PROTECT, related_name="approvals", verbose_name=_("statement"))
+    decision = models.CharField(_("decision"), max_length=8, choices=Decision.choices)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="approvals", verbose_name=_("decided by")
+    )
+    decided_at = models.DateTimeField(_("decided at"))
+    digest = models.CharField(_("digest"), max_length=64)
+    note = models.TextField(_("note"), blank=True)
+
+    class Meta:
+        ordering = ["-decided_at", "-id"]
+        verbose_name, verbose_name_plural = _("approval"), _("approvals")
+
+    def __str__(self) -> str:
+        return f"{self.statement}: {self.get_decision_display()}"
+
+
+class PayrollFile(models.Model):
+    """A file handed to payroll: the same bytes for ever. Append-only."""
+
+    number = models.PositiveIntegerField(_("number"), unique=True)
+    period = models.ForeignKey(Period, models.PROTECT, related_name="payroll_files", verbose_name=_("period"))
+    format = models.CharField(_("format"), max_length=10, choices=PayrollFormat.choices)
+    name = models.CharField(_("file name"), max_length=120)
+    content = models.BinaryField()
+    sha256 = models.CharField("SHA-256", max_length=64)
+    people = models.PositiveIntegerField(_("people"))
+    total_minor = models.BigIntegerField(_("total"))
+    currency = models.CharField(_("currency"), max_length=3)
+    audit_anchor = models.CharField(_("audit head"), max_length=64, blank=True)
+    released_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="payroll_files", verbose_name=_("released by")
+    )
+    released_at = models.DateTimeField(_("released at"))
+
+    objects = PayrollFileQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-number"]
+        verbose_name, verbose_name_plural = _("payroll file"), _("payroll files")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PayrollItem(models.Model):
+    """A statement in a payroll file: in one file only. Append-only."""
+
+    payroll_file = models.ForeignKey(PayrollFile, models.PROTECT, related_name="items", verbose_name=_("payroll file"))
+    statement = models.OneToOneField(
+        Statement, models.PROTECT, related_name="payroll_item", verbose_name=_("statement")
+    )
+    amount_minor = models.BigIntegerField(_("amount"))
+    currency = models.CharField(_("currency"), max_length=3)
+
+    class Meta:
+        ordering = ["payroll_file", "id"]
+        verbose_name, verbose_name_plural = _("payroll item"), _("payroll items")
+
+    def __str__(self) -> str:
+        return f"{self.payroll_file} · {self.statement}"
+
+
+class LedgerEntry(models.Model):
+    """A signed amount on an account of the ledger. The entries of a posting add up to zero. Append-only."""
+
+    posting = models.CharField(_("posting"), max_length=80, db_index=True)
+    account = models.CharField(_("account"), max_length=8, choices=LedgerAccount.choices)
+    kind = models.CharField(_("kind"), max_length=12, choices=EntryKind.choices)
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="ledger_entries", verbose_name=_("person")
+    )
+    period = models.ForeignKey(Period, models.PROTECT, related_name="ledger_entries", verbose_name=_("period"))
+    statement = models.ForeignKey(
+        Statement, models.PROTECT, null=True, blank=True, related_name="ledger_entries", verbose_name=_("statement")
+    )
+    payroll_file = models.ForeignKey(
+        PayrollFile,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="ledger_entries",
+        verbose_name=_("payroll file"),
+    )
+    amount_minor = models.BigIntegerField(_("amount"))
+    currency = models.CharField(_("currency"), max_length=3)
+    reverses = models.OneToOneField(
+        "self", models.PROTECT, null=True, blank=True, related_name="reversed_by", verbose_name=_("reverses")
+    )
+    reason = models.CharField(_("reason"), max_length=300, blank=True)
+    posted_at = models.DateTimeField(_("posted at"))
+    posted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("posted by")
+    )
+
+    objects = LedgerEntryQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["posted_at", "id"]
+        verbose_name, verbose_name_plural = _("ledger entry"), _("ledger entries")
+        constraints = [models.UniqueConstraint(fields=["posting", "account"], name="commissions_ledgerentry_once")]
+
+    def __str__(self) -> str:
+        return f"{self.posting} · {self.get_account_display()}"

@@ -1,0 +1,84 @@
+"""What an actor may see of plans, quotas and pay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from salesops.core.actor import Actor, Noun, Scope
+from salesops.core.models import HeldInTimeQuerySet
+from salesops.core.querysets import OwnedByPeopleQuerySet, ScopedQuerySet
+
+if TYPE_CHECKING:
+    from salesops.commissions.models import (  # noqa: F401
+        Credit,
+        Earning,
+        LedgerEntry,
+        PayrollFile,
+        Plan,
+        PlanAssignment,
+        PlanVersion,
+        Quota,
+        Statement,
+    )
+
+
+class PlanQuerySet(ScopedQuerySet["Plan"]):
+    """Reps see the plans they are on or were on."""
+
+    noun = Noun.PLAN
+
+    def scoped(self, actor: Actor, scope: Scope) -> Self:
+        """Own plans."""
+        return self.filter(assignments__person_id=actor.user_id).distinct()
+
+
+class PlanVersionQuerySet(ScopedQuerySet["PlanVersion"]):
+    """Seen with the plan; drafts are for those who see all plans."""
+
+    noun = Noun.PLAN
+
+    def scoped(self, actor: Actor, scope: Scope) -> Self:
+        """Versions, in force or retired, of the actor's own plans."""
+        return self.filter(plan__assignments__person_id=actor.user_id).exclude(state="draft").distinct()
+
+
+class PlanAssignmentQuerySet(HeldInTimeQuerySet["PlanAssignment"], OwnedByPeopleQuerySet["PlanAssignment"]):
+    """A personal rate is pay: seen by the person, their managers, finance."""
+
+    noun = Noun.PAY
+
+
+class QuotaQuerySet(OwnedByPeopleQuerySet["Quota"]):
+    """Own, or the tree's."""
+
+    noun = Noun.QUOTA
+
+
+class StatementQuerySet(OwnedByPeopleQuerySet["Statement"]):
+    """Own, or the tree's."""
+
+    noun = Noun.PAY
+
+
+class CreditQuerySet(OwnedByPeopleQuerySet["Credit"]):
+    """Own, or the tree's."""
+
+    noun = Noun.PAY
+
+
+class EarningQuerySet(OwnedByPeopleQuerySet["Earning"]):
+    """Own, or the tree's."""
+
+    noun = Noun.PAY
+
+
+class LedgerEntryQuerySet(OwnedByPeopleQuerySet["LedgerEntry"]):
+    """Own, or the tree's."""
+
+    noun = Noun.PAY
+
+
+class PayrollFileQuerySet(ScopedQuerySet["PayrollFile"]):
+    """Finance only."""
+
+    noun = Noun.PAYROLL
