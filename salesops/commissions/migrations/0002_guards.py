@@ -22,7 +22,7 @@ _STATEMENT_SAYS_SOMETHING_ELSE = (
     "OR OLD.period_id <> NEW.period_id OR OLD.plan_version_id <> NEW.plan_version_id OR OLD.currency <> NEW.currency "
     "OR COALESCE(OLD.quota_minor, -1) <> COALESCE(NEW.quota_minor, -1) OR NEW.state NOT IN ('locked', 'paid') "
     "OR (OLD.state = 'paid' AND NEW.state <> 'paid') "
-    "OR CAST(OLD.bundle AS text) <> CAST(NEW.bundle AS text))"
+    "OR COALESCE(CAST(OLD.bundle AS text), '') <> COALESCE(CAST(NEW.bundle AS text), ''))"
 )
 
 
