@@ -1,0 +1,362 @@
+"""The columnar calculator: credits in, earnings out, whole columns of 64-bit integers at a time, exact in DuckDB."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from salesops.commissions.rules.curves import Curve
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+# Whose curve: (person, component, period), each a number of the caller's choosing.
+GroupKey = tuple[int, int, int]
+
+# A whole split in basis points.
+WHOLE_SHARE: Final = 10_000
+
+_MACROS: Final = (
+    # Division of integers by a positive one, down to the next whole number also below zero, and what is left over.
+    "CREATE MACRO floor_div(n, d) AS n // d - CASE WHEN n % d < 0 THEN 1 ELSE 0 END",
+    "CREATE MACRO floor_rest(n, d) AS n % d + CASE WHEN n % d < 0 THEN d ELSE 0 END",
+    # The rounding rule, half up away from zero, of the number whole + rest / d with 0 <= rest < d.
+    """CREATE MACRO rounded(whole, rest, d) AS
+        whole + CASE WHEN (whole >= 0 AND 2 * rest >= d) OR (whole < 0 AND 2 * rest > d) THEN 1 ELSE 0 END""",
+)
+
+
+class ColumnsError(ValueError):
+    """Columns that cannot be calculated: they do not fit together, repeat a line, or leave 64-bit numbers."""
+
+
+class Rounding(StrEnum):
+    """How lines are rounded: so that they add up to the rounded pay of the period, or each by itself."""
+
+    CUMULATIVE = "cumulative"
+    PER_LINE = "per_line"
+
+
+@dataclass(frozen=True)
+class CreditColumns:
+    """Credits, one row each. All columns have the same length and are 64-bit integers, `key` may be text instead.
+
+    day: effective day as an ordinal number. key: what the transaction is known by; (day, key, rank) is the order in
+    which credits of a person, component and period count, and must be unique among them.
+    amount: minor units of the plan's currency, or things.
+    rank: tells several credits of one transaction to one person apart; 0 when None.
+    """
+
+    person: Ints
+    component: Ints
+    period: Ints
+    day: Ints
+    key: Ints | npt.NDArray[np.object_]
+    amount: Ints
+    rank: Ints | None = None
+
+    def __len__(self) -> int:
+        """Number of credits."""
+        return len(self.amount)
+
+    def as_columns(self) -> dict[str, npt.NDArray[Any]]:
+        """The checked columns by name, with their row numbers. Raises ColumnsError."""
+        columns: dict[str, npt.NDArray[Any]] = {
+            "person": _ints("person", self.person),
+            "component": _ints("component", self.component),
+            "period": _ints("period", self.period),
+            "day": _ints("day", self.day),
+            "key": _keys(self.key),
+            "amount": _ints("amount", self.amount),
+            "rank": np.zeros(len(self), dtype=np.int64) if self.rank is None else _ints("rank", self.rank),
+        }
+        _same_length(columns)
+        columns["row"] = np.arange(len(self), dtype=np.int64)
+        return columns
+
+
+@dataclass(frozen=True)
+class EarningColumns:
+    """Earnings, row by row the credits they came from.
+
+    before, after: credited total of the person, component and period before and after this credit.
+    pay_before, pay_after: what these totals are worth, rounded, in minor units.
+    amount: what the credit earns in minor units; `pay_after - pay_before` unless lines are rounded by themselves.
+    segment_before, segment_after: index of the curve's segment that owns the total; -1 without a curve.
+    is_calculated: false where the person, component and period has no curve; pays are then 0 and segments -1.
+    without_curve: those persons, components and periods, sorted.
+    """
+
+    before: Ints
+    after: Ints
+    pay_before: Ints
+    pay_after: Ints
+    amount: Ints
+    segment_before: Ints
+    segment_after: Ints
+    is_calculated: Bools
+    without_curve: tuple[GroupKey, ...] = ()
+
+
+@dataclass(frozen=True)
+class SplitColumns:
+    """Parts of split transactions, row by row the shares they came from; a refused transaction has parts of 0.
+
+    refused: numbers of the transactions whose shares do not add up to the whole, are negative, name somebody twice,
+    or state different totals; sorted.
+    """
+
+    part: Ints
+    is_split: Bools
+    refused: tuple[int, ...] = ()
+
+
+def calculate(
+    credits: CreditColumns, curves: Mapping[GroupKey, Curve], rounding: Rounding = Rounding.CUMULATIVE
+) -> EarningColumns:
+    """Earnings of all credits, each from the curve of its person, component and period.
+
+    The result does not depend on the order of the rows. Raises ColumnsError for columns that do not fit together, for
+    two credits with the same place in the order, and when a total or pay leaves 64 bits; nothing is ever wrapped.
+    """
+    columns = credits.as_columns()
+    with _calculator() as calculator:
+        calculator.register("credits", columns)
+        keys = [
+            (int(person), int(component), int(period))
+            for person, component, period in calculator.execute(
+                "SELECT DISTINCT person, component, period FROM credits ORDER BY ALL"
+            ).fetchall()
+        ]
+        groups, numbers = _curve_tables(keys, curves)
+        calculator.register("groups", groups)
+        calculator.register("numbers", numbers)
+        calculator.execute(_PLACED)
+        _refuse_repeats(calculator)
+        found = calculator.execute(_EARNED, {"per_line": rounding is Rounding.PER_LINE}).fetchnumpy()
+    order = np.asarray(found.pop("row"), dtype=np.int64)
+    ordered = {name: _scattered(values, order) for name, values in found.items()}
+    return EarningColumns(
+        before=ordered["before"],
+        after=ordered["after"],
+        pay_before=ordered["pay_before"],
+        pay_after=ordered["pay_after"],
+        amount=ordered["amount"],
+        segment_before=ordered["segment_before"],
+        segment_after=ordered["segment_after"],
+        is_calculated=ordered["segment_after"] >= 0,
+        without_curve=tuple(key for key in keys if key not in curves),
+    )
+
+
+def split_columns(transaction: Ints, total: Ints, payee: Ints, share: Ints, whole: int = WHOLE_SHARE) -> SplitColumns:
+    """Split the totals of many transactions by largest remainder at once, ties to the smaller payee number.
+
+    One row a share: `total` repeats the transaction's amount in minor units, `share` is in basis points (or parts of
+    `whole`). The same rule as `split_by_largest_remainder`; transactions with faulty shares are refused by number and
+    stop no other. Raises ColumnsError for columns that do not fit together.
+    """
+    columns = {
+        "transaction": _ints("transaction", transaction),
+        "total": _ints("total", total),
+        "payee": _ints("payee", payee),
+        "share": _ints("share", share),
+    }
+    _same_length(columns)
+    columns["row"] = np.arange(len(columns["total"]), dtype=np.int64)
+    with _calculator() as calculator:
+        calculator.register("shares", columns)
+        found = calculator.execute(_SPLIT, {"whole": whole}).fetchnumpy()
+    order = np.asarray(found["row"], dtype=np.int64)
+    is_split = _scattered(found["is_split"], order).astype(np.bool_)
+    refused = np.unique(columns["transaction"][~is_split])
+    return SplitColumns(_scattered(found["part"], order), is_split, tuple(int(number) for number in refused))
+
+
+def convert_columns(amount: Ints, numerator: Ints, denominator: Ints) -> Ints:
+    """Convert minor units by exact rates `numerator / denominator`, each row rounded once by the rounding rule.
+
+    Raises ColumnsError when a result leaves 64 bits or a denominator is not above zero.
+    """
+    columns = {
+        "amount": _ints("amount", amount),
+        "numerator": _ints("numerator", numerator),
+        "denominator": _ints("denominator", denominator),
+    }
+    _same_length(columns)
+    if np.any(columns["denominator"] <= 0):
+        raise ColumnsError("A rate needs a denominator above zero.")
+    columns["row"] = np.arange(len(columns["amount"]), dtype=np.int64)
+    with _calculator() as calculator:
+        calculator.register("amounts", columns)
+        found = calculator.execute(_CONVERTED).fetchnumpy()
+    return _scattered(found["converted"], np.asarray(found["row"], dtype=np.int64))
+
+
+# --- The calculator -----------------------------------------------------------------------------------------------
+
+# Credits in their order, with the running total. `numbers` rows are looked up by the total before and after.
+_PLACED: Final = """
+CREATE TEMP TABLE placed AS
+SELECT c.row, g.curve, c.amount,
+    (sum(c.amount) OVER line)::BIGINT AS total,
+    coalesce(lag(c.day) OVER line = c.day AND lag(c.key) OVER line = c.key AND lag(c.rank) OVER line = c.rank, false)
+        AS repeats
+FROM credits c JOIN groups g USING (person, component, period)
+WINDOW line AS (PARTITION BY g.number ORDER BY c.day, c.key, c.rank ROWS UNBOUNDED PRECEDING)
+"""
+
+_EARNED: Final = """
+WITH found AS (
+    SELECT p.row, p.total - p.amount AS before, p.total AS after,
+        n0.segment AS segment_before, n1.segment AS segment_after,
+        n0.whole::HUGEINT AS whole0, n0.rest + n0.slope::HUGEINT * (p.total - p.amount) AS over0,
+        n1.whole::HUGEINT AS whole1, n1.rest + n1.slope::HUGEINT * p.total AS over1,
+        n0.denominator::HUGEINT AS d0, n1.denominator::HUGEINT AS d1
+    FROM placed p
+    ASOF LEFT JOIN numbers n1 ON p.curve = n1.curve AND p.total >= n1.first
+    ASOF LEFT JOIN numbers n0 ON p.curve = n0.curve AND p.total - p.amount >= n0.first
+), heights AS (
+    SELECT row, before, after, segment_before, segment_after, d0, d1,
+        whole0 + floor_div(over0, d0) AS q0, floor_rest(over0, d0) AS r0,
+        whole1 + floor_div(over1, d1) AS q1, floor_rest(over1, d1) AS r1
+    FROM found
+), pays AS (
+    SELECT row, before, after, segment_before, segment_after,
+        rounded(q0, r0, d0) AS pay_before, rounded(q1, r1, d1) AS pay_after,
+        q1 - q0 AS whole, CASE WHEN $per_line THEN r1 * d0 - r0 * d1 ELSE 0 END AS rest,
+        CASE WHEN $per_line THEN d0 * d1 ELSE 1 END AS d
+    FROM heights
+)
+SELECT row, before, after,
+    coalesce(segment_before, -1)::BIGINT AS segment_before,
+    coalesce(segment_after, -1)::BIGINT AS segment_after,
+    coalesce(pay_before, 0)::BIGINT AS pay_before,
+    coalesce(pay_after, 0)::BIGINT AS pay_after,
+    coalesce(CASE WHEN $per_line THEN rounded(whole + floor_div(rest, d), floor_rest(rest, d), d)
+        ELSE pay_after - pay_before END, 0)::BIGINT AS amount
+FROM pays
+"""
+
+_SPLIT: Final = """
+WITH checked AS (
+    SELECT *, abs(total::HUGEINT) * share AS product,
+        coalesce(lag(payee) OVER (PARTITION BY transaction ORDER BY payee) = payee, false) AS repeats
+    FROM shares
+), judged AS (
+    SELECT *,
+        sum(share) OVER every = $whole AND min(share) OVER every >= 0 AND NOT bool_or(repeats) OVER every
+            AND min(total) OVER every = max(total) OVER every AS is_split
+    FROM checked
+    WINDOW every AS (PARTITION BY transaction)
+), parts AS (
+    SELECT row, transaction, total, is_split, product // $whole AS part,
+        row_number() OVER (PARTITION BY transaction ORDER BY product % $whole DESC, payee) AS place,
+        abs(total::HUGEINT) - sum(product // $whole) OVER (PARTITION BY transaction) AS left_over
+    FROM judged
+)
+SELECT row, is_split,
+    CASE WHEN is_split THEN sign(total) * (part + CASE WHEN place <= left_over THEN 1 ELSE 0 END) ELSE 0 END::BIGINT
+        AS part
+FROM parts
+"""
+
+_CONVERTED: Final = """
+SELECT row, rounded(floor_div(product, denominator), floor_rest(product, denominator), denominator)::BIGINT AS converted
+FROM (SELECT row, amount::HUGEINT * numerator AS product, denominator::HUGEINT AS denominator FROM amounts)
+"""
+
+
+@contextmanager
+def _calculator() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB that is nothing but a calculator: in memory, no files, no network, settings locked.
+
+    What leaves 64 or 128 bits inside comes out as a ColumnsError.
+    """
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "enable_external_access": "false",
+            "temp_directory": "",
+            "threads": 2,
+            "preserve_insertion_order": "false",
+            "lock_configuration": "true",
+        },
+    )
+    try:
+        for macro in _MACROS:
+            connection.execute(macro)
+        yield connection
+    except (duckdb.OutOfRangeException, duckdb.ConversionException) as error:
+        raise ColumnsError(f"A total or an amount is beyond 64-bit numbers: {error}") from error
+    finally:
+        connection.close()
+
+
+def _curve_tables(
+    keys: Sequence[GroupKey], curves: Mapping[GroupKey, Curve]
+) -> tuple[dict[str, Ints], dict[str, Ints]]:
+    """The groups with the number of their curve (-1 without one), and each different curve's segments as integers."""
+    numbers: dict[Curve, int] = {}
+    curve_column = [-1 if key not in curves else numbers.setdefault(curves[key], len(numbers)) for key in keys]
+    parts = np.array(keys, dtype=np.int64).reshape(len(keys), 3)
+    groups = {
+        "number": np.arange(len(keys), dtype=np.int64),
+        "person": np.ascontiguousarray(parts[:, 0]),
+        "component": np.ascontiguousarray(parts[:, 1]),
+        "period": np.ascontiguousarray(parts[:, 2]),
+        "curve": np.array(curve_column, dtype=np.int64),
+    }
+    rows = [
+        (number, row.segment, row.first, row.whole, row.rest, row.slope, row.denominator)
+        for curve, number in numbers.items()
+        for row in curve.numbers()
+    ]
+    table = np.array(rows, dtype=np.int64).reshape(len(rows), 7)
+    names = ("curve", "segment", "first", "whole", "rest", "slope", "denominator")
+    return groups, {name: np.ascontiguousarray(table[:, index]) for index, name in enumerate(names)}
+
+
+def _refuse_repeats(calculator: duckdb.DuckDBPyConnection) -> None:
+    found = calculator.execute(
+        """SELECT c.person, c.component, c.period, c.day, c.key, c.rank
+        FROM placed p JOIN credits c USING (row) WHERE p.repeats ORDER BY ALL LIMIT 1"""
+    ).fetchone()
+    if found:
+        person, component, period, _day, key, rank = found
+        raise ColumnsError(
+            f"Transaction {key} (rank {rank}) is credited twice to person {person}, component {component}, "
+            f"period {period}, so its place in the order is not certain."
+        )
+
+
+def _scattered(values: npt.NDArray[Any], order: Ints) -> Ints:
+    """Values put back into the order of the rows they came from."""
+    result = np.empty(len(order), dtype=np.int64)
+    result[order] = values
+    return result
+
+
+def _ints(name: str, values: npt.NDArray[Any]) -> Ints:
+    if not isinstance(values, np.ndarray) or values.ndim != 1 or values.dtype != np.int64:
+        raise ColumnsError(f"The column {name} is not a plain column of 64-bit integers.")
+    return np.ascontiguousarray(values)
+
+
+def _keys(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if isinstance(values, np.ndarray) and values.dtype == np.object_ and values.ndim == 1:
+        if not all(isinstance(value, str) for value in values):
+            raise ColumnsError("The column key holds something that is neither text nor a number.")
+        return values
+    return _ints("key", values)
+
+
+def _same_length(columns: Mapping[str, npt.NDArray[Any]]) -> None:
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise ColumnsError(f"The columns differ in length: {lengths}.")
