@@ -1,0 +1,137 @@
+"""Changes to jobs that people and other rooms ask for: enqueue, cancel, retry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+
+from salesops.core.actor import Actor
+from salesops.jobs import registry
+from salesops.jobs.choices import RETRYABLE, UNFINISHED, JobEventKind, JobState
+from salesops.jobs.doorbell import bell
+from salesops.jobs.models import Job, JobEvent
+
+#: How long the relay leaves a fresh job to its first ring.
+FIRST_RING: Final = timedelta(seconds=5)
+
+
+class JobConflictError(Exception):
+    """The job is not in a state in which this can be done. Nothing was changed."""
+
+
+def enqueue(
+    *,
+    kind: str,
+    key: str,
+    payload: Mapping[str, Any],
+    actor: Actor,
+    at: datetime,
+    title: str,
+    run_after: datetime | None = None,
+    max_attempts: int = 5,
+    url: str = "",
+) -> Job:
+    """Write a job in the caller's transaction and ring for it after the commit.
+
+    While a job with the same `key` is unfinished, that job is returned and nothing is written: put the asker's id into
+    the key when what comes out depends on who asks. `url` is the page on which people see what came of it. The job acts
+    for `actor` with the rights they have when it runs. Raises UnknownKindError without a handler for `kind`,
+    PermissionDenied for somebody who is not logged in.
+    """
+    if registry.handler_of(kind) is None:
+        raise registry.UnknownKindError(kind)
+    if actor.user_id is None and not actor.is_system:
+        raise PermissionDenied
+    due_at = max(run_after, at) if run_after else at
+    with transaction.atomic():
+        while True:
+            known = Job.objects.filter(key=key, state__in=UNFINISHED).first()
+            if known is not None:
+                return known
+            try:
+                with transaction.atomic():
+                    job = Job.objects.create(
+                        kind=kind,
+                        key=key,
+                        title=str(title)[:200],
+                        url=url,
+                        payload=dict(payload),
+                        requested_by_id=None if actor.is_system else actor.user_id,
+                        requested_by_name=actor.name[:150],
+                        created_at=at,
+                        run_after=due_at,
+                        ring_after=due_at if due_at > at else at + FIRST_RING,
+                        max_attempts=max_attempts,
+                    )
+                break
+            except IntegrityError:
+                if not Job.objects.filter(key=key).exists():
+                    raise
+        if due_at <= at:
+            transaction.on_commit(partial(bell.ring, job.pk), robust=True)
+    return job
+
+
+def cancel(*, job: Job, actor: Actor, at: datetime) -> Job:
+    """Stop a job: a waiting one at once, a running one at its next batch.
+
+    Raises JobConflictError when it has ended. Asking twice is the same as asking once.
+    """
+    with transaction.atomic():
+        before = job.state
+        stopped = Job.objects.filter(pk=job.pk, state=JobState.NEW).update(
+            state=JobState.CANCELLED, finished_at=at, cancel_requested_at=at
+        )
+        asked = stopped or Job.objects.filter(
+            pk=job.pk, state=JobState.RUNNING, cancel_requested_at__isnull=True
+        ).update(cancel_requested_at=at)
+        job.refresh_from_db()
+        if not asked:
+            if job.state == JobState.RUNNING:
+                return job
+            raise JobConflictError
+        JobEvent.objects.create(
+            job=job, at=at, kind=JobEventKind.CANCEL, attempt=job.attempts, by_name=actor.name[:150]
+        )
+        registry.record(
+            actor=actor, action="job.cancelled", job=job, before={"state": before}, after={"state": job.state}, at=at
+        )
+    return job
+
+
+def retry(*, job: Job, actor: Actor, at: datetime) -> Job:
+    """Let a failed, dead or cancelled job run again from where it stood.
+
+    The attempts are not set back, because they are the fencing token: only the strikes are forgiven. Raises
+    JobConflictError when the job is not one of those, or another job with its key is waiting or running.
+    """
+    with transaction.atomic():
+        before = job.state
+        try:
+            with transaction.atomic():
+                changed = Job.objects.filter(pk=job.pk, state__in=RETRYABLE).update(
+                    state=JobState.NEW,
+                    strikes=0,
+                    rings=0,
+                    run_after=at,
+                    ring_after=at + FIRST_RING,
+                    finished_at=None,
+                    cancel_requested_at=None,
+                    lease_until=None,
+                )
+        except IntegrityError as error:
+            raise JobConflictError from error
+        if not changed:
+            raise JobConflictError
+        job.refresh_from_db()
+        JobEvent.objects.create(job=job, at=at, kind=JobEventKind.RETRY, attempt=job.attempts, by_name=actor.name[:150])
+        registry.record(
+            actor=actor, action="job.retried", job=job, before={"state": before}, after={"state": job.state}, at=at
+        )
+        transaction.on_commit(partial(bell.ring, job.pk), robust=True)
+    return job

@@ -1,0 +1,30 @@
+"""The Celery task that rings lead to, and the jobs room's own jobs. This edge reads the clock."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from typing import Any
+
+from celery import shared_task
+from django.db import DatabaseError
+
+from salesops.jobs import registry, runner
+from salesops.jobs.doorbell import TASK_NAME
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(name=TASK_NAME)
+def run_job(job_id: int, **later: Any) -> None:
+    """Run one job. `later` takes what a newer portal may send, so that a mixed fleet loses nothing."""
+    try:
+        runner.run(job_id, worker=f"{socket.gethostname()}:{os.getpid()}")
+    except DatabaseError as error:
+        log.warning("Job %s: the database did not answer (%s); the relay rings again.", job_id, type(error).__name__)
+
+
+@registry.handles("jobs.canary")
+def sing(run: runner.JobRun) -> None:
+    """Do nothing. That it is done in time shows that workers listen."""
