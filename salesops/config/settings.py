@@ -178,6 +178,9 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
 CELERY_TASK_DEFAULT_QUEUE = "salesops"
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+# How long a worker that shows no sign of life keeps its job.
+JOB_LEASE_SECONDS = env.float("JOB_LEASE_SECONDS", default=60.0)
 
 # A database cache where there is no Redis: log-in throttles must be shared by all processes.
 CACHES = {
