@@ -1,0 +1,1 @@
+"""What changes in the commissions room: plans, transactions, calculations, statements, payroll."""

@@ -1,0 +1,202 @@
+"""Approves statements, locks periods, posts to the ledger. Whoever prepared something does not approve it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from salesops.audit.services import Change, record, record_many
+from salesops.commissions.choices import Decision, EntryKind, LedgerAccount, PeriodState, StatementState
+from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
+from salesops.commissions.models import Approval, Credit, Earning, LedgerEntry, Period, Statement
+from salesops.commissions.selectors.bundles import bundles_of
+from salesops.commissions.selectors.totals import disagreements
+from salesops.core.actor import Actor, Role
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalResult:
+    """How many statements were decided, and which were not and why (statement id to words)."""
+
+    decided: int
+    refused: dict[int, str]
+
+
+def _checker(actor: Actor) -> int:
+    """The user id of a finance person; anyone else is refused."""
+    if not actor.has(Role.FINANCE) or actor.user_id is None:
+        raise NotAllowedError(_("Only finance approves pay."))
+    return actor.user_id
+
+
+@transaction.atomic
+def approve_statements(*, actor: Actor, statement_ids: Collection[int], at: datetime, note: str = "") -> ApprovalResult:
+    """Approve draft statements as they stand now. One's own, and those one prepared, are refused and named.
+
+    Raises NotAllowedError for anyone but finance.
+    """
+    checker = _checker(actor)
+    refused: dict[int, str] = {}
+    good: list[Statement] = []
+    rows = Statement.objects.select_for_update(of=("self",)).visible_to(actor).filter(pk__in=statement_ids)
+    for statement in rows.select_related("period", "person").order_by("pk"):
+        if statement.state != StatementState.DRAFT:
+            refused[statement.pk] = _("It is %(state)s already.") % {"state": statement.get_state_display()}
+        elif statement.prepared_by_id == checker:
+            refused[statement.pk] = _("You prepared it: somebody else must approve it.")
+        elif statement.person_id == checker:
+            refused[statement.pk] = _("It is your own pay: somebody else must approve it.")
+        else:
+            good.append(statement)
+    Statement.objects.filter(pk__in=[row.pk for row in good]).update(state=StatementState.APPROVED)
+    Approval.objects.bulk_create(
+        Approval(
+            statement=row,
+            decision=Decision.APPROVED,
+            decided_by_id=checker,
+            decided_at=at,
+            digest=row.digest,
+            note=note,
+        )
+        for row in good
+    )
+    record_many(
+        actor=actor,
+        changes=[
+            _change(
+                "statement.approved",
+                row,
+                {"state": StatementState.DRAFT},
+                {"state": StatementState.APPROVED, "digest": row.digest},
+                note,
+            )
+            for row in good
+        ],
+        at=at,
+    )
+    return ApprovalResult(decided=len(good), refused=refused)
+
+
+@transaction.atomic
+def return_statement(*, actor: Actor, statement: Statement, at: datetime, note: str) -> None:
+    """Send an approved or draft statement back with a reason; it must be approved anew. A locked one stays as it is."""
+    checker = _checker(actor)
+    if not note.strip():
+        raise CommissionRefusedError(_("Say what is wrong with it."))
+    changed = Statement.objects.filter(
+        pk=statement.pk, state__in=[StatementState.DRAFT, StatementState.APPROVED]
+    ).update(state=StatementState.DRAFT)
+    if not changed:
+        raise CommissionRefusedError(_("The statement is locked. A change comes as an adjustment in an open period."))
+    Approval.objects.create(
+        statement=statement,
+        decision=Decision.RETURNED,
+        decided_by_id=checker,
+        decided_at=at,
+        digest=statement.digest,
+        note=note,
+    )
+    record_many(
+        actor=actor,
+        changes=[
+            _change("statement.returned", statement, {"state": statement.state}, {"state": StatementState.DRAFT}, note)
+        ],
+        at=at,
+    )
+
+
+@transaction.atomic
+def lock_period(*, actor: Actor, period: Period, at: datetime) -> Period:
+    """Freeze a period whose statements are all approved, and post what is owed.
+
+    Raises CommissionRefusedError when it is locked already, has no statement, has one that is not approved, or when the
+    totals do not agree with the lines behind them.
+    """
+    checker = _checker(actor)
+    period = Period.objects.select_for_update().get(pk=period.pk)
+    if period.state == PeriodState.LOCKED:
+        raise CommissionRefusedError(_("%(period)s is locked already.") % {"period": period.label})
+    statements = list(Statement.objects.select_for_update(of=("self",)).filter(period=period).order_by("pk"))
+    if not statements:
+        raise CommissionRefusedError(
+            _("Nothing was calculated for %(period)s yet. Calculate it first.") % {"period": period.label}
+        )
+    waiting = sum(1 for row in statements if row.state != StatementState.APPROVED)
+    if waiting:
+        raise CommissionRefusedError(
+            ngettext(
+                "%(count)s statement is not approved yet. Approve it, then lock.",
+                "%(count)s statements are not approved yet. Approve them, then lock.",
+                waiting,
+            )
+            % {"count": waiting}
+        )
+    if any(row.prepared_by_id == checker for row in statements):
+        raise NotAllowedError(_("You ran the calculation: somebody else must lock the period."))
+    wrong = disagreements(period)
+    if wrong:
+        raise CommissionRefusedError(
+            _("The totals do not agree with their lines: %(where)s. Calculate again.") % {"where": "; ".join(wrong)}
+        )
+    Credit.objects.filter(statement__period=period).update(locked_at=at)
+    Earning.objects.filter(statement__period=period).update(locked_at=at)
+    bundles = bundles_of(statements)
+    for statement in statements:
+        statement.bundle = bundles[statement.pk]
+        statement.state = StatementState.LOCKED
+        statement.locked_at = at
+    Statement.objects.bulk_update(statements, ["bundle", "state", "locked_at"], batch_size=200)
+    Period.objects.filter(pk=period.pk).update(state=PeriodState.LOCKED, locked_at=at, locked_by_id=checker)
+    post_earnings(statements=statements, by_id=checker, at=at)
+    record(
+        actor=actor,
+        action="period.locked",
+        subject=period,
+        before={"state": PeriodState.OPEN},
+        after={
+            "state": PeriodState.LOCKED,
+            "statements": len(statements),
+            "earned_minor": sum(row.earned_minor for row in statements),
+        },
+        at=at,
+    )
+    period.refresh_from_db()
+    return period
+
+
+def post_earnings(*, statements: Collection[Statement], by_id: int | None, at: datetime) -> None:
+    """Post what each locked statement owes its person; the two entries of a posting add up to zero."""
+    LedgerEntry.objects.bulk_create(
+        LedgerEntry(
+            posting=f"statement:{row.pk}:earning",
+            account=account,
+            kind=EntryKind.EARNING,
+            person_id=row.person_id,
+            period_id=row.period_id,
+            statement=row,
+            amount_minor=sign * row.earned_minor,
+            currency=row.currency,
+            posted_at=at,
+            posted_by_id=by_id,
+        )
+        for row in statements
+        if row.earned_minor
+        for account, sign in ((LedgerAccount.OWED, 1), (LedgerAccount.EXPENSE, -1))
+    )
+
+
+def _change(action: str, row: Statement, before: dict[str, object], after: dict[str, object], reason: str) -> Change:
+    return Change(
+        action=action,
+        subject_type="commissions.statement",
+        subject_id=row.pk,
+        subject_label=str(row),
+        before=before,
+        after=after,
+        reason=reason,
+    )
