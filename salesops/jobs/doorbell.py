@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from typing import Any, Final
@@ -33,6 +34,10 @@ class Doorbell:
     """One connection to the broker for each process, with short timeouts, silent for a while after a failure."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, without touching a connection that belongs to another process."""
         self._lock = threading.Lock()
         self._connection: Any = None
         self._silent_until = 0.0
@@ -83,13 +88,6 @@ class Doorbell:
                 return None
             return self._length
 
-    def close(self) -> None:
-        """Forget the connection, as after a fork."""
-        with self._lock:
-            self._drop()
-            self._silent_until = 0.0
-            self._length_at = float("-inf")
-
     def _connect(self) -> Any:
         if self._connection is None:
             options = {**settings.CELERY_BROKER_TRANSPORT_OPTIONS}
@@ -125,3 +123,5 @@ class Doorbell:
 
 
 bell = Doorbell()
+# A child process must not share its parent's connection, nor a lock that a thread of the parent holds.
+os.register_at_fork(after_in_child=bell.forget)

@@ -52,6 +52,7 @@ class Job(models.Model):
     last_error = models.TextField(_("last error"), blank=True)
 
     ring_after = models.DateTimeField(_("ring again at"))
+    rung_at = models.DateTimeField(_("last rung at"), null=True, blank=True)
     rings = models.PositiveIntegerField(_("times rung"), default=0)
 
     done_count = models.BigIntegerField(_("done"), default=0)

@@ -9,15 +9,21 @@ from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from salesops.core.actor import Actor
 from salesops.jobs import registry
 from salesops.jobs.choices import RETRYABLE, UNFINISHED, JobEventKind, JobState
 from salesops.jobs.doorbell import bell
-from salesops.jobs.models import Job, JobEvent
+from salesops.jobs.models import Job, JobEvent, ScheduleRun
 
 #: How long the relay leaves a fresh job to its first ring.
 FIRST_RING: Final = timedelta(seconds=5)
+#: The job that does nothing, each minute: that it is done shows that workers listen.
+CANARY: Final = "jobs.canary"
+#: How long ended jobs are kept.
+KEEP: Final = timedelta(days=90)
+KEEP_CANARY: Final = timedelta(days=1)
 
 
 class JobConflictError(Exception):
@@ -66,6 +72,7 @@ def enqueue(
                         created_at=at,
                         run_after=due_at,
                         ring_after=due_at if due_at > at else at + FIRST_RING,
+                        rung_at=None if due_at > at else at,
                         max_attempts=max_attempts,
                     )
                 break
@@ -120,6 +127,7 @@ def retry(*, job: Job, actor: Actor, at: datetime) -> Job:
                     rings=0,
                     run_after=at,
                     ring_after=at + FIRST_RING,
+                    rung_at=at,
                     finished_at=None,
                     cancel_requested_at=None,
                     lease_until=None,
@@ -135,3 +143,27 @@ def retry(*, job: Job, actor: Actor, at: datetime) -> Job:
         )
         transaction.on_commit(partial(bell.ring, job.pk), robust=True)
     return job
+
+
+def tidy(*, at: datetime, limit: int = 1000) -> int:
+    """Delete up to `limit` rows that nobody asks for any more; how many, 0 when all is tidy.
+
+    Jobs that people asked for stay 90 days after their end, canaries one day, handled slots 90 days. Failed and dead
+    jobs stay, until somebody has dealt with them.
+    """
+    old = Job.objects.filter(state__in=(JobState.DONE, JobState.CANCELLED))
+    ids = list(
+        old.filter(Q(finished_at__lt=at - KEEP) | Q(finished_at__lt=at - KEEP_CANARY, kind=CANARY)).values_list(
+            "pk", flat=True
+        )[:limit]
+    )
+    runs = list(ScheduleRun.objects.filter(created_at__lt=at - KEEP).values_list("pk", flat=True)[:limit])
+    canary_runs = list(
+        ScheduleRun.objects.filter(created_at__lt=at - KEEP_CANARY, schedule__kind=CANARY).values_list("pk", flat=True)[
+            :limit
+        ]
+    )
+    with transaction.atomic():
+        ScheduleRun.objects.filter(pk__in={*runs, *canary_runs}).delete()
+        Job.objects.filter(pk__in=ids).delete()
+    return len(ids) + len({*runs, *canary_runs})

@@ -9,8 +9,9 @@ from typing import Any
 
 from celery import shared_task
 from django.db import DatabaseError
+from django.utils.translation import gettext_lazy as _
 
-from salesops.jobs import registry, runner
+from salesops.jobs import registry, runner, services
 from salesops.jobs.doorbell import TASK_NAME
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,24 @@ def run_job(job_id: int, **later: Any) -> None:
         log.warning("Job %s: the database did not answer (%s); the relay rings again.", job_id, type(error).__name__)
 
 
-@registry.handles("jobs.canary")
+@registry.handles(services.CANARY)
 def sing(run: runner.JobRun) -> None:
     """Do nothing. That it is done in time shows that workers listen."""
+
+
+@registry.handles("jobs.tidy")
+def tidy(run: runner.JobRun) -> None:
+    """Delete old rows, a thousand at a time."""
+    while True:
+        with run.batch():
+            deleted = services.tidy(at=run.now())
+            run.state["deleted"] = run.state.get("deleted", 0) + deleted
+            run.state["rounds"] = run.state.get("rounds", 0) + 1
+        if not deleted:
+            return
+
+
+registry.comes_round(
+    code="jobs.canary", title=_("A sign of life from the workers"), kind=services.CANARY, rule="* * * * *"
+)
+registry.comes_round(code="jobs.tidy", title=_("Old jobs are cleared away"), kind="jobs.tidy", rule="20 3 * * *")
