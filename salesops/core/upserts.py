@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar
 
 from django.core.exceptions import ValidationError
@@ -118,9 +118,20 @@ class UpsertResult:
             self.outcomes.append(RecordOutcome(position, Fate.REFUSED))
         self.problems.append(RecordProblem(position, message, column))
 
+    def refuse_for(self, position: int, error: ValidationError) -> None:
+        """Turn a validation error into the problems of a record, each with the field that it is about."""
+        by_column = error.error_dict if hasattr(error, "error_dict") else {"": error.error_list}
+        for column, errors in by_column.items():
+            for message in ValidationError(errors).messages:
+                self.refuse(position, message, "" if column == "__all__" else column)
+
     def is_refused(self, position: int) -> bool:
         """Whether the record at this position has a problem."""
         return position in self._refused
+
+    def forget_new_keys(self) -> None:
+        """Take the keys off the rows created: for a preview that wrote them and rolls back."""
+        self.outcomes = [replace(one, pk=None) if one.fate is Fate.CREATED else one for one in self.outcomes]
 
     def in_order(self) -> UpsertResult:
         """Sort outcomes and problems by position; gives itself back."""
@@ -221,7 +232,7 @@ def merge_rows(
         except ValidationError as error:
             for name in differing:
                 setattr(row, name, before[name])
-            _refuse_for(result, want.position, error)
+            result.refuse_for(want.position, error)
             continue
         rows[want.key] = row
         fate = Fate.CREATED if is_new else Fate.CHANGED if differing else Fate.UNCHANGED
@@ -314,18 +325,6 @@ def _refuse_dangling(
                     result.refuse(position, _("What this refers to does not exist."), column.name)
 
 
-def _refuse_for(result: UpsertResult, position: int, error: ValidationError) -> None:
-    """Turn a validation error into the problems of a record."""
-    if hasattr(error, "error_dict"):
-        for column, errors in error.error_dict.items():
-            for one in errors:
-                for message in one.messages:
-                    result.refuse(position, message, "" if column == "__all__" else column)
-    else:
-        for message in error.messages:
-            result.refuse(position, message)
-
-
 def _write(model: type[ModelT], fates: Sequence[Merged[ModelT]], result: UpsertResult) -> list[Merged[ModelT]]:
     """Write new and changed rows in one statement each; where the database refuses, row by row to find the culprit."""
     touched = [column.name for column in model._meta.concrete_fields if getattr(column, "auto_now", False)]
@@ -362,7 +361,7 @@ def _write(model: type[ModelT], fates: Sequence[Merged[ModelT]], result: UpsertR
         return list(fates)
     for merged in fates:
         if id(merged.row) in refused:
-            _refuse_for(result, merged.position, refused[id(merged.row)])
+            result.refuse_for(merged.position, refused[id(merged.row)])
     return [merged for merged in fates if id(merged.row) not in refused]
 
 

@@ -28,9 +28,9 @@ class ActorMiddleware:
         request.actor = SimpleLazyObject(lambda: actor_for(request.user, at=now, request_id=request_id))  # type: ignore[attr-defined]
         if isinstance(request.user, User) or request.user.is_authenticated:
             user = request.user
-            translation.activate(user.language)  # type: ignore[union-attr]
+            translation.activate(user.language)
             request.LANGUAGE_CODE = translation.get_language() or "en"
-            with timezone.override(zoneinfo.ZoneInfo(user.time_zone)):  # type: ignore[union-attr]
+            with timezone.override(zoneinfo.ZoneInfo(user.time_zone)):
                 response = self.get_response(request)
         else:
             response = self.get_response(request)

@@ -22,7 +22,9 @@ class PodQuerySet(ScopedQuerySet["Pod"]):
         return self.filter(pk__in=actor.all_pod_ids if scope >= Scope.TREE else actor.pod_ids)
 
 
-class MembershipQuerySet(HeldInTimeQuerySet["PodMembership"], ScopedQuerySet["PodMembership"]):
+class MembershipQuerySet(  # type: ignore[override]  # both bases bring their own as_manager
+    HeldInTimeQuerySet["PodMembership"], ScopedQuerySet["PodMembership"]
+):
     """Seen with the pod."""
 
     noun = Noun.POD
@@ -42,7 +44,9 @@ class TerritoryQuerySet(ScopedQuerySet["Territory"]):
         return self
 
 
-class TerritoryAssignmentQuerySet(HeldInTimeQuerySet["TerritoryAssignment"], ScopedQuerySet["TerritoryAssignment"]):
+class TerritoryAssignmentQuerySet(  # type: ignore[override]  # both bases bring their own as_manager
+    HeldInTimeQuerySet["TerritoryAssignment"], ScopedQuerySet["TerritoryAssignment"]
+):
     """Who works where: own for reps, the tree's for managers."""
 
     noun = Noun.POD

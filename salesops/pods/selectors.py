@@ -1,8 +1,11 @@
-"""Works out who an actor is at a moment."""
+"""Works out who an actor is at a moment; reads pods, their members and territories as of a day."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -11,7 +14,10 @@ from django.contrib.auth.models import AnonymousUser
 
 from salesops.core.actor import NOBODY, Actor, roles_from
 from salesops.people.models import FunctionAssignment, ReportingLine, RoleGrant, User
-from salesops.pods.models import PodMembership
+from salesops.pods.models import Pod, PodMembership, Segment, Territory, TerritoryAssignment
+from salesops.pods.querysets import MembershipQuerySet, PodQuerySet, TerritoryAssignmentQuerySet, TerritoryQuerySet
+from salesops.pods.rules.readiness import PART_OF, Part, Readiness, readiness
+from salesops.pods.workload import load_of
 
 
 def company_day(moment: datetime) -> date:
@@ -67,3 +73,161 @@ def actor_for(user: User | AnonymousUser, *, at: datetime, request_id: str = "")
         language=user.language,
         request_id=request_id,
     )
+
+
+# --- Pods ---------------------------------------------------------------------------------------------------------
+
+
+def pods_for(actor: Actor) -> PodQuerySet:
+    """The pods the actor may see, by name."""
+    return Pod.objects.visible_to(actor)
+
+
+def pod_for(actor: Actor, pk: int) -> Pod:
+    """One pod with its segment; raises Http404 when it is not theirs."""
+    return Pod.objects.select_related("segment").get_for(actor, pk=pk)
+
+
+def open_pods_for(actor: Actor, day: date) -> PodQuerySet:
+    """The pods the actor may see that are open on a day: what can be chosen for new work."""
+    return pods_for(actor).filter(opened_on__lte=day).exclude(closed_on__lte=day)
+
+
+def segments() -> list[Segment]:
+    """All segments in their order; their names are no secret."""
+    return list(Segment.objects.all())
+
+
+def segment_for_employees(employees: int | None, among: Iterable[Segment]) -> Segment | None:
+    """The first segment whose range holds this number of employees; None when unknown or outside all of them."""
+    if employees is None:
+        return None
+    for segment in among:
+        if segment.min_employees is None and segment.max_employees is None:
+            continue
+        if (segment.min_employees or 0) <= employees and (
+            segment.max_employees is None or employees <= segment.max_employees
+        ):
+            return segment
+    return None
+
+
+# --- Members ------------------------------------------------------------------------------------------------------
+
+
+def memberships_for(actor: Actor) -> MembershipQuerySet:
+    """The memberships, past, present and to come, of the pods the actor may see, with person and pod."""
+    return PodMembership.objects.visible_to(actor).select_related("person", "pod")
+
+
+def members_on(actor: Actor, day: date) -> MembershipQuerySet:
+    """The memberships held on a day in the pods the actor may see."""
+    return memberships_for(actor).on(day)
+
+
+def pod_of(person_ids: Collection[int], day: date) -> dict[int, int]:
+    """Which pod each person is in on a day, in one query; people in none are left out."""
+    return dict(PodMembership.objects.on(day).filter(person_id__in=person_ids).values_list("person_id", "pod_id"))
+
+
+@dataclass(frozen=True)
+class PodHistory:
+    """Who was in which pod when, in memory: for looking up many people on many days."""
+
+    _starts: Mapping[int, list[date]]
+    _rows: Mapping[int, list[tuple[date | None, int, str]]]
+
+    def pod_on(self, person_id: int, day: date) -> int | None:
+        """The pod of a person on a day; None when in none."""
+        found = self._held(person_id, day)
+        return found[0] if found else None
+
+    def function_on(self, person_id: int, day: date) -> str | None:
+        """The function in which a person was in a pod on a day; None when in none."""
+        found = self._held(person_id, day)
+        return found[1] if found else None
+
+    def _held(self, person_id: int, day: date) -> tuple[int, str] | None:
+        index = bisect_right(self._starts.get(person_id, []), day) - 1
+        if index < 0:
+            return None
+        end_on, pod_id, function = self._rows[person_id][index]
+        return (pod_id, function) if end_on is None or day < end_on else None
+
+
+def pod_history(person_ids: Collection[int] | None = None) -> PodHistory:
+    """Load the memberships of some people, or of all, in one query."""
+    rows = PodMembership.objects.order_by("person_id", "start_on")
+    if person_ids is not None:
+        rows = rows.filter(person_id__in=person_ids)
+    starts: dict[int, list[date]] = defaultdict(list)
+    held: dict[int, list[tuple[date | None, int, str]]] = defaultdict(list)
+    for person_id, start_on, end_on, pod_id, function in rows.values_list(
+        "person_id", "start_on", "end_on", "pod_id", "function"
+    ):
+        starts[person_id].append(start_on)
+        held[person_id].append((end_on, pod_id, function))
+    return PodHistory(starts, held)
+
+
+# --- Territories --------------------------------------------------------------------------------------------------
+
+
+def territories_for(actor: Actor) -> TerritoryQuerySet:
+    """The territories, by name."""
+    return Territory.objects.visible_to(actor)
+
+
+def territory_assignments_for(actor: Actor) -> TerritoryAssignmentQuerySet:
+    """Who works where, past, present and to come, as far as the actor may see, with person and territory."""
+    return TerritoryAssignment.objects.visible_to(actor).select_related("person", "territory")
+
+
+# --- How a pod stands ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PodStanding:
+    """A pod on a day: who is in it by part of the bow-tie, whether it is whole, and what it carries.
+
+    The numbers of open leads and deals are None where no room counts them.
+    """
+
+    pod: Pod
+    members: list[PodMembership]
+    readiness: Readiness
+    open_leads: int | None
+    open_deals: int | None
+
+    @property
+    def by_part(self) -> dict[Part, list[PodMembership]]:
+        """The members by what they do, in the order of the bow-tie; people of other functions are in none."""
+        return {part: [row for row in self.members if PART_OF.get(row.function) is part] for part in Part}
+
+    @property
+    def load_bp(self) -> int | None:
+        """Open leads as a share of what the pod can carry, in basis points, rounded down; None when unknown."""
+        if self.open_leads is None or not self.pod.lead_capacity:
+            return None
+        return self.open_leads * 10_000 // self.pod.lead_capacity
+
+
+def standings(actor: Actor, pods: Iterable[Pod], day: date) -> list[PodStanding]:
+    """How these pods stand on a day: one query for the members and what the workload takes, however many pods."""
+    pods = list(pods)
+    members: dict[int, list[PodMembership]] = defaultdict(list)
+    rows = members_on(actor, day).filter(pod__in=pods).order_by("function", "person__name", "pk")
+    for row in rows:
+        members[row.pod_id].append(row)
+    pod_ids = [pod.pk for pod in pods]
+    leads, deals = (load_of(noun, pod_ids=pod_ids) for noun in ("leads", "deals"))
+    return [
+        PodStanding(
+            pod=pod,
+            members=members[pod.pk],
+            readiness=readiness((row.function for row in members[pod.pk]), pod.template),
+            open_leads=leads.by_pod.get(pod.pk, 0) if leads else None,
+            open_deals=deals.by_pod.get(pod.pk, 0) if deals else None,
+        )
+        for pod in pods
+    ]

@@ -1,0 +1,1 @@
+"""What makes a pod whole: plain decisions without a database."""
