@@ -257,7 +257,9 @@ class Statement(models.Model):
     quota_minor = models.BigIntegerField(_("quota"), null=True, blank=True)
     credited_minor = models.BigIntegerField(_("credited"), default=0)
     earned_minor = models.BigIntegerField(_("earned"), default=0)
+    target_minor = models.BigIntegerField(_("target pay"), null=True, blank=True)
     rate = ExactDecimalField(_("personal rate"), null=True, blank=True)
+    problems = models.JSONField(_("problems"), default=list, blank=True)
     digest = models.CharField(_("digest"), max_length=64, blank=True)
     bundle = models.JSONField(_("bundle"), null=True, blank=True)
     prepared_by = models.ForeignKey(

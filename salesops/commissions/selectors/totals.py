@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.db.models import OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from salesops.commissions.models import Credit, Earning, LedgerEntry, Period, Statement
 from salesops.commissions.choices import EntryKind, LedgerAccount
+from salesops.commissions.models import Credit, Earning, LedgerEntry, Period, Statement
 
 
 def disagreements(period: Period) -> list[str]:
@@ -30,8 +30,19 @@ def disagreements(period: Period) -> list[str]:
     previous: tuple[int, str] | None = None
     at = height = 0
     lines = Earning.objects.filter(statement__period=period).order_by("statement_id", "component", "position")
-    columns = ("statement_id", "component", "position", "from_minor", "to_minor", "height_from_minor", "height_to_minor", "amount_minor")
-    for statement_id, component, position, start, end, low, high, amount in lines.values_list(*columns).iterator(chunk_size=5_000):
+    columns = (
+        "statement_id",
+        "component",
+        "position",
+        "from_minor",
+        "to_minor",
+        "height_from_minor",
+        "height_to_minor",
+        "amount_minor",
+    )
+    for statement_id, component, position, start, end, low, high, amount in lines.values_list(*columns).iterator(
+        chunk_size=5_000
+    ):
         is_next = previous == (statement_id, component)
         if high - low != amount or (is_next and (start, low) != (at, height)):
             wrong.append(f"{statement_id}/{component}/{position}: {low}…{high} ≠ {amount}")

@@ -47,6 +47,8 @@ def approve_statements(*, actor: Actor, statement_ids: Collection[int], at: date
     for statement in rows.select_related("period", "person").order_by("pk"):
         if statement.state != StatementState.DRAFT:
             refused[statement.pk] = _("It is %(state)s already.") % {"state": statement.get_state_display()}
+        elif statement.problems:
+            refused[statement.pk] = _("It has an open problem. Mend it and calculate again.")
         elif statement.prepared_by_id == checker:
             refused[statement.pk] = _("You prepared it: somebody else must approve it.")
         elif statement.person_id == checker:

@@ -41,12 +41,21 @@ def release_payroll(*, actor: Actor, period: Period, payroll_format: PayrollForm
         raise NotAllowedError(_("Only finance releases payroll."))
     period = Period.objects.select_for_update().get(pk=period.pk)
     if period.state != PeriodState.LOCKED:
-        raise CommissionRefusedError(_("%(period)s is still open. Approve its statements and lock it first.") % {"period": period.label})
+        raise CommissionRefusedError(
+            _("%(period)s is still open. Approve its statements and lock it first.") % {"period": period.label}
+        )
     wrong = disagreements(period)
     if wrong:
-        raise CommissionRefusedError(_("The totals do not agree with their lines: %(where)s.") % {"where": "; ".join(wrong)})
+        raise CommissionRefusedError(
+            _("The totals do not agree with their lines: %(where)s.") % {"where": "; ".join(wrong)}
+        )
     waiting = Statement.objects.select_for_update(of=("self",)).filter(period=period, state=StatementState.LOCKED)
-    statements = list(waiting.filter(payroll_item__isnull=True).exclude(earned_minor=0).select_related("person").order_by("person__name", "pk"))
+    statements = list(
+        waiting.filter(payroll_item__isnull=True)
+        .exclude(earned_minor=0)
+        .select_related("person")
+        .order_by("person__name", "pk")
+    )
     if not statements:
         raise CommissionRefusedError(_("Nothing is left to pay for %(period)s.") % {"period": period.label})
     if any(row.prepared_by_id == actor.user_id for row in statements):
@@ -58,7 +67,9 @@ def release_payroll(*, actor: Actor, period: Period, payroll_format: PayrollForm
     paid: dict[str, list[list[Statement]]] = defaultdict(list)
     for (currency, _person_id), rows in by_person.items():
         if sum(row.earned_minor for row in rows) < 0:
-            held[str(rows[0].person)] = _("The total is negative. It stays in the ledger until later pay makes up for it.")
+            held[str(rows[0].person)] = _(
+                "The total is negative. It stays in the ledger until later pay makes up for it."
+            )
         else:
             paid[currency].append(rows)
     files = [_release(actor, period, payroll_format, currency, people, at) for currency, people in sorted(paid.items())]
@@ -66,7 +77,12 @@ def release_payroll(*, actor: Actor, period: Period, payroll_format: PayrollForm
 
 
 def _release(
-    actor: Actor, period: Period, payroll_format: PayrollFormat, currency: str, people: list[list[Statement]], at: datetime
+    actor: Actor,
+    period: Period,
+    payroll_format: PayrollFormat,
+    currency: str,
+    people: list[list[Statement]],
+    at: datetime,
 ) -> PayrollFile:
     """One file of one currency, with its items, payments and audit entry."""
     rows = [
@@ -125,7 +141,13 @@ def _release(
         actor=actor,
         action="payroll.released",
         subject=file,
-        after={"name": file.name, "sha256": file.sha256, "people": file.people, "total_minor": file.total_minor, "currency": currency},
+        after={
+            "name": file.name,
+            "sha256": file.sha256,
+            "people": file.people,
+            "total_minor": file.total_minor,
+            "currency": currency,
+        },
         at=at,
     )
     return file

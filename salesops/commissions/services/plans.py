@@ -1,0 +1,204 @@
+"""Writes plans: drafts, putting a version in force, people on plans, quotas."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max, Q
+from django.utils.translation import gettext as _
+
+from salesops.audit.services import record, state_of
+from salesops.commissions.choices import VersionState
+from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
+from salesops.commissions.models import Plan, PlanAssignment, PlanVersion, Quota
+from salesops.commissions.rules.plans import activation_problems, plan_digest, plan_from_plain
+from salesops.core.actor import Actor, Role
+from salesops.values.periods import Period
+
+
+def _designer(actor: Actor) -> None:
+    if not actor.has(Role.REVOPS, Role.ADMIN):
+        raise NotAllowedError(_("Only revenue operations writes plans."))
+
+
+def _refuse(problems: list[Any]) -> None:
+    """Turn problems of a definition into one refusal that names each."""
+    if problems:
+        raise CommissionRefusedError(
+            [f"{problem.where}: {problem.text(_)} {problem.remedy_text(_)}".strip(": ") for problem in problems]
+        )
+
+
+@transaction.atomic
+def create_plan(*, actor: Actor, name: str, description: str = "", at: datetime) -> Plan:
+    """A plan without a version yet."""
+    _designer(actor)
+    if Plan.objects.filter(name__iexact=name.strip()).exists():
+        raise CommissionRefusedError(_("There is a plan called %(name)s already.") % {"name": name.strip()})
+    plan = Plan.objects.create(name=name.strip(), description=description, created_at=at)
+    record(actor=actor, action="plan.created", subject=plan, after={"name": plan.name}, at=at)
+    return plan
+
+
+@transaction.atomic
+def save_draft(
+    *,
+    actor: Actor,
+    plan: Plan,
+    definition: dict[str, Any],
+    start_on: date,
+    at: datetime,
+    version: PlanVersion | None = None,
+) -> PlanVersion:
+    """Write a new draft of a plan, or change one. The definition must be readable; whether it may be put in force is
+    asked when somebody tries. Raises CommissionRefusedError, also for a version that is no draft.
+    """
+    _designer(actor)
+    outcome = plan_from_plain(definition)
+    if outcome.value is None:
+        _refuse(list(outcome.problems))
+    parsed = outcome.unwrap()
+    if version is None:
+        number = (PlanVersion.objects.filter(plan=plan).aggregate(last=Max("number"))["last"] or 0) + 1
+        version = PlanVersion(plan=plan, number=number, created_by_id=actor.user_id, created_at=at)
+        before: dict[str, Any] = {}
+    else:
+        version = PlanVersion.objects.select_for_update().get(pk=version.pk)
+        if version.state != VersionState.DRAFT:
+            raise CommissionRefusedError(_("A version in force cannot be changed. Write a new draft from it."))
+        before = {"digest": version.digest, "start_on": version.start_on}
+        version.created_by_id = actor.user_id  # whoever changed it last may not put it in force
+    version.definition = definition
+    version.digest = plan_digest(parsed)
+    version.currency, version.time_zone, version.period_kind = (
+        parsed.currency,
+        parsed.time_zone,
+        parsed.period_kind.value,
+    )
+    version.start_on = start_on
+    version.save()
+    record(
+        actor=actor,
+        action="plan.drafted",
+        subject=version,
+        before=before,
+        after={"digest": version.digest, "start_on": start_on},
+        at=at,
+    )
+    return version
+
+
+@transaction.atomic
+def activate_version(*, actor: Actor, version: PlanVersion, at: datetime) -> PlanVersion:
+    """Put a draft in force from its first day; the version before it ends there. By finance or revops, never by its writer.
+
+    Raises CommissionRefusedError when the plan cannot be calculated or one of its examples fails, NotAllowedError for
+    the writer.
+    """
+    if not actor.has(Role.FINANCE, Role.REVOPS):
+        raise NotAllowedError(_("Only finance or revenue operations puts a plan in force."))
+    version = PlanVersion.objects.select_for_update().get(pk=version.pk)
+    if version.state != VersionState.DRAFT:
+        raise CommissionRefusedError(_("This version is no draft any more."))
+    if version.created_by_id is not None and version.created_by_id == actor.user_id:
+        raise NotAllowedError(_("You wrote this version: somebody else must put it in force."))
+    _refuse(list(activation_problems(plan_from_plain(version.definition).unwrap())))
+    same = PlanVersion.objects.select_for_update().filter(plan=version.plan, state=VersionState.ACTIVE)
+    running = same.filter(Q(end_on__isnull=True) | Q(end_on__gt=version.start_on))
+    for other in running:
+        if other.start_on >= version.start_on:
+            raise CommissionRefusedError(
+                _("Version %(number)s is in force from %(day)s. Choose a later first day.")
+                % {"number": other.number, "day": other.start_on}
+            )
+        PlanVersion.objects.filter(pk=other.pk).update(end_on=version.start_on)
+    version.state = VersionState.ACTIVE
+    version.activated_by_id, version.activated_at = actor.user_id, at
+    version.save()
+    record(
+        actor=actor,
+        action="plan.put_in_force",
+        subject=version,
+        before={"state": VersionState.DRAFT},
+        after={"state": VersionState.ACTIVE, "digest": version.digest},
+        at=at,
+    )
+    return version
+
+
+@transaction.atomic
+def assign_to_plan(
+    *,
+    actor: Actor,
+    plan: Plan,
+    person_id: int,
+    start_on: date,
+    end_on: date | None = None,
+    rate: Decimal | None = None,
+    target_pay_minor: int | None = None,
+    currency: str,
+    at: datetime,
+) -> PlanAssignment:
+    """Put a person on a plan from a day. What they were on this plan before ends the day before.
+
+    Raises CommissionRefusedError when a later assignment stands in the way or the rate is out of bounds (0 to 10).
+    """
+    _designer(actor)
+    if rate is not None and not 0 <= rate <= 10:
+        raise CommissionRefusedError(_("A personal rate is a share between 0 and 10; 0.012 is 1.2 %."))
+    earlier = PlanAssignment.objects.filter(plan=plan, person_id=person_id, start_on__lt=start_on)
+    earlier.filter(Q(end_on__isnull=True) | Q(end_on__gt=start_on)).update(end_on=start_on)
+    try:
+        with transaction.atomic():
+            row = PlanAssignment.objects.create(
+                plan=plan,
+                person_id=person_id,
+                start_on=start_on,
+                end_on=end_on,
+                rate=rate,
+                target_pay_minor=target_pay_minor,
+                currency=currency,
+            )
+    except IntegrityError as error:
+        raise CommissionRefusedError(_("This person is on the plan for some of these days already.")) from error
+    record(actor=actor, action="plan.person_assigned", subject=row, after=state_of(row), at=at)
+    return row
+
+
+@transaction.atomic
+def set_quota(
+    *,
+    actor: Actor,
+    person_id: int,
+    period: Period,
+    amount_minor: int,
+    currency: str,
+    at: datetime,
+    measure: str = "bookings",
+) -> Quota:
+    """Set what a person is to reach in a period; the same amount again changes nothing. Minor units of `currency`."""
+    if not actor.has(Role.REVOPS, Role.ADMIN, Role.MANAGER):
+        raise NotAllowedError(_("Only revenue operations and managers set quotas."))
+    if not actor.has(Role.REVOPS, Role.ADMIN) and person_id not in actor.tree_ids:
+        raise NotAllowedError(_("Managers set quotas of their own people."))
+    if amount_minor < 0:
+        raise CommissionRefusedError(_("A quota cannot be negative."))
+    row = Quota.objects.filter(person_id=person_id, measure=measure, start_on=period.start, end_on=period.end).first()
+    before = state_of(row) if row else {}
+    if row is None:
+        row = Quota(person_id=person_id, measure=measure, start_on=period.start, end_on=period.end)
+    elif (row.amount_minor, row.currency) == (amount_minor, currency):
+        return row
+    row.amount_minor, row.currency = amount_minor, currency
+    try:
+        with transaction.atomic():
+            row.save()
+    except IntegrityError as error:
+        raise CommissionRefusedError(
+            _("There is a quota for other days that overlaps %(period)s.") % {"period": period.label}
+        ) from error
+    record(actor=actor, action="quota.set", subject=row, before=before, after=state_of(row), at=at)
+    return row
