@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from salesops.core.models import HeldInTime, HeldInTimeQuerySet
 from salesops.people.choices import JobFunction, LeaveKind, RoleChoice, Weekday
+from salesops.people.querysets import UserQuerySet
 
 
 def validate_time_zone(value: str) -> None:
@@ -26,7 +27,7 @@ def validate_time_zone(value: str) -> None:
         )
 
 
-class UserManager(BaseUserManager["User"]):
+class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]  # made at run time
     """Makes users; addresses are kept in lower case."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
