@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
 import duckdb
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from salesops.commissions.rules.curves import Curve
+from salesops.commissions.rules.rounding import Rounding
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -33,13 +33,6 @@ _MACROS: Final = (
 
 class ColumnsError(ValueError):
     """Columns that cannot be calculated: they do not fit together, repeat a line, or leave 64-bit numbers."""
-
-
-class Rounding(StrEnum):
-    """How lines are rounded: so that they add up to the rounded pay of the period, or each by itself."""
-
-    CUMULATIVE = "cumulative"
-    PER_LINE = "per_line"
 
 
 @dataclass(frozen=True)
@@ -107,7 +100,7 @@ class EarningColumns:
 class SplitColumns:
     """Parts of split transactions, row by row the shares they came from; a refused transaction has parts of 0.
 
-    refused: numbers of the transactions whose shares do not add up to the whole, are negative, name somebody twice,
+    refused: numbers of the transactions whose shares do not add up to the whole, are not above zero, name somebody twice,
     or state different totals; sorted.
     """
 
@@ -250,7 +243,7 @@ WITH checked AS (
     FROM shares
 ), judged AS (
     SELECT *,
-        sum(share) OVER every = $whole AND min(share) OVER every >= 0 AND NOT bool_or(repeats) OVER every
+        sum(share) OVER every = $whole AND min(share) OVER every > 0 AND NOT bool_or(repeats) OVER every
             AND min(total) OVER every = max(total) OVER every AS is_split
     FROM checked
     WINDOW every AS (PARTITION BY transaction)

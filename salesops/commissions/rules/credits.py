@@ -185,14 +185,14 @@ def _split_credits(transaction: TransactionFacts) -> Outcome[list[Credit]]:
     sum_of_shares = sum(share.basis_points for share in shares)
     people = [share.person for share in shares]
     try:
-        if sum_of_shares != WHOLE_SHARE:
-            raise MoneyError(f"{sum_of_shares / 100:g} %")
+        if sum_of_shares != WHOLE_SHARE or any(share.basis_points <= 0 for share in shares):
+            raise MoneyError(f"{[share.basis_points for share in shares]}")
         parts = split_by_largest_remainder(transaction.amount, [share.basis_points for share in shares], people)
     except MoneyError as error:
         return Outcome.bad(
             Problem.of(
                 "shares-not-whole",
-                gettext_noop("The shares of %(key)s are not a whole: %(reason)s"),
+                gettext_noop("The shares of %(key)s, in hundredths of a per cent, are not a whole: %(reason)s"),
                 where=transaction.key,
                 remedy=gettext_noop("Shares must be above zero, name each person once and add up to 100 %%."),
                 key=transaction.key,

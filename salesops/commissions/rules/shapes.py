@@ -18,6 +18,7 @@ _PLAIN = re.compile(_NUMBER, re.ASCII)
 _PERCENT = re.compile(rf"({_NUMBER}) ?%", re.ASCII)
 _MULTIPLE = re.compile(rf"({_NUMBER}) ?x", re.ASCII)
 _EACH = re.compile(rf"({_NUMBER}) each", re.ASCII)
+_PERSONAL = re.compile(rf"(?:({_NUMBER}) ?x )?personal", re.ASCII)
 
 
 class Measure(StrEnum):
@@ -54,6 +55,7 @@ class Unit(StrEnum):
     TARGET_SHARE = "target share"
     SHARE = "share"
     TARGET_MULTIPLE = "target multiple"
+    PERSONAL_MULTIPLE = "personal multiple"
     EACH = "each"
 
 
@@ -109,6 +111,11 @@ class Shape:
         """Whether a rate is a multiple of target pay ÷ quota."""
         return any(row.worth.unit is Unit.TARGET_MULTIPLE for row in self.rows)
 
+    @property
+    def uses_personal_rate(self) -> bool:
+        """Whether a rate is the one agreed with each person, or a multiple of it."""
+        return any(row.worth.unit is Unit.PERSONAL_MULTIPLE for row in self.rows)
+
     def as_plain(self) -> dict[str, Any]:
         """The shape as plain JSON data, with the numbers as they were written."""
         plain: dict[str, Any] = {"shape": self.kind.value}
@@ -130,6 +137,7 @@ class Shape:
 class PersonFacts:
     """What is known about a person and period: quota in units of the measure, target pay in minor units of `currency`.
 
+    personal_rate: the share agreed with this person (3/250 is 1.2 %).
     None where there is none; whether that is a problem depends on the shape.
     """
 
@@ -137,6 +145,7 @@ class PersonFacts:
     measure: Measure = Measure.MONEY
     quota: int | None = None
     target_minor: int | None = None
+    personal_rate: Fraction | None = None
 
     @property
     def units_per_one(self) -> int:
@@ -159,8 +168,8 @@ _ZERO: Final = Number("0", Fraction(0), Unit.AMOUNT)
 def shape_from_plain(plain: object, where: str = "shape") -> Outcome[Shape]:
     """Read a shape. Every field that cannot be read comes back as a problem with its place; nothing is guessed.
 
-    Bounds: "50000.00" or "100%" (of quota). Rates: "8%", "0.08", "1.5x" (times target pay ÷ quota), "200.00 each"
-    (for counts). Pay: "5000.00" or "100%" (of target pay).
+    Bounds: "50000.00" or "100%" (of quota). Rates: "8%", "0.08", "1.5x" (times target pay ÷ quota), "personal" or
+    "1.5x personal" (the rate agreed with the person), "200.00 each" (for counts). Pay: "5000.00" or "100%" (of target).
     """
     if not isinstance(plain, dict) or plain.get("shape") not in set(ShapeKind):
         return Outcome.bad(_unreadable(where, plain, "flat, marginal, retroactive, steps, points"))
@@ -259,6 +268,8 @@ def _rate(text: str) -> Number | None:
         return Number(text, Fraction(match[1]) / 100, Unit.SHARE)
     if match := _MULTIPLE.fullmatch(text):
         return Number(text, Fraction(match[1]), Unit.TARGET_MULTIPLE)
+    if match := _PERSONAL.fullmatch(text):
+        return Number(text, Fraction(match[1] or 1), Unit.PERSONAL_MULTIPLE)
     if match := _EACH.fullmatch(text):
         return Number(text, Fraction(match[1]), Unit.EACH)
     return Number(text, Fraction(text), Unit.SHARE) if _PLAIN.fullmatch(text) else None
@@ -272,7 +283,7 @@ def _pay(text: str) -> Number | None:
 
 _GRAMMAR: Final[dict[Callable[[str], Number | None], str]] = {
     _bound: '"50000.00", "100%"',
-    _rate: '"8%", "0.08", "1.5x", "200.00 each"',
+    _rate: '"8%", "0.08", "1.5x", "personal", "200.00 each"',
     _pay: '"5000.00", "100%"',
 }
 
@@ -343,6 +354,22 @@ def _missing(shape: Shape, facts: PersonFacts) -> list[Problem]:
                 remedy=gettext_noop("Enter the target pay of this person for the period."),
             )
         )
+    if shape.uses_personal_rate and facts.personal_rate is None:
+        problems.append(
+            Problem.of(
+                "rate-missing",
+                gettext_noop("There is no personal rate, and the plan pays by it."),
+                remedy=gettext_noop("Enter the rate agreed with this person where they are put on the plan."),
+            )
+        )
+    if facts.personal_rate is not None and facts.personal_rate < 0:
+        problems.append(
+            Problem.of(
+                "rate-negative",
+                gettext_noop("The personal rate is below zero."),
+                remedy=gettext_noop("Correct the personal rate."),
+            )
+        )
     if (facts.quota or 0) < 0 or (facts.target_minor or 0) < 0:
         problems.append(
             Problem.of(
@@ -353,7 +380,7 @@ def _missing(shape: Shape, facts: PersonFacts) -> list[Problem]:
         )
     for index, row in enumerate(shape.rows):
         is_for_counts = row.worth.unit is Unit.EACH
-        is_for_money = row.worth.unit is Unit.SHARE
+        is_for_money = row.worth.unit in (Unit.SHARE, Unit.PERSONAL_MULTIPLE)
         if (is_for_counts and facts.measure is Measure.MONEY) or (is_for_money and facts.measure is Measure.COUNT):
             problems.append(
                 Problem.of(
@@ -445,6 +472,8 @@ def _rate_of(worth: Number, facts: PersonFacts) -> Fraction:
     """Pay in minor units for one unit of the measure, exact."""
     if worth.unit is Unit.TARGET_MULTIPLE:
         return worth.value * Fraction(facts.target_minor or 0, facts.quota or 1)
+    if worth.unit is Unit.PERSONAL_MULTIPLE:
+        return worth.value * (facts.personal_rate or 0)
     if worth.unit is Unit.EACH:
         return worth.value * 10 ** exponent(facts.currency)
     return worth.value

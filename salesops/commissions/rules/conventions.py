@@ -1,0 +1,112 @@
+"""Everything on which ways of paying silently differ, as named settings of a plan with their defaults."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from salesops.commissions.rules.curves import Boundary
+from salesops.commissions.rules.rounding import Rounding
+from salesops.commissions.rules.shapes import ZeroQuota
+
+
+class SettlementOrder(StrEnum):
+    """What the cap covers and when the draw is taken."""
+
+    BONUS_CAP_DRAW = "bonus_cap_draw"
+    CAP_BONUS_DRAW = "cap_bonus_draw"
+    CAP_DRAW_BONUS = "cap_draw_bonus"
+
+
+class Proration(StrEnum):
+    """How a quota and target pay shrink for somebody who is on the plan for a part of the period."""
+
+    CALENDAR_DAYS = "calendar_days"
+    WORKING_DAYS = "working_days"
+    NONE = "none"
+
+
+class RampRule(StrEnum):
+    """Which is the first month of a ramp."""
+
+    STARTING_MONTH = "starting_month"
+    FIRST_FULL_MONTH = "first_full_month"
+
+
+class QuotaChange(StrEnum):
+    """What a quota is when it changes within a period."""
+
+    BY_DAYS = "by_days"
+    LATEST = "latest"
+    FIRST = "first"
+
+
+class Refund(StrEnum):
+    """What a reversal takes back."""
+
+    NEGATE = "negate"
+    MOVE_DOWN = "move_down"
+
+
+class CountingDate(StrEnum):
+    """The day that puts a transaction into a period."""
+
+    BOOKING = "booking"
+    INVOICE = "invoice"
+    PAYMENT = "payment"
+
+
+class Exchange(StrEnum):
+    """The rate of exchange by which a credit is converted."""
+
+    TRANSACTION_DAY = "transaction_day"
+    MONTH_AVERAGE = "month_average"
+    FIXED = "fixed"
+
+
+class TierChange(StrEnum):
+    """What reaching a retroactive tier late in a longer period does to what was paid before in it."""
+
+    TRUE_UP = "true_up"
+    FORWARD_ONLY = "forward_only"
+
+
+class Leaver(StrEnum):
+    """What somebody who leaves keeps."""
+
+    CREDITED_BEFORE = "credited_before"
+    PAID_BEFORE = "paid_before"
+
+
+@dataclass(frozen=True)
+class Conventions:
+    """Everything on which ways of paying silently differ, each with its default; printed on plan and statement."""
+
+    boundary: Boundary = Boundary.UPPER
+    zero_quota: ZeroQuota = ZeroQuota.HOLD
+    settlement_order: SettlementOrder = SettlementOrder.BONUS_CAP_DRAW
+    proration: Proration = Proration.CALENDAR_DAYS
+    ramp: RampRule = RampRule.STARTING_MONTH
+    quota_change: QuotaChange = QuotaChange.BY_DAYS
+    refund: Refund = Refund.NEGATE
+    rounding: Rounding = Rounding.CUMULATIVE
+    counting_date: CountingDate = CountingDate.BOOKING
+    exchange: Exchange = Exchange.TRANSACTION_DAY
+    tier_change: TierChange = TierChange.TRUE_UP
+    leaver: Leaver = Leaver.CREDITED_BEFORE
+
+
+# What can be written but is not calculated: a plan that asks for it cannot be put in force.
+NOT_CALCULATED: Final[frozenset[StrEnum]] = frozenset(
+    (
+        SettlementOrder.CAP_BONUS_DRAW,
+        SettlementOrder.CAP_DRAW_BONUS,
+        Proration.WORKING_DAYS,
+        RampRule.FIRST_FULL_MONTH,
+        CountingDate.INVOICE,
+        CountingDate.PAYMENT,
+        Exchange.MONTH_AVERAGE,
+        Exchange.FIXED,
+        TierChange.FORWARD_ONLY,
+        Leaver.PAID_BEFORE,
+    )
+)

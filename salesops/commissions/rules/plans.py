@@ -1,0 +1,349 @@
+"""What a plan version says: components, conventions and acceptance examples, as frozen values and as plain JSON."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from fractions import Fraction
+from typing import Any, Final, TypeVar
+
+from salesops.commissions.rules.conventions import Conventions
+from salesops.commissions.rules.credits import DEFAULT_RULES, CreditRule
+from salesops.commissions.rules.curves import Boundary, Curve, curve_problems
+from salesops.commissions.rules.shapes import Measure, PersonFacts, Shape, curve_of, shape_from_plain
+from salesops.values.money import MAX_MINOR, MoneyError, check_currency, round_half_up
+from salesops.values.outcomes import Outcome, Problem, gettext_noop
+from salesops.values.periods import PeriodError, PeriodKind, zone_of
+
+# The form of the plain data; a later form gets another number and a way to read this one.
+FORMAT: Final = 1
+
+# Above ten times what was sold, a rate is a typing mistake. Things may be worth anything.
+MOST_MONEY_RATE: Final = Fraction(10)
+
+_KEY = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
+_SHARE = re.compile(r"[0-9]{1,20}(/[1-9][0-9]{0,20})?", re.ASCII)
+
+Kind = TypeVar("Kind", bound=StrEnum)
+
+
+@dataclass(frozen=True)
+class Component:
+    """One measure with its curve.
+
+    key: stable, lower-case; names the component in earnings. crediting: rules in the order they are tried.
+    boundary: who owns the boundaries, where it differs from the plan's convention.
+    standard_quota, standard_target_minor: what the plan is designed for; 100 % of the one must pay the other.
+    """
+
+    key: str
+    name: str
+    shape: Shape
+    measure: Measure = Measure.MONEY
+    crediting: tuple[CreditRule, ...] = DEFAULT_RULES
+    boundary: Boundary | None = None
+    is_falling_allowed: bool = False
+    standard_quota: int | None = None
+    standard_target_minor: int | None = None
+
+
+@dataclass(frozen=True)
+class Example:
+    """Given these credits and this quota, the person earns exactly this.
+
+    credits: amounts in the order they count, in units of the component's measure.
+    lines_minor: what each credit earns; None where only the sum is stated.
+    """
+
+    name: str
+    component: str
+    credits: tuple[int, ...]
+    expected_minor: int
+    quota: int | None = None
+    target_minor: int | None = None
+    personal_rate: Fraction | None = None
+    lines_minor: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class PlanDefinition:
+    """What a plan version says. From which day, and for whom, is kept beside it."""
+
+    currency: str
+    time_zone: str
+    period_kind: PeriodKind
+    components: tuple[Component, ...]
+    conventions: Conventions = field(default_factory=Conventions)
+    examples: tuple[Example, ...] = ()
+
+    def component(self, key: str) -> Component:
+        """The component of that key. Raises KeyError."""
+        for component in self.components:
+            if component.key == key:
+                return component
+        raise KeyError(key)
+
+
+# --- Curves and quotas of a person --------------------------------------------------------------------------------
+
+
+def curve_for(
+    plan: PlanDefinition,
+    component: Component,
+    *,
+    quota: int | None = None,
+    target_minor: int | None = None,
+    personal_rate: Fraction | None = None,
+) -> Outcome[Curve]:
+    """The curve by which one person is paid in one period, by the plan's conventions; problems where it cannot be."""
+    facts = PersonFacts(plan.currency, component.measure, quota, target_minor, personal_rate)
+    boundary = component.boundary or plan.conventions.boundary
+    outcome = curve_of(component.shape, facts, boundary, plan.conventions.zero_quota)
+    if outcome.value is None:
+        return outcome
+    problems = curve_problems(
+        outcome.value,
+        where=component.key,
+        is_falling_allowed=component.is_falling_allowed,
+        most_rate=MOST_MONEY_RATE if component.measure is Measure.MONEY else None,
+    )
+    return Outcome.bad(*problems) if problems else outcome
+
+
+def effective_quota(quota: int, *, active_share: Fraction = Fraction(1), ramp_share: Fraction = Fraction(1)) -> int:
+    """The quota, or target pay, that counts: the full one times the part of the period on the plan times the ramp."""
+    for share in (active_share, ramp_share):
+        if not 0 <= share <= 1:
+            raise ValueError(f"{share} is not a share of a quota.")
+    return round_half_up(quota * active_share * ramp_share)
+
+
+# --- Plain data and digest ----------------------------------------------------------------------------------------
+
+
+def plan_as_plain(plan: PlanDefinition) -> dict[str, Any]:
+    """The plan as plain JSON data."""
+    return {
+        "format": FORMAT,
+        "currency": plan.currency,
+        "time_zone": plan.time_zone,
+        "period_kind": plan.period_kind.value,
+        "components": [_component_as_plain(component) for component in plan.components],
+        "conventions": {item.name: getattr(plan.conventions, item.name).value for item in fields(Conventions)},
+        "examples": [_example_as_plain(example) for example in plan.examples],
+    }
+
+
+def plan_digest(plan: PlanDefinition) -> str:
+    """SHA-256 of the plan's plain data in canonical form, as 64 hexadecimal digits."""
+    return digest_of(plan_as_plain(plan))
+
+
+def canonical(data: object) -> bytes:
+    """Plain JSON data as the bytes a digest is taken of: keys sorted, no spaces, UTF-8, numbers whole."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def digest_of(data: object) -> str:
+    """SHA-256 of plain JSON data in canonical form, as 64 hexadecimal digits."""
+    return hashlib.sha256(canonical(data)).hexdigest()
+
+
+def plan_from_plain(data: object) -> Outcome[PlanDefinition]:
+    """Read what `plan_as_plain` wrote, or what a person did. Conventions left out take their defaults.
+
+    Whatever cannot be read comes back as problems with their place. Whether the plan may be put in force is another
+    question; see `examples.activation_problems`.
+    """
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        return Outcome.bad(_unreadable("format", data.get("format") if isinstance(data, dict) else data, str(FORMAT)))
+    problems: list[Problem] = []
+    known = {"format", "currency", "time_zone", "period_kind", "components", "conventions", "examples"}
+    problems.extend(_unreadable(name, data[name], ", ".join(sorted(known))) for name in sorted(set(data) - known))
+    currency = _text(data, "currency", "", problems)
+    if currency is not None:
+        try:
+            check_currency(currency)
+        except MoneyError as error:
+            problems.append(_unreadable("currency", currency, str(error)))
+    time_zone = _text(data, "time_zone", "", problems)
+    if time_zone is not None:
+        try:
+            zone_of(time_zone)
+        except PeriodError as error:
+            problems.append(_unreadable("time_zone", time_zone, str(error)))
+    period_kind = _choice(PeriodKind, data.get("period_kind"), "period_kind", problems)
+    components = [
+        _component_from_plain(item, f"components[{index}]", problems)
+        for index, item in enumerate(_list(data, "components", problems))
+    ]
+    conventions = _conventions_from_plain(data.get("conventions", {}), problems)
+    examples = [
+        _example_from_plain(item, f"examples[{index}]", problems)
+        for index, item in enumerate(_list(data, "examples", problems, is_optional=True))
+    ]
+    if problems or currency is None or time_zone is None or period_kind is None:
+        return Outcome.bad(*problems)
+    return Outcome.good(
+        PlanDefinition(
+            currency,
+            time_zone,
+            period_kind,
+            tuple(component for component in components if component),
+            conventions,
+            tuple(example for example in examples if example),
+        )
+    )
+
+
+def _component_as_plain(component: Component) -> dict[str, Any]:
+    return {
+        "key": component.key,
+        "name": component.name,
+        "measure": component.measure.value,
+        "shape": component.shape.as_plain(),
+        "crediting": [rule.value for rule in component.crediting],
+        "boundary": component.boundary.value if component.boundary else None,
+        "is_falling_allowed": component.is_falling_allowed,
+        "standard_quota": component.standard_quota,
+        "standard_target_minor": component.standard_target_minor,
+    }
+
+
+def _example_as_plain(example: Example) -> dict[str, Any]:
+    return {
+        "name": example.name,
+        "component": example.component,
+        "credits": list(example.credits),
+        "expected_minor": example.expected_minor,
+        "quota": example.quota,
+        "target_minor": example.target_minor,
+        "personal_rate": None if example.personal_rate is None else str(example.personal_rate),
+        "lines_minor": None if example.lines_minor is None else list(example.lines_minor),
+    }
+
+
+def _component_from_plain(data: object, where: str, problems: list[Problem]) -> Component | None:
+    known = {item.name for item in fields(Component)}
+    if not isinstance(data, dict) or set(data) - known:
+        problems.append(_unreadable(where, data, ", ".join(sorted(known))))
+        return None
+    count = len(problems)
+    key = _text(data, "key", where, problems)
+    if key is not None and not _KEY.fullmatch(key):
+        problems.append(_unreadable(f"{where}.key", key, "a-z, 0-9, _"))
+    name = _text(data, "name", where, problems)
+    shape = shape_from_plain(data.get("shape"), f"{where}.shape")
+    problems.extend(shape.problems)
+    measure = _choice(Measure, data.get("measure", Measure.MONEY.value), f"{where}.measure", problems)
+    crediting = [
+        _choice(CreditRule, rule, f"{where}.crediting[{index}]", problems)
+        for index, rule in enumerate(_list(data, "crediting", problems, where, is_optional=True))
+    ]
+    boundary = None
+    if data.get("boundary") is not None:
+        boundary = _choice(Boundary, data["boundary"], f"{where}.boundary", problems)
+    is_falling_allowed = data.get("is_falling_allowed", False)
+    if not isinstance(is_falling_allowed, bool):
+        problems.append(_unreadable(f"{where}.is_falling_allowed", is_falling_allowed, "true, false"))
+    quota = _whole(data, "standard_quota", where, problems, is_optional=True)
+    target = _whole(data, "standard_target_minor", where, problems, is_optional=True)
+    if len(problems) > count or key is None or name is None or measure is None or shape.value is None:
+        return None
+    rules = tuple(rule for rule in crediting if rule) or DEFAULT_RULES
+    return Component(key, name, shape.value, measure, rules, boundary, is_falling_allowed, quota, target)
+
+
+def _conventions_from_plain(data: object, problems: list[Problem]) -> Conventions:
+    defaults = Conventions()
+    names = {item.name for item in fields(Conventions)}
+    if not isinstance(data, dict) or set(data) - names:
+        problems.append(_unreadable("conventions", data, ", ".join(sorted(names))))
+        return defaults
+    chosen = {
+        name: _choice(type(getattr(defaults, name)), value, f"conventions.{name}", problems)
+        for name, value in data.items()
+    }
+    return Conventions(**{name: value for name, value in chosen.items() if value is not None})
+
+
+def _example_from_plain(data: object, where: str, problems: list[Problem]) -> Example | None:
+    known = {item.name for item in fields(Example)}
+    if not isinstance(data, dict) or set(data) - known:
+        problems.append(_unreadable(where, data, ", ".join(sorted(known))))
+        return None
+    count = len(problems)
+    name = _text(data, "name", where, problems)
+    component = _text(data, "component", where, problems)
+    credits = _wholes(data, "credits", where, problems)
+    lines = None if data.get("lines_minor") is None else _wholes(data, "lines_minor", where, problems)
+    expected = _whole(data, "expected_minor", where, problems)
+    quota = _whole(data, "quota", where, problems, is_optional=True)
+    target = _whole(data, "target_minor", where, problems, is_optional=True)
+    rate = None
+    if data.get("personal_rate") is not None:
+        text = data["personal_rate"]
+        if isinstance(text, str) and _SHARE.fullmatch(text):
+            rate = Fraction(text)
+        else:
+            problems.append(_unreadable(f"{where}.personal_rate", text, '"3/250"'))
+    if len(problems) > count or name is None or component is None or expected is None:
+        return None
+    return Example(name, component, credits, expected, quota, target, rate, lines)
+
+
+def _text(data: dict[str, Any], name: str, where: str, problems: list[Problem]) -> str | None:
+    value = data.get(name)
+    if isinstance(value, str) and 0 < len(value) <= 200:
+        return value
+    problems.append(_unreadable(f"{where}.{name}".lstrip("."), value, "1 - 200"))
+    return None
+
+
+def _list(
+    data: dict[str, Any], name: str, problems: list[Problem], where: str = "", *, is_optional: bool = False
+) -> list[Any]:
+    value = data.get(name)
+    if value is None and is_optional:
+        return []
+    if isinstance(value, list) and len(value) <= 1000 and (value or is_optional):
+        return value
+    problems.append(_unreadable(f"{where}.{name}".lstrip("."), value, "[1 - 1000]"))
+    return []
+
+
+def _whole(
+    data: dict[str, Any], name: str, where: str, problems: list[Problem], *, is_optional: bool = False
+) -> int | None:
+    value = data.get(name)
+    if value is None and is_optional:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_MINOR:
+        return value
+    problems.append(_unreadable(f"{where}.{name}", value, "0, 1, 2 ..."))
+    return None
+
+
+def _wholes(data: dict[str, Any], name: str, where: str, problems: list[Problem]) -> tuple[int, ...]:
+    listed = _list(data, name, problems, where)
+    found = [_whole({str(index): value}, str(index), f"{where}.{name}", problems) for index, value in enumerate(listed)]
+    return tuple(value for value in found if value is not None)
+
+
+def _choice(kind: type[Kind], value: object, where: str, problems: list[Problem]) -> Kind | None:
+    if isinstance(value, str) and value in set(kind):
+        return kind(value)
+    problems.append(_unreadable(where, value, ", ".join(kind)))
+    return None
+
+
+def _unreadable(where: str, value: object, expected: str) -> Problem:
+    return Problem.of(
+        "plan-unreadable",
+        gettext_noop("%(value)s cannot be read here."),
+        where=where,
+        remedy=gettext_noop("Expected: %(expected)s"),
+        value=repr(value)[:80],
+        expected=expected,
+    )
