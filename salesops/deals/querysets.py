@@ -17,7 +17,7 @@ class DealQuerySet(WorkQuerySet["Deal"]):
     """By owner and pod."""
 
 
-class OfDealQuerySet(ScopedQuerySet):  # type: ignore[type-arg]  # used for lines, splits and stage changes alike
+class OfDealQuerySet(ScopedQuerySet):
     """Seen with the deal."""
 
     noun = Noun.WORK

@@ -1,0 +1,393 @@
+"""Brings deals and products from outside into the portal: compared field by field, written in bulk, said what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.utils.functional import Promise
+from django.utils.translation import gettext as translate
+from django.utils.translation import gettext_lazy as _
+
+from salesops.audit.services import Change, change_of, changed, record_many, state_of
+from salesops.core.actor import Actor, Noun, Scope
+from salesops.core.upserts import (
+    UNSET,
+    Fate,
+    Merged,
+    RecordOutcome,
+    Unset,
+    UpsertResult,
+    Wanted,
+    batches,
+    existing_by,
+    merge_rows,
+    values_given,
+)
+from salesops.deals.choices import StageKind
+from salesops.deals.models import Deal, Product, Stage, StageChange
+from salesops.deals.rules.places import place_on_entering
+from salesops.deals.services.deals import AUDITED, first_open_stage, seconds_between
+from salesops.pods.models import PodMembership
+from salesops.pods.selectors import company_day
+from salesops.values.money import MoneyError, check_currency
+from salesops.values.names import fold_name
+from salesops.values.periods import Period, instants
+
+#: Columns that follow from others; they are written but not shown as differences.
+_DERIVED: Final = frozenset({"kind", "version", "board_position", "stage_entered_at", "match_name"})
+_COPIED: Final = (
+    "name",
+    "account_id",
+    "contact_id",
+    "lead_id",
+    "owner_id",
+    "pod_id",
+    "product_id",
+    "stage_id",
+    "amount_minor",
+    "currency",
+    "opened_on",
+    "expected_close_on",
+    "closed_on",
+    "lost_because",
+    "next_step",
+    "note",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DealRecord:
+    """A deal as a source tells it, with references already looked up. What is UNSET is left alone.
+
+    `external_id` names it within its source. Amounts are minor units of `currency`. `closed_on` of an open deal is
+    understood as the day it is expected to close, since many systems have one field for both.
+    """
+
+    external_id: str
+    name: str | Unset = UNSET
+    account_id: int | Unset | None = UNSET
+    contact_id: int | Unset | None = UNSET
+    lead_id: int | Unset | None = UNSET
+    owner_id: int | Unset | None = UNSET
+    pod_id: int | Unset | None = UNSET
+    product_id: int | Unset | None = UNSET
+    stage_id: int | Unset = UNSET
+    amount_minor: int | Unset = UNSET
+    currency: str | Unset = UNSET
+    opened_on: date | Unset | None = UNSET
+    expected_close_on: date | Unset | None = UNSET
+    closed_on: date | Unset | None = UNSET
+    lost_because: str | Unset = UNSET
+    next_step: str | Unset = UNSET
+    note: str | Unset = UNSET
+    created_at: datetime | Unset = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class ProductRecord:
+    """A product as a source tells it. Without a `code` it is found by its name, written in any case and spacing."""
+
+    name: str
+    code: str | Unset = UNSET
+    series: str | Unset = UNSET
+    price_minor: int | Unset | None = UNSET
+    currency: str | Unset = UNSET
+    is_active: bool | Unset = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What a batch of deals is compared with."""
+
+    source: str
+    at: datetime
+    stages: Mapping[int, Stage]
+    begin: Stage
+    pods: Mapping[int, int]
+
+
+def upsert_deals(
+    *, actor: Actor, records: Sequence[DealRecord], source: str, at: datetime, preview: bool = False
+) -> UpsertResult:
+    """Bring deals of a source in, a batch of a thousand in a transaction of its own; a preview writes nothing.
+
+    A deal is found by (source, external id). Rows without a difference are not written, so the same records again
+    change nothing. A changed stage leaves a StageChange row dated by the day of closing where there is one; each new or
+    changed deal leaves an audit entry. A new owner brings the pod they work in unless the record names one. A record
+    that cannot be taken is refused with the column and the reason and stops no other. Raises PermissionDenied unless
+    the actor may change all deals.
+    """
+    _check_may_import(actor)
+    if not source:
+        raise ValueError("a source is needed to find the deals again")
+    result = UpsertResult()
+    for batch in batches(records):
+        with transaction.atomic():
+            _deals_batch(actor, batch, source, at, preview, result)
+    return result.in_order()
+
+
+def upsert_products(
+    *, actor: Actor, records: Sequence[ProductRecord], source: str, at: datetime, preview: bool = False
+) -> UpsertResult:
+    """Bring products in, found by code or else by name. As `upsert_deals` for the rest; `source` is named in the audit."""
+    _check_may_import(actor)
+    result = UpsertResult()
+    for batch in batches(records):
+        with transaction.atomic():
+            _products_batch(actor, batch, source, at, preview, result)
+    return result.in_order()
+
+
+def _check_may_import(actor: Actor) -> None:
+    if not actor.may_edit_work or actor.sight(Noun.WORK) < Scope.ALL:
+        raise PermissionDenied(translate("Only who may change all deals may bring deals in."))
+
+
+def _deals_batch(
+    actor: Actor,
+    batch: Sequence[tuple[int, DealRecord]],
+    source: str,
+    at: datetime,
+    preview: bool,
+    result: UpsertResult,
+) -> None:
+    """One batch: each external id once in a round, so that a later record meets what the earlier one made."""
+    waiting: list[tuple[int, DealRecord]] = []
+    for position, record in batch:
+        if record.external_id.strip():
+            waiting.append((position, record))
+        else:
+            result.refuse(position, _("A deal needs the id it has in its source."), "external_id")
+    known: dict[str, Deal] = existing_by(
+        Deal.objects.filter(source=source),
+        "external_id",
+        {record.external_id for _p, record in waiting},
+        lock=not preview,
+    )
+    around = _Around(
+        source=source,
+        at=at,
+        stages=Stage.objects.in_bulk(),
+        begin=first_open_stage(),
+        pods=_pods_of({record.owner_id for _p, record in waiting if isinstance(record.owner_id, int)}, company_day(at)),
+    )
+    while waiting:
+        now: dict[str, tuple[int, DealRecord]] = {}
+        later: list[tuple[int, DealRecord]] = []
+        for position, record in waiting:
+            if record.external_id in now:
+                later.append((position, record))
+            else:
+                now[record.external_id] = (position, record)
+        waiting = later
+        _deals_round(actor, list(now.values()), known, around, preview, result)
+
+
+def _deals_round(
+    actor: Actor,
+    records: Sequence[tuple[int, DealRecord]],
+    known: dict[str, Deal],
+    around: _Around,
+    preview: bool,
+    result: UpsertResult,
+) -> None:
+    """Compare, write, keep stage changes and audit for records with different ids."""
+    stood = {key: (row.stage_id, row.stage_entered_at) for key, row in known.items()}
+    wanted = []
+    for position, record in records:
+        try:
+            wanted.append(_wanted(position, record, known.get(record.external_id), around))
+        except ValidationError as error:
+            for column, messages in error.message_dict.items():
+                for message in messages:
+                    result.refuse(position, message, column)
+    first = len(result.outcomes)
+    taken = merge_rows(Deal, wanted, known, result=result, preview=preview, check=_check_currency)
+    result.outcomes[first:] = [_without_derived(outcome) for outcome in result.outcomes[first:]]
+    for merged in taken:
+        known[merged.row.external_id] = merged.row
+    if preview:
+        return
+    written = [merged for merged in taken if merged.fate is not Fate.UNCHANGED]
+    StageChange.objects.bulk_create(
+        [
+            StageChange(
+                deal=merged.row,
+                from_stage_id=stood.get(merged.row.external_id, (None, None))[0],
+                to_stage_id=merged.row.stage_id,
+                changed_at=merged.row.stage_entered_at or around.at,
+                changed_by_id=actor.user_id,
+                amount_minor=merged.row.amount_minor,
+                currency=merged.row.currency,
+                seconds_in_stage=seconds_between(
+                    stood.get(merged.row.external_id, (None, None))[1], merged.row.stage_entered_at or around.at
+                ),
+            )
+            for merged in written
+            if stood.get(merged.row.external_id, (None, None))[0] != merged.row.stage_id
+        ]
+    )
+    record_many(actor=actor, changes=[_change(merged, around.source) for merged in written], at=around.at)
+
+
+def _wanted(position: int, record: DealRecord, row: Deal | None, around: _Around) -> Wanted:
+    """The row a record asks for, with what follows from its stage. Raises ValidationError by column."""
+    values = values_given(record, _COPIED)
+    note: str | Promise = ""
+    stage_id = values.get("stage_id", row.stage_id if row else around.begin.pk)
+    stage = around.stages.get(stage_id)
+    if stage is None:
+        raise ValidationError({"stage": _("There is no such stage.")})
+    if row is None and not values.get("name"):
+        raise ValidationError({"name": _("A new deal needs a name.")})
+    if stage.kind == StageKind.OPEN:
+        closed_on = values.pop("closed_on", None)
+        if closed_on is not None and "expected_close_on" not in values:
+            values["expected_close_on"] = closed_on
+            note = _("The deal is open, so its day of closing was taken as the expected one.")
+        elif closed_on is not None:
+            raise ValidationError({"closed_on": _("An open deal cannot have been closed on a day.")})
+        values["closed_on"] = None
+    else:
+        if values.get("closed_on", row.closed_on if row else None) is None:
+            raise ValidationError({"closed_on": _("A closed deal needs its day.")})
+    if stage.kind != StageKind.LOST:
+        values["lost_because"] = ""
+    defaults: dict[str, Any] = {}
+    if row is None:
+        defaults = {
+            "source": around.source,
+            "external_id": record.external_id,
+            "created_at": _created_at(record, around.at),
+            "currency": settings.COMPANY_CURRENCY,
+            "stage_id": stage.pk,
+            "kind": stage.kind,
+            "pod_id": around.pods.get(values.get("owner_id") or 0),
+        } | _entering(values.get("closed_on") or values.get("opened_on"), None, around.at)
+        return Wanted(position, record.external_id, values, defaults, note)
+    if "owner_id" in values and values["owner_id"] != row.owner_id and "pod_id" not in values:
+        values["pod_id"] = around.pods.get(values["owner_id"] or 0, row.pod_id)
+    if stage.pk != row.stage_id:
+        values["kind"] = stage.kind
+        values |= _entering(values.get("closed_on"), row.stage_entered_at, around.at)
+    if any(getattr(row, name) != value for name, value in values.items()):
+        values["version"] = row.version + 1
+    return Wanted(position, record.external_id, values, defaults, note)
+
+
+def _entering(day: date | None, left_at: datetime | None, at: datetime) -> dict[str, Any]:
+    """Since when a deal is in its stage: the day it was closed or opened if the source says, never after `at`."""
+    entered = min(_first_moment(day), at) if day else at
+    if left_at is not None and entered < left_at:
+        entered = at
+    return {"stage_entered_at": entered, "board_position": place_on_entering(entered)}
+
+
+def _created_at(record: DealRecord, at: datetime) -> datetime:
+    """When the deal came into being, as far as the source says; else now."""
+    if not isinstance(record.created_at, Unset):
+        return record.created_at
+    if isinstance(record.opened_on, date):
+        return min(_first_moment(record.opened_on), at)
+    return at
+
+
+def _first_moment(day: date) -> datetime:
+    """The first moment of a day in the company's time zone."""
+    return instants(Period(day, day + timedelta(days=1), day.isoformat()), settings.COMPANY_TIME_ZONE)[0]
+
+
+def _pods_of(people: Collection[int], day: date) -> dict[int, int]:
+    """The pod each person works in on a day, in one query."""
+    if not people:
+        return {}
+    return dict(PodMembership.objects.on(day).filter(person_id__in=people).values_list("person_id", "pod_id"))
+
+
+def _check_currency(row: Deal | Product) -> None:
+    try:
+        check_currency(row.currency)
+    except MoneyError as error:
+        raise ValidationError({"currency": str(error)}) from error
+
+
+def _without_derived(outcome: RecordOutcome) -> RecordOutcome:
+    """The outcome without columns that follow from others."""
+    if not outcome.after:
+        return outcome
+    return replace(
+        outcome,
+        before={name: value for name, value in outcome.before.items() if name not in _DERIVED},
+        after={name: value for name, value in outcome.after.items() if name not in _DERIVED},
+    )
+
+
+def _change(merged: Merged[Deal], source: str) -> Change:
+    """The audit of one deal that was made or changed."""
+    now = state_of(merged.row, names=AUDITED)
+    if merged.fate is Fate.CREATED:
+        filled = {name: value for name, value in now.items() if value not in ("", None)}
+        return change_of(merged.row, action="deal.created", after=filled, reason=source)
+    names = {name.removesuffix("_id") for name in merged.after if name not in _DERIVED}
+    before = {name.removesuffix("_id"): value for name, value in merged.before.items() if name not in _DERIVED}
+    old, new = changed(before, {name: now[name] for name in names})
+    return change_of(merged.row, action="deal.edited", before=old, after=new, reason=source)
+
+
+def _products_batch(
+    actor: Actor,
+    batch: Sequence[tuple[int, ProductRecord]],
+    source: str,
+    at: datetime,
+    preview: bool,
+    result: UpsertResult,
+) -> None:
+    """One batch of products: by code where one is given, else by folded name, else new with a code made of the name."""
+    folded = {position: fold_name(record.name)[:120] for position, record in batch}
+    by_name = existing_by(Product.objects.all(), "match_name", set(folded.values()), lock=not preview)
+    codes = {record.code for _p, record in batch if not isinstance(record.code, Unset)}
+    codes |= {_code(name) for name in folded.values()}
+    by_code = existing_by(Product.objects.all(), "code", codes, lock=not preview)
+    wanted: list[Wanted] = []
+    existing: dict[str, Product] = {}
+    for position, record in batch:
+        name = folded[position]
+        if not name:
+            result.refuse(position, _("A product needs a name."), "name")
+            continue
+        row = by_name.get(name) if isinstance(record.code, Unset) else by_code.get(record.code)
+        code = row.code if row else _code(name) if isinstance(record.code, Unset) else record.code
+        if row is None and code in by_code:
+            result.refuse(position, _("Another product has the code that this name would get: give it a code."), "code")
+            continue
+        if row is not None:
+            existing[code] = row
+        values = values_given(record, ("name", "series", "price_minor", "currency", "is_active"))
+        values["match_name"] = name
+        wanted.append(Wanted(position, code, values, {"code": code}))
+    first = len(result.outcomes)
+    taken = merge_rows(Product, wanted, existing, result=result, preview=preview, check=_check_currency)
+    result.outcomes[first:] = [_without_derived(outcome) for outcome in result.outcomes[first:]]
+    if preview:
+        return
+    changes = []
+    for merged in taken:
+        if merged.fate is Fate.UNCHANGED:
+            continue
+        before = {name: value for name, value in merged.before.items() if name not in _DERIVED}
+        after = {name: value for name, value in merged.after.items() if name not in _DERIVED}
+        action = "product.created" if merged.fate is Fate.CREATED else "product.edited"
+        changes.append(change_of(merged.row, action=action, before=before, after=after, reason=source))
+    record_many(actor=actor, changes=changes, at=at)
+
+
+def _code(folded: str) -> str:
+    """A code made of a folded name."""
+    return folded.replace(" ", "-")[:60]
