@@ -1,170 +1,217 @@
-"""Migration operations that put a rule into the database itself, on SQLite and on PostgreSQL."""
+"""Rules that the database itself keeps, on SQLite and on PostgreSQL, declared as operations in migrations.
+
+A declared guard is put in place when a run of `migrate` ends, and looked after from then on: SQLite rebuilds a table to
+alter it and loses its triggers on the way, so `migrate` lifts all guards before it begins and puts all of them back
+afterwards. What is declared twice under one name stands as declared last.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import Any, ClassVar
 
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations.base import Operation
 
 
-class _Guard(Operation):
-    """Raw statements for each database; nothing in the model state changes."""
+class Guard(Operation):
+    """A rule on a table. The migration only declares it; nothing in the model state changes."""
 
-    reduces_to_sql = True
+    reduces_to_sql = False
     reversible = True
     elidable = False
+    #: What the subclass takes beside the table, for writing the migration out again.
+    arguments: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, table: str) -> None:
         self.table = table
 
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        """How the migration writer writes it."""
+        return (self.__class__.__name__, [self.table], {name: getattr(self, name) for name in self.arguments})
+
     def state_forwards(self, app_label: str, state: Any) -> None:
         """Guards live in the database only."""
-
-    def forwards(self, vendor: str) -> list[str]:
-        """The statements that put the guard in place."""
-        return []
-
-    def backwards(self, vendor: str) -> list[str]:
-        """The statements that take it away."""
-        return []
 
     def database_forwards(
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
     ) -> None:
-        """Create the guard."""
-        for statement in self.forwards(schema_editor.connection.vendor):
-            schema_editor.execute(statement, params=None)
+        """Nothing yet: `install_guards` runs when all migrations are through."""
 
     def database_backwards(
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
     ) -> None:
-        """Drop the guard."""
-        for statement in self.backwards(schema_editor.connection.vendor):
-            schema_editor.execute(statement, params=None)
+        """Nothing: the guard goes with its table."""
+
+    def describe(self) -> str:
+        """For the output of migrate."""
+        return f"Guard {self.table}: {self.__class__.__name__}"
+
+    def rules(self, vendor: str) -> dict[str, list[str]]:
+        """The statements that put each part of the guard in place, by the name it has in the database."""
+        return {}
 
 
-class AppendOnly(_Guard):
-    """Refuse UPDATE, DELETE and (PostgreSQL) TRUNCATE on a table: money and audit rows are corrected by new rows.
+def _trigger(vendor: str, table: str, name: str, event: str, condition: str, message: str) -> dict[str, list[str]]:
+    """One trigger that refuses `event` on rows for which the condition holds."""
+    if vendor == "sqlite":
+        return {
+            name: [
+                f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW WHEN ({condition}) "
+                f"BEGIN SELECT RAISE(ABORT, '{message}'); END"
+            ]
+        }
+    row = "OLD" if event == "DELETE" else "NEW"
+    return {
+        name: [
+            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF ({condition}) THEN "
+            f"RAISE EXCEPTION '{message}' USING ERRCODE = '23514'; END IF; RETURN {row}; END $$",
+            f"CREATE OR REPLACE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()",
+        ]
+    }
 
-    `when` limits the guard to rows for which an SQL condition on OLD (and NEW, for updates only) holds, such as
-    `OLD.state = 'locked'`; `deletes_only` leaves updates to the application.
+
+class AppendOnly(Guard):
+    """Refuse UPDATE, DELETE and (PostgreSQL) TRUNCATE: money and audit rows are corrected by new rows.
+
+    `when` limits the guard to rows for which an SQL condition on OLD holds, such as `OLD.state = 'locked'`;
+    `deletes_only` leaves updates to the application.
     """
+
+    arguments = ("when", "deletes_only")
 
     def __init__(self, table: str, *, when: str = "", deletes_only: bool = False) -> None:
         super().__init__(table)
         self.when, self.deletes_only = when, deletes_only
 
-    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
-        return (self.__class__.__name__, [self.table], {"when": self.when, "deletes_only": self.deletes_only})
-
-    def forwards(self, vendor: str) -> list[str]:
-        """The triggers that refuse."""
+    def rules(self, vendor: str) -> dict[str, list[str]]:
+        """A trigger for each event."""
         message = f"{self.table} is append-only"
-        when = self.when or "1 = 1"
-        events = ["DELETE"] if self.deletes_only else ["UPDATE", "DELETE"]
-        if vendor == "sqlite":
-            return [
-                f"CREATE TRIGGER {self.table}_no_{event.lower()} BEFORE {event} ON {self.table} FOR EACH ROW WHEN ({when}) "
-                f"BEGIN SELECT RAISE(ABORT, '{message}'); END"
-                for event in events
-            ]
-        function = f"{self.table}_refuse"
-        statements = [
-            f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS "
-            f"$$ BEGIN RAISE EXCEPTION '{message}' USING ERRCODE = '23514'; END $$"
-        ]
-        statements += [
-            f"CREATE TRIGGER {self.table}_no_{event.lower()} BEFORE {event} ON {self.table} FOR EACH ROW WHEN ({when}) "
-            f"EXECUTE FUNCTION {function}()"
-            for event in events
-        ]
-        statements.append(
-            f"CREATE TRIGGER {self.table}_no_truncate BEFORE TRUNCATE ON {self.table} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
-        )
-        return statements
-
-    def backwards(self, vendor: str) -> list[str]:
-        """Drop the triggers."""
-        names = [f"{self.table}_no_{event}" for event in ("update", "delete")]
-        if vendor == "sqlite":
-            return [f"DROP TRIGGER IF EXISTS {name}" for name in names]
-        names.append(f"{self.table}_no_truncate")
-        return [f"DROP TRIGGER IF EXISTS {name} ON {self.table}" for name in names] + [
-            f"DROP FUNCTION IF EXISTS {self.table}_refuse()"
-        ]
-
-
-class NoOverlap(_Guard):
-    """Refuse two rows of the same key whose half-open day ranges [start_on, end_on) overlap; end_on NULL is open."""
-
-    def __init__(self, table: str, *, keys: tuple[str, ...], start: str = "start_on", end: str = "end_on") -> None:
-        super().__init__(table)
-        self.keys, self.start, self.end = keys, start, end
-
-    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
-        return (self.__class__.__name__, [self.table], {"keys": self.keys, "start": self.start, "end": self.end})
-
-    def forwards(self, vendor: str) -> list[str]:
-        """An exclusion constraint on PostgreSQL, triggers on SQLite."""
-        if vendor == "sqlite":
-            same = " AND ".join(f"other.{key} = NEW.{key}" for key in self.keys)
-            test = (
-                f"SELECT RAISE(ABORT, '{self.table} overlaps') WHERE EXISTS (SELECT 1 FROM {self.table} AS other WHERE {same} "
-                f"AND other.id IS NOT NEW.id AND other.{self.start} < COALESCE(NEW.{self.end}, '9999-12-31') "
-                f"AND NEW.{self.start} < COALESCE(other.{self.end}, '9999-12-31'));"
+        found: dict[str, list[str]] = {}
+        for event in ["DELETE"] if self.deletes_only else ["UPDATE", "DELETE"]:
+            found |= _trigger(
+                vendor, self.table, f"{self.table}_no_{event.lower()}", event, self.when or "1 = 1", message
             )
-            return [
-                f"CREATE TRIGGER {self.table}_overlap_insert AFTER INSERT ON {self.table} FOR EACH ROW BEGIN {test} END",
-                f"CREATE TRIGGER {self.table}_overlap_update AFTER UPDATE ON {self.table} FOR EACH ROW BEGIN {test} END",
+        if vendor != "sqlite":
+            name = f"{self.table}_no_truncate"
+            found[name] = [
+                f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
+                f"$$ BEGIN RAISE EXCEPTION '{message}' USING ERRCODE = '23514'; END $$",
+                f"CREATE OR REPLACE TRIGGER {name} BEFORE TRUNCATE ON {self.table} "
+                f"FOR EACH STATEMENT EXECUTE FUNCTION {name}()",
             ]
-        keys = ", ".join(f"{key} WITH =" for key in self.keys)
-        return [
-            "CREATE EXTENSION IF NOT EXISTS btree_gist",
-            f"ALTER TABLE {self.table} ADD CONSTRAINT {self.table}_overlap EXCLUDE USING gist "
-            f"({keys}, daterange({self.start}, {self.end}) WITH &&)",
-        ]
-
-    def backwards(self, vendor: str) -> list[str]:
-        """Drop the constraint or the triggers."""
-        if vendor == "sqlite":
-            return [f"DROP TRIGGER IF EXISTS {self.table}_overlap_{event}" for event in ("insert", "update")]
-        return [f"ALTER TABLE {self.table} DROP CONSTRAINT {self.table}_overlap"]
+        return found
 
 
-class Refuse(_Guard):
-    """Refuse INSERT, UPDATE or DELETE on a table when an SQL condition on NEW and OLD holds; subqueries are allowed.
+class Refuse(Guard):
+    """Refuse INSERT, UPDATE or DELETE when an SQL condition on NEW and OLD holds; subqueries are allowed.
 
     The condition must read the same on both databases. `name` tells several guards of one table apart; `message` is what
     the raised error says.
     """
 
+    arguments = ("name", "event", "condition", "message")
+
     def __init__(self, table: str, *, name: str, event: str, condition: str, message: str) -> None:
         super().__init__(table)
         self.name, self.event, self.condition, self.message = name, event, condition, message
 
-    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
-        named = {"name": self.name, "event": self.event, "condition": self.condition, "message": self.message}
-        return (self.__class__.__name__, [self.table], named)
-
-    def forwards(self, vendor: str) -> list[str]:
+    def rules(self, vendor: str) -> dict[str, list[str]]:
         """One trigger."""
-        trigger = f"{self.table}_{self.name}"
-        if vendor == "sqlite":
-            return [
-                f"CREATE TRIGGER {trigger} BEFORE {self.event} ON {self.table} FOR EACH ROW WHEN ({self.condition}) "
-                f"BEGIN SELECT RAISE(ABORT, '{self.message}'); END"
-            ]
-        row = "OLD" if self.event == "DELETE" else "NEW"
-        return [
-            f"CREATE OR REPLACE FUNCTION {trigger}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF ({self.condition}) THEN "
-            f"RAISE EXCEPTION '{self.message}' USING ERRCODE = '23514'; END IF; RETURN {row}; END $$",
-            f"CREATE TRIGGER {trigger} BEFORE {self.event} ON {self.table} FOR EACH ROW EXECUTE FUNCTION {trigger}()",
-        ]
+        return _trigger(vendor, self.table, f"{self.table}_{self.name}", self.event, self.condition, self.message)
 
-    def backwards(self, vendor: str) -> list[str]:
-        """Drop it."""
-        trigger = f"{self.table}_{self.name}"
+
+class NoOverlap(Guard):
+    """Refuse two rows of the same key whose half-open day ranges [start_on, end_on) overlap; end_on NULL is open."""
+
+    arguments = ("keys", "start", "end")
+
+    def __init__(self, table: str, *, keys: tuple[str, ...], start: str = "start_on", end: str = "end_on") -> None:
+        super().__init__(table)
+        self.keys, self.start, self.end = tuple(keys), start, end
+
+    def rules(self, vendor: str) -> dict[str, list[str]]:
+        """An exclusion constraint on PostgreSQL, triggers on SQLite."""
+        name = f"{self.table}_overlap"
         if vendor == "sqlite":
-            return [f"DROP TRIGGER IF EXISTS {trigger}"]
-        return [f"DROP TRIGGER IF EXISTS {trigger} ON {self.table}", f"DROP FUNCTION IF EXISTS {trigger}()"]
+            same = " AND ".join(f"other.{key} = NEW.{key}" for key in self.keys)
+            test = (
+                f"SELECT RAISE(ABORT, '{self.table} overlaps') WHERE EXISTS "
+                f"(SELECT 1 FROM {self.table} AS other WHERE {same} AND other.id IS NOT NEW.id "
+                f"AND other.{self.start} < COALESCE(NEW.{self.end}, '9999-12-31') "
+                f"AND NEW.{self.start} < COALESCE(other.{self.end}, '9999-12-31'));"
+            )
+            return {
+                f"{name}_{event.lower()}": [
+                    f"CREATE TRIGGER {name}_{event.lower()} AFTER {event} ON {self.table} FOR EACH ROW BEGIN {test} END"
+                ]
+                for event in ("INSERT", "UPDATE")
+            }
+        keys = ", ".join(f"{key} WITH =" for key in self.keys)
+        return {
+            name: [
+                "CREATE EXTENSION IF NOT EXISTS btree_gist",
+                f"ALTER TABLE {self.table} ADD CONSTRAINT {name} EXCLUDE USING gist "
+                f"({keys}, daterange({self.start}, {self.end}) WITH &&)",
+            ]
+        }
+
+
+@cache
+def declared_guards() -> tuple[Guard, ...]:
+    """Every guard that the migrations on disk declare, in their order."""
+    graph = MigrationLoader(None).graph
+    plan = dict.fromkeys(node for leaf in graph.leaf_nodes() for node in graph.forwards_plan(leaf))
+    return tuple(
+        operation for node in plan for operation in graph.nodes[node].operations if isinstance(operation, Guard)
+    )
+
+
+def declared_rules(vendor: str) -> dict[str, tuple[str, list[str]]]:
+    """Table and statements of every declared rule, by its name in the database."""
+    return {
+        name: (guard.table, statements)
+        for guard in declared_guards()
+        for name, statements in guard.rules(vendor).items()
+    }
+
+
+def rules_in_place(connection: BaseDatabaseWrapper) -> set[str]:
+    """Names of the triggers and exclusion constraints that are in the database."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        else:
+            cursor.execute(
+                "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal UNION SELECT conname FROM pg_constraint WHERE contype = 'x'"
+            )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def install_guards(using: str = "default", **_signal: Any) -> None:
+    """Put every declared guard in place whose table is there. Runs at the end of migrate; harmless to run again."""
+    connection = connections[using]
+    there = rules_in_place(connection)
+    missing = {name: rule for name, rule in declared_rules(connection.vendor).items() if name not in there}
+    if not missing:
+        return
+    with connection.cursor() as cursor:
+        tables = set(connection.introspection.table_names(cursor))
+        for table, statements in missing.values():
+            if table in tables:
+                for statement in statements:
+                    cursor.execute(statement)
+
+
+def lift_guards(using: str = "default", **_signal: Any) -> None:
+    """Take the guards off before migrate begins: SQLite cannot rebuild tables that triggers speak of."""
+    connection = connections[using]
+    if connection.vendor != "sqlite":
+        return
+    known = declared_rules(connection.vendor)
+    with connection.cursor() as cursor:
+        for name in rules_in_place(connection) & set(known):
+            cursor.execute(f"DROP TRIGGER {name}")

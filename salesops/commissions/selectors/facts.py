@@ -50,6 +50,7 @@ class PeriodFacts:
     versions: dict[int, PlanVersion] = field(default_factory=dict)
     people: dict[tuple[int, int], list[OnPlan]] = field(default_factory=dict)
     transactions: list[TransactionFacts] = field(default_factory=list)
+    by_key: dict[str, TransactionFacts] = field(default_factory=dict)
     rows: dict[str, tuple[int, str]] = field(default_factory=dict)
     holdings: list[Holding] = field(default_factory=list)
     rates: RateTable = field(default_factory=lambda: RateTable(()))
@@ -147,6 +148,7 @@ def _read_transactions(period: Period, facts: PeriodFacts, leave_out: frozenset[
                 things=tuple(things),
             )
         )
+        facts.by_key[key] = facts.transactions[-1]
         facts.rows[key] = (pk, currency)
     held = AccountOwnership.objects.during(period.start_on, period.end_on)
     for account_id, person_id, start, end in held.order_by("pk").values_list(
@@ -179,5 +181,5 @@ def _rates(period: Period, facts: PeriodFacts) -> RateTable:
     for row in rows.order_by("source", "pk"):
         key = (row.base, row.quote, row.on)
         if row.source == ExchangeRate.MANUAL or key not in found:
-            found[key] = Rate(row.base, row.quote, row.on, Fraction(row.rate))
+            found[key] = Rate(row.base, row.quote, row.on, Fraction(row.rate), row.source)
     return RateTable(found.values())

@@ -19,17 +19,12 @@ from salesops.commissions.choices import PeriodState, StatementState
 from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
 from salesops.commissions.models import Calculation, Credit, Earning, Period, PlanVersion, Statement
 from salesops.commissions.rules.columns import CreditColumns, EarningColumns, calculate
+from salesops.commissions.rules.conventions import Proration
 from salesops.commissions.rules.credits import Credit as Credited
-from salesops.commissions.rules.credits import credit_transactions
+from salesops.commissions.rules.credits import CreditRule, credit_transactions
 from salesops.commissions.rules.curves import Curve
-from salesops.commissions.rules.plans import (
-    PlanDefinition,
-    Proration,
-    curve_for,
-    digest_of,
-    effective_quota,
-    plan_from_plain,
-)
+from salesops.commissions.rules.explain import exact_text
+from salesops.commissions.rules.plans import PlanDefinition, curve_for, digest_of, effective_quota, plan_from_plain
 from salesops.commissions.selectors.facts import OnPlan, PeriodFacts, facts_of
 from salesops.commissions.services.transactions import sync_bookings
 from salesops.core.actor import Actor, Role
@@ -48,9 +43,7 @@ class Line:
 
     credited: Credited
     amount_minor: int
-    original_minor: int
-    original_currency: str
-    rate: str
+    why: dict[str, Any]
     earned: dict[str, tuple[int, int, int, int, int]] = field(default_factory=dict)
 
 
@@ -92,10 +85,8 @@ class Drafted:
                         line.credited.day.isoformat(),
                         line.credited.rule,
                         line.credited.basis_points,
-                        line.original_minor,
-                        line.original_currency,
-                        line.rate,
                         line.amount_minor,
+                        line.why,
                         sorted([component, *values] for component, values in line.earned.items()),
                     ]
                     for _key, line in sorted(self.lines.items())
@@ -253,17 +244,25 @@ def _credit(facts: PeriodFacts, draft: Drafted, credited: Credited) -> None:
     key = (credited.transaction, credited.rule)
     if key in draft.lines:
         return
-    _pk, currency = facts.rows[credited.transaction]
+    transaction = facts.by_key[credited.transaction]
+    currency = facts.rows[credited.transaction][1]
+    why: dict[str, Any] = {"amount": transaction.amount, "currency": currency, "credited": credited.amount}
+    if credited.rule == CreditRule.SPLIT:
+        why["shares"] = [[share.person, share.basis_points] for share in transaction.shares]
+    if credited.why:
+        why["held"] = credited.why
     if currency == draft.version.currency:
-        draft.lines[key] = Line(credited, credited.amount, credited.amount, currency, "1")
+        draft.lines[key] = Line(credited, credited.amount, why)
         return
     pinned = facts.rates.rate_on(currency, draft.version.currency, credited.day)
     if pinned.value is None:
         draft.problems.extend(problem for problem in pinned.problems if problem not in draft.problems)
         return
-    draft.lines[key] = Line(
-        credited, convert(credited.amount, pinned.value), credited.amount, currency, str(pinned.value.value)
-    )
+    why["rate"] = str(pinned.value.minor_fraction())
+    why["rate_legs"] = [
+        [leg.on.isoformat(), leg.base, leg.quote, exact_text(leg.value), leg.source] for leg in pinned.value.legs
+    ]
+    draft.lines[key] = Line(credited, convert(credited.amount, pinned.value), why)
 
 
 def _earn(plan: PlanDefinition, drafts: dict[tuple[int, int], Drafted]) -> None:
@@ -406,13 +405,6 @@ def _write_lines(changed: dict[tuple[int, int], tuple[Statement, Drafted]], fact
     for credit, (statement, line) in zip(credits, sources, strict=True):
         for component, (start, end, low, high, amount) in sorted(line.earned.items()):
             positions[statement.pk, component] += 1
-            why: dict[str, Any] = {}
-            if line.original_currency != statement.currency:
-                why = {
-                    "original_minor": line.original_minor,
-                    "original_currency": line.original_currency,
-                    "rate": line.rate,
-                }
             earnings.append(
                 Earning(
                     statement=statement,
@@ -426,7 +418,7 @@ def _write_lines(changed: dict[tuple[int, int], tuple[Statement, Drafted]], fact
                     height_to_minor=high,
                     amount_minor=amount,
                     currency=statement.currency,
-                    why=why,
+                    why=line.why,
                 )
             )
     Earning.objects.bulk_create(earnings, batch_size=_BATCH)

@@ -14,7 +14,8 @@ from salesops.audit.services import record, state_of
 from salesops.commissions.choices import VersionState
 from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
 from salesops.commissions.models import Plan, PlanAssignment, PlanVersion, Quota
-from salesops.commissions.rules.plans import activation_problems, plan_digest, plan_from_plain
+from salesops.commissions.rules.examples import activation_problems
+from salesops.commissions.rules.plans import plan_digest, plan_from_plain
 from salesops.core.actor import Actor, Role
 from salesops.values.periods import Period
 
