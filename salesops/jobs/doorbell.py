@@ -6,18 +6,23 @@ import logging
 import os
 import threading
 import time
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from celery import current_app
 from django.conf import settings
 
 log = logging.getLogger(__name__)
 
+Answer = TypeVar("Answer")
+
 TASK_NAME: Final = "salesops.run_job"
 #: Messages that may wait in the queue; more would only be a storm.
 QUEUE_LIMIT: Final = 500
 #: Seconds without ringing after a broker did not answer, so that no request waits for it again and again.
 SILENCE: Final = 10.0
+#: A failure that took less time than this may be an old connection's: it is tried once more with a new one.
+QUICK: Final = 0.3
 #: Seconds for which a measured queue length is believed.
 LENGTH_AGE: Final = 1.0
 #: What a ring may cost when the broker is frozen: connect and send, in seconds each, tried once.
@@ -51,42 +56,38 @@ class Doorbell:
         try:
             if time.monotonic() < self._silent_until:
                 return False
-            try:
-                if self._room() <= 0:
-                    return False
-                current_app.send_task(
-                    TASK_NAME, args=[job_id], connection=self._connect(), retry=False, ignore_result=True
-                )
-            except Exception as error:  # whatever the broker's client raises, the job row is safe
-                self._fall_silent(error)
-                return False
-            self._length += 1
-            return True
+            return self._try(lambda: self._send(job_id)) is True
         finally:
             self._lock.release()
 
     def room(self) -> int:
         """How many more messages the queue may take; 0 when the broker does not answer."""
         with self._lock:
-            if time.monotonic() < self._silent_until:
-                return 0
-            try:
-                return self._room()
-            except Exception as error:  # as above
-                self._fall_silent(error)
-                return 0
+            return self._try(self._room) or 0
 
     def queue_length(self) -> int | None:
         """Messages that wait in the queue, measured now; None when the broker does not answer."""
         with self._lock:
-            if time.monotonic() < self._silent_until:
-                return None
+            return self._try(self._measure)
+
+    def _try(self, action: Callable[[], Answer]) -> Answer | None:
+        """Talk to the broker unless it is silent; None when it does not answer.
+
+        A connection that broke fails at once: a broker that was restarted is tried a second time, a frozen one is not.
+        """
+        if time.monotonic() < self._silent_until:
+            return None
+        began = time.monotonic()
+        while True:
+            is_old = self._connection is not None
             try:
-                self._measure()
-            except Exception as error:  # as above
-                self._fall_silent(error)
-                return None
-            return self._length
+                return action()
+            except Exception as error:  # whatever the broker's client raises, the job row is safe
+                self._drop()
+                if not is_old or time.monotonic() - began > QUICK:
+                    log.warning("The broker does not answer (%s); jobs wait for the relay.", type(error).__name__)
+                    self._silent_until = time.monotonic() + SILENCE
+                    return None
 
     def _connect(self) -> Any:
         if self._connection is None:
@@ -103,21 +104,24 @@ class Doorbell:
             self._measure()
         return QUEUE_LIMIT - self._length
 
-    def _measure(self) -> None:
+    def _measure(self) -> int:
         queue = current_app.conf.task_default_queue
         self._length = int(self._connect().default_channel.queue_declare(queue=queue).message_count)
         self._length_at = time.monotonic()
+        return self._length
 
-    def _fall_silent(self, error: Exception) -> None:
-        log.warning("The broker does not answer (%s); jobs wait for the relay.", type(error).__name__)
-        self._silent_until = time.monotonic() + SILENCE
-        self._drop()
+    def _send(self, job_id: int) -> bool:
+        if self._room() <= 0:
+            return False
+        current_app.send_task(TASK_NAME, args=[job_id], connection=self._connect(), retry=False, ignore_result=True)
+        self._length += 1
+        return True
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             try:
-                connection.collapse() if hasattr(connection, "collapse") else connection.release()
+                connection.release()
             except Exception as error:  # closing a broken connection may fail in any way
                 log.debug("Closing the broker's connection failed: %s", type(error).__name__)
 
