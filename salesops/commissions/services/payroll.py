@@ -5,35 +5,40 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
-from salesops.audit.services import head_hash, record
+from salesops.audit.selectors import head
+from salesops.audit.services import record
 from salesops.commissions.choices import EntryKind, LedgerAccount, PayrollFormat, PeriodState, StatementState
 from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
 from salesops.commissions.models import LedgerEntry, PayrollFile, PayrollItem, Period, Statement
-from salesops.commissions.rules.payroll import PayrollRow, payroll_bytes
+from salesops.commissions.rules.payroll import PayrollBytes, PayrollRow, generic_file, gusto_file
 from salesops.commissions.selectors.totals import disagreements
 from salesops.core.actor import Actor, Role
+from salesops.values.outcomes import Problem
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What was released: the files (one for each currency) and who is held back and why (name to words)."""
+    """What was released: the files (one for each currency), and who is held back and why."""
 
     files: list[PayrollFile]
-    held: dict[str, str]
+    held: list[Problem]
+
+
+_WRITERS = {PayrollFormat.GUSTO: gusto_file, PayrollFormat.GENERIC: generic_file}
 
 
 @transaction.atomic
 def release_payroll(*, actor: Actor, period: Period, payroll_format: PayrollFormat, at: datetime) -> Release:
     """Make the payroll file of a locked period, post the payments, and freeze the file.
 
-    A person whose statements add up to less than nothing is held: payroll cannot pay a negative amount, and the balance
-    stays in the ledger. Statements that earned nothing need no payment and stay out of the file. Raises NotAllowedError
+    Who cannot be paid this way is held with the reason (a total below zero, no employee number, a currency the payroll
+    program does not pay in); the balance stays in the ledger and later releases pick it up. Statements that earned nothing need no payment and stay out of the file. Raises NotAllowedError
     for anyone but finance and for whoever prepared a statement, CommissionRefusedError when the period is open, totals
     disagree, or nothing is left to pay.
     """
@@ -63,17 +68,43 @@ def release_payroll(*, actor: Actor, period: Period, payroll_format: PayrollForm
     by_person: dict[tuple[str, int], list[Statement]] = defaultdict(list)
     for row in statements:
         by_person[row.currency, row.person_id].append(row)
-    held: dict[str, str] = {}
-    paid: dict[str, list[list[Statement]]] = defaultdict(list)
-    for (currency, _person_id), rows in by_person.items():
-        if sum(row.earned_minor for row in rows) < 0:
-            held[str(rows[0].person)] = _(
-                "The total is negative. It stays in the ledger until later pay makes up for it."
-            )
-        else:
-            paid[currency].append(rows)
-    files = [_release(actor, period, payroll_format, currency, people, at) for currency, people in sorted(paid.items())]
+    files: list[PayrollFile] = []
+    held: list[Problem] = []
+    for currency in sorted({currency for currency, _person_id in by_person}):
+        people = {str(person_id): rows for (paid_in, person_id), rows in by_person.items() if paid_in == currency}
+        made = _WRITERS[payroll_format]([_row(period, rows) for rows in people.values()])
+        held.extend(made.problems)
+        if made.rows:
+            references = {row.reference for row in made.rows}
+            paid = [row for rows in people.values() if _reference(rows) in references for row in rows]
+            files.append(_release(actor, period, payroll_format, currency, made, paid, at))
+    if not files:
+        raise CommissionRefusedError([problem.text(_) + " " + problem.remedy_text(_) for problem in held])
     return Release(files=files, held=held)
+
+
+def _reference(rows: list[Statement]) -> str:
+    """What ties a row of the file to its statements."""
+    return " ".join(f"S{row.pk}" for row in rows)
+
+
+def _row(period: Period, rows: list[Statement]) -> PayrollRow:
+    """One person's row: all their statements of the period in one currency, added up."""
+    person = rows[0].person
+    first_name, _space, last_name = person.name.rpartition(" ")
+    return PayrollRow(
+        employee_id=person.payroll_number or person.employee_number or "",
+        last_name=last_name,
+        first_name=first_name,
+        title=person.title,
+        email=person.email,
+        commission_minor=sum(row.earned_minor for row in rows),
+        currency=rows[0].currency,
+        period_start=period.start_on,
+        period_end=period.end_on - timedelta(days=1),
+        reference=_reference(rows),
+        note=f"{period.label} {_reference(rows)}",
+    )
 
 
 def _release(
@@ -81,43 +112,30 @@ def _release(
     period: Period,
     payroll_format: PayrollFormat,
     currency: str,
-    people: list[list[Statement]],
+    made: PayrollBytes,
+    statements: list[Statement],
     at: datetime,
 ) -> PayrollFile:
     """One file of one currency, with its items, payments and audit entry."""
-    rows = [
-        PayrollRow(
-            name=rows[0].person.name,
-            email=rows[0].person.email,
-            employee_id=rows[0].person.payroll_number or rows[0].person.employee_number or "",
-            title=rows[0].person.title,
-            amount_minor=sum(row.earned_minor for row in rows),
-            currency=currency,
-            period_start=period.start_on,
-            period_end=period.end_on,
-            reference=", ".join(f"S{row.pk}" for row in rows),
-        )
-        for rows in people
-    ]
-    content = payroll_bytes(payroll_format.value, rows)
     number = (PayrollFile.objects.aggregate(last=Max("number"))["last"] or 0) + 1
+    anchor = head()
     file = PayrollFile.objects.create(
         number=number,
         period=period,
         format=payroll_format,
         name=f"{payroll_format.value}-{period.label}-{currency}-{number}.csv",
-        content=content,
-        sha256=hashlib.sha256(content).hexdigest(),
-        people=len(rows),
-        total_minor=sum(row.amount_minor for row in rows),
+        content=made.content,
+        sha256=hashlib.sha256(made.content).hexdigest(),
+        people=len(made.rows),
+        total_minor=made.total_minor,
         currency=currency,
-        audit_anchor=head_hash(),
+        audit_anchor=anchor.entry_hash if anchor else "",
         released_by_id=actor.user_id,
         released_at=at,
     )
-    flat = [row for rows in people for row in rows]
     PayrollItem.objects.bulk_create(
-        PayrollItem(payroll_file=file, statement=row, amount_minor=row.earned_minor, currency=currency) for row in flat
+        PayrollItem(payroll_file=file, statement=row, amount_minor=row.earned_minor, currency=currency)
+        for row in statements
     )
     LedgerEntry.objects.bulk_create(
         LedgerEntry(
@@ -133,10 +151,10 @@ def _release(
             posted_at=at,
             posted_by_id=actor.user_id,
         )
-        for row in flat
+        for row in statements
         for account, sign in ((LedgerAccount.OWED, -1), (LedgerAccount.PAID, 1))
     )
-    Statement.objects.filter(pk__in=[row.pk for row in flat]).update(state=StatementState.PAID)
+    Statement.objects.filter(pk__in=[row.pk for row in statements]).update(state=StatementState.PAID)
     record(
         actor=actor,
         action="payroll.released",
