@@ -1,0 +1,73 @@
+"""Changes of the core: saved views, list preferences, forms that were posted."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from django.db import transaction
+from django.http import Http404
+
+from salesops.core.actor import Actor
+from salesops.core.models import ListPreference, PostedForm, SavedView
+from salesops.core.selectors import own_saved_view, person_id, saved_views_for
+
+
+@transaction.atomic
+def save_view(*, actor: Actor, page: str, name: str, query: str, is_shared: bool) -> SavedView:
+    """Keep a list's query under a name; the same name again replaces what it stood for."""
+    view, _created = SavedView.objects.update_or_create(
+        owner_id=person_id(actor), page=page, name=name.strip()[:80], defaults={"query": query, "is_shared": is_shared}
+    )
+    return view
+
+
+@transaction.atomic
+def delete_view(*, actor: Actor, page: str, pk: int) -> str:
+    """Remove one of the actor's own views and return its name. Raises Http404 for those of others."""
+    view = own_saved_view(actor, page, pk)
+    view.delete()
+    return view.name
+
+
+@transaction.atomic
+def keep_columns(*, actor: Actor, page: str, columns: Sequence[str], page_size: int | None) -> ListPreference:
+    """Remember the columns and the rows a page for the actor."""
+    preference, _created = ListPreference.objects.update_or_create(
+        owner_id=person_id(actor), page=page, defaults={"columns": list(columns), "page_size": page_size}
+    )
+    return preference
+
+
+@transaction.atomic
+def open_with(*, actor: Actor, page: str, pk: int | None) -> ListPreference:
+    """Open the page with this view from now on; None opens it with all rows. Raises Http404 for a view not seen."""
+    view = None
+    if pk is not None:
+        view = saved_views_for(actor, page).filter(pk=pk).first()
+        if view is None:
+            raise Http404
+    preference, _created = ListPreference.objects.update_or_create(
+        owner_id=person_id(actor), page=page, defaults={"opening_view": view}
+    )
+    return preference
+
+
+@transaction.atomic
+def post_once(*, actor: Actor, key: uuid.UUID, at: datetime, act: Callable[[], str]) -> tuple[str, bool]:
+    """Do something once for a form's key: returns where it led, and whether it was done now.
+
+    `act` changes things and returns the address of the result. The key's row and the changes are one transaction; a
+    second post with the same key waits for the first and gets its address. A key of somebody else raises Http404.
+    """
+    posted, is_new = PostedForm.objects.get_or_create(
+        key=key, defaults={"actor_id": actor.user_id or 0, "posted_at": at}
+    )
+    if not is_new:
+        if posted.actor_id != (actor.user_id or 0):
+            raise Http404
+        return posted.location, False
+    location = act()
+    PostedForm.objects.filter(pk=posted.pk).update(location=location[:500])
+    return location, True
