@@ -7,7 +7,6 @@ from salesops.deals.selectors.deals import (
     deal_for,
     deals_counted_for,
     deals_for,
-    matching_deals,
     stage_changes_for,
     totals_of,
 )
@@ -25,7 +24,6 @@ __all__ = [
     "deals_counted_for",
     "deals_for",
     "forecast_for",
-    "matching_deals",
     "neighbours_place",
     "owners_for",
     "people_to_share_with",

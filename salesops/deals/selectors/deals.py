@@ -1,17 +1,13 @@
-"""Reads deals: the ones an actor sees, one of them, sums by currency, a search that indexes can answer."""
+"""Reads deals: the ones an actor sees, one of them, sums by currency."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, QuerySet, Sum
 
-from salesops.accounts.models import Account
 from salesops.core.actor import Actor, Noun, Scope
 from salesops.deals.models import Deal, StageChange
-
-#: Accounts by whose name deals are looked for; a search that fits more is too wide to be about an account.
-_MOST_ACCOUNTS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +47,3 @@ def totals_of(deals: QuerySet[Deal]) -> list[Total]:
     """The sum of all these deals, one row a currency, in one query."""
     rows = deals.order_by("currency").values("currency").annotate(count=Count("pk"), amount=Sum("amount_minor"))
     return [Total(row["currency"], row["count"], int(row["amount"] or 0)) for row in rows]
-
-
-def matching_deals(deals: QuerySet[Deal], text: str, actor: Actor) -> QuerySet[Deal]:
-    """Deals whose name or external id holds the text, or whose account's name does.
-
-    Accounts are looked up first, so that each part of the condition is answered by an index of its own.
-    """
-    words = text.strip()
-    if not words:
-        return deals
-    accounts = list(
-        Account.objects.visible_to(actor)
-        .filter(name__icontains=words)
-        .order_by()
-        .values_list("pk", flat=True)[: _MOST_ACCOUNTS + 1]
-    )
-    condition = Q(name__icontains=words) | Q(external_id__icontains=words)
-    if len(accounts) <= _MOST_ACCOUNTS:
-        condition |= Q(account_id__in=accounts)
-    return deals.filter(condition)
