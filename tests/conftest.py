@@ -61,6 +61,7 @@ def client_of(cast: Cast, frozen: time_machine.Traveller) -> Callable[[str], Cli
         client = Client()
         client.force_login(cast.people[name], backend="allauth.account.auth_backends.AuthenticationBackend")
         session = client.session
+        session["account_authentication_methods_user"] = str(cast.people[name].pk)
         session["account_authentication_methods"] = [
             {"method": "password", "at": NOW.timestamp()},
             {"method": "mfa", "type": "totp", "at": NOW.timestamp()},

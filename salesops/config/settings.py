@@ -89,6 +89,7 @@ MIDDLEWARE = [
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "salesops.pods.middleware.ActorMiddleware",
+    "salesops.people.middleware.SignInMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -180,7 +181,12 @@ CACHES = {
     "default": (
         {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": env("CACHE_URL")}
         if env("CACHE_URL", default="")
-        else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "core_cache"}
+        else {
+            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+            "LOCATION": "core_cache",
+            # The default of 300 entries would forget throttles and spent codes.
+            "OPTIONS": {"MAX_ENTRIES": 100_000},
+        }
     )
 }
 
@@ -201,20 +207,48 @@ LOGIN_REDIRECT_URL = "/"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_ADAPTER = "salesops.people.adapter.AccountAdapter"
+ACCOUNT_FORMS = {"reset_password": "salesops.people.forms.sign_in.ResetPasswordForm"}
 ACCOUNT_EMAIL_VERIFICATION = "none"  # accounts are made by administrators, who vouch for the address
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "django.contrib.auth.tokens.PasswordResetTokenGenerator"  # noqa: S105
+PASSWORD_RESET_TIMEOUT = 60 * 60 * 24
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    "login_failed": "10/m/ip,8/900s/key",  # codes of the second factor, by person
+    "login_account": "30/h/key",  # passwords for one account, from all browsers it never logged in with
+    "login_device": "10/900s/key",  # passwords for one account, from one browser it has logged in with
+    "reset_password": "20/m/ip,5/h/key",
+}
+# How many proxies stand in front and set X-Forwarded-For; with none the header is not believed.
+ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=0)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_TOTP_ISSUER = "Salesops"
+MFA_ADAPTER = "salesops.people.adapter.MfaAdapter"
+MFA_FORMS = {"activate_totp": "salesops.people.forms.sign_in.ActivateTOTPForm"}
+MFA_ALLOW_UNVERIFIED_EMAIL = True
 AXES_FAILURE_LIMIT = 8
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_USERNAME_FORM_FIELD = "login"
+AXES_USERNAME_CALLABLE = "salesops.people.throttle.login_name"
+AXES_CLIENT_IP_CALLABLE = "salesops.people.throttle.client_ip"
+AXES_WHITELIST_CALLABLE = "salesops.people.throttle.is_known_device"
+AXES_LOCKOUT_TEMPLATE = "account/locked.html"
+AXES_ENABLE_ADMIN = False
+AXES_DISABLE_ACCESS_LOG = True  # log-ins are in the audit
 
 SESSION_COOKIE_AGE = 60 * 60 * 12
+SESSION_ABSOLUTE_SECONDS = env.int("SESSION_ABSOLUTE_SECONDS", default=60 * 60 * 12)
+SESSION_IDLE_SECONDS = env.int("SESSION_IDLE_SECONDS", default=60 * 60 * 8)
+# For roles that must give a second factor.
+SESSION_IDLE_SECONDS_PRIVILEGED = env.int("SESSION_IDLE_SECONDS_PRIVILEGED", default=60 * 60 * 2)
+SESSION_COOKIE_NAME = "__Host-sessionid" if IS_SECURE else "sessionid"
 SESSION_SAVE_EVERY_REQUEST = False
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

@@ -17,6 +17,6 @@ urlpatterns = [
     path("notices/", include("salesops.notices.urls")),
     path("audit/", include("salesops.audit.urls")),
     path("admin/", admin.site.urls),
-    path("account/", include("allauth.urls")),
+    path("account/", include("salesops.people.account_urls")),
     path("i18n/", include("django.conf.urls.i18n")),
 ]

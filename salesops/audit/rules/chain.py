@@ -124,6 +124,7 @@ class Check:
     seen: int = 0
     last_sequence: int = 0
     last_hash: str = GENESIS
+    _is_last_sound: bool = True
     _problems: list[Problem] = field(default_factory=list)
     _broken: list[Link] = field(default_factory=list)
     _gaps: list[tuple[int, int]] = field(default_factory=list)
@@ -140,13 +141,14 @@ class Check:
             self._add(first, Fault.REMOVED, f"{span} missing")
         if link.digest() != link.entry_hash:
             self._broken.append(link)
-        elif link.previous_hash != self.last_hash and link.sequence == self.last_sequence + 1:
+        elif link.previous_hash != self.last_hash and link.sequence == self.last_sequence + 1 and self._is_last_sound:
             self._add(
                 link.sequence,
                 Fault.INSERTED if self.last_sequence else Fault.REWRITTEN,
                 "the entry does not follow from the one before it: that one was inserted or rewritten",
             )
         self.anchors.discard(link.entry_hash)
+        self._is_last_sound = not self._broken or self._broken[-1] is not link
         self.last_sequence, self.last_hash = link.sequence, link.entry_hash
 
     def finish(self, head_sequence: int | None, head_hash: str) -> list[Problem]:

@@ -115,7 +115,7 @@ def end(row: Any, person: User, end_on: date, action: str, reason: str) -> Chang
     return change_of(person, action=action, before=before, after=after, reason=reason)
 
 
-def end_all(model: type[HeldInTime], person: User, end_on: date, action: str, reason: str) -> list[Change]:
+def end_all(model: type[HeldT], person: User, end_on: date, action: str, reason: str) -> list[Change]:
     """End every row of a person that reaches beyond a day."""
     rows: models.QuerySet[Any] = model._default_manager.filter(person=person)
     beyond = rows.select_for_update().filter(models.Q(end_on__isnull=True) | models.Q(end_on__gt=end_on))
