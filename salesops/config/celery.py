@@ -1,11 +1,21 @@
 """The Celery application. Messages are only doorbells: see salesops.jobs."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import worker_process_init
+
+from salesops.jobs.lifeline import tie_to_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "salesops.config.settings")
 
 app = Celery("salesops")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_process_init.connect
+def _end_with_the_worker(**_: Any) -> None:
+    """A child whose worker was killed would wait for work for ever."""
+    tie_to_parent(whole_group=False)

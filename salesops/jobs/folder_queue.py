@@ -38,18 +38,18 @@ class Channel(virtual.Channel):
         except FileNotFoundError:
             return []
 
-    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:
+    def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:
         """Write beside, then rename: nobody sees half a message."""
         name = f"{time.time_ns():020d}_{uuid.uuid4().hex}.{queue}.msg"
         half = self.folder / f"{name}.part"
         try:
-            half.write_text(json.dumps(payload))
+            half.write_text(json.dumps(message))
         except FileNotFoundError:
             self.folder.mkdir(parents=True, exist_ok=True)
-            half.write_text(json.dumps(payload))
+            half.write_text(json.dumps(message))
         half.rename(self.folder / name)
 
-    def _get(self, queue: str) -> dict[str, Any]:
+    def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:
         """Take the oldest message. Who renames it has it; what cannot be read is dropped, as it is only a doorbell."""
         names = self._seen.setdefault(queue, deque())
         if not names:
@@ -84,13 +84,18 @@ class Transport(virtual.Transport):
 
     implements = virtual.Transport.implements.extend(asynchronous=False, exchange_type=frozenset(["direct"]))
     Channel = Channel
-    default_port = 0
+    default_port: Any = 0
     driver_type = driver_name = "folder"
     global_state = virtual.BrokerState()
 
     def __init__(self, client: Any, **kwargs: Any) -> None:
         super().__init__(client, **kwargs)
         self.state = self.global_state
+
+    @property
+    def default_connection_params(self) -> dict[str, Any]:
+        """There is no host to connect to."""
+        return {}
 
     def driver_version(self) -> str:
         """There is no driver."""

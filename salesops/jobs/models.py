@@ -82,6 +82,7 @@ class Job(models.Model):
             models.Index(fields=["state", "-created_at"], name="jobs_job_state"),
             models.Index(fields=["kind", "-finished_at"], name="jobs_job_kind"),
             models.Index(fields=["-created_at", "-id"], name="jobs_job_newest"),
+            models.Index(fields=["heartbeat_at"], name="jobs_job_alive"),
         ]
 
     def __str__(self) -> str:

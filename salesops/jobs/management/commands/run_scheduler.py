@@ -13,13 +13,12 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections, connection
 from django.utils import timezone
 
-from salesops.jobs import relay, schedules
+from salesops.jobs import health, relay, schedules
 from salesops.jobs.models import Pulse
 
 log = logging.getLogger(__name__)
 
-#: The name under which the scheduler shows that it is alive.
-PULSE: Final = "scheduler"
+
 #: Seconds between two looks at the schedules and two signs of life.
 TICK: Final = 5.0
 
@@ -50,7 +49,7 @@ class Command(BaseCommand):
                     is_declared = True
                 if time.monotonic() >= next_tick:
                     schedules.tick(at=timezone.now())
-                    Pulse.objects.update_or_create(name=PULSE, defaults={"beat_at": timezone.now()})
+                    Pulse.objects.update_or_create(name=health.SCHEDULER, defaults={"beat_at": timezone.now()})
                     next_tick = time.monotonic() + TICK
                 relay.sweep(at=timezone.now())
             except DatabaseError as error:
