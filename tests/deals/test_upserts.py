@@ -17,6 +17,7 @@ from salesops.audit.models import AuditEntry
 from salesops.core.upserts import Fate, UpsertResult
 from salesops.deals.models import Deal, Product, Stage, StageChange
 from salesops.deals.services import DealRecord, ProductRecord, upsert_deals, upsert_products
+from salesops.pods.models import PodMembership
 from tests.cast import NOW, Cast
 
 LATER = NOW + timedelta(days=1)
@@ -151,6 +152,18 @@ def test_a_new_owner_brings_their_pod_unless_the_record_names_one(bring: Any, ca
     assert Deal.objects.get().pod == cast.south
     bring(DealRecord("1", owner_id=cast.ana.pk, pod_id=cast.south.pk), at=LATER)
     assert Deal.objects.get().pod == cast.south
+
+
+def test_the_pod_is_the_one_in_which_the_owner_worked_then(bring: Any, cast: Cast, stages: dict[str, Stage]) -> None:
+    cast.ana.pod_memberships.update(end_on=date(2026, 3, 1))
+    PodMembership.objects.create(pod=cast.south, person=cast.ana, function="ae", start_on=date(2026, 3, 1))
+    bring(
+        won_record(stages, external_id="then", owner_id=cast.ana.pk, closed_on=date(2026, 2, 28)),
+        won_record(stages, external_id="now", owner_id=cast.ana.pk, closed_on=date(2026, 3, 1)),
+        won_record(stages, external_id="before", owner_id=cast.ana.pk, closed_on=date(2017, 3, 1)),
+    )
+    pods = dict(Deal.objects.values_list("external_id", "pod__name"))
+    assert pods == {"then": "North", "now": "South", "before": "South"}
 
 
 def test_a_day_of_closing_on_an_open_deal_is_the_expected_one(bring: Any, stages: dict[str, Stage]) -> None:

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from salesops.core.actor import Actor, Noun, Scope
 from salesops.deals.models import Product, Stage
 from salesops.people.models import User
+from salesops.people.selectors import people_for
 from salesops.pods.models import Pod, PodMembership
 from salesops.pods.selectors import company_day
 
@@ -27,9 +28,9 @@ def owners_for(actor: Actor, *, at: datetime) -> QuerySet[User]:
     return active.filter(pk__in=people) | active.filter(pk__in=members)
 
 
-def people_to_share_with() -> QuerySet[User]:
+def people_to_share_with(actor: Actor) -> QuerySet[User]:
     """The people who may have a share in a deal: everybody who works here, of whatever pod."""
-    return User.objects.filter(is_active=True)
+    return people_for(actor).filter(is_active=True)
 
 
 def pods_to_choose_for(actor: Actor) -> QuerySet[Pod]:

@@ -105,7 +105,7 @@ def set_splits(*, actor: Actor, deal_id: int, version: int, splits: Sequence[Spl
         raise ValidationError(_("Choose a function from the list."), code="function")
     existing = {(row.person_id, row.function): row for row in deal.splits.all()}
     people = {part.person_id for part in splits}
-    allowed = set(people_to_share_with().filter(pk__in=people).values_list("pk", flat=True))
+    allowed = set(people_to_share_with(actor).filter(pk__in=people).values_list("pk", flat=True))
     if people - allowed - {row.person_id for row in existing.values()}:
         raise ValidationError(_("One of these people no longer works here."), code="person")
     splits_before = sorted((_plain_split(row) for row in existing.values()), key=_split_order)

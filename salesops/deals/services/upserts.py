@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -33,8 +33,7 @@ from salesops.deals.choices import StageKind
 from salesops.deals.models import Deal, Product, Stage, StageChange
 from salesops.deals.rules.places import place_on_entering
 from salesops.deals.services.deals import AUDITED, first_open_stage, seconds_between
-from salesops.pods.models import PodMembership
-from salesops.pods.selectors import company_day
+from salesops.pods.selectors import PodHistory, company_day, pod_history
 from salesops.values.money import MoneyError, check_currency
 from salesops.values.names import fold_name
 from salesops.values.periods import Period, instants
@@ -109,7 +108,7 @@ class _Around:
     at: datetime
     stages: Mapping[int, Stage]
     begin: Stage
-    pods: Mapping[int, int]
+    pods: PodHistory
 
 
 def upsert_deals(
@@ -119,7 +118,8 @@ def upsert_deals(
 
     A deal is found by (source, external id). Rows without a difference are not written, so the same records again
     change nothing. A changed stage leaves a StageChange row dated by the day of closing where there is one; each new or
-    changed deal leaves an audit entry. A new owner brings the pod they work in unless the record names one. A record
+    changed deal leaves an audit entry. A new owner brings the pod in which they worked
+    on the day of closing (else opening, else now) unless the record names one. A record
     that cannot be taken is refused with the column and the reason and stops no other. Raises PermissionDenied unless
     the actor may change all deals.
     """
@@ -176,7 +176,7 @@ def _deals_batch(
         at=at,
         stages=Stage.objects.in_bulk(),
         begin=first_open_stage(),
-        pods=_pods_of({record.owner_id for _p, record in waiting if isinstance(record.owner_id, int)}, company_day(at)),
+        pods=pod_history({record.owner_id for _p, record in waiting if isinstance(record.owner_id, int)}),
     )
     while waiting:
         now: dict[str, tuple[int, DealRecord]] = {}
@@ -262,6 +262,7 @@ def _wanted(position: int, record: DealRecord, row: Deal | None, around: _Around
         values["lost_because"] = ""
     defaults: dict[str, Any] = {}
     if row is None:
+        day = values.get("closed_on") or values.get("opened_on")
         defaults = {
             "source": around.source,
             "external_id": record.external_id,
@@ -269,11 +270,11 @@ def _wanted(position: int, record: DealRecord, row: Deal | None, around: _Around
             "currency": settings.COMPANY_CURRENCY,
             "stage_id": stage.pk,
             "kind": stage.kind,
-            "pod_id": around.pods.get(values.get("owner_id") or 0),
-        } | _entering(values.get("closed_on") or values.get("opened_on"), None, around.at)
+            "pod_id": _pod_id(values.get("owner_id"), day, around),
+        } | _entering(day, None, around.at)
         return Wanted(position, record.external_id, values, defaults, note)
     if "owner_id" in values and values["owner_id"] != row.owner_id and "pod_id" not in values:
-        values["pod_id"] = around.pods.get(values["owner_id"] or 0, row.pod_id)
+        values["pod_id"] = _pod_id(values["owner_id"], values.get("closed_on"), around) or row.pod_id
     if stage.pk != row.stage_id:
         values["kind"] = stage.kind
         values |= _entering(values.get("closed_on"), row.stage_entered_at, around.at)
@@ -304,11 +305,12 @@ def _first_moment(day: date) -> datetime:
     return instants(Period(day, day + timedelta(days=1), day.isoformat()), settings.COMPANY_TIME_ZONE)[0]
 
 
-def _pods_of(people: Collection[int], day: date) -> dict[int, int]:
-    """The pod each person works in on a day, in one query."""
-    if not people:
-        return {}
-    return dict(PodMembership.objects.on(day).filter(person_id__in=people).values_list("person_id", "pod_id"))
+def _pod_id(owner_id: int | None, day: date | None, around: _Around) -> int | None:
+    """The pod in which an owner worked on the deal's day or, where that is not known, works now."""
+    if owner_id is None:
+        return None
+    today = company_day(around.at)
+    return around.pods.pod_on(owner_id, day or today) or around.pods.pod_on(owner_id, today)
 
 
 def _check_currency(row: Deal | Product) -> None:
