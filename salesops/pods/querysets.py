@@ -53,4 +53,4 @@ class TerritoryAssignmentQuerySet(  # type: ignore[override]  # both bases bring
 
     def scoped(self, actor: Actor, scope: Scope) -> Self:
         """Own, or the tree's."""
-        return self.filter(person_id__in=actor.people_ids)
+        return self.filter(person_id__in=actor.people_ids if scope >= Scope.TREE else {actor.user_id})

@@ -297,7 +297,7 @@ def _as_said(membership: PodMembership) -> dict[str, Any]:
 
 def _end(membership: PodMembership, end_on: date, *, actor: Actor, at: datetime, reason: str = "") -> None:
     before = _as_said(membership)
-    if end_on == membership.start_on:
+    if end_on <= membership.start_on:
         _withdraw(membership, actor=actor, at=at, reason=reason)
         return
     membership.end_on = end_on
