@@ -440,7 +440,8 @@ def _exact(text: object) -> Fraction | None:
     if not isinstance(text, str) or not _EXACT.fullmatch(text):
         return None
     numerator, _, denominator = text.partition("/")
-    return Fraction(int(numerator), int(denominator)) if not denominator or int(denominator) else None
+    divisor = int(denominator or "1")
+    return Fraction(int(numerator), divisor) if divisor else None
 
 
 def _unreadable(where: str, value: object) -> Problem:

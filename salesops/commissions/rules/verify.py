@@ -154,7 +154,7 @@ def _worth(bundle: dict[str, Any], component_key: str, total: int) -> Fraction:
     component = next(item for item in bundle["plan"]["components"] if item["key"] == component_key)
     terms = next(item for item in bundle["inputs"]["terms"] if item["component"] == component_key)
     conventions = bundle["plan"]["conventions"]
-    words = _Words(
+    words = Words(
         shape=component["shape"],
         is_lower=(component["boundary"] or conventions["boundary"]) == "lower",
         zero_quota=conventions["zero_quota"],
@@ -165,7 +165,7 @@ def _worth(bundle: dict[str, Any], component_key: str, total: int) -> Fraction:
     return words.worth(Fraction(total))
 
 
-class _Words:
+class Words:
     """The words of one curve with a person's terms, read anew for every question: slow, and plain to follow."""
 
     def __init__(
@@ -233,7 +233,7 @@ class _Words:
         (x0, y0), (x1, y1) = points[index], points[index + 1]
         return y0 + (y1 - y0) * (total - x0) / (x1 - x0)
 
-    def _for_zero_quota(self) -> "_Words":
+    def _for_zero_quota(self) -> "Words":
         """Words that need no quota and pay what the plan's convention for a quota of zero says."""
         if self.zero_quota == "nothing":
             return self._instead({"shape": "flat", "rate": "0"})
@@ -261,8 +261,8 @@ class _Words:
         reached.is_lower = True
         return reached
 
-    def _instead(self, shape: dict[str, Any]) -> "_Words":
-        return _Words(shape, self.is_lower, self.zero_quota, self.terms, self.minor, self.units)
+    def _instead(self, shape: dict[str, Any]) -> "Words":
+        return Words(shape, self.is_lower, self.zero_quota, self.terms, self.minor, self.units)
 
     def _rows(self) -> tuple[str, str, list[dict[str, str]]]:
         """The name of the list of rows, the name of a row's bound, and the rows; none for a flat rate."""
