@@ -11,6 +11,7 @@ from allauth.core import ratelimit
 from axes.utils import reset as axes_reset
 from django.conf import settings
 from django.core import signing
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
 #: The cookie of a browser in which somebody has logged in before, and for how long it is remembered (seconds).
@@ -20,9 +21,12 @@ _SALT: Final = "salesops.people.known-device"
 _MOST_PEOPLE: Final = 8
 
 
-def client_ip(request: HttpRequest) -> str:
-    """The address of the client; headers of proxies count only as far as settings trust them."""
-    return str(get_adapter().get_client_ip(request))
+def client_ip(request: HttpRequest) -> str | None:
+    """The address of the client, or nothing where there is none; proxies' headers count as far as settings trust them."""
+    try:
+        return str(get_adapter().get_client_ip(request))
+    except PermissionDenied:
+        return None
 
 
 def login_name(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:
