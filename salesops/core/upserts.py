@@ -9,11 +9,13 @@ from __future__ import annotations
 import enum
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DataError, IntegrityError, models, transaction
+from django.http import Http404
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -29,7 +31,7 @@ class Unset(enum.Enum):
 
     UNSET = "unset"
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> Literal[False]:
         return False
 
     def __repr__(self) -> str:
@@ -177,6 +179,22 @@ def values_given(record: object, names: Iterable[str]) -> dict[str, Any]:
     """The named fields of a record, without those that are UNSET."""
     given = {name: getattr(record, name) for name in names}
     return {name: value for name, value in given.items() if value is not UNSET}
+
+
+@contextmanager
+def refusing(result: UpsertResult, position: int) -> Iterator[None]:
+    """Do one record in a savepoint of its own; what a service or the database refuses becomes the record's problem."""
+    try:
+        with transaction.atomic():
+            yield
+    except ValidationError as error:
+        result.refuse_for(position, error)
+    except PermissionDenied:
+        result.refuse(position, _("You may not make this change."))
+    except Http404:
+        result.refuse(position, _("What this refers to does not exist."))
+    except (IntegrityError, DataError) as error:
+        result.refuse_for(position, _database_says(error))
 
 
 def existing_by(
@@ -388,6 +406,11 @@ def _save_alone(row: models.Model, names: list[str] | None) -> ValidationError |
             row.validate_constraints()
         except ValidationError as error:
             return error
-        reason = str(refusal).splitlines()[0]
-        return ValidationError(_("The database refused this row: %(reason)s"), params={"reason": reason})
+        return _database_says(refusal)
     return None
+
+
+def _database_says(refusal: Exception) -> ValidationError:
+    """What the database refused, with its own words."""
+    reason = str(refusal).splitlines()[0]
+    return ValidationError(_("The database refused this row: %(reason)s"), params={"reason": reason})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
@@ -51,20 +51,29 @@ class PersonRecord:
 
     name: str | Unset = UNSET
     email: str | Unset = UNSET
-    external_id: str | None | Unset = UNSET
-    employee_number: str | None | Unset = UNSET
+    external_id: str | Unset | None = UNSET
+    employee_number: str | Unset | None = UNSET
     payroll_number: str | Unset = UNSET
     title: str | Unset = UNSET
     time_zone: str | Unset = UNSET
-    started_on: date | None | Unset = UNSET
-    left_on: date | None | Unset = UNSET
+    started_on: date | Unset | None = UNSET
+    left_on: date | Unset | None = UNSET
     manager_id: int | Unset = UNSET
     function: str | Unset = UNSET
     role: str | Unset = UNSET
     since: date | Unset = UNSET
 
 
-_PLAIN: Final = ("name", "email", "external_id", "employee_number", "payroll_number", "title", "time_zone", "started_on")
+_PLAIN: Final = (
+    "name",
+    "email",
+    "external_id",
+    "employee_number",
+    "payroll_number",
+    "title",
+    "time_zone",
+    "started_on",
+)
 
 
 def upsert_people(
@@ -81,10 +90,13 @@ def upsert_people(
     result = UpsertResult()
     for batch in batches(records):
         with transaction.atomic():
-            staff = _Staff.of([record for _position, record in batch], company_day(at))
+            everybody = [record for _position, record in batch]
+            staff = _Staff.of(everybody, company_day(at))
             for position, record in batch:
                 with refusing(result, position):
                     result.outcomes.append(_apply(position, record, staff, actor=actor, source=source, at=at))
+                if result.is_refused(position):  # what it had changed in memory was never so
+                    staff = _Staff.of(everybody, company_day(at))
             if preview:
                 transaction.set_rollback(True)
                 result.forget_new_keys()
@@ -105,9 +117,8 @@ class _Staff:
     roles: set[tuple[int, str]] = field(default_factory=set)
 
     @classmethod
-    def of(cls, records: Iterable[PersonRecord], day: date) -> _Staff:
+    def of(cls, records: Sequence[PersonRecord], day: date) -> _Staff:
         """Load them all in a handful of queries; everybody, where a record has nothing but a name."""
-        records = list(records)
         external_ids = {record.external_id for record in records if record.external_id}
         numbers = {record.employee_number for record in records if record.employee_number}
         emails = {_address(record.email) for record in records if record.email}
@@ -145,18 +156,106 @@ class _Staff:
         if found is None and record.name and not (record.external_id or record.employee_number or record.email):
             namesakes = self.by_name.get(fold_name(record.name), [])
             if len(namesakes) > 1:
-                raise ValidationError(
-                    {"name": _("%(count)d people are called “%(name)s”: say which by number or e-mail address.")}
-                    | {}
-                    if False
-                    else {
-                        "name": _("%(count)d people are called “%(name)s”: say which by number or e-mail address.")
-                        % {"count": len(namesakes), "name": record.name}
-                    }
-                )
+                message = _("%(count)d people are called “%(name)s”: say which by number or e-mail address.")
+                raise ValidationError({"name": message % {"count": len(namesakes), "name": record.name}})
             found = namesakes[0] if namesakes else None
         return found
 
 
-def _address(email: str | Unset) -> str:
+def _apply(
+    position: int, record: PersonRecord, staff: _Staff, *, actor: Actor, source: str, at: datetime
+) -> RecordOutcome:
+    """Do one record; whatever is refused on the way undoes all of it."""
+    person = staff.find(record)
+    one = UpsertResult()
+    wanted = Wanted(position, "it", _plain_values(record, person), {"password": "!", "started_on": staff.day})
+    may_add = actor.has(Role.ADMIN)
+    if person is None and not may_add:
+        raise ValidationError(_("Only administrators add people."))
+    if person is not None and not may_add and wanted.values.get("email", person.email) != person.email:
+        raise ValidationError({"email": _("Only administrators change addresses.")})
+    merged = merge_rows(User, [wanted], {} if person is None else {"it": person}, result=one)
+    if one.problems:
+        raise ValidationError({problem.column or "__all__": problem.message for problem in one.problems})
+    row, before, after = merged[0].row, dict(merged[0].before), dict(merged[0].after)
+    if merged[0].fate is not Fate.UNCHANGED:
+        action = "person.added" if person is None else "person.edited"
+        said = {name: value for name, value in after.items() if name != "password"}
+        record_change(actor=actor, action=action, subject=row, before=before, after=said, reason=source, at=at)
+    _place(record, row, staff, before, after, is_new=person is None, actor=actor, source=source, at=at)
+    fate = Fate.CREATED if person is None else Fate.CHANGED if after else Fate.UNCHANGED
+    staff.learn(row)
+    return RecordOutcome(position, fate, row.pk, row.name, before, after)
+
+
+def _plain_values(record: PersonRecord, person: User | None) -> dict[str, object]:
+    """The columns of the person that the record speaks about."""
+    values = values_given(record, _PLAIN)
+    for name in ("name", "title", "employee_number", "external_id"):
+        if isinstance(values.get(name), str):
+            values[name] = values[name].strip()
+    for name in ("external_id", "employee_number"):
+        if name in values:
+            values[name] = values[name] or None
+    if "email" in values:
+        values["email"] = _address(values["email"])
+    if not values.get("email"):
+        values.pop("email", None)
+        if person is None:
+            values["email"] = _no_address(str(values.get("name", "")))
+    if person is None:
+        values.setdefault("name", "")
+    return values
+
+
+def _place(
+    record: PersonRecord,
+    person: User,
+    staff: _Staff,
+    before: dict[str, object],
+    after: dict[str, object],
+    *,
+    is_new: bool,
+    actor: Actor,
+    source: str,
+    at: datetime,
+) -> None:
+    """Give the person function, manager, role and last day, where they differ; adds what changed to before and after."""
+    since = record.since or (person.started_on if is_new and person.started_on else staff.day)
+    if record.function and staff.functions.get(person.pk) != record.function:
+        if record.function not in JobFunction.values:
+            raise ValidationError({"function": _("There is no function “%(code)s”.") % {"code": record.function}})
+        set_function(actor=actor, person=person, function=record.function, start_on=since, at=at, reason=source)
+        before["function"], after["function"] = staff.functions.get(person.pk, ""), record.function
+        staff.functions[person.pk] = record.function
+    if record.manager_id and staff.managers.get(person.pk) != record.manager_id:
+        manager = User.objects.filter(pk=record.manager_id).first()
+        if manager is None:
+            raise ValidationError({"manager": _("This person does not exist.")})
+        set_manager(actor=actor, person=person, manager=manager, start_on=since, at=at, reason=source)
+        before["manager_id"], after["manager_id"] = staff.managers.get(person.pk), manager.pk
+        staff.managers[person.pk] = manager.pk
+    if record.role and (person.pk, record.role) not in staff.roles:
+        if record.role not in RoleChoice.values:
+            raise ValidationError({"role": _("There is no role “%(code)s”.") % {"code": record.role}})
+        if not actor.has(Role.ADMIN):
+            raise ValidationError({"role": _("Only administrators grant roles.")})
+        grant_role(actor=actor, person=person, role=record.role, start_on=since, at=at, reason=source)
+        after["role"] = record.role
+        staff.roles.add((person.pk, record.role))
+    if isinstance(record.left_on, date) and person.left_on != record.left_on:
+        if not actor.has(Role.ADMIN):
+            raise ValidationError({"left_on": _("Only administrators let people go.")})
+        before["left_on"], after["left_on"] = person.left_on, record.left_on
+        leave_company(actor=actor, person=person, left_on=record.left_on, at=at, reason=source)
+        person.refresh_from_db()
+
+
+def _address(email: object) -> str:
     return str(email).strip().lower() if email else ""
+
+
+def _no_address(name: str) -> str:
+    """A stand-in address, the same for the same name."""
+    mark = hashlib.sha256(fold_name(name).encode()).hexdigest()[:8]
+    return f"{slugify(name)[:40] or 'person'}.{mark}@{NO_ADDRESS}"

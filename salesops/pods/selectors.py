@@ -7,22 +7,16 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 
 from salesops.core.actor import NOBODY, Actor, roles_from
+from salesops.core.days import company_day
 from salesops.people.models import FunctionAssignment, ReportingLine, RoleGrant, User
 from salesops.pods.models import Pod, PodMembership, Segment, Territory, TerritoryAssignment
 from salesops.pods.querysets import MembershipQuerySet, PodQuerySet, TerritoryAssignmentQuerySet, TerritoryQuerySet
 from salesops.pods.rules.readiness import PART_OF, Part, Readiness, readiness
 from salesops.pods.workload import load_of
-
-
-def company_day(moment: datetime) -> date:
-    """The day it is in the company's time zone."""
-    return moment.astimezone(ZoneInfo(settings.COMPANY_TIME_ZONE)).date()
 
 
 def people_below(manager_id: int, day: date) -> frozenset[int]:

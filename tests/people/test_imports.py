@@ -57,7 +57,7 @@ def test_a_new_person_comes_with_function_role_and_manager_from_the_first_day(ca
         True,
     )
     assert not zoe.has_usable_password()
-    assert not (zoe.is_staff or zoe.is_superuser)
+    assert (zoe.is_staff, zoe.is_superuser) == (False, False)
     for model, values in (
         (FunctionAssignment, ("ae", START, None)),
         (RoleGrant, ("rep", START, None)),
@@ -159,10 +159,14 @@ def test_a_refused_change_leaves_the_person_as_they_were_for_the_next_record(cas
         cast,
         PersonRecord(employee_number="105", title="Boss", function="boss"),
         PersonRecord(employee_number="105", name="Ana A."),
+        PersonRecord(employee_number="105", function="kam", manager_id=99999),
+        PersonRecord(employee_number="105", title="Boss", function="kam"),
     )
-    assert fates(result) == [Fate.REFUSED, Fate.CHANGED]
+    assert fates(result) == [Fate.REFUSED, Fate.CHANGED, Fate.REFUSED, Fate.CHANGED]
+    assert result.outcomes[3].after == {"title": "Boss", "function": "kam"}
     cast.ana.refresh_from_db()
-    assert (cast.ana.title, cast.ana.name) == ("", "Ana A.")
+    assert (cast.ana.title, cast.ana.name) == ("Boss", "Ana A.")
+    assert FunctionAssignment.objects.get(person=cast.ana, end_on=None).function == "kam"
 
 
 def test_a_number_that_is_taken_is_refused(cast: Cast) -> None:

@@ -15,11 +15,12 @@ from hypothesis.extra.django import TestCase
 
 from salesops.accounts.models import Account, AccountOwnership, Contact, Subscription
 from salesops.core.actor import NOBODY, Actor, Noun, Role, Scope, system_actor
+from salesops.core.days import company_day
 from salesops.leads.choices import AssignmentMethod
 from salesops.leads.models import Lead, LeadAssignment
 from salesops.people.models import FunctionAssignment, ReportingLine, RoleGrant, User
 from salesops.pods.models import Pod, PodMembership, Territory, TerritoryAssignment
-from salesops.pods.selectors import actor_for, company_day, people_below
+from salesops.pods.selectors import actor_for, people_below
 from tests.cast import NOW, SINCE, TODAY, Cast
 
 YESTERDAY, TOMORROW = TODAY - timedelta(days=1), TODAY + timedelta(days=1)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
-from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
-from django.http import Http404
+from django.db import transaction
 from django.utils.functional import Promise
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -28,6 +25,7 @@ from salesops.core.upserts import (
     batches,
     existing_by,
     merge_rows,
+    refusing,
     values_given,
 )
 from salesops.pods.models import PodMembership, Territory, TerritoryAssignment
@@ -106,7 +104,7 @@ def upsert_territory_assignments(
             held = {(row.territory_id, row.person_id, row.start_on): row for row in rows}
             for position, record in batch:
                 key = (record.territory_id, record.person_id, record.start_on)
-                with _refusals(result, position):
+                with refusing(result, position):
                     outcome = _apply_assignment(position, record, held.get(key), actor=actor, source=source, at=at)
                     result.outcomes.append(outcome)
                     held[key] = TerritoryAssignment(pk=outcome.pk, end_on=record.end_on)
@@ -160,7 +158,7 @@ def upsert_memberships(
             rows = PodMembership.objects.filter(person__in=people)
             held.update({(row.person_id, row.start_on): row for row in rows})
             for position, record in sorted(batch, key=lambda one: (one[1].start_on, one[0])):
-                with _refusals(result, position):
+                with refusing(result, position):
                     outcome = _apply_membership(position, record, held, actor=actor, source=source, at=at)
                     result.outcomes.append(outcome)
             if preview:
@@ -218,22 +216,6 @@ def _apply_membership(
 
 
 _MEMBERSHIP: Final = ("pod_id", "function", "end_on")
-
-
-@contextmanager
-def _refusals(result: UpsertResult, position: int) -> Iterator[None]:
-    """Do one record in a savepoint; what a service or the database refuses becomes the record's problem."""
-    try:
-        with transaction.atomic():
-            yield
-    except ValidationError as error:
-        result.refuse_for(position, error)
-    except Http404:
-        result.refuse(position, _("What this refers to does not exist."))
-    except IntegrityError as error:
-        result.refuse(
-            position, format_lazy(_("The database refused this row: {reason}"), reason=str(error).splitlines()[0])
-        )
 
 
 def _record(merged: Iterable[Merged[Territory]], *, source: str, actor: Actor, at: datetime) -> None:
