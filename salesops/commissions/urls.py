@@ -1,6 +1,32 @@
 """Addresses of the commissions room."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from salesops.commissions.views import periods, plans, statements
 
 app_name = "commissions"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", statements.StatementListView.as_view(), name="statement_list"),
+    path("approve/", statements.StatementApproveView.as_view(), name="statement_approve"),
+    path("statements/<int:pk>/", statements.StatementDetailView.as_view(), name="statement_detail"),
+    path("statements/<int:pk>/lines/", statements.EarningListView.as_view(), name="earning_list"),
+    path("statements/<int:pk>/return/", statements.StatementReturnView.as_view(), name="statement_return"),
+    path("statements/<int:pk>/bundle.json", statements.StatementBundleView.as_view(), name="statement_bundle"),
+    path("lines/<int:pk>/", statements.EarningDetailView.as_view(), name="earning_detail"),
+    path("periods/", periods.PeriodListView.as_view(), name="period_list"),
+    path("periods/<int:pk>/", periods.PeriodDetailView.as_view(), name="period_detail"),
+    path("periods/<int:pk>/calculate/", periods.PeriodCalculateView.as_view(), name="period_calculate"),
+    path("periods/<int:pk>/lock/", periods.PeriodLockView.as_view(), name="period_lock"),
+    path("periods/<int:pk>/release/", periods.PayrollReleaseView.as_view(), name="payroll_release"),
+    path("files/<int:pk>/", periods.PayrollFileView.as_view(), name="payrollfile_download"),
+    path("plans/", plans.PlanListView.as_view(), name="plan_list"),
+    path("plans/new/", plans.PlanCreateView.as_view(), name="plan_create"),
+    path("plans/<int:pk>/", plans.PlanDetailView.as_view(), name="plan_detail"),
+    path("plans/<int:pk>/version/", plans.VersionCreateView.as_view(), name="version_create"),
+    path("plans/<int:pk>/people/", plans.AssignmentCreateView.as_view(), name="assignment_create"),
+    path("versions/<int:pk>/", plans.VersionEditView.as_view(), name="version_edit"),
+    path("versions/<int:pk>/force/", plans.VersionActivateView.as_view(), name="version_activate"),
+    path("quotas/", plans.QuotaListView.as_view(), name="quota_list"),
+    path("quotas/new/", plans.QuotaCreateView.as_view(), name="quota_create"),
+    path("quotas/<int:pk>/", plans.QuotaEditView.as_view(), name="quota_edit"),
+]

@@ -34,6 +34,19 @@ def _checker(actor: Actor) -> int:
     return actor.user_id
 
 
+def why_not(statement: Statement, checker: int | None) -> str:
+    """Why this person cannot approve the statement, in words; empty when they can."""
+    if statement.state != StatementState.DRAFT:
+        return _("It is %(state)s already.") % {"state": statement.get_state_display()}
+    if statement.problems:
+        return _("It has an open problem. Mend it and calculate again.")
+    if statement.prepared_by_id == checker:
+        return _("You prepared it: somebody else must approve it.")
+    if statement.person_id == checker:
+        return _("It is your own pay: somebody else must approve it.")
+    return ""
+
+
 @transaction.atomic
 def approve_statements(*, actor: Actor, statement_ids: Collection[int], at: datetime, note: str = "") -> ApprovalResult:
     """Approve draft statements as they stand now. One's own, and those one prepared, are refused and named.
@@ -45,14 +58,8 @@ def approve_statements(*, actor: Actor, statement_ids: Collection[int], at: date
     good: list[Statement] = []
     rows = Statement.objects.select_for_update(of=("self",)).visible_to(actor).filter(pk__in=statement_ids)
     for statement in rows.select_related("period", "person").order_by("pk"):
-        if statement.state != StatementState.DRAFT:
-            refused[statement.pk] = _("It is %(state)s already.") % {"state": statement.get_state_display()}
-        elif statement.problems:
-            refused[statement.pk] = _("It has an open problem. Mend it and calculate again.")
-        elif statement.prepared_by_id == checker:
-            refused[statement.pk] = _("You prepared it: somebody else must approve it.")
-        elif statement.person_id == checker:
-            refused[statement.pk] = _("It is your own pay: somebody else must approve it.")
+        if reason := why_not(statement, checker):
+            refused[statement.pk] = reason
         else:
             good.append(statement)
     Statement.objects.filter(pk__in=[row.pk for row in good]).update(state=StatementState.APPROVED)

@@ -1,0 +1,91 @@
+"""A payout curve as the points of a drawing: the line, the quota, and the stretch that one credit moved along."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from salesops.commissions.rules.curves import Curve
+
+#: The drawing's own units; the page scales it.
+WIDTH, HEIGHT = 640, 240
+LEFT, RIGHT, TOP, BOTTOM = 64, 16, 16, 32
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A vertical line with a label, at a credited total in minor units."""
+
+    at_minor: int
+    x: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What the template draws: points as SVG takes them, axis ends in minor units."""
+
+    line: str
+    stretch: str
+    dots: list[tuple[float, float]]
+    marks: list[Mark]
+    most_x_minor: int
+    most_y_minor: int
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    bottom: int = HEIGHT - BOTTOM
+    right: int = WIDTH - RIGHT
+    top: int = TOP
+
+
+def draw(
+    curve: Curve, *, credited: int, quota: int | None, quota_label: str, moved: tuple[int, int] | None = None
+) -> Drawing:
+    """Draw a curve from nothing to a little beyond what is credited and the quota; all totals in minor units."""
+    starts = [int(segment.start) for segment in curve.segments if segment.start > 0]
+    most_x = max(
+        [
+            credited,
+            quota or 0,
+            *(start for start in starts if start <= 3 * max(credited, quota or 0, 1)),
+            *(moved or ()),
+            100,
+        ]
+    )
+    most_x = most_x * 115 // 100
+    steps = sorted(
+        {
+            0,
+            most_x,
+            *(start for start in starts if start < most_x),
+            *(start - 1 for start in starts if 0 < start - 1 < most_x),
+        }
+    )
+    heights = [curve.height(x) for x in steps]
+    most_y = max([*heights, Fraction(1)])
+    least_y = min([*heights, Fraction(0)])
+
+    def place(x: int, y: Fraction) -> tuple[float, float]:
+        across = LEFT + (WIDTH - LEFT - RIGHT) * float(Fraction(max(x, 0), most_x))
+        up = HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * float((y - least_y) / (most_y - least_y))
+        return round(across, 1), round(up, 1)
+
+    def points(places: list[tuple[int, Fraction]]) -> str:
+        return " ".join(f"{x},{y}" for x, y in (place(*each) for each in places))
+
+    stretch, dots = "", [place(credited, curve.height(credited))] if moved is None else []
+    if moved is not None:
+        low, high = sorted(moved)
+        inner = [step for step in steps if low < step < high]
+        stretch = points([(x, curve.height(x)) for x in [low, *inner, high]])
+        dots = [place(low, curve.height(low)), place(high, curve.height(high))]
+    marks = [Mark(quota, place(quota, least_y)[0], quota_label)] if quota else []
+    return Drawing(
+        line=points(list(zip(steps, heights, strict=True))),
+        stretch=stretch,
+        dots=dots,
+        marks=marks,
+        most_x_minor=most_x,
+        most_y_minor=int(most_y),
+    )

@@ -1,0 +1,70 @@
+"""Plans and quotas as people see them."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from salesops.commissions.models import Plan, PlanAssignment, PlanVersion, Quota
+from salesops.commissions.rules.shapes import Shape, ShapeKind
+from salesops.core.actor import Actor
+
+
+def plans_for(actor: Actor) -> QuerySet[Plan]:
+    """Plans the actor may see, with the number of people on them (`people`)."""
+    on_it = PlanAssignment.objects.filter(plan=OuterRef("pk")).order_by().values("plan")
+    counted = on_it.annotate(total=Count("person", distinct=True)).values("total")
+    return Plan.objects.visible_to(actor).annotate(people=Coalesce(Subquery(counted), 0))
+
+
+def plan_for(actor: Actor, pk: int) -> Plan:
+    """One plan; 404 when it is not theirs."""
+    return Plan.objects.get_for(actor, pk=pk)
+
+
+def versions_for(actor: Actor, plan: Plan) -> QuerySet[PlanVersion]:
+    """Versions of a plan, newest first; reps see no drafts."""
+    return PlanVersion.objects.visible_to(actor).filter(plan=plan).select_related("created_by", "activated_by")
+
+
+def version_for(actor: Actor, pk: int) -> PlanVersion:
+    """One version; 404 when it is not theirs."""
+    return PlanVersion.objects.select_related("plan", "created_by", "activated_by").get_for(actor, pk=pk)
+
+
+def assignments_for(actor: Actor, plan: Plan) -> QuerySet[PlanAssignment]:
+    """Who is on a plan, as far as the actor may see pay."""
+    return (
+        PlanAssignment.objects.visible_to(actor)
+        .filter(plan=plan)
+        .select_related("person")
+        .order_by("person__name", "-start_on")
+    )
+
+
+def quotas_for(actor: Actor) -> QuerySet[Quota]:
+    """Quotas the actor may see."""
+    return Quota.objects.visible_to(actor).select_related("person")
+
+
+def quota_for(actor: Actor, pk: int) -> Quota:
+    """One quota; 404 when it is not theirs."""
+    return quotas_for(actor).get_for(actor, pk=pk)
+
+
+def current_version(versions: list[PlanVersion], day: date) -> PlanVersion | None:
+    """The version in force on a day, else the newest."""
+    for version in versions:
+        if version.state == "active" and version.start_on <= day and (version.end_on is None or day < version.end_on):
+            return version
+    return versions[0] if versions else None
+
+
+def tiers_of(shape: Shape) -> list[dict[str, Any]]:
+    """The rows of a shape as they were written: from where, and what it is worth."""
+    if shape.kind is ShapeKind.FLAT:
+        return [{"at": "", "worth": shape.rows[0].worth.text}]
+    return [{"at": row.at.text, "worth": row.worth.text} for row in shape.rows]

@@ -1,0 +1,154 @@
+"""Tables of the commissions room."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from salesops.commissions.models import Earning, Plan, PlanAssignment, Quota, Statement
+from salesops.commissions.selectors.statements import attainment_of
+from salesops.core import display
+from salesops.core.tables import (
+    BadgeColumn,
+    Cell,
+    DayColumn,
+    LinkColumn,
+    MoneyColumn,
+    PersonColumn,
+    PortalColumn,
+    PortalTable,
+    ShareColumn,
+)
+
+STATEMENT_TONES = {"draft": "amber", "approved": "blue", "locked": "violet", "paid": "green"}
+
+
+class StatementTable(PortalTable):
+    """Statements: who, when, how far, how much."""
+
+    person = LinkColumn(
+        "commissions:statement_detail", accessor="person__name", verbose_name=_("Person"), order_by=("person__name",)
+    )
+    period = PortalColumn(accessor="period__label", verbose_name=_("Period"), order_by=("period__start_on",))
+    plan = PortalColumn(
+        accessor="plan_version__plan__name", verbose_name=_("Plan"), order_by=("plan_version__plan__name",)
+    )
+    state = BadgeColumn(tones=STATEMENT_TONES)
+    quota_minor = MoneyColumn(verbose_name=_("Quota"), initial_sort_descending=True)
+    credited_minor = MoneyColumn(verbose_name=_("Credited"), initial_sort_descending=True)
+    attainment = PortalColumn(empty_values=(), orderable=False, verbose_name=_("Attainment"))
+    earned_minor = MoneyColumn(verbose_name=_("Earned"), initial_sort_descending=True)
+    problems = PortalColumn(empty_values=(), orderable=False, verbose_name=_("Problems"))
+
+    default_columns = (
+        "person",
+        "period",
+        "plan",
+        "state",
+        "quota_minor",
+        "credited_minor",
+        "attainment",
+        "earned_minor",
+    )
+
+    class Meta:
+        model = Statement
+        fields = ()
+
+    def show_attainment(self, value: Any, record: Statement) -> str:
+        """Credited ÷ quota."""
+        return format_html('<span class="col-number">{}</span>', display.share(attainment_of(record)))
+
+    def export_attainment(self, value: Any, record: Statement) -> Cell:
+        """In percent."""
+        points = attainment_of(record)
+        return None if points is None else f"{points / 100:.2f}"
+
+    def show_problems(self, value: Any, record: Statement) -> str:
+        """How many stand in the way of approval."""
+        return display.number(len(record.problems)) if record.problems else ""
+
+    def export_problems(self, value: Any, record: Statement) -> Cell:
+        """How many."""
+        return len(record.problems)
+
+
+class EarningTable(PortalTable):
+    """The lines of a statement: what counted, how much of it, what it earned."""
+
+    day = DayColumn(accessor="credit__effective_on", verbose_name=_("Day"))
+    deal = LinkColumn("commissions:earning_detail", accessor="credit__transaction__deal__name", verbose_name=_("Deal"))
+    account = PortalColumn(accessor="credit__transaction__account__name", verbose_name=_("Account"))
+    component = PortalColumn(verbose_name=_("Component"))
+    share = ShareColumn(accessor="credit__share_bp", verbose_name=_("Share"))
+    credited = MoneyColumn(accessor="credit__amount_minor", verbose_name=_("Credited"), initial_sort_descending=True)
+    to_minor = MoneyColumn(verbose_name=_("Credited so far"))
+    amount_minor = MoneyColumn(verbose_name=_("Earned"), initial_sort_descending=True)
+
+    default_columns = ("deal", "day", "account", "share", "credited", "to_minor", "amount_minor")
+
+    class Meta:
+        model = Earning
+        fields = ()
+        sequence = ("deal", "day", "account", "component", "share", "credited", "to_minor", "amount_minor")
+
+
+class PlanTable(PortalTable):
+    """Plans."""
+
+    name = LinkColumn("commissions:plan_detail", verbose_name=_("Plan"))
+    description = PortalColumn(verbose_name=_("Description"))
+    people = PortalColumn(empty_values=(), orderable=False, verbose_name=_("People"))
+
+    default_columns = ("name", "description", "people")
+
+    class Meta:
+        model = Plan
+        fields = ()
+
+    def show_people(self, value: Any, record: Plan) -> str:
+        """How many are on it, as counted by the selector."""
+        return display.number(getattr(record, "people", 0))
+
+    def export_people(self, value: Any, record: Plan) -> Cell:
+        """How many."""
+        return getattr(record, "people", 0)
+
+
+class PlanAssignmentTable(PortalTable):
+    """People on a plan."""
+
+    person = PersonColumn(accessor="person", verbose_name=_("Person"))
+    start_on = DayColumn()
+    end_on = DayColumn()
+    rate = PortalColumn(verbose_name=_("Personal rate"))
+    target_pay_minor = MoneyColumn(verbose_name=_("Target pay of a period"))
+
+    default_columns = ("person", "start_on", "end_on", "rate", "target_pay_minor")
+
+    class Meta:
+        model = PlanAssignment
+        fields = ()
+
+    def show_rate(self, value: Any, record: PlanAssignment) -> str:
+        """As a percentage."""
+        return "" if value is None else f"{(value * 100).normalize():f} %"
+
+
+class QuotaTable(PortalTable):
+    """Quotas."""
+
+    person = LinkColumn(
+        "commissions:quota_edit", accessor="person__name", verbose_name=_("Person"), order_by=("person__name",)
+    )
+    start_on = DayColumn()
+    end_on = DayColumn()
+    amount_minor = MoneyColumn(verbose_name=_("Quota"), initial_sort_descending=True)
+
+    default_columns = ("person", "start_on", "end_on", "amount_minor")
+
+    class Meta:
+        model = Quota
+        fields = ()

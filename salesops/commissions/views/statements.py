@@ -1,0 +1,256 @@
+"""Statements: the list, one statement, a line's why, approval, the bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.decorators import method_decorator
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from salesops.audit.services import record
+from salesops.commissions.choices import StatementState
+from salesops.commissions.filters import EarningFilter, StatementFilter
+from salesops.commissions.forms import ApproveForm, ReturnForm
+from salesops.commissions.models import Earning, Statement
+from salesops.commissions.rules.bundle import bundle_bytes
+from salesops.commissions.selectors.bundles import bundle_of
+from salesops.commissions.selectors.drawing import draw
+from salesops.commissions.selectors.plans import tiers_of
+from salesops.commissions.selectors.statements import (
+    approvals_of,
+    attainment_of,
+    conventions_of,
+    curves_of,
+    definition_of,
+    earning_for,
+    earnings_for,
+    statement_for,
+    statements_for,
+    why_of,
+)
+from salesops.commissions.services.approvals import approve_statements, return_statement, why_not
+from salesops.commissions.tables import EarningTable, StatementTable
+from salesops.core import display
+from salesops.core.actor import Actor, Noun, Role, Scope
+from salesops.core.tables import Rows
+from salesops.core.views import (
+    BulkAction,
+    BulkView,
+    Change,
+    Empty,
+    MoneyTotal,
+    PortalView,
+    ScopedDetailView,
+    ScopedEditView,
+    ScopedListView,
+)
+from salesops.people.reauth import require_recent
+from salesops.values.outcomes import Problem
+
+
+def sees_pay(actor: Actor) -> bool:
+    """Pages of pay are for those who see somebody's, their own at least."""
+    return actor.sight(Noun.PAY) >= Scope.OWN
+
+
+class StatementListView(ScopedListView):
+    """All statements the actor may see."""
+
+    selector = statements_for
+    table_class, filterset_class = StatementTable, StatementFilter
+    title = gettext_lazy("Statements")
+    totals = (
+        MoneyTotal(gettext_lazy("Credited"), "credited_minor"),
+        MoneyTotal(gettext_lazy("Earned"), "earned_minor"),
+    )
+    bulk_actions = (
+        BulkAction(gettext_lazy("Approve"), "commissions:statement_approve", icon="checks", roles=(Role.FINANCE,)),
+    )
+    empty = Empty(
+        gettext_lazy("No statements yet"),
+        gettext_lazy("A statement appears when a period is calculated for somebody on a plan."),
+        "receipt-2",
+    )
+
+    def allows(self, actor: Actor) -> bool:
+        """Not for roles without sight of pay."""
+        return sees_pay(actor)
+
+
+class StatementDetailView(ScopedDetailView):
+    """One statement: totals, the curve, every line, what was decided."""
+
+    selector = statement_for
+
+    def get_context(self) -> dict[str, Any]:
+        """Totals from the whole statement; the first lines, with a way to all of them."""
+        statement: Statement = self.object
+        lines = earnings_for(self.actor, statement).order_by("component", "position")
+        plan = definition_of(statement)
+        curves = curves_of(statement)
+        shown = list(lines[:50])
+        return {
+            "title": f"{statement.person} · {statement.period.label}",
+            "attainment": attainment_of(statement),
+            "attainment_bar": min(attainment_of(statement) or 0, 20_000) / 200,
+            "problems": [Problem.from_plain(each) for each in statement.problems],
+            "lines": EarningTable(Rows(shown, Earning), now=self.now),
+            "lines_count": lines.count(),
+            "lines_shown": len(shown),
+            "components": [
+                {
+                    "component": component,
+                    "tiers": tiers_of(component.shape),
+                    "drawing": draw(
+                        curves[component.key],
+                        credited=statement.credited_minor,
+                        quota=statement.quota_minor,
+                        quota_label=_("Quota"),
+                    )
+                    if component.key in curves
+                    else None,
+                }
+                for component in plan.components
+            ],
+            "conventions": conventions_of(plan.conventions),
+            "approvals": approvals_of(statement),
+            "may_approve": self.actor.has(Role.FINANCE) and statement.state == StatementState.DRAFT,
+            "may_return": self.actor.has(Role.FINANCE)
+            and statement.state in (StatementState.DRAFT, StatementState.APPROVED),
+            "why_not": why_not(statement, self.actor.user_id) if self.actor.has(Role.FINANCE) else "",
+        }
+
+
+class EarningListView(ScopedListView):
+    """All lines of one statement, to sort, search and export."""
+
+    table_class, filterset_class = EarningTable, EarningFilter
+    totals = (MoneyTotal(gettext_lazy("Earned"), "amount_minor"),)
+    empty = Empty(
+        gettext_lazy("Nothing was credited"),
+        gettext_lazy("No deal of this period was credited to this person."),
+        "receipt-off",
+    )
+
+    @cached_property
+    def statement(self) -> Statement:
+        """The statement whose lines these are."""
+        return statement_for(self.actor, self.kwargs["pk"])
+
+    @property
+    def title(self) -> str:  # type: ignore[override]  # named after the statement
+        """Whose and when."""
+        return _("Lines of %(statement)s") % {"statement": self.statement}
+
+    def get_rows(self) -> QuerySet[Any]:
+        """The lines."""
+        return earnings_for(self.actor, self.statement)
+
+    def get_context(self) -> dict[str, Any]:
+        """The way back."""
+        return {"statement": self.statement}
+
+
+class EarningDetailView(ScopedDetailView):
+    """The why of one line: transaction, share, where on the curve, tier and rate, rounding."""
+
+    selector = earning_for
+
+    def get_context(self) -> dict[str, Any]:
+        """The steps, and the curve with this line's stretch."""
+        earning: Earning = self.object
+        statement = earning.statement
+        curve = curves_of(statement)[earning.component]
+        return {
+            "title": _("Why %(amount)s") % {"amount": display.money(earning.amount_minor, earning.currency)},
+            "why": why_of(earning),
+            "drawing": draw(
+                curve,
+                credited=statement.credited_minor,
+                quota=statement.quota_minor,
+                quota_label=_("Quota"),
+                moved=(earning.from_minor, earning.to_minor),
+            ),
+        }
+
+
+@method_decorator(require_recent(minutes=30), name="dispatch")
+class StatementApproveView(BulkView):
+    """Approve many, with a look at what will be approved and what not and why."""
+
+    list_view, form_class = StatementListView, ApproveForm
+    title, back_url = gettext_lazy("Approve statements"), "commissions:statement_list"
+    submit_label = gettext_lazy("Approve")
+    roles = (Role.FINANCE,)
+
+    def preview(self, rows: QuerySet[Any], form: Any) -> Sequence[Change]:
+        """Each statement with its amount, or why it stays."""
+        found = rows.select_related("person", "period")
+        return [
+            Change(
+                label=str(row),
+                before=str(row.get_state_display()),
+                after=f"{_('Approved')} · {display.money(row.earned_minor, row.currency)}",
+                problem=why_not(row, self.actor.user_id),
+            )
+            for row in found
+        ]
+
+    def apply(self, rows: QuerySet[Any], form: Any) -> str:
+        """Approve what can be."""
+        result = approve_statements(
+            actor=self.actor,
+            statement_ids=list(rows.values_list("pk", flat=True)),
+            at=self.now,
+            note=form.cleaned_data["note"],
+        )
+        said = ngettext("Approved %(count)s statement.", "Approved %(count)s statements.", result.decided) % {
+            "count": result.decided
+        }
+        if result.refused:
+            said += " " + ngettext(
+                "%(count)s was left as it is.", "%(count)s were left as they are.", len(result.refused)
+            ) % {"count": len(result.refused)}
+        return said
+
+
+class StatementReturnView(ScopedEditView):
+    """Send one back, with the reason."""
+
+    selector, form_class = statement_for, ReturnForm
+    title, submit_label = gettext_lazy("Send the statement back"), gettext_lazy("Send back")
+    lead = gettext_lazy("It has to be approved again afterwards.")
+    roles = (Role.FINANCE,)
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """A plain form."""
+        return {"actor": self.actor}
+
+    def save(self, form: Any) -> Any:
+        """Return it."""
+        return_statement(actor=self.actor, statement=self.object, at=self.now, note=form.cleaned_data["note"])
+        return self.object
+
+
+class StatementBundleView(PortalView):
+    """The statement as one JSON file that anybody can verify without the portal."""
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """Download it; the download is recorded."""
+        statement = statement_for(self.actor, pk)
+        content = bundle_bytes(bundle_of(statement))
+        record(
+            actor=self.actor,
+            action="export.downloaded",
+            subject=statement,
+            after={"file": "bundle", "bytes": len(content)},
+            at=self.now,
+        )
+        response = HttpResponse(content, content_type="application/json")
+        response.headers["Content-Disposition"] = f'attachment; filename="statement-{statement.pk}.json"'
+        return response
