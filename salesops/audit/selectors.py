@@ -34,6 +34,11 @@ def entries_for(actor: Actor) -> AuditEntryQuerySet:
     return AuditEntry.objects.visible_to(actor).order_by("-sequence")
 
 
+def entry_for(actor: Actor, pk: int) -> AuditEntry:
+    """One entry; raises Http404 when the actor may not read it."""
+    return AuditEntry.objects.get_for(actor, pk=pk)
+
+
 def history_of(actor: Actor, subject: Model) -> AuditEntryQuerySet:
     """What happened to one row, newest first, for its timeline: nothing when the actor may not see the row itself.
 

@@ -1,0 +1,221 @@
+"""Puts audit entries into words for people: what was done, and each change with the names and units of its field."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from salesops.audit.models import AuditEntry
+from salesops.core import display
+from salesops.values.money import MoneyError, check_currency
+
+#: What the verbs of actions mean; a verb that is not here is shown as it is written.
+VERBS = {
+    "added": gettext_lazy("added"),
+    "created": gettext_lazy("created"),
+    "edited": gettext_lazy("changed"),
+    "changed": gettext_lazy("changed"),
+    "deleted": gettext_lazy("deleted"),
+    "cancelled": gettext_lazy("cancelled"),
+    "ended": gettext_lazy("ended"),
+    "granted": gettext_lazy("granted"),
+    "revoked": gettext_lazy("revoked"),
+    "left": gettext_lazy("left the company"),
+    "deactivated": gettext_lazy("deactivated"),
+    "reactivated": gettext_lazy("reactivated"),
+    "logged_in": gettext_lazy("logged in"),
+    "password_changed": gettext_lazy("password changed"),
+    "password_link_sent": gettext_lazy("password link sent"),
+    "settings_changed": gettext_lazy("settings changed"),
+    "stage_moved": gettext_lazy("moved to another stage"),
+    "owner_changed": gettext_lazy("given to another owner"),
+    "imported": gettext_lazy("imported"),
+    "downloaded": gettext_lazy("downloaded"),
+    "approved": gettext_lazy("approved"),
+    "rejected": gettext_lazy("sent back"),
+    "locked": gettext_lazy("locked"),
+    "unlocked": gettext_lazy("opened again"),
+    "released": gettext_lazy("released"),
+    "calculated": gettext_lazy("calculated"),
+    "retried": gettext_lazy("tried again"),
+    "converted": gettext_lazy("converted"),
+    "merged": gettext_lazy("merged"),
+    "opened": gettext_lazy("opened"),
+    "closed": gettext_lazy("closed"),
+}
+#: What the nouns of actions mean where they are not the name of a model.
+NOUNS = {
+    "person": gettext_lazy("person"),
+    "role": gettext_lazy("role"),
+    "function": gettext_lazy("job function"),
+    "reporting_line": gettext_lazy("reporting line"),
+    "hours": gettext_lazy("working hours"),
+    "leave": gettext_lazy("leave"),
+    "session": gettext_lazy("session"),
+    "second_factor": gettext_lazy("second factor"),
+    "export": gettext_lazy("export"),
+    "rate": gettext_lazy("exchange rates"),
+    "job": gettext_lazy("job"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One field that changed, for reading. `before` or `after` is empty where there was nothing."""
+
+    label: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """An entry for reading: what was done, and the fields that changed."""
+
+    entry: AuditEntry
+    title: str
+    lines: list[Line]
+
+
+def title_of(action: str) -> str:
+    """An action in words: "deal.stage_moved" is "Deal moved to another stage"."""
+    noun, _separator, verb = action.partition(".")
+    named: Any = NOUNS.get(noun)
+    if named is None:
+        model = next((each for each in apps.get_models() if each._meta.model_name == noun.replace("_", "")), None)
+        named = model._meta.verbose_name if model else noun.replace("_", " ")
+    done = VERBS.get(verb, verb.replace("_", " "))
+    return capfirst(_("%(noun)s %(verb)s") % {"noun": named, "verb": done}).strip()
+
+
+def described(entries: Iterable[AuditEntry]) -> list[Described]:
+    """Put entries into words, with one query for each kind of row that they point to, however many they are."""
+    rows = list(entries)
+    names = _Names(rows)
+    return [
+        Described(
+            entry,
+            title_of(entry.action),
+            [
+                Line(
+                    names.label(entry, name),
+                    names.text(entry, name, entry.before.get(name)),
+                    names.text(entry, name, entry.after.get(name)),
+                )
+                for name in {**entry.before, **entry.after}
+            ],
+        )
+        for entry in rows
+    ]
+
+
+class _Names:
+    """Looks up what ids mean, all at once."""
+
+    def __init__(self, entries: list[AuditEntry]) -> None:
+        wanted: dict[type[models.Model], set[Any]] = defaultdict(set)
+        priced: dict[type[models.Model], set[str]] = defaultdict(set)
+        for entry in entries:
+            for name in {**entry.before, **entry.after}:
+                field = _field(entry.subject_type, name)
+                target = field.related_model if isinstance(field, models.ForeignKey) else _people(name)
+                if isinstance(target, type):
+                    values = (entry.before.get(name), entry.after.get(name))
+                    wanted[target] |= {value for value in values if isinstance(value, int)}
+                model = _model(entry.subject_type)
+                if model is not None and name.endswith("_minor") and _field(entry.subject_type, "currency"):
+                    priced[model].add(entry.subject_id)
+        self._rows = {
+            (model, row.pk): str(row)
+            for model, keys in wanted.items()
+            for row in model._base_manager.filter(pk__in=keys)
+        }
+        self._currencies = {
+            (model._meta.label_lower, str(pk)): currency
+            for model, keys in priced.items()
+            for pk, currency in model._base_manager.filter(pk__in=keys).values_list("pk", "currency")
+        }
+
+    def label(self, entry: AuditEntry, name: str) -> str:
+        """The name of a field."""
+        field = _field(entry.subject_type, name)
+        label = getattr(field, "verbose_name", None)
+        return capfirst(str(label)) if label else capfirst(name.removesuffix("_minor").replace("_", " "))
+
+    def text(self, entry: AuditEntry, name: str, value: Any) -> str:
+        """A value with the name, unit or label that it stands for."""
+        if value is None or value in ("", [], {}):
+            return ""
+        if isinstance(value, bool):
+            return _("Yes") if value else _("No")
+        field = _field(entry.subject_type, name)
+        if isinstance(value, int):
+            return self._number(entry, name, value, field)
+        if isinstance(value, list):
+            return ", ".join(self.text(entry, name, each) for each in value)
+        if isinstance(value, dict):
+            return ", ".join(f"{key}: {self.text(entry, key, each)}" for key, each in value.items())
+        labels = dict(getattr(field, "flatchoices", None) or ())
+        return str(labels.get(value, "")) or _day_or_moment(str(value))
+
+    def _number(self, entry: AuditEntry, name: str, value: int, field: Any) -> str:
+        target = field.related_model if isinstance(field, models.ForeignKey) else _people(name)
+        if isinstance(target, type):
+            return self._rows.get((target, value), f"#{value}")
+        if name.endswith("_minor"):
+            given = entry.after.get("currency") or entry.before.get("currency")
+            currency = given or self._currencies.get((entry.subject_type, entry.subject_id))
+            try:
+                return display.money(value, check_currency(str(currency)))
+            except MoneyError:
+                return _("%(minor)s minor units") % {"minor": display.number(value)}
+        if name.endswith("_bp"):
+            return display.share(value)
+        labels = dict(getattr(field, "flatchoices", None) or ())
+        return str(labels[value]) if value in labels else display.number(value)
+
+
+def _model(subject_type: str) -> type[models.Model] | None:
+    try:
+        return apps.get_model(subject_type)
+    except (LookupError, ValueError):
+        return None
+
+
+def _field(subject_type: str, name: str) -> Any:
+    """The field of that name, or of that name without "_id"; None when the model has none."""
+    model = _model(subject_type)
+    if model is None:
+        return None
+    try:
+        return model._meta.get_field(name.removesuffix("_id"))
+    except FieldDoesNotExist:
+        return None
+
+
+def _people(name: str) -> type[models.Model] | None:
+    """People are named by these words wherever they occur."""
+    words = {"person", "manager", "owner", "person_id", "manager_id", "owner_id"}
+    return _model("people.user") if name in words else None
+
+
+def _day_or_moment(text: str) -> str:
+    """A day or a moment in the reader's language; other text as it is."""
+    try:
+        if len(text) == 10:
+            return display.day(date.fromisoformat(text))
+        if len(text) > 20 and text[10] == "T":
+            return display.moment(datetime.fromisoformat(text))
+    except ValueError:
+        pass
+    return text
