@@ -145,7 +145,8 @@ class PeriodCalculateView(PortalView):
         return redirect("commissions:period_detail", pk=period.pk)
 
 
-@method_decorator(require_recent(minutes=10), name="dispatch")
+@method_decorator(require_recent(minutes=10), name="get")
+@method_decorator(require_recent(minutes=10), name="post")
 class PeriodLockView(ConfirmView):
     """Freeze a period."""
 
@@ -167,7 +168,8 @@ class PeriodLockView(ConfirmView):
         return _("%(period)s is locked. Release the payroll file next.") % {"period": result.label}
 
 
-@method_decorator(require_recent(minutes=10), name="dispatch")
+@method_decorator(require_recent(minutes=10), name="get")
+@method_decorator(require_recent(minutes=10), name="post")
 class PayrollReleaseView(ScopedEditView):
     """Make the payroll file of a locked period."""
 

@@ -179,7 +179,8 @@ class EarningDetailView(ScopedDetailView):
         }
 
 
-@method_decorator(require_recent(minutes=30), name="dispatch")
+@method_decorator(require_recent(minutes=30), name="get")
+@method_decorator(require_recent(minutes=30), name="post")
 class StatementApproveView(BulkView):
     """Approve many, with a look at what will be approved and what not and why."""
 

@@ -380,7 +380,7 @@ class ScopedListView(PortalView):
 
     # --- Answers --------------------------------------------------------------------------------------------------
 
-    def get(self, request: HttpRequest) -> HttpResponseBase:
+    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         """The page, or the part of it that htmx asks for."""
         if request.GET.get("part") == "totals":
             return self.show_totals()
@@ -482,7 +482,7 @@ class ScopedListView(PortalView):
 
     # --- Changes --------------------------------------------------------------------------------------------------
 
-    def post(self, request: HttpRequest) -> HttpResponseBase:
+    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         """Export, save or remove a view, choose columns. The address's query says which rows are meant."""
         act = {
             "export": self.export,
