@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from salesops.home.demo import phrases
+from salesops.home.demo.calendar import on_weekday
 from salesops.home.demo.deals import Life
 from salesops.home.demo.ground import ACTIVITY, Ground
 from salesops.home.demo.leads import Touched
@@ -30,7 +31,8 @@ class ActivityMaker:
         times = self._ground.roster.times[lead.owner]
         days = lead.last // DAY_SECONDS - lead.first // DAY_SECONDS
         for _ in range(int(3 * draw() * draw()) if days > 2 else 0):
-            moment = times.at_or_after(lead.first // DAY_SECONDS + 1 + int(draw() * (days - 2)), draw())
+            day = on_weekday(lead.first // DAY_SECONDS + 1 + int(draw() * (days - 2)), draw())
+            moment = times.at_or_after(day, draw())
             if lead.first < moment < lead.last:
                 moments.append(moment)
         if lead.last > lead.first and lead.status != "converted":
@@ -44,7 +46,7 @@ class ActivityMaker:
         roster = self._ground.roster
         first, last = deal.created // DAY_SECONDS, deal.ended // DAY_SECONDS
         for _ in range(1 + int(6 * draw() * draw())):
-            day = first + int(draw() * (last - first))
+            day = on_weekday(first + int(draw() * (last - first)), draw())
             person = roster.on_duty(deal.owner, day)
             moment = roster.times[person].at_or_after(day, draw())
             if deal.created < moment < deal.ended:

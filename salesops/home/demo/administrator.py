@@ -8,9 +8,9 @@ from django.db import transaction
 
 from salesops.audit.services import record
 from salesops.core.actor import system_actor
+from salesops.core.days import company_day
 from salesops.people.choices import RoleChoice
 from salesops.people.models import RoleGrant, User
-from salesops.pods.selectors import company_day
 
 
 @transaction.atomic

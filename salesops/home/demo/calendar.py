@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 
 from salesops.home.demo.rows import DAY_SECONDS, day_number, day_of
 
-#: Days of history before today, and days ahead for which working time is known.
-HISTORY: Final = 730
+#: Days of history before today: two years, and a quarter in which the first of their closed deals were opened.
+HISTORY: Final = 820
+#: Days ahead for which working time is known.
 AHEAD: Final = 120
 
 #: How busy each month is, January first: quarter ends are strong, August and the turn of the year are weak.
@@ -105,6 +106,12 @@ class WorkingTime:
         return self._opens[self._following[last]] + int(share * 5400)
 
 
+def on_weekday(day: int, share: float) -> int:
+    """The day; instead of a Saturday or Sunday some day of the week after (`share` from 0 to 1 says which)."""
+    weekday = (day + 3) % 7  # day 0 was a Thursday
+    return day if weekday < 5 else day + 7 - weekday + int(5 * share)
+
+
 class Flow:
     """How new business spreads over the days of history: growth, season, weekends that are nearly empty."""
 
@@ -119,7 +126,7 @@ class Flow:
         self._total = self._sums[-1]
 
     def day_at(self, share: float) -> int:
-        """The day by which this share (from 0 to 1) of two years' business had come in."""
+        """The day by which this share (from 0 to 1) of the history's business had come in."""
         return self.first + min(bisect.bisect_right(self._sums, share * self._total), len(self._sums) - 1)
 
 

@@ -148,7 +148,7 @@ PODS: Final = (
     PodFacts("borealis", "Borealis", 0, "2:3:1", "America/Los_Angeles", False, 1300, 260, "AM-W", _WEST),
     PodFacts("cirrus", "Cirrus", 1, "1:2:1", "America/Chicago", False, 1150, 180, "AM-C", _CENTRAL),
     PodFacts("drift", "Drift", 1, "1:2:1", "Europe/Berlin", True, 1000, 180, "EU", _EUROPE),
-    PodFacts("ember", "Ember", 2, "1:1:1", "America/New_York", False, 900, 120, "GLOBAL", _GLOBAL),
+    PodFacts("ember", "Ember", 2, "1:1:1", "America/New_York", False, 980, 120, "GLOBAL", _GLOBAL),
 )
 POD_NUMBERS: Final = {pod.key: number for number, pod in enumerate(PODS)}
 
@@ -387,7 +387,7 @@ def _person(slot: _Slot, number: int, name: str, address: str, stream: random.Ra
     opened = PODS[POD_NUMBERS[slot.pod]].opened_days_ago if slot.pod else 1500
     if slot.role != "rep" and not slot.joined and not slot.was_rep_until:
         opened = tenure = 1700  # those who lead or look after everybody were there first
-    started = _monday(today - (slot.joined or min(opened - 7, 760 + int(tenure * 900))) + 6)
+    started = _monday(today - (slot.joined or min(opened - 7, 860 + int(tenure * 800))) + 6)
     until = _monday(today - slot.left) if slot.left else None
     pod = PODS[POD_NUMBERS[slot.pod]] if slot.pod else None
     zone = slot.zone or (pod.zone if pod else "America/New_York")

@@ -8,7 +8,7 @@ from math import exp
 from typing import Final
 
 from salesops.home.demo import phrases
-from salesops.home.demo.calendar import quarter_end
+from salesops.home.demo.calendar import on_weekday, quarter_end
 from salesops.home.demo.company import CLOSER, KEEPER, PRODUCT_NUMBERS, PRODUCTS, SEGMENTS
 from salesops.home.demo.ground import CHANGE, DEAL, LINE, SPLIT, SUBSCRIPTION, Ground
 from salesops.home.demo.rows import DAY_SECONDS, day_number, day_of
@@ -68,7 +68,7 @@ class DealMaker:
         owner = customer.closer
         if owner < 0 or day < roster.started[owner] or day >= roster.left[owner]:
             owner = roster.pick(customer.pod, CLOSER, day, stream.random())
-        return owner, roster.times[owner].at_or_before(day, stream.random())
+        return owner, roster.times[owner].at_or_before(on_weekday(day, stream.random()), stream.random())
 
     def make(
         self,
@@ -115,7 +115,7 @@ class DealMaker:
                 None,
                 stage,
                 created,
-                ground.person(front if front >= 0 else owner),
+                ground.person(owner),
                 early,
                 customer.currency,
                 None,
@@ -133,10 +133,11 @@ class DealMaker:
                 target, kind_then = stages.won, "won"
             else:
                 target, kind_then = stages.open[place + 1], "open"
-            person = roster.on_duty(person, int(cursor))
-            moment = roster.times[person].at_or_after(int(cursor), draw())
+            day = on_weekday(int(cursor), draw())
+            person = roster.on_duty(person, day)
+            moment = roster.times[person].at_or_after(day, draw())
             if moment <= entered:
-                moment = roster.times[person].at_or_after(max(int(cursor), entered // DAY_SECONDS + 1), draw())
+                moment = roster.times[person].at_or_after(max(day, entered // DAY_SECONDS + 1), draw())
             if moment >= now:
                 break
             add_change(
@@ -152,7 +153,7 @@ class DealMaker:
                 break
 
         closed_on = ground.days.of(entered) if kind != "open" else None
-        expected = self._expected(opened, closed_on, cursor, total, stream)
+        expected = self._expected(opened, closed_on, total, stream)
         owner_now = person if kind != "open" else roster.on_duty(person, today)
         contact = customer.contact if draw() < 0.9 else None
         name = f"{customer.name} · {PRODUCTS[product].name.split(',')[0]}"
@@ -196,17 +197,15 @@ class DealMaker:
             total += amount
         return total, product
 
-    def _expected(
-        self, opened: int, closed_on: int | None, cursor: float, total: float, stream: random.Random
-    ) -> int | None:
+    def _expected(self, opened: int, closed_on: int | None, total: float, stream: random.Random) -> int | None:
         """The day that was named for the close: near the truth for closed deals, mostly ahead for open ones."""
         draw, today = stream.random, self._ground.today
         if closed_on is not None:
             return max(opened, _working_day(closed_on + int(stream.gauss(-4.0, 11.0))))
         if draw() < 0.03:
             return None
-        day = int(max(cursor, opened + total * (0.7 + 0.7 * draw())))
-        if day <= today and draw() < 0.8:  # a few stay overdue
+        day = int(opened + total * (0.5 + 0.7 * draw()))
+        if day <= today and draw() < 0.4:  # many stay overdue
             day = today + 1 + int(draw() * 75)
         day = max(opened + 3, min(day, today + 175))
         return _working_day(day_number(quarter_end(day_of(day))) if draw() < 0.3 else day)

@@ -10,6 +10,7 @@ from typing import Final
 
 from salesops.home.demo import names, phrases
 from salesops.home.demo.activities import ActivityMaker
+from salesops.home.demo.calendar import HISTORY
 from salesops.home.demo.company import CLOSER, FRONT, PODS, SEGMENTS, TERRITORY_NUMBERS
 from salesops.home.demo.deals import Customer, DealMaker, Life
 from salesops.home.demo.ground import ACCOUNT, CONTACT, OWNERSHIP, TABLES, Ground
@@ -85,7 +86,8 @@ class History:
         waiting = iter(counts)
         companies: list[_Company] = []
         for place, is_buyer in enumerate(turns):
-            share = batch.start + (batch.end - batch.start) * (place + draw()) / len(turns)
+            # Later deals of the same customers come on top, so first ones are a little earlier than the flow.
+            share = (batch.start + (batch.end - batch.start) * (place + draw()) / len(turns)) ** 1.2
             company = self._company(share, next(waiting) if is_buyer else 0, stream)
             companies.append(company)
             allowed -= self._history_of(company, allowed > 0, stream)
@@ -117,10 +119,10 @@ class History:
                 else f"{self._last_name.split(' ')[0]} {self._last_name.split(' ')[1]}"
             )
         self._last_name = name
-        is_established = deals > 0 and draw() < 0.2
+        is_established = deals > 0 and draw() < 0.28
         closer = ground.roster.pick(pod, CLOSER, day, draw())
         if is_established:
-            created = ground.now - int((760 + 900 * draw()) * DAY_SECONDS)
+            created = ground.now - int((HISTORY + 30 + 900 * draw()) * DAY_SECONDS)
         else:
             created = ground.roster.times[closer].at_or_before(max(day - int(draw() * 20), ground.flow.first), draw())
         employees = headcount(facts, stream)
@@ -179,10 +181,13 @@ class History:
             signed = company.created // DAY_SECONDS + 30
             customer.first_won = signed
             self._deals.subscribe(customer, int(facts.amount) * customer.unit, 0, signed, stream)
-        days = [company.first_day]
-        gap = ground.today - 2 - company.first_day - 25
-        for _ in range(company.deals - 1):
-            days.append(company.first_day + 25 + int(gap * draw()) if gap > 0 else company.first_day)
+            days = [ground.flow.day_at(draw()) for _ in range(company.deals)]
+        else:
+            gap = ground.today - 2 - company.first_day - 25
+            days = [company.first_day]
+            for _ in range(company.deals - 1):  # who came only lately has been a customer for longer than it seemed
+                days.append(company.first_day + (25 + int(gap * draw()) if gap > 60 else -int(240 * draw())))
+            days = [max(day, ground.flow.first) for day in days]
         converted = 0
         for place, day in enumerate(sorted(days)):
             owner, created = self._deals.opening(customer, day, stream)

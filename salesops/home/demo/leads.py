@@ -9,6 +9,7 @@ from math import exp
 from typing import Final
 
 from salesops.home.demo import names, phrases
+from salesops.home.demo.calendar import on_weekday
 from salesops.home.demo.company import FRONT, PODS, SEGMENTS, SegmentFacts
 from salesops.home.demo.ground import ASSIGNMENT, LEAD, Ground
 from salesops.home.demo.rows import DAY_SECONDS
@@ -98,7 +99,7 @@ class LeadMaker:
         age, odd = today - day, draw()
 
         owner, assigned, touched, last = -1, None, None, None
-        if draw() > (0.4 if age < 3 else 0.03):
+        if draw() > (0.4 if age < 3 else 0.06 if age < 30 else 0.004):
             owner = roster.pick(pod, FRONT, day, draw())
             if owner >= 0:
                 assigned = roster.times[owner].soon_after(created, 30 + int(draw() * 900), draw())
@@ -109,8 +110,10 @@ class LeadMaker:
             if touched >= now:
                 touched = None
             else:
-                later = roster.times[owner].soon_after(touched, int(DAY_SECONDS * 22 * draw() ** 2), draw())
-                last = later if later < now else touched
+                later = roster.times[owner].at_or_after(
+                    on_weekday(touched // DAY_SECONDS + int(22 * draw() ** 2), draw()), draw()
+                )
+                last = later if touched < later < now else touched
         status, reason = self._standing(age, touched is not None, stream)
         email = f"{address}@{slug}.example.com"
         phone = phone_number(stream) if draw() < 0.7 else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
@@ -17,6 +18,7 @@ from salesops.core.actor import system_actor
 from salesops.deals.choices import StageKind
 from salesops.deals.models import Stage
 from salesops.home.demo import ground, staff
+from salesops.home.demo.bulk import made_ahead, put_aside
 from salesops.home.demo.company import COMPANY_NAME, SEGMENTS, Company, make_company
 from salesops.home.demo.ground import Ground, Numbers, Stages
 from salesops.home.demo.history import History
@@ -84,11 +86,12 @@ def make_demo(
     stands_on = Ground(company, numbers, company_zone=settings.COMPANY_TIME_ZONE)
     for rows in staff.Staff(stands_on, password=password).rows():
         writer.write(rows)
-    for batch in History(stands_on, size).batches():
-        for rows in batch:
-            writer.write(rows)
-        if progress is not None:
-            progress(writer.counts.get(ground.LEAD, 0) + writer.counts.get(ground.DEAL, 0))
+    with put_aside(connection, ground.TABLES) if size.is_large else nullcontext():
+        for batch in made_ahead(History(stands_on, size).batches()):
+            for rows in batch:
+                writer.write(rows)
+            if progress is not None:
+                progress(writer.counts.get(ground.LEAD, 0) + writer.counts.get(ground.DEAL, 0))
     writer.finish()
     at = datetime.fromtimestamp(stands_on.now, UTC)
     record(

@@ -10,7 +10,7 @@ from typing import Final
 LEADS: Final = 7_200
 DEALS: Final = 1_900
 MOST: Final = 1_000_000
-#: Leads plus deals beyond which only a part of them gets calls, mails and meetings written out.
+#: Leads plus deals beyond which the company is large: only a part of them gets calls, mails and meetings written out.
 _FULL_ACTIVITIES: Final = 60_000
 _BATCH: Final = 5_000
 
@@ -35,6 +35,11 @@ class Size:
     def activity_share(self) -> float:
         """The share of leads and deals that get their activities written out: all, until there are too many."""
         return min(1.0, _FULL_ACTIVITIES / max(1, self.leads + self.deals))
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is worth loading in bulk."""
+        return self.leads + self.deals > _FULL_ACTIVITIES
 
     def batches(self) -> Iterator[Batch]:
         """Cut into batches of bounded size; the sums of the batches are exactly the whole."""

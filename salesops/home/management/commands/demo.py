@@ -12,10 +12,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from django.utils import timezone
 
+from salesops.core.days import company_day
 from salesops.home.demo.company import Company
 from salesops.home.demo.services import NO_PASSWORD, DemoRefusedError, make_demo
 from salesops.home.demo.size import Size
-from salesops.pods.selectors import company_day
 
 #: One of each kind of person, for the list of log-ins.
 _SHOWN = (

@@ -12,12 +12,12 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
+from salesops.core.days import company_day
 from salesops.home.demo.administrator import make_administrator
 from salesops.home.demo.services import make_demo, only_one_at_a_time
 from salesops.home.demo.size import Size
 from salesops.home.management.commands.demo import logins_text
 from salesops.people.models import User
-from salesops.pods.selectors import company_day
 
 _OFF = {"0", "false", "no", "off"}
 
