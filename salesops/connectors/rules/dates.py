@@ -216,6 +216,12 @@ class DateColumn:
             self._spans[form] = (min(first, day), max(last, day))
         return True
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether one more clear value would still tell something: several formats fit all that was seen."""
+        open_count = self._count - self._fixed
+        return open_count > 0 and sum(count == open_count for count in self._fitting.values()) > 1
+
     def finding(self) -> DateFinding:
         """What was found so far."""
         open_count = self._count - self._fixed

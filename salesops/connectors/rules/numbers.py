@@ -92,7 +92,8 @@ _MAGNITUDES: Final[dict[str, int]] = {
     **dict.fromkeys(("t", "tn", "trillion"), 12),
 }
 _MOST_CHARS: Final = 64
-_MOST_DIGITS: Final = 40
+# Fewer than the 28 digits beyond which Decimal would round.
+_MOST_DIGITS: Final = 24
 _EVIDENCE: Final = 3
 # Full-width forms to plain ones, the spaces and dashes of typography to those of the keyboard.
 _PLAIN: Final = {
@@ -112,7 +113,7 @@ _WRITTEN: Final = re.compile(
     rf"(?P<magnitude>{_MAGNITUDE})? ?(?P<percent>%)? ?(?P<unit>{_SIGN})? ?(?P<behind>-)?",
     re.IGNORECASE,
 )
-_PLAIN_NUMBER: Final = re.compile(r"-?([0-9]{1,30})(?:\.([0-9]{1,10}))?")
+_PLAIN_NUMBER: Final = re.compile(r"-?([0-9]{1,15})(?:\.([0-9]{1,8}))?")
 _SCIENTIFIC: Final = re.compile(r"[-+]?[0-9.,]+e[-+]?[0-9]+", re.IGNORECASE)
 _GROUPS: Final = {
     mark: re.compile(rf"[1-9][0-9]{{0,2}}(?:{re.escape(mark)}[0-9]{{3}})+") for mark in (",", ".", " ", "'")
@@ -127,7 +128,9 @@ def readings(cell: Cell) -> dict[DecimalMark, Number]:
     Empty when it is no number at all. Nothing is guessed: "1.234" has two readings that differ.
     """
     if isinstance(cell, Decimal):
-        return dict.fromkeys(DecimalMark, Number(cell))
+        is_bounded = cell.is_finite() and len(cell.as_tuple().digits) <= _MOST_DIGITS
+        is_bounded = is_bounded and abs(cell.adjusted()) <= _MOST_DIGITS
+        return dict.fromkeys(DecimalMark, Number(cell)) if is_bounded else {}
     if not isinstance(cell, str) or len(cell) > _MOST_CHARS:
         return {}
     if plain := _PLAIN_NUMBER.fullmatch(cell):
@@ -304,6 +307,11 @@ class NumberColumn:
         if decimals > self._most_decimals:
             self._most_decimals, self._most_decimals_at = decimals, sighting
         return True
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether one more clear value would still tell something."""
+        return self._ambiguous_count > 0 and not self._decisive_count
 
     def finding(self) -> NumberFinding:
         """What was found so far."""

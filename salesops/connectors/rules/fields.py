@@ -1,0 +1,720 @@
+"""What can be imported: the kinds of records, their fields, the words headers use for them, and what names a record."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from salesops.values.outcomes import gettext_noop as _
+
+
+class FieldType(StrEnum):
+    """How the text of a field is read."""
+
+    TEXT = "text"
+    LONG_TEXT = "long_text"
+    EMAIL = "email"
+    INTEGER = "integer"
+    MONEY = "money"
+    RATE = "rate"
+    DATE = "date"
+    PERIOD = "period"
+    CURRENCY = "currency"
+    CHOICE = "choice"
+    LOOKUP = "lookup"
+
+
+class LookupKind(StrEnum):
+    """What a lookup finds: a record that is known to the portal."""
+
+    PERSON = "person"
+    ACCOUNT = "account"
+    CONTACT = "contact"
+    PRODUCT = "product"
+    STAGE = "stage"
+    POD = "pod"
+    TERRITORY = "territory"
+    SEGMENT = "segment"
+    PLAN = "plan"
+
+
+# By what a lookup may find its record; "any" tries them all and refuses to choose between two different ones.
+ANY_KEY: Final = "any"
+LOOKUP_KEYS: Final[dict[LookupKind, tuple[str, ...]]] = {
+    LookupKind.PERSON: ("name", "email", "employee_number", "external_id"),
+    LookupKind.ACCOUNT: ("name", "external_id"),
+    LookupKind.CONTACT: ("email", "name", "external_id"),
+    LookupKind.PRODUCT: ("name", "code"),
+    LookupKind.STAGE: ("name", "code"),
+    LookupKind.POD: ("name",),
+    LookupKind.TERRITORY: ("code", "name"),
+    LookupKind.SEGMENT: ("name", "code"),
+    LookupKind.PLAN: ("name",),
+}
+LOOKUP_KEY_LABELS: Final = {
+    ANY_KEY: _("Any of its keys"),
+    "name": _("Name"),
+    "email": _("E-mail"),
+    "employee_number": _("Employee number"),
+    "external_id": _("Id in the source"),
+    "code": _("Code"),
+}
+# What can be made from its name alone when a file names one that is not there.
+CREATABLE: Final = frozenset({LookupKind.ACCOUNT, LookupKind.PRODUCT, LookupKind.POD, LookupKind.TERRITORY})
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One value of a fixed list, and the words files use for it."""
+
+    code: str
+    label: str
+    synonyms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a kind.
+
+    label: plain English, to be translated where it is shown.
+    synonyms: headers that mean this field, in any spelling of case, spaces and underscores.
+    is_needed_to_create: a record can be changed without it, but not made.
+    is_deferred: it points at a record of the same kind, so it can only be filled when all rows are in.
+    max_length: most characters of a text.
+    """
+
+    code: str
+    label: str
+    type: FieldType
+    synonyms: tuple[str, ...] = ()
+    is_required: bool = False
+    lookup: LookupKind | None = None
+    choices: tuple[Choice, ...] = ()
+    is_deferred: bool = False
+    max_length: int = 200
+    is_needed_to_create: bool = False
+
+    @property
+    def target(self) -> str:
+        """The name of the value in a canonical record: money is kept as `<code>_minor`."""
+        return f"{self.code}_minor" if self.type is FieldType.MONEY else self.code
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of record that files can bring.
+
+    needs: each entry is satisfied by any one of its alternatives, an alternative by all of its fields.
+    identities: by what a record is found again, the first that the mapping can fill; a file imported twice changes
+        nothing because of it.
+    names: words in file names that speak for this kind.
+    """
+
+    code: str
+    label: str
+    fields: tuple[Field, ...]
+    needs: tuple[tuple[tuple[str, ...], ...], ...]
+    identities: tuple[tuple[str, ...], ...]
+    names: tuple[str, ...] = ()
+
+    def field(self, code: str) -> Field | None:
+        """The field of that code, or None."""
+        return _FIELDS_OF[self.code].get(code)
+
+
+_FUNCTIONS: Final = (
+    Choice("mdr", _("MDR · market development"), ("market development representative", "market development")),
+    Choice("sdr", _("SDR · sales development"), ("sales development representative", "sales development")),
+    Choice("adr", _("ADR · account development"), ("bdr", "account development representative", "account development")),
+    Choice(
+        "ae", _("AE · account executive"), ("account executive", "sales representative", "sales rep", "salesperson")
+    ),
+    Choice("kam", _("KAM · key account manager"), ("key account manager", "key account", "account manager")),
+    Choice("onb", _("ONB · onboarding"), ("onboarding", "onboarding manager", "implementation")),
+    Choice("csm", _("CSM · customer success"), ("customer success manager", "customer success")),
+)
+_ROLES: Final = (
+    Choice("rep", _("Rep"), ("sales representative", "sales rep", "representative", "agent", "user")),
+    Choice("manager", _("Manager"), ("sales manager", "team lead", "director", "vice president of sales")),
+    Choice("revops", _("Revenue operations"), ("revenue operations", "sales operations", "operations")),
+    Choice("finance", _("Finance"), ("controller", "accounting", "payroll")),
+    Choice("executive", _("Executive"), ("ceo", "cro", "board")),
+    Choice("admin", _("Administrator"), ("administrator",)),
+)
+_ACCOUNT_STATUSES: Final = (
+    Choice("prospect", _("Prospect"), ("target", "lead")),
+    Choice("customer", _("Customer"), ("client", "active")),
+    Choice("former", _("Former customer"), ("churned", "lost", "inactive")),
+)
+_LEAD_STATUSES: Final = (
+    Choice("new", _("New"), ("open", "open - not contacted", "untouched")),
+    Choice("working", _("Working"), ("contacted", "working - contacted", "in progress", "attempted to contact")),
+    Choice("qualified", _("Qualified"), ("sql", "sales qualified")),
+    Choice("nurturing", _("Nurturing"), ("nurture",)),
+    Choice("converted", _("Converted"), ("closed - converted",)),
+    Choice("disqualified", _("Disqualified"), ("unqualified", "closed - not converted", "junk")),
+)
+_LEAD_ORIGINS: Final = (
+    Choice("inbound", _("Inbound"), ("web", "website", "web form", "organic", "chat")),
+    Choice("outbound", _("Outbound"), ("cold call", "prospecting", "purchased list")),
+    Choice("event", _("Event"), ("trade show", "conference", "webinar")),
+    Choice("partner", _("Partner"), ("reseller",)),
+    Choice("referral", _("Referral"), ("employee referral", "customer referral", "word of mouth")),
+    Choice("import", _("Imported"), ("other",)),
+)
+
+
+def _text(code: str, label: str, *synonyms: str, required: bool = False, most: int = 200) -> Field:
+    return Field(code, label, FieldType.TEXT, synonyms, is_required=required, max_length=most)
+
+
+def _typed(code: str, label: str, kind: FieldType, *synonyms: str, required: bool = False) -> Field:
+    return Field(code, label, kind, synonyms, is_required=required)
+
+
+def _lookup(
+    code: str, label: str, kind: LookupKind, *synonyms: str, required: bool = False, deferred: bool = False
+) -> Field:
+    return Field(code, label, FieldType.LOOKUP, synonyms, is_required=required, lookup=kind, is_deferred=deferred)
+
+
+def _external_id(*synonyms: str) -> Field:
+    return _text("external_id", _("Id in the source"), "id", "external id", "record id", *synonyms, most=80)
+
+
+def _currency() -> Field:
+    return _typed(
+        "currency", _("Currency"), FieldType.CURRENCY, "currency code", "currency iso code", "ccy", "币种", "幣別"
+    )
+
+
+def _start_on(*synonyms: str, required: bool = True) -> Field:
+    return _typed(
+        "start_on",
+        _("From"),
+        FieldType.DATE,
+        *synonyms,
+        "start date",
+        "start",
+        "from",
+        "from date",
+        "valid from",
+        "effective date",
+        "effective from",
+        "begin date",
+        required=required,
+    )
+
+
+def _end_on() -> Field:
+    return _typed(
+        "end_on",
+        _("Until (first day on which it no longer holds)"),
+        FieldType.DATE,
+        "end date",
+        "end",
+        "until",
+        "to",
+        "to date",
+        "valid to",
+        "effective to",
+    )
+
+
+PERSON_WORDS: Final = (
+    "person",
+    "person id",
+    "employee",
+    "employee id",
+    "employee key",
+    "employee number",
+    "sales person",
+    "salesperson",
+    "sales rep",
+    "rep",
+    "representative",
+    "sales agent",
+    "agent",
+    "user",
+    "e-mail",
+    "email",
+    "owner",
+    "人员",
+    "员工",
+    "銷售人員",
+    "销售人员",
+)
+
+PEOPLE: Final = Kind(
+    "people",
+    _("People"),
+    (
+        Field(
+            "email",
+            _("E-mail"),
+            FieldType.EMAIL,
+            ("email address", "e-mail", "mail", "work email", "邮箱", "電郵"),
+            is_needed_to_create=True,
+        ),
+        _text(
+            "name",
+            _("Name"),
+            "full name",
+            "employee name",
+            "sales agent",
+            "sales rep",
+            "salesperson",
+            "agent",
+            "姓名",
+            most=120,
+        ),
+        _text("first_name", _("First name"), "given name", "forename", "名", most=60),
+        _text("last_name", _("Last name"), "surname", "family name", "姓", most=60),
+        _text(
+            "employee_number",
+            _("Employee number"),
+            "employee no",
+            "employee key",
+            "employee id",
+            "staff number",
+            "personnel number",
+            "工号",
+            most=40,
+        ),
+        _text("external_id", _("Id in the source"), "external id", "person id", "user id", "owner id", "id", most=80),
+        _text("payroll_number", _("Payroll number"), "payroll id", "payroll no", most=40),
+        _text("title", _("Title"), "job title", "position", "职位", "職稱", most=120),
+        _lookup(
+            "manager",
+            _("Manager"),
+            LookupKind.PERSON,
+            "manager name",
+            "manager email",
+            "manager id",
+            "manager employee key",
+            "reports to",
+            "supervisor",
+            "line manager",
+            "经理",
+            "主管",
+            deferred=True,
+        ),
+        Field("function", _("Job function"), FieldType.CHOICE, ("function", "sales function"), choices=_FUNCTIONS),
+        Field("role", _("Role"), FieldType.CHOICE, ("role", "portal role", "access role"), choices=_ROLES),
+        _typed(
+            "started_on",
+            _("First day"),
+            FieldType.DATE,
+            "hire date",
+            "hired on",
+            "start date",
+            "started on",
+            "joined on",
+            "join date",
+            "date of hire",
+            "入职日期",
+        ),
+        _typed(
+            "left_on",
+            _("Left on"),
+            FieldType.DATE,
+            "end date",
+            "termination date",
+            "leave date",
+            "left on",
+            "last day",
+            "离职日期",
+        ),
+        _lookup("pod", _("Pod"), LookupKind.POD, "team", "sales team", "office", "regional office"),
+    ),
+    needs=((("name",), ("first_name", "last_name")),),
+    identities=(("external_id",), ("employee_number",), ("email",), ("name",)),
+    names=("people", "employees", "employee", "staff", "users", "agents", "team", "teams"),
+)
+
+TERRITORIES: Final = Kind(
+    "territories",
+    _("Territories"),
+    (
+        _text("code", _("Code"), "territory id", "territory code", "territory key", "id", required=True, most=40),
+        _text("name", _("Name"), "territory", "territory name", required=True, most=80),
+        _text("country", _("Country"), "country code", "country region", "国家", most=80),
+        _text("region", _("Region"), "group", "area", "regional office", "区域", most=80),
+    ),
+    needs=(),
+    identities=(("code",),),
+    names=("territory", "territories", "regions"),
+)
+
+TERRITORY_ASSIGNMENTS: Final = Kind(
+    "territory_assignments",
+    _("People in territories"),
+    (
+        _lookup("person", _("Person"), LookupKind.PERSON, *PERSON_WORDS, required=True),
+        _lookup(
+            "territory",
+            _("Territory"),
+            LookupKind.TERRITORY,
+            "territory id",
+            "territory name",
+            "territory code",
+            required=True,
+        ),
+        _start_on(),
+        _end_on(),
+    ),
+    needs=(),
+    identities=(("person", "territory", "start_on"),),
+    names=("territory_history", "territory history", "territory assignments", "territory members"),
+)
+
+PODS: Final = Kind(
+    "pods",
+    _("Pods"),
+    (
+        _text("name", _("Name"), "pod", "pod name", "team", "team name", required=True, most=80),
+        _lookup("segment", _("Segment"), LookupKind.SEGMENT, "market segment"),
+        _typed("opened_on", _("Opened on"), FieldType.DATE, "start date", "since", required=True),
+    ),
+    needs=(),
+    identities=(("name",),),
+    names=("pods", "teams"),
+)
+
+POD_MEMBERSHIPS: Final = Kind(
+    "pod_memberships",
+    _("People in pods"),
+    (
+        _lookup("person", _("Person"), LookupKind.PERSON, *PERSON_WORDS, required=True),
+        _lookup(
+            "pod", _("Pod"), LookupKind.POD, "pod name", "team", "team name", "regional office", "office", required=True
+        ),
+        Field("function", _("Job function"), FieldType.CHOICE, ("function", "role in pod"), True, choices=_FUNCTIONS),
+        _start_on(),
+        _end_on(),
+    ),
+    needs=(),
+    identities=(("person", "start_on"),),
+    names=("pod members", "pod memberships", "team members", "sales teams"),
+)
+
+QUOTAS: Final = Kind(
+    "quotas",
+    _("Quotas"),
+    (
+        _lookup("person", _("Person"), LookupKind.PERSON, *PERSON_WORDS, required=True),
+        _typed(
+            "period",
+            _("Period"),
+            FieldType.PERIOD,
+            "quarter",
+            "month",
+            "quota date",
+            "quota period",
+            "date",
+            "period start",
+            "期间",
+            "季度",
+            required=True,
+        ),
+        _typed(
+            "amount",
+            _("Quota"),
+            FieldType.MONEY,
+            "sales quota",
+            "quota amount",
+            "target",
+            "sales target",
+            "amount",
+            "配额",
+            "目标",
+            required=True,
+        ),
+        _currency(),
+        _text("measure", _("Measure"), "quota measure", "metric", most=40),
+    ),
+    needs=(),
+    identities=(("person", "period", "measure"), ("person", "period")),
+    names=("quota", "quotas", "quota_history", "targets"),
+)
+
+COMMISSION_RATES: Final = Kind(
+    "commission_rates",
+    _("People on plans, with their rates"),
+    (
+        _lookup("person", _("Person"), LookupKind.PERSON, *PERSON_WORDS, required=True),
+        _lookup("plan", _("Plan"), LookupKind.PLAN, "plan name", "commission plan", "compensation plan", required=True),
+        _typed(
+            "rate",
+            _("Personal rate"),
+            FieldType.RATE,
+            "commission pct",
+            "commission percent",
+            "commission rate",
+            "commission",
+            "rate",
+            "佣金比例",
+            "提成",
+        ),
+        _typed("target_pay", _("Target pay of a period"), FieldType.MONEY, "target variable", "variable pay"),
+        _currency(),
+        _start_on(),
+        _end_on(),
+    ),
+    needs=((("rate",), ("target_pay",)),),
+    identities=(("person", "plan", "start_on"),),
+    names=("sales_person", "sales person", "commission", "commission rates", "rates", "compensation"),
+)
+
+ACCOUNTS: Final = Kind(
+    "accounts",
+    _("Accounts"),
+    (
+        _text(
+            "name",
+            _("Name"),
+            "account",
+            "account name",
+            "company",
+            "company name",
+            "customer",
+            "customer name",
+            "reseller",
+            "organization",
+            "公司",
+            "公司名称",
+            "客户",
+            "客户名称",
+            required=True,
+        ),
+        _external_id("account id", "account key", "company id", "customer id", "customer key", "reseller key"),
+        _lookup(
+            "parent",
+            _("Parent"),
+            LookupKind.ACCOUNT,
+            "parent account",
+            "subsidiary of",
+            "parent company",
+            "母公司",
+            deferred=True,
+        ),
+        Field(
+            "status", _("Status"), FieldType.CHOICE, ("account status", "customer status"), choices=_ACCOUNT_STATUSES
+        ),
+        _text("industry", _("Industry"), "sector", "business type", "vertical", "行业", "行業", most=80),
+        _text("country", _("Country"), "office location", "billing country", "country region", "国家", most=80),
+        _text("city", _("City"), "town", "billing city", "城市", most=80),
+        _text("website", _("Website"), "web site", "url", "domain", "homepage", "网站"),
+        _typed(
+            "employees",
+            _("Employees"),
+            FieldType.INTEGER,
+            "number of employees",
+            "employee count",
+            "headcount",
+            "员工人数",
+        ),
+        _typed("revenue", _("Annual revenue"), FieldType.MONEY, "annual revenue", "turnover", "营业额"),
+        _currency(),
+        _typed("founded_year", _("Founded"), FieldType.INTEGER, "year established", "year founded", "founded"),
+        _lookup("owner", _("Owner"), LookupKind.PERSON, "account owner", "owner name", "account manager", "负责人"),
+        _lookup("segment", _("Segment"), LookupKind.SEGMENT, "market segment"),
+        _lookup("territory", _("Territory"), LookupKind.TERRITORY, "territory id", "territory name"),
+    ),
+    needs=(),
+    identities=(("external_id",), ("name",)),
+    names=("accounts", "account", "companies", "customers", "resellers"),
+)
+
+CONTACTS: Final = Kind(
+    "contacts",
+    _("Contacts"),
+    (
+        _text("name", _("Name"), "contact", "contact name", "full name", "联系人", most=120),
+        _text("first_name", _("First name"), "given name", "名", most=60),
+        _text("last_name", _("Last name"), "surname", "姓", most=60),
+        _lookup(
+            "account",
+            _("Account"),
+            LookupKind.ACCOUNT,
+            "account name",
+            "account id",
+            "company",
+            "company name",
+            "customer",
+            "公司",
+            required=True,
+        ),
+        _text("title", _("Title"), "job title", "position", "职位", most=120),
+        _typed("email", _("E-mail"), FieldType.EMAIL, "email address", "e-mail", "mail", "邮箱"),
+        _text("phone", _("Phone"), "telephone", "phone number", "mobile", "电话", most=40),
+        _external_id("contact id", "contact key"),
+    ),
+    needs=((("name",), ("first_name", "last_name")),),
+    identities=(("external_id",), ("email",), ("name", "account")),
+    names=("contacts", "contact"),
+)
+
+LEADS: Final = Kind(
+    "leads",
+    _("Leads"),
+    (
+        _text("name", _("Name"), "lead", "lead name", "contact", "full name", "contact name", "线索", most=120),
+        _text("first_name", _("First name"), "given name", "名", most=60),
+        _text("last_name", _("Last name"), "surname", "姓", most=60),
+        _text("company", _("Company"), "company name", "account", "organization", "公司"),
+        _text("title", _("Title"), "job title", "position", most=120),
+        _typed("email", _("E-mail"), FieldType.EMAIL, "email address", "e-mail", "mail", "邮箱"),
+        _text("phone", _("Phone"), "telephone", "phone number", "mobile", "电话", most=40),
+        _text("country", _("Country"), "国家", most=80),
+        _typed("employees", _("Employees"), FieldType.INTEGER, "number of employees", "employee count"),
+        Field("origin", _("Origin"), FieldType.CHOICE, ("lead source", "source", "来源"), choices=_LEAD_ORIGINS),
+        _text("campaign", _("Campaign"), "campaign name", "utm campaign", most=80),
+        Field("status", _("Status"), FieldType.CHOICE, ("lead status", "状态"), choices=_LEAD_STATUSES),
+        _text("disqualified_because", _("Disqualified because"), "disqualification reason"),
+        _lookup("owner", _("Owner"), LookupKind.PERSON, "lead owner", "owner name", "assigned to", "负责人"),
+        _lookup("account", _("Account"), LookupKind.ACCOUNT, "matched account", "account id"),
+        _typed("estimated", _("Estimated value"), FieldType.MONEY, "estimated value", "expected revenue", "lead value"),
+        _currency(),
+        _typed("created_on", _("Created on"), FieldType.DATE, "created", "create date", "created date", "创建日期"),
+        _external_id("lead id", "lead key"),
+        Field("note", _("Note"), FieldType.LONG_TEXT, ("notes", "description", "comments", "备注"), max_length=5_000),
+    ),
+    needs=((("name",), ("first_name", "last_name")),),
+    identities=(("external_id",), ("email",), ("name", "company")),
+    names=("leads", "lead"),
+)
+
+PRODUCTS: Final = Kind(
+    "products",
+    _("Products"),
+    (
+        _text("name", _("Name"), "product", "product name", "产品", "产品名称", required=True, most=120),
+        _text("code", _("Code"), "product code", "sku", "product id", "product key", "item number", most=60),
+        _text("series", _("Series"), "product series", "family", "product family", "category", "系列", most=60),
+        _typed("price", _("List price"), FieldType.MONEY, "sales price", "unit price", "list price", "价格"),
+        _currency(),
+    ),
+    needs=(),
+    identities=(("code",), ("name",)),
+    names=("products", "product", "price list"),
+)
+
+DEALS: Final = Kind(
+    "deals",
+    _("Deals"),
+    (
+        _external_id(
+            "deal id", "opportunity id", "opportunity key", "order number", "order id", "deal key", "商机编号", "订单号"
+        ),
+        Field(
+            "name",
+            _("Name"),
+            FieldType.TEXT,
+            ("deal", "deal name", "opportunity", "opportunity name", "商机", "商机名称"),
+            is_needed_to_create=True,
+        ),
+        _lookup(
+            "account",
+            _("Account"),
+            LookupKind.ACCOUNT,
+            "account name",
+            "account id",
+            "company",
+            "company name",
+            "customer",
+            "reseller key",
+            "reseller",
+            "客户",
+            "公司",
+        ),
+        _lookup(
+            "owner",
+            _("Owner"),
+            LookupKind.PERSON,
+            "deal owner",
+            "opportunity owner",
+            "owner name",
+            "sales agent",
+            "sales rep",
+            "salesperson",
+            "sales person",
+            "agent",
+            "employee key",
+            "负责人",
+            "销售",
+        ),
+        _lookup("product", _("Product"), LookupKind.PRODUCT, "product name", "product code", "sku", "产品"),
+        _lookup("stage", _("Stage"), LookupKind.STAGE, "deal stage", "stage name", "sales stage", "阶段", "階段"),
+        _typed(
+            "amount",
+            _("Amount"),
+            FieldType.MONEY,
+            "close value",
+            "deal amount",
+            "deal value",
+            "value",
+            "total",
+            "order amount",
+            "金额",
+            "金額",
+        ),
+        _currency(),
+        _typed(
+            "opened_on",
+            _("Opened on"),
+            FieldType.DATE,
+            "engage date",
+            "create date",
+            "created date",
+            "created",
+            "open date",
+            "order date",
+            "创建日期",
+        ),
+        _typed(
+            "expected_close_on",
+            _("Expected close"),
+            FieldType.DATE,
+            "expected close date",
+            "forecast date",
+            "estimated close date",
+            "预计成交日期",
+        ),
+        _typed(
+            "closed_on",
+            _("Closed on"),
+            FieldType.DATE,
+            "close date",
+            "closed date",
+            "closing date",
+            "won date",
+            "成交日期",
+        ),
+        _lookup("pod", _("Pod"), LookupKind.POD, "team", "sales team"),
+        _text("lost_because", _("Lost because"), "loss reason", "lost reason", "closed lost reason"),
+        _text("next_step", _("Next step"), "next steps"),
+        Field("note", _("Note"), FieldType.LONG_TEXT, ("notes", "description", "comments", "备注"), max_length=5_000),
+    ),
+    needs=((("external_id",),),),
+    identities=(("external_id",),),
+    names=("deals", "deal", "opportunities", "pipeline", "sales_pipeline", "orders", "reseller_orders"),
+)
+
+KINDS: Final[dict[str, Kind]] = {
+    kind.code: kind
+    for kind in (
+        DEALS,
+        ACCOUNTS,
+        CONTACTS,
+        LEADS,
+        PRODUCTS,
+        PEOPLE,
+        PODS,
+        POD_MEMBERSHIPS,
+        TERRITORIES,
+        TERRITORY_ASSIGNMENTS,
+        QUOTAS,
+        COMMISSION_RATES,
+    )
+}
+_FIELDS_OF: Final = {kind.code: {field.code: field for field in kind.fields} for kind in KINDS.values()}
