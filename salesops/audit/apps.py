@@ -15,5 +15,7 @@ class AuditConfig(AppConfig):
         """Let what lies below the audit record through it."""
         from salesops.audit import selectors, services
         from salesops.core import records
+        from salesops.jobs import registry
 
         records.install(record=services.record, history_of=selectors.history_of)
+        registry.connect(record=services.record_of_job)

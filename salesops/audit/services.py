@@ -14,6 +14,7 @@ from django.db.models import Model
 from salesops.audit.models import AuditEntry, AuditHead
 from salesops.audit.rules.chain import plain
 from salesops.core.actor import Actor
+from salesops.jobs.models import Job
 
 _CHUNK = 5000
 
@@ -102,6 +103,13 @@ def record_many(*, actor: Actor, changes: Iterable[Change], at: datetime) -> int
         while chunk := list(islice(waiting, _CHUNK)):
             count += len(_append(actor, iter(chunk), at))
     return count
+
+
+def record_of_job(
+    *, actor: Actor, action: str, job: Job, before: Mapping[str, Any], after: Mapping[str, Any], at: datetime
+) -> None:
+    """Record what a person did to a job."""
+    record(actor=actor, action=action, subject=job, before=before, after=after, at=at)
 
 
 def _locked_head() -> AuditHead:

@@ -6,14 +6,19 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 
 from django.db import transaction
+from django.urls import NoReverseMatch, reverse
 from django.utils import translation
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 
-from salesops.core.actor import Actor, system_actor
+from salesops.core.actor import Actor, Role, system_actor
+from salesops.core.days import company_day
 from salesops.core.mail import is_local
+from salesops.jobs.models import Job
 from salesops.jobs.services import enqueue
 from salesops.notices.models import Notice
 from salesops.people.models import User
+from salesops.people.selectors import holders_of
 
 #: Text, a lazy translation, or a function that makes the text while the reader's language is active.
 Text = str | Promise | Callable[[], str]
@@ -64,9 +69,26 @@ def tell(
                     payload={"notice_id": notice.pk},
                     actor=system_actor(),
                     at=at,
-                    title=f"Mail: {notice.title}",
+                    title=_("Mail: %(subject)s") % {"subject": notice.title},
                 )
     return len(fresh)
+
+
+def tell_of_dead_job(job: Job, *, at: datetime) -> None:
+    """Tell whoever asked for a job that it was given up, and those who run the portal."""
+    watchers = holders_of(Role.ADMIN, Role.REVOPS, on=company_day(at)).values_list("pk", flat=True)
+    people = {*watchers, *([job.requested_by_id] if job.requested_by_id else [])}
+    tell(
+        person_ids=people,
+        key=f"job-dead:{job.pk}:{job.attempts}",
+        title=lambda: _("Given up: %(job)s") % {"job": job.title},
+        body=lambda: (
+            _("It was tried %(count)d times. The last error: %(error)s")
+            % {"count": job.attempts, "error": job.last_error[-500:] or "—"}
+        ),
+        url=_page_of(job),
+        at=at,
+    )
 
 
 def mark_read(*, actor: Actor, at: datetime, notice_ids: Collection[int] | None = None) -> int:
@@ -75,6 +97,14 @@ def mark_read(*, actor: Actor, at: datetime, notice_ids: Collection[int] | None 
     if notice_ids is not None:
         unread = unread.filter(pk__in=notice_ids)
     return unread.update(read_at=at)
+
+
+def _page_of(job: Job) -> str:
+    """The job's page; nothing where the portal has none."""
+    try:
+        return reverse("jobs:job_detail", kwargs={"pk": job.pk})
+    except NoReverseMatch:
+        return ""
 
 
 def _in(language: str, text: Text) -> str:

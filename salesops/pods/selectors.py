@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import Q
 
-from salesops.core.actor import NOBODY, Actor, roles_from
+from salesops.core.actor import NOBODY, Actor, Noun, Scope, roles_from
 from salesops.core.days import company_day
 from salesops.people.models import FunctionAssignment, ReportingLine, RoleGrant, User
+from salesops.people.querysets import UserQuerySet
+from salesops.people.selectors import active_on
 from salesops.pods.models import Pod, PodMembership, Segment, Territory, TerritoryAssignment
 from salesops.pods.querysets import MembershipQuerySet, PodQuerySet, TerritoryAssignmentQuerySet, TerritoryQuerySet
 from salesops.pods.rules.readiness import PART_OF, Part, Readiness, readiness
@@ -67,6 +70,12 @@ def actor_for(user: User | AnonymousUser, *, at: datetime, request_id: str = "")
         language=user.language,
         request_id=request_id,
     )
+
+
+def actor_of(user_id: int, *, at: datetime) -> Actor:
+    """The actor of a user at a moment, for jobs; NOBODY when there is no such user or they may not log in."""
+    user = User.objects.filter(pk=user_id).first()
+    return actor_for(user, at=at) if user else NOBODY
 
 
 # --- Pods ---------------------------------------------------------------------------------------------------------
@@ -162,6 +171,23 @@ def pod_history(person_ids: Collection[int] | None = None) -> PodHistory:
         starts[person_id].append(start_on)
         held[person_id].append((end_on, pod_id, function))
     return PodHistory(starts, held)
+
+
+def assignees_for(actor: Actor, day: date) -> UserQuerySet:
+    """The people to whom the actor may give work on a day: everybody, or those of their tree and pods.
+
+    Reps: themselves and the members of their pods. Managers: also everyone below, and those people's pods.
+    """
+    scope = actor.sight(Noun.WORK)
+    people = User.objects.filter(active_on(day))
+    if scope >= Scope.ALL:
+        return people
+    if scope <= Scope.TOTALS:
+        return people.none()
+    own = actor.people_ids if scope >= Scope.TREE else {actor.user_id}
+    pods = actor.all_pod_ids if scope >= Scope.TREE else actor.pod_ids if scope >= Scope.POD else frozenset()
+    members = PodMembership.objects.on(day).filter(pod_id__in=pods).values("person_id")
+    return people.filter(Q(pk__in=own) | Q(pk__in=members))
 
 
 # --- Territories --------------------------------------------------------------------------------------------------
