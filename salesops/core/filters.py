@@ -66,7 +66,7 @@ class RowsFilter(django_filters.ModelMultipleChoiceFilter):
 
     NONE = "none"
 
-    def __init__(self, *args: Any, none_label: str = "", **kwargs: Any) -> None:
+    def __init__(self, *args: Any, none_label: Any = "", **kwargs: Any) -> None:
         kwargs.setdefault("widget", forms.SelectMultiple(attrs={"data-pick": "", "size": 6}))
         kwargs["distinct"] = False
         if none_label:

@@ -39,7 +39,7 @@ class PortalColumn(tables.Column):
 
     css: ClassVar[str] = ""
 
-    def __init__(self, *args: Any, related: Sequence[str] | None = None, help: str = "", **kwargs: Any) -> None:
+    def __init__(self, *args: Any, related: Sequence[str] | None = None, help: Any = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.related, self.help = related, help
 
