@@ -1,7 +1,14 @@
 """Everything that reads deals, always for an actor."""
 
 from salesops.deals.selectors.board import Board, Column, board_for, column_for, neighbours_place
-from salesops.deals.selectors.choices import owners_for, people_to_share_with, pods_to_choose_for, products, stages
+from salesops.deals.selectors.choices import (
+    owners_for,
+    people_to_share_with,
+    pods_to_choose_for,
+    products,
+    products_for,
+    stages,
+)
 from salesops.deals.selectors.deals import (
     Total,
     deal_for,
@@ -29,6 +36,7 @@ __all__ = [
     "people_to_share_with",
     "pods_to_choose_for",
     "products",
+    "products_for",
     "stage_changes_for",
     "stages",
     "totals_of",

@@ -7,11 +7,11 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from salesops.core.actor import Actor, Noun, Scope
+from salesops.core.days import company_day
 from salesops.deals.models import Product, Stage
 from salesops.people.models import User
 from salesops.people.selectors import people_for
 from salesops.pods.models import Pod, PodMembership
-from salesops.pods.selectors import company_day
 
 
 def owners_for(actor: Actor, *, at: datetime) -> QuerySet[User]:
@@ -46,3 +46,8 @@ def stages() -> QuerySet[Stage]:
 def products() -> QuerySet[Product]:
     """What is on sale."""
     return Product.objects.filter(is_active=True)
+
+
+def products_for(actor: Actor) -> QuerySet[Product]:
+    """All products, for whoever sees deals: what a company sells is no secret within it."""
+    return Product.objects.all() if actor.sight(Noun.WORK) > Scope.NONE else Product.objects.none()

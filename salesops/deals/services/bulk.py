@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from salesops.audit.services import Change, change_of, changed, record_many, state_of
 from salesops.core.actor import Actor
+from salesops.core.days import company_day
 from salesops.core.upserts import UNSET, Fate, Unset
 from salesops.deals.models import Deal, Product, Stage, StageChange
 from salesops.deals.rules.places import place_on_entering
@@ -23,7 +24,6 @@ from salesops.jobs.models import Job
 from salesops.jobs.services import enqueue
 from salesops.people.models import User
 from salesops.pods.models import Pod
-from salesops.pods.selectors import company_day
 from salesops.values.outcomes import Problem, gettext_noop
 
 #: Up to here a bulk change is made at once; beyond it a job does it, batch by batch.
@@ -114,8 +114,12 @@ class BulkRow:
 
 @dataclass(slots=True)
 class BulkPlan:
-    """What a bulk change does, or in a preview would do. `missing` were selected but are not the actor's or are gone."""
+    """What a bulk change does, or in a preview would do. `missing` were selected but are not the actor's or are gone.
 
+    The counts are of all rows; `rows` names at most `most_named` of each fate.
+    """
+
+    most_named: int = ROWS_NAMED
     changed: int = 0
     unchanged: int = 0
     refused: int = 0
@@ -128,7 +132,7 @@ class BulkPlan:
         return self.changed + self.unchanged + self.refused + self.missing
 
     def of(self, fate: Fate) -> list[BulkRow]:
-        """The rows of a fate that are named, at most ROWS_NAMED."""
+        """The named rows of a fate."""
         return [row for row in self.rows if row.fate is fate]
 
     @property
@@ -150,30 +154,25 @@ class BulkPlan:
         """Count a row, and name it while there is room."""
         if row.fate is Fate.CHANGED:
             self.changed += 1
+            place = self.changed
         elif row.fate is Fate.UNCHANGED:
             self.unchanged += 1
+            place = self.unchanged
         else:
             self.refused += 1
-        if sum(1 for known in self.rows if known.fate is row.fate) < ROWS_NAMED:
+            place = self.refused
+        if place <= self.most_named:
             self.rows.append(row)
 
-    def add(self, other: BulkPlan) -> None:
-        """Take in another batch."""
-        self.changed += other.changed
-        self.unchanged += other.unchanged
-        self.refused += other.refused
-        self.missing += other.missing
-        for row in other.rows:
-            if sum(1 for known in self.rows if known.fate is row.fate) < ROWS_NAMED:
-                self.rows.append(row)
 
-
-def plan_bulk_edit(*, actor: Actor, deal_ids: Sequence[int], changes: BulkChanges, at: datetime) -> BulkPlan:
+def plan_bulk_edit(
+    *, actor: Actor, deal_ids: Sequence[int], changes: BulkChanges, at: datetime, most_named: int = ROWS_NAMED
+) -> BulkPlan:
     """Say what `bulk_edit` would do with these deals now; writes nothing. Raises as `bulk_edit`."""
     check_bulk(actor, changes, at=at)
-    plan = BulkPlan()
+    plan = BulkPlan(most_named)
     for ids in _batches(deal_ids):
-        plan.add(_batch(actor, ids, changes, at, is_preview=True))
+        _batch(plan, actor, ids, changes, at, is_preview=True)
     return plan
 
 
@@ -187,7 +186,7 @@ def bulk_edit(*, actor: Actor, deal_ids: Sequence[int], changes: BulkChanges, at
     check_bulk(actor, changes, at=at)
     plan = BulkPlan()
     for ids in _batches(deal_ids):
-        plan.add(_batch(actor, ids, changes, at, is_preview=False))
+        _batch(plan, actor, ids, changes, at, is_preview=False)
     return plan
 
 
@@ -247,9 +246,10 @@ def _batches(deal_ids: Sequence[int]) -> Iterator[list[int]]:
         yield ids[start : start + _BATCH]
 
 
-def _batch(actor: Actor, ids: list[int], changes: BulkChanges, at: datetime, *, is_preview: bool) -> BulkPlan:
+def _batch(
+    plan: BulkPlan, actor: Actor, ids: list[int], changes: BulkChanges, at: datetime, *, is_preview: bool
+) -> None:
     """Decide about each deal of a batch and, unless it is a preview, write what was decided."""
-    plan = BulkPlan()
     deals = Deal.objects.visible_to(actor).filter(pk__in=ids).order_by("pk")
     if is_preview:
         deals = deals.select_related("stage", "product", "owner", "pod")
@@ -304,12 +304,11 @@ def _batch(actor: Actor, ids: list[int], changes: BulkChanges, at: datetime, *, 
                 reason=changes.reason,
             )
         )
-    plan.missing = len(ids) - found
+    plan.missing += len(ids) - found
     if to_write:
         Deal.objects.bulk_create(to_write, update_conflicts=True, update_fields=_WRITTEN, unique_fields=["pk"])
         StageChange.objects.bulk_create(steps)
         record_many(actor=actor, changes=entries, at=at)
-    return plan
 
 
 def _apply(deal: Deal, changes: BulkChanges, brought: Pod | None, today: date) -> tuple[Problem, ...]:

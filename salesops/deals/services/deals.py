@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from salesops.accounts.models import Account, Contact
 from salesops.audit.services import changed, record, state_of
 from salesops.core.actor import Actor
+from salesops.core.days import company_day
 from salesops.core.upserts import UNSET, Unset
 from salesops.deals.choices import StageKind
 from salesops.deals.models import Deal, Product, Stage, StageChange
@@ -24,7 +25,6 @@ from salesops.deals.selectors.choices import owners_for, pods_to_choose_for
 from salesops.leads.models import Lead
 from salesops.people.models import User
 from salesops.pods.models import Pod, PodMembership
-from salesops.pods.selectors import company_day
 from salesops.values.money import MoneyError, check_currency, check_minor
 from salesops.values.outcomes import Problem
 

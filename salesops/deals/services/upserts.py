@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from salesops.audit.services import Change, change_of, changed, record_many, state_of
 from salesops.core.actor import Actor, Noun, Scope
+from salesops.core.days import company_day
 from salesops.core.upserts import (
     UNSET,
     Fate,
@@ -33,7 +34,7 @@ from salesops.deals.choices import StageKind
 from salesops.deals.models import Deal, Product, Stage, StageChange
 from salesops.deals.rules.places import place_on_entering
 from salesops.deals.services.deals import AUDITED, first_open_stage, seconds_between
-from salesops.pods.selectors import PodHistory, company_day, pod_history
+from salesops.pods.selectors import PodHistory, pod_history
 from salesops.values.money import MoneyError, check_currency
 from salesops.values.names import fold_name
 from salesops.values.periods import Period, instants

@@ -1,0 +1,34 @@
+"""The pages of the deals room."""
+
+from salesops.deals.views.board import DealBoardView, DealPlaceView
+from salesops.deals.views.bulk import DealBulkEditView, DealBulkReassignView
+from salesops.deals.views.deals import (
+    AccountOptionsView,
+    DealCreateView,
+    DealDetailView,
+    DealEditView,
+    DealListView,
+    DealMoveView,
+    DealReassignView,
+    ProductListView,
+)
+from salesops.deals.views.forecast import ForecastView
+from salesops.deals.views.parts import DealLinesView, DealSplitsView
+
+__all__ = [
+    "AccountOptionsView",
+    "DealBoardView",
+    "DealBulkEditView",
+    "DealBulkReassignView",
+    "DealCreateView",
+    "DealDetailView",
+    "DealEditView",
+    "DealLinesView",
+    "DealListView",
+    "DealMoveView",
+    "DealPlaceView",
+    "DealReassignView",
+    "DealSplitsView",
+    "ForecastView",
+    "ProductListView",
+]
