@@ -35,7 +35,7 @@ def icon(name: str, label: str = "", css: str = "") -> SafeString:
 
 def badge(text: str, tone: str = "grey") -> SafeString:
     """A short state in a colour. The text says it all; the colour only helps the eye."""
-    return format_html('<span class="tag tag-{}">{}</span>', tone if tone in TONES else "grey", text)
+    return format_html('<span class="pill pill-{}">{}</span>', tone if tone in TONES else "grey", text)
 
 
 def avatar(name: str) -> SafeString:

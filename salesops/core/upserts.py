@@ -53,7 +53,10 @@ class Fate(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RecordProblem:
-    """Why a record was refused: its position in the records given, the words, the field at fault ("" for the whole)."""
+    """Why a record, or one field of it, was not taken: its position in the records given, the words, the field at fault.
+
+    "" stands for the whole record. `UpsertResult.is_refused` tells whether the record was refused or taken without it.
+    """
 
     position: int
     message: str | Promise
@@ -118,6 +121,10 @@ class UpsertResult:
         if position not in self._refused:
             self._refused.add(position)
             self.outcomes.append(RecordOutcome(position, Fate.REFUSED))
+        self.problems.append(RecordProblem(position, message, column))
+
+    def complain(self, position: int, message: str | Promise, column: str = "") -> None:
+        """Add a problem with one field of a record that was taken all the same, without that field."""
         self.problems.append(RecordProblem(position, message, column))
 
     def refuse_for(self, position: int, error: ValidationError) -> None:

@@ -418,6 +418,7 @@ class ScopedListView(PortalView):
             "filterset": self.filterset,
             "chips": self.filterset.chips(),
             "is_filtered": self.filterset.is_active,
+            "can_sort": True,
             "sort": self.sort,
             "saved_views": self.saved_views,
             "active_view": active,

@@ -1,0 +1,1 @@
+"""How English readers see days and times."""
