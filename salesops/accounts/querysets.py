@@ -18,7 +18,7 @@ class AccountQuerySet(WorkQuerySet["Account"]):
     """By owner and pod."""
 
 
-class _OfAccountQuerySet(ScopedQuerySet):  # type: ignore[type-arg]  # the model is given by each subclass
+class _OfAccountQuerySet(ScopedQuerySet):
     """Seen with the account."""
 
     noun = Noun.WORK
@@ -33,9 +33,13 @@ class ContactQuerySet(_OfAccountQuerySet):
     """Seen with the account."""
 
 
-class SubscriptionQuerySet(_OfAccountQuerySet):
+class SubscriptionQuerySet(  # type: ignore[override]  # both bases bring their own as_manager
+    HeldInTimeQuerySet["Subscription"], _OfAccountQuerySet
+):
     """Seen with the account."""
 
 
-class AccountOwnershipQuerySet(HeldInTimeQuerySet["AccountOwnership"], _OfAccountQuerySet):
+class AccountOwnershipQuerySet(  # type: ignore[override]  # both bases bring their own as_manager
+    HeldInTimeQuerySet["AccountOwnership"], _OfAccountQuerySet
+):
     """Seen with the account."""
