@@ -23,6 +23,9 @@ class FieldType(StrEnum):
     LOOKUP = "lookup"
 
 
+NUMERIC: Final = frozenset({FieldType.INTEGER, FieldType.MONEY, FieldType.RATE})
+
+
 class LookupKind(StrEnum):
     """What a lookup finds: a record that is known to the portal."""
 

@@ -130,8 +130,11 @@ class Matcher:
         self._confirmed = {
             _plain(text): key for text, key in (confirmed or {}).items() if key is None or key in self._names
         }
-        # Keys of the loose comparison in one list, as the comparison wants them.
-        self._loose = sorted(name for name in self._formless if len(name) >= _SHORTEST)
+        # What the loose comparison looks through: names by the numbers in them, since other numbers are other things.
+        self._loose: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for name in sorted(self._formless):
+            if len(name) >= _SHORTEST:
+                self._loose[_numbers_in(name)].append(name)
 
     def match(self, text: str) -> Match:
         """Find what a text means. A loose match is only ever a proposal."""
@@ -170,9 +173,12 @@ class Matcher:
         found = [
             (name, score)
             for name, score, _place in process.extract(
-                wanted, self._loose, scorer=fuzz.ratio, score_cutoff=LEAST_LIKENESS - LEAST_LEAD, limit=8
+                wanted,
+                self._loose.get(_numbers_in(wanted), []),
+                scorer=fuzz.ratio,
+                score_cutoff=LEAST_LIKENESS - LEAST_LEAD,
+                limit=8,
             )
-            if _numbers_in(name) == _numbers_in(wanted)
         ]
         if not found or found[0][1] < LEAST_LIKENESS:
             return Match(text, How.NONE)
@@ -200,5 +206,5 @@ def _plain(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def _numbers_in(text: str) -> list[str]:
-    return re.findall(r"[0-9]+", text)
+def _numbers_in(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"[0-9]+", text))
