@@ -1,0 +1,25 @@
+"""Fixed lists of the connectors room."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class ImportState(models.TextChoices):
+    """Where a file's import stands."""
+
+    MAPPING = "mapping", _("Columns to be matched")
+    LOOKUPS = "lookups", _("Names to be confirmed")
+    READY = "ready", _("Ready to import")
+    RUNNING = "running", _("Running")
+    DONE = "done", _("Done")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
+    REFUSED = "refused", _("File refused")
+
+
+class RowState(models.TextChoices):
+    """Where a shelved row stands."""
+
+    SHELVED = "shelved", _("On the shelf")
+    MENDED = "mended", _("Mended and taken")
+    DISMISSED = "dismissed", _("Set aside")

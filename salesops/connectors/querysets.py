@@ -1,0 +1,17 @@
+"""Who may see imports: revops and administrators."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from salesops.core.actor import Noun
+from salesops.core.querysets import ScopedQuerySet
+
+if TYPE_CHECKING:
+    from salesops.connectors.models import FileImport, RejectedRow, SavedMapping  # noqa: F401
+
+
+class ImportQuerySet(ScopedQuerySet):  # type: ignore[type-arg]  # used for imports, their rows and mappings alike
+    """All or nothing, by the role."""
+
+    noun = Noun.IMPORT
