@@ -10,3 +10,10 @@ class LeadsConfig(AppConfig):
     name = "salesops.leads"
     label = "leads"
     verbose_name = _("Leads")
+
+    def ready(self) -> None:
+        """Tell the pods room how to count open leads."""
+        from salesops.leads.selectors import open_leads
+        from salesops.pods.workload import install
+
+        install("leads", open_leads)

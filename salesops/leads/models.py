@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from salesops.accounts.models import Account, Contact
-from salesops.leads.choices import AssignmentMethod, LeadOrigin, LeadStatus
+from salesops.leads.choices import OPEN_STATUSES, AssignmentMethod, LeadOrigin, LeadStatus
 from salesops.leads.querysets import LeadAssignmentQuerySet, LeadQuerySet
 from salesops.pods.models import Pod, Segment
 
@@ -48,6 +48,16 @@ class Lead(models.Model):
     first_touched_at = models.DateTimeField(_("first touched at"), null=True, blank=True)
     last_touched_at = models.DateTimeField(_("last touched at"), null=True, blank=True)
     converted_at = models.DateTimeField(_("converted at"), null=True, blank=True)
+    credited_to = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="leads_credited",
+        verbose_name=_("credit"),
+        help_text=_("The owner when the lead was converted."),
+    )
     source = models.CharField(_("source"), max_length=40, blank=True, editable=False)
     external_id = models.CharField(_("external id"), max_length=80, blank=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
@@ -65,6 +75,8 @@ class Lead(models.Model):
             models.Index(fields=["owner", "-created_at", "-id"], name="leads_lead_owner"),
             models.Index(fields=["pod", "-created_at", "-id"], name="leads_lead_pod"),
             models.Index(fields=["-estimated_minor", "-id"], name="leads_lead_value"),
+            models.Index(fields=["pod"], condition=Q(status__in=OPEN_STATUSES), name="leads_lead_open_of_pod"),
+            models.Index(fields=["owner"], condition=Q(status__in=OPEN_STATUSES), name="leads_lead_open_of_owner"),
         ]
         constraints = [
             models.UniqueConstraint(

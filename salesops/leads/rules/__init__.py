@@ -1,0 +1,1 @@
+"""Plain decisions about leads, without a database."""

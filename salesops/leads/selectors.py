@@ -1,0 +1,55 @@
+"""Reads leads and how they came to whoever has them, always for an actor."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.db.models import Count, QuerySet
+
+from salesops.accounts.models import Account
+from salesops.accounts.selectors import accounts_for
+from salesops.core.actor import Actor
+from salesops.leads.choices import OPEN_STATUSES
+from salesops.leads.models import Lead, LeadAssignment
+from salesops.leads.querysets import LeadAssignmentQuerySet, LeadQuerySet
+from salesops.pods.workload import Load
+from salesops.values.names import match_name
+
+
+def leads_for(actor: Actor) -> LeadQuerySet:
+    """The leads the actor may see, newest first."""
+    return Lead.objects.visible_to(actor)
+
+
+def lead_for(actor: Actor, pk: int) -> Lead:
+    """One lead with all it refers to; raises Http404 when it is not theirs."""
+    return Lead.objects.select_related("owner", "pod", "segment", "account", "contact", "credited_to").get_for(
+        actor, pk=pk
+    )
+
+
+def assignments_of(actor: Actor, lead: Lead) -> LeadAssignmentQuerySet:
+    """Each time a lead was given to somebody, newest first, with all the people: why it is whose."""
+    rows = LeadAssignment.objects.visible_to(actor).filter(lead=lead)
+    return rows.select_related("person", "pod", "assigned_by").order_by("-assigned_at", "-pk")
+
+
+def accounts_like(actor: Actor, lead: Lead) -> list[Account]:
+    """Accounts the actor may see whose name means the lead's company: to convert into, instead of a second one."""
+    name = match_name(lead.company)
+    return list(accounts_for(actor).filter(match_name=name).order_by("pk")[:5]) if name else []
+
+
+def same_person(actor: Actor, lead: Lead) -> QuerySet[Lead]:
+    """Other leads the actor may see with the same e-mail address, newest first."""
+    if not lead.email:
+        return leads_for(actor).none()
+    return leads_for(actor).filter(email=lead.email).exclude(pk=lead.pk)
+
+
+def open_leads(*, pod_ids: Collection[int], person_ids: Collection[int]) -> Load:
+    """How many open leads these pods and people hold."""
+    rows = Lead.objects.filter(status__in=OPEN_STATUSES).order_by()
+    by_pod = rows.filter(pod__in=pod_ids).values_list("pod").annotate(count=Count("pk")) if pod_ids else ()
+    by_person = rows.filter(owner__in=person_ids).values_list("owner").annotate(count=Count("pk")) if person_ids else ()
+    return Load(by_pod=dict(by_pod), by_person=dict(by_person))
