@@ -67,7 +67,7 @@ class RowsFilter(django_filters.ModelMultipleChoiceFilter):
     NONE = "none"
 
     def __init__(self, *args: Any, none_label: Any = "", **kwargs: Any) -> None:
-        kwargs.setdefault("widget", forms.SelectMultiple(attrs={"data-pick": "", "size": 6}))
+        kwargs.setdefault("widget", forms.CheckboxSelectMultiple)
         kwargs["distinct"] = False
         if none_label:
             kwargs["null_label"], kwargs["null_value"] = none_label, self.NONE
@@ -105,7 +105,7 @@ class _PeriodWidget(SuffixedInputs):
     def __init__(self, choices: Sequence[tuple[str, Any]], attrs: dict[str, str] | None = None) -> None:
         super().__init__(
             [
-                forms.Select(choices=choices, attrs={"aria-label": gettext_lazy("Period")}),
+                forms.Select(choices=choices, attrs={"aria-label": gettext_lazy("Period"), "data-period": ""}),
                 forms.DateInput(attrs={"type": "date", "aria-label": gettext_lazy("From")}, format="%Y-%m-%d"),
                 forms.DateInput(attrs={"type": "date", "aria-label": gettext_lazy("Until")}, format="%Y-%m-%d"),
             ],
@@ -132,6 +132,7 @@ PERIODS: Sequence[tuple[str, Any]] = (
     ("next_30_days", gettext_lazy("Next 30 days")),
     ("before_today", gettext_lazy("Before today")),
     ("never", gettext_lazy("Not set")),
+    ("between", gettext_lazy("Between days…")),
 )
 
 
@@ -181,6 +182,10 @@ class _PeriodField(forms.MultiValueField):
         if not data_list or not any(data_list):
             return None
         code, start, end = data_list
+        if code == "between":
+            code = ""
+            if not start and not end:
+                return None
         if start and end and end < start:
             raise ValidationError(_("The end lies before the start."))
         return (code or "", start, end)

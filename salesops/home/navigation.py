@@ -218,6 +218,7 @@ class Shell:
             "leave": _("What you entered is not saved."),
             "close": _("Close"),
             "choose": _("Choose…"),
+            "find": _("Find"),
             "loading": _("Loading…"),
             "table": _("As a table"),
         }

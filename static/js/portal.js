@@ -110,7 +110,7 @@
     if (isOpen) $("a, button", side)?.focus();
   };
   document.addEventListener("click", (event) => {
-    const target = event.target.closest("[data-open], [data-close], [data-dismiss], [data-dialog], [data-toggle-nav], [data-fold-side], [data-move], [data-bulk-all], [data-bulk-clear], [data-print], [data-copy]");
+    const target = event.target.closest("[data-open], [data-close], [data-dismiss], [data-dialog], [data-toggle-nav], [data-fold-side], [data-move], [data-toggle-panel], [data-bulk-all], [data-bulk-clear], [data-print], [data-copy]");
     for (const menu of $$("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
     if (!target) return;
     const data = target.dataset;
@@ -121,6 +121,7 @@
     else if ("toggleNav" in data) nav(!document.getElementById("side")?.classList.contains("is-open"));
     else if ("foldSide" in data) fold();
     else if ("move" in data) moveColumn(target);
+    else if ("togglePanel" in data) { panelOpen = document.getElementById("list-panel").hidden; showPanel(); $("[data-toggle-panel]").focus(); }
     else if ("bulkAll" in data) { const form = target.closest("form"); $("[data-select-all-flag]", form).value = "1"; showSelection(form); }
     else if ("bulkClear" in data) { const form = target.closest("form"); for (const box of $$("input[type=checkbox]", form)) box.checked = false; showSelection(form); }
     else if ("print" in data) window.print();
@@ -139,6 +140,37 @@
     if (!other || !$("[data-move]", other)) return;
     if (button.dataset.move === "-1") other.before(item); else other.after(item);
     button.focus();
+  };
+
+  // --- The filter panel -------------------------------------------------------------------------------------------
+  let panelOpen = false;
+  const showPanel = () => {
+    const panel = document.getElementById("list-panel");
+    if (!panel) return;
+    panel.hidden = !panelOpen;
+    for (const button of $$("[data-toggle-panel]")) button.setAttribute("aria-expanded", String(panelOpen));
+  };
+  const period = (select) => { // the two days are shown only when they are asked for
+    const days = $$("input", select.closest(".inputs"));
+    const isBetween = select.value === "between" || (select.value === "" && days.some((day) => day.value));
+    if (isBetween) select.value = "between";
+    for (const day of days) { day.hidden = !isBetween; if (!isBetween) day.value = ""; }
+  };
+  const pickFind = (field) => { // a long list of ticks gets a box to find in it
+    const labels = $$("label", $("fieldset > div", field));
+    if (labels.length < 10 || $(".pick-find", field)) return;
+    const box = document.createElement("input");
+    box.type = "search";
+    box.className = "pick-find";
+    box.placeholder = say("find");
+    box.setAttribute("aria-label", `${say("find")}: ${$("legend", field)?.textContent || ""}`);
+    box.addEventListener("input", (event) => {
+      event.stopPropagation();
+      const wanted = box.value.toLocaleLowerCase();
+      for (const label of labels) label.parentElement.hidden = !label.textContent.toLocaleLowerCase().includes(wanted);
+    });
+    box.addEventListener("change", (event) => event.stopPropagation());
+    $("fieldset > div", field).before(box);
   };
 
   // --- Selection of rows ------------------------------------------------------------------------------------------
@@ -174,6 +206,15 @@
     else if (box.matches("[data-pick-row]")) showSelection(box.form);
     else if (box.matches("[name=theme]") && box.closest("[data-theme-choice]")) window.portalTheme.choose(box.value);
     else if (box.matches("[data-submit-on-change]")) box.form.requestSubmit();
+  });
+  document.addEventListener("change", (event) => { // before htmx sends the form
+    if (event.target.matches("select[data-period]")) period(event.target);
+  }, true);
+  document.addEventListener("toggle", (event) => { // a menu opened by keyboard closes the others
+    if (event.target.matches?.("details.menu[open]")) for (const menu of $$("details.menu[open]")) if (menu !== event.target) menu.open = false;
+  }, true);
+  document.addEventListener("click", (event) => {
+    if (event.target.closest(".menu-body a")) closeMenus();
   });
 
   // --- Forms ------------------------------------------------------------------------------------------------------
@@ -272,6 +313,10 @@
     for (const note of $$("[data-toast]:not([data-started])", from)) { note.dataset.started = ""; fade(note); }
     for (const form of $$("form[data-selection]", from)) showSelection(form);
     $("[data-focus]", from)?.focus();
+    panelOpen = panelOpen || Boolean($("#list-panel:not([hidden])"));
+    showPanel();
+    for (const select of $$("select[data-period]", from)) period(select);
+    for (const field of $$(".panel-grid .field", from)) if ($("fieldset input[type=checkbox]", field)) pickFind(field);
     fit();
   };
   start(document);

@@ -478,7 +478,7 @@ class ScopedListView(PortalView):
         return render(
             self.request,
             "parts/list_totals.html",
-            {"totals": self.get_totals(), "count": count, "noun_plural": self.model._meta.verbose_name_plural},
+            {"totals": self.get_totals(), "count": count, "is_beyond": count > COUNT_BOUND},
         )
 
     # --- Changes --------------------------------------------------------------------------------------------------
@@ -524,7 +524,7 @@ class ScopedListView(PortalView):
         """Open the page with a view from now on, or with all rows."""
         given = self.request.POST.get("pk", "")
         services.open_with(actor=self.actor, page=self.page_key, pk=_whole(given) if given else None)
-        messages.success(self.request, _("This page now opens so for you."))
+        messages.success(self.request, _("From now on this page opens like this for you."))
         return self._back()
 
     def choose_columns(self) -> HttpResponseBase:
