@@ -228,8 +228,8 @@ def test_no_cell_raises(cell: Cell) -> None:
 
 @pytest.mark.parametrize("piece", ["1", "1/", " ", "a", "1 a ", "a. ", "-", "1:1", "é1"])
 def test_long_input_costs_no_time(piece: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for length in (10, 60, 50_000):
         readings(piece * length)
         readings((piece * length)[:63] + "x")
-    assert time.perf_counter() - began < 0.2
+    assert time.process_time() - began < 0.2

@@ -259,11 +259,11 @@ class TestRows:
 class TestLimits:
     def test_an_endless_line_is_refused_unread(self) -> None:
         stream = Endless(b"x" * 65536, pieces=16 * 1024)
-        began = time.perf_counter()
+        began = time.process_time()
         found = files.inspect(stream, "line.csv", limits=Limits(file_bytes=2**40))
         assert codes(found.problems) == ["file-line-length"]
         assert stream.given < 4 * 1024 * 1024
-        assert time.perf_counter() - began < 2
+        assert time.process_time() - began < 2
 
     def test_an_endless_line_far_down_is_refused_and_the_rows_before_it_stay(self) -> None:
         data = b"Name,Amount\nAcme,1\nBeta,2\n" + b"y" * 5000
@@ -277,11 +277,11 @@ class TestLimits:
             next(rows)
 
     def test_a_million_columns_are_refused(self) -> None:
-        began = time.perf_counter()
+        began = time.process_time()
         data = b"a," * 500_000 + b"\n" + b"1," * 500_000 + b"\n"
         assert codes(look(data).problems) == ["file-columns"]
         assert codes(look(b"a," * 1_000_000).problems) == ["file-line-length"]
-        assert time.perf_counter() - began < 2
+        assert time.process_time() - began < 2
 
     def test_a_wide_row_among_narrow_ones_goes_to_the_shelf(self) -> None:
         rows = read(b"a,b\n1,2\n" + b"1," * 400_000 + b"\n3,4\n")

@@ -132,8 +132,8 @@ def test_in_the_pipeline_only_one_product_needs_a_confirmation() -> None:
 
 def test_many_candidates_cost_little() -> None:
     matcher = Matcher(Candidate(number, f"Company {number:05d} of the North") for number in range(20_000))
-    began = time.perf_counter()
+    began = time.process_time()
     for number in range(20):
         assert matcher.match(f"Company {number:05d} of the  north").is_settled
         matcher.match(f"Compny {number:05d} of the Nrth")
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2

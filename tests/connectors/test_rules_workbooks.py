@@ -200,9 +200,9 @@ class TestRefused:
             with archive.open(SHEET, "w", force_zip64=True) as part:
                 for _piece in range(400):
                     part.write(b"0" * 1024 * 1024)
-        before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+        before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
         assert code(out.getvalue()) == "workbook-too-large"
-        assert time.perf_counter() - began < 2
+        assert time.process_time() - began < 2
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 1024
 
     def test_an_archive_that_unpacks_to_too_much_in_all(self) -> None:
@@ -216,10 +216,10 @@ class TestRefused:
         laughs = b'<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "ha">' + b"".join(
             b'<!ENTITY %s "%s">' % (bytes([98 + place]), b"&%s;" % bytes([97 + place]) * 10) for place in range(9)
         )
-        began = time.perf_counter()
+        began = time.process_time()
         data = changed(book(["Name"], ["Acme"]), part, laughs + b"]><worksheet>&j;</worksheet>")
         assert code(data) == "workbook-entities"
-        assert time.perf_counter() - began < 2
+        assert time.process_time() - began < 2
 
     def test_entities_are_refused_in_a_sheet_under_another_name(self) -> None:
         data = book(["Name"], ["Acme"])
@@ -235,16 +235,16 @@ class TestRefused:
 
     def test_a_sheet_that_claims_to_be_enormous_is_read_as_what_it_is(self) -> None:
         data = changed(book(["Name", "Amount"], ["Acme", 1]), SHEET, replace=(b'ref="A1:B2"', b'ref="A1:XFD1048576"'))
-        began = time.perf_counter()
+        began = time.process_time()
         assert [row.cells for row in read(data)] == [("Acme", Decimal(1))]
-        assert time.perf_counter() - began < 2
+        assert time.process_time() - began < 2
 
     def test_a_million_columns_are_refused(self) -> None:
         cells = b"".join(b"<c><v>%d</v></c>" % (number * 7919 % 99_991) for number in range(1_000_000))
         sheet = b'<worksheet xmlns="%s"><sheetData><row r="1">%s</row></sheetData></worksheet>' % (MAIN.encode(), cells)
-        began = time.perf_counter()
+        began = time.process_time()
         assert code(changed(book(["Name"], ["Acme"]), SHEET, sheet)) == "file-columns"
-        assert time.perf_counter() - began < 2
+        assert time.process_time() - began < 2
         far = changed(book(["Name"], ["Acme"]), SHEET, replace=(b'r="A2"', b'r="XFD2"'))
         assert code(far) == "file-columns"
 
