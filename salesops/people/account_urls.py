@@ -2,17 +2,22 @@
 
 from django.urls import include, path
 
-from salesops.people.views.sign_in import ActivateTOTPView, AddWebAuthnView, closed
+from salesops.people.views import sign_in
 
 urlpatterns = [
     # Accounts and addresses are kept by administrators.
-    path("signup/", closed, name="account_signup"),
-    path("email/", closed, name="account_email"),
-    path("confirm-email/", closed, name="account_email_verification_sent"),
-    path("confirm-email/<path:key>/", closed, name="account_confirm_email"),
-    path("login/code/confirm/", closed, name="account_confirm_login_code"),
-    path("password/set/", closed, name="account_set_password"),
-    path("2fa/totp/activate/", ActivateTOTPView.as_view(), name="mfa_activate_totp"),
-    path("2fa/webauthn/add/", AddWebAuthnView.as_view(), name="mfa_add_webauthn"),
+    path("signup/", sign_in.closed, name="account_signup"),
+    path("email/", sign_in.closed, name="account_email"),
+    path("confirm-email/", sign_in.closed, name="account_email_verification_sent"),
+    path("confirm-email/<path:key>/", sign_in.closed, name="account_confirm_email"),
+    path("login/code/confirm/", sign_in.closed, name="account_confirm_login_code"),
+    path("password/set/", sign_in.closed, name="account_set_password"),
+    path("2fa/totp/activate/", sign_in.ActivateTOTPView.as_view(), name="mfa_activate_totp"),
+    path("2fa/totp/deactivate/", sign_in.DeactivateTOTPView.as_view(), name="mfa_deactivate_totp"),
+    path("2fa/webauthn/add/", sign_in.AddWebAuthnView.as_view(), name="mfa_add_webauthn"),
+    path("2fa/webauthn/keys/<int:pk>/remove/", sign_in.RemoveWebAuthnView.as_view(), name="mfa_remove_webauthn"),
+    path(
+        "2fa/recovery-codes/generate/", sign_in.GenerateRecoveryCodesView.as_view(), name="mfa_generate_recovery_codes"
+    ),
     path("", include("allauth.urls")),
 ]

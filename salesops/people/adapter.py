@@ -110,6 +110,11 @@ class MfaAdapter(DefaultMFAAdapter):
         others = Authenticator.objects.filter(user_id=authenticator.user_id).exclude(pk=authenticator.pk)
         return bool(others.exclude(type=Authenticator.Type.RECOVERY_CODES).exists())
 
+    def build_totp_svg(self, url: str) -> str:
+        """The square to scan, as an SVG element to put into the page."""
+        svg: str = super().build_totp_svg(url)
+        return svg[svg.index("<svg") :]
+
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
         """Security keys show the portal's name."""
         entity: dict[str, str] = super().get_public_key_credential_rp_entity()

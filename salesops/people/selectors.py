@@ -64,14 +64,24 @@ def may_see_private(actor: Actor, person: User) -> bool:
     return actor.has(*EDITORS, Role.FINANCE) or person.pk in actor.people_ids
 
 
-def roles_on(person_ids: Collection[int], day: date) -> dict[int, list[str]]:
+def roles_on(day: date, person_ids: Collection[int] | None = None) -> dict[int, list[str]]:
     """The labels of the roles that people hold on a day, by person."""
+    rows = RoleGrant.objects.on(day)
+    if person_ids is not None:
+        rows = rows.filter(person_id__in=person_ids)
+    labels = {choice.value: str(choice.label) for choice in RoleChoice}
     found: dict[int, list[str]] = defaultdict(list)
-    for person_id, role in (
-        RoleGrant.objects.on(day).filter(person_id__in=person_ids).order_by("role").values_list("person_id", "role")
-    ):
-        found[person_id].append(str(RoleChoice(role).label))
+    for person_id, role in rows.order_by("role").values_list("person_id", "role"):
+        found[person_id].append(labels.get(role, role))
     return found
+
+
+def managers_on(day: date, person_ids: Collection[int] | None = None) -> dict[int, str]:
+    """The name of each person's manager on a day."""
+    rows = ReportingLine.objects.on(day)
+    if person_ids is not None:
+        rows = rows.filter(person_id__in=person_ids)
+    return dict(rows.values_list("person_id", "manager__name"))
 
 
 def functions_on(day: date, person_ids: Collection[int] | None = None) -> dict[int, str]:

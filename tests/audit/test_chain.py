@@ -16,7 +16,7 @@ from uuid import UUID
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from salesops.audit import selectors
@@ -128,6 +128,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(json_values)
 def test_plain_values_stay_as_they_are(value: Any) -> None:
     once = plain(value)
@@ -350,6 +351,7 @@ def test_an_empty_audit_is_in_order(db: None) -> None:
 links = st.lists(st.text(max_size=5), min_size=2, max_size=12)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(links, st.data())
 def test_any_single_row_taken_out_or_put_elsewhere_is_found(reasons: list[str], data: st.DataObject) -> None:
     chain: list[Link] = []

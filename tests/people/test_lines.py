@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from salesops.people.rules.lines import Circle, Line, first_circle
@@ -55,6 +55,7 @@ lines = st.builds(
 ).filter(lambda line: line.person != line.manager)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(lines, max_size=8), lines)
 def test_the_answer_is_that_of_looking_at_every_day(drawn: list[Line], new: Line) -> None:
     others: list[Line] = []

@@ -1,12 +1,16 @@
-"""Setting up a second factor counts as giving it; addresses that are closed."""
+"""Second factors as the portal sees them: setting one up counts as giving it, the last one stays, all is audited."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from allauth.account.internal.flows.login import record_authentication
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.recovery_codes.views import GenerateRecoveryCodesView as _GenerateRecoveryCodesView
 from allauth.mfa.totp.views import ActivateTOTPView as _ActivateTOTPView
+from allauth.mfa.totp.views import DeactivateTOTPView as _DeactivateTOTPView
 from allauth.mfa.webauthn.views import AddWebAuthnView as _AddWebAuthnView
+from allauth.mfa.webauthn.views import RemoveWebAuthnView as _RemoveWebAuthnView
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 
@@ -19,24 +23,36 @@ def closed(request: HttpRequest, **kwargs: Any) -> HttpResponse:
     raise Http404
 
 
-class _SetUp:
-    """After the set-up: the session has given its second factor, and the audit knows of it."""
+class _Recorded:
+    """Notes in the audit what the person did to their second factors."""
 
     factor = ""
+    action = ""
     request: HttpRequest
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Activate, then note it."""
+        """Do it, then note it."""
         response: HttpResponse = super().form_valid(form)  # type: ignore[misc]  # a mixin for allauth's views
         request = self.request
-        record_authentication(request, request.user, method="mfa", type=self.factor, reauthenticated=True)
         record(
-            actor=request.actor,  # type: ignore[attr-defined]
-            action="second_factor.added",
+            actor=request.actor,  # type: ignore[attr-defined]  # set by the middleware
+            action=self.action,
             subject=request.user,  # type: ignore[arg-type]
             after={"type": self.factor},
             at=request.now,  # type: ignore[attr-defined]
         )
+        return response
+
+
+class _SetUp(_Recorded):
+    """The set-up proves the factor, so this session has given it."""
+
+    action = "second_factor.added"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Activate, then count it as given."""
+        response = super().form_valid(form)
+        record_authentication(self.request, self.request.user, method="mfa", type=self.factor, reauthenticated=True)
         return response
 
 
@@ -50,3 +66,43 @@ class AddWebAuthnView(_SetUp, _AddWebAuthnView):
     """Set up a security key."""
 
     factor = "webauthn"
+
+
+class DeactivateTOTPView(_Recorded, _DeactivateTOTPView):
+    """Remove the app; allauth's form asks the adapter whether that may be."""
+
+    factor = "totp"
+    action = "second_factor.removed"
+
+
+class RemoveWebAuthnView(_Recorded, _RemoveWebAuthnView):
+    """Remove a security key, unless it is the last factor of somebody who must have one."""
+
+    factor = "webauthn"
+    action = "second_factor.removed"
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the key has to stay."""
+        return not get_adapter().can_delete_authenticator(self.get_object())
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Say so in the page."""
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return {**context, "is_last": self.is_last}
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Refuse, or remove."""
+        if self.is_last:
+            self.object = self.get_object()
+            response: HttpResponse = self.render_to_response(self.get_context_data())
+            return response
+        done: HttpResponse = super().post(request, *args, **kwargs)
+        return done
+
+
+class GenerateRecoveryCodesView(_Recorded, _GenerateRecoveryCodesView):
+    """Make new recovery codes; the ones before stop working."""
+
+    factor = "recovery_codes"
+    action = "second_factor.recovery_codes_made"
