@@ -51,6 +51,7 @@ class Activity(models.Model):
         ordering = ["-created_at", "-id"]
         verbose_name, verbose_name_plural = _("activity"), _("activities")
         indexes = [
+            models.Index(fields=["-created_at", "-id"], name="activities_activity_newest"),
             models.Index(fields=["person", "-happened_at"], name="activities_activity_person"),
             models.Index(
                 fields=["person", "due_at"],

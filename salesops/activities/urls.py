@@ -1,6 +1,16 @@
 """Addresses of the activities room."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from salesops.activities import views
 
 app_name = "activities"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.ActivityListView.as_view(), name="activity_list"),
+    path("new/", views.ActivityCreateView.as_view(), name="activity_create"),
+    path("timeline/", views.TimelineView.as_view(), name="timeline"),
+    path("subjects/", views.SubjectOptionsView.as_view(), name="subject_options"),
+    path("<int:pk>/edit/", views.ActivityEditView.as_view(), name="activity_edit"),
+    path("<int:pk>/done/", views.TaskDoneView.as_view(), name="task_done"),
+    path("<int:pk>/reopen/", views.TaskReopenView.as_view(), name="task_reopen"),
+]

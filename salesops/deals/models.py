@@ -113,6 +113,7 @@ class Deal(models.Model):
             models.Index(fields=["-created_at", "-id"], name="deals_deal_newest"),
             models.Index(fields=["name", "id"], name="deals_deal_name"),
             models.Index(fields=["kind", "-closed_on", "-id"], name="deals_deal_closed"),
+            models.Index(fields=["-closed_on", "-id"], name="deals_deal_closed_day"),
             models.Index(fields=["stage", "board_position", "-amount_minor"], name="deals_deal_board"),
             models.Index(fields=["-amount_minor", "-id"], name="deals_deal_amount"),
             models.Index(fields=["owner", "kind", "-closed_on"], name="deals_deal_owner"),
