@@ -85,6 +85,7 @@
     });
   };
   dialog?.addEventListener("close", () => { opener?.focus?.(); opener = null; });
+  document.addEventListener("close-dialog", () => dialog?.close()); // HX-Trigger: {"close-dialog": {}}
   const ask = (text) => new Promise((answer) => {
     const box = document.getElementById("confirm");
     if (!box) { answer(window.confirm(text)); return; }
