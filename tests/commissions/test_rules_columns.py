@@ -240,6 +240,7 @@ def test_the_calculator_reaches_no_files_and_cannot_be_unlocked(tmp_path: Any) -
         f"ATTACH '{tmp_path}/other.db'",
         "SET enable_external_access = true",
         "INSTALL httpfs",
+        "SET threads = 1",
     ):
         with columns._calculator() as calculator, pytest.raises(duckdb.Error):
             calculator.execute(statement)
@@ -289,6 +290,16 @@ def test_split_columns_are_the_split_rule(transactions: list[tuple[int, dict[int
     for (number, _total, person, _share), part, is_split in zip(rows, found.part, found.is_split, strict=True):
         assert bool(is_split) == (number not in refused)
         assert part == (expected[number][person] if is_split else 0)
+
+
+def test_what_is_left_over_goes_to_the_smaller_payee_on_a_tie() -> None:
+    found = split_columns(
+        np.array([1, 1, 1, 2, 2], dtype=np.int64),
+        np.array([1, 1, 1, -1, -1], dtype=np.int64),
+        np.array([9, 2, 5, 10, 9], dtype=np.int64),
+        np.array([3333, 3333, 3334, 5000, 5000], dtype=np.int64),
+    )
+    assert found.part.tolist() == [0, 0, 1, 0, -1]
 
 
 def test_a_faulty_split_is_refused_by_number_and_stops_no_other() -> None:
