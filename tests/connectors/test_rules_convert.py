@@ -272,6 +272,22 @@ class TestTypes:
         assert value("name", Decimal("42")) == "42"
         assert value("name", "\u200b") == ["blank"]
 
+    @pytest.mark.parametrize(
+        ("exported", "text"),
+        [("'+49 30 1234", "+49 30 1234"), ("'=1+1", "=1+1"), ('="00123"', "00123"), ("'Acme'", "'Acme'"), ('=""', "=")],
+    )
+    def test_guards_that_exports_put_around_text_are_taken_off(self, exported: str, text: str) -> None:
+        if text == "=":
+            assert value("name", exported) == "left alone"
+            return
+        assert value("name", exported) == text
+
+    def test_what_the_portal_exports_comes_back_as_it_was(self) -> None:
+        from salesops.core.exports import safe_text
+
+        for text in ("+49 30 1234", "-5 degrees", "@home", "=1+1", "＝1", "plain", "O'Neill", "'quoted'"):
+            assert value("name", safe_text(text)) == text
+
     def test_choices_by_code_label_synonym_or_the_mapping(self) -> None:
         assert value("function", "AE", "people") == "ae"
         assert value("function", "Sales Representative", "people") == "ae"

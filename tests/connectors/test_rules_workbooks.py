@@ -180,6 +180,7 @@ class TestCheckpoints:
         for place, row in enumerate(rows):
             assert list(files.rows(io.BytesIO(data), layout, row.after)) == rows[place + 1 :]
         assert rows[-1].after.rows == len(rows)
+        assert look(data).sample == tuple(rows[:20])
 
     def test_too_many_rows(self) -> None:
         data = book(["Name", "Amount"], *[["Acme", 1]] * 5)

@@ -28,6 +28,7 @@ BLANK_WORDS: Final = frozenset({"-", "–", "—", "n/a", "na", "null", "none", 
 _ERRORS: Final = frozenset(
     {"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!", "#GETTING_DATA"}
 )
+_QUOTED_TRIGGER: Final = re.compile("'[\\s\"';,|]*[=+\\-@＝＋－＠−]")
 _QUARTER_FIRST: Final = re.compile(r"(FY ?)?([0-9]{4})[ -]?([QH])([1-4])|([QH])([1-4])[ -/]?(FY ?)?([0-9]{4})", re.I)
 _MONTH_OF_YEAR: Final = re.compile(r"([^\W\d_]{3,12})\.?[ -]([0-9]{4})")
 # Columns repeat their values: as many outcomes as this are remembered for each, for short cells of these types.
@@ -68,7 +69,7 @@ class CellReader:
         else:
             cell = self.rule.constant or ""
         if isinstance(cell, str):
-            cell = cell.strip()
+            cell = unguarded(cell.strip())
             if not cell or (len(cell) <= _SHORT and cell.casefold() in self._blank_words):
                 return self._when_blank
         return cell
@@ -319,6 +320,19 @@ def _only_currency(sign: str) -> str | None:
         return None
     codes = numbers.currencies_of(sign)
     return next(iter(codes)) if len(codes) == 1 else None
+
+
+def unguarded(text: str) -> str:
+    """Text without the guards that exports put around it so that a spreadsheet keeps it as text.
+
+    A quote before what would start a formula ('+49 30 1234) and the formula that only holds a text (="00123") are not
+    part of the value; importing an export must change nothing.
+    """
+    if _QUOTED_TRIGGER.match(text):
+        return text[1:].strip()
+    if text.startswith('="') and text.endswith('"') and '"' not in text[2:-1] and len(text) > 2:
+        return text[2:-1].strip()
+    return text
 
 
 def one_line(text: str) -> str:

@@ -350,7 +350,8 @@ def inspect(stream: BinaryIO, size: int, reading: Reading, limits: Limits = LIMI
     headers, unclear = headings.name_columns(header, width)
     start = Checkpoint(0, line + 1 if index is not None else 1, 0)
     layout = Layout(kind="workbook", headers=headers, header_line=line, start=start, sheet=sheet)
-    sample = tuple(islice(rows(stream, layout, limits=limits), _PREVIEWED))
+    below = [(at, cells) for at, cells in found if at >= start.line][:_PREVIEWED]
+    sample = tuple(_row(at, cells, layout, count, limits) for count, (at, cells) in enumerate(below, 1))
     notes += (*more, *unclear)
     if not sample:
         notes.append(only_headers())
