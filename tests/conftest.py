@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import hypothesis
 import pytest
 import time_machine
 from django.db import connection
@@ -11,6 +12,10 @@ from django.db.backends.base.operations import BaseDatabaseOperations
 from django.test import Client
 
 from tests.cast import NOW, Cast, make_cast
+
+# A deadline would fail property tests on a busy machine only.
+hypothesis.settings.register_profile("salesops", deadline=None)
+hypothesis.settings.load_profile("salesops")
 
 
 @pytest.fixture(autouse=True, scope="session")

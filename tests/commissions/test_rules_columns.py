@@ -84,7 +84,7 @@ def histories(draw: st.DrawFn) -> tuple[list[Row], dict[tuple[int, int, int], Cu
     return rows, of
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(histories(), st.sampled_from(list(Rounding)), st.randoms(use_true_random=False))
 def test_columns_agree_with_fractions_one_by_one_in_any_order(
     history: tuple[list[Row], dict[tuple[int, int, int], Curve]], rounding: Rounding, random: Any
@@ -97,7 +97,7 @@ def test_columns_agree_with_fractions_one_by_one_in_any_order(
     assert shuffled == [one_by_one(rows, of, rounding)[index] for index in order]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(histories())
 def test_lines_of_a_period_add_up_to_the_rounded_pay(
     history: tuple[list[Row], dict[tuple[int, int, int], Curve]],
@@ -265,7 +265,7 @@ def shared_transactions(draw: st.DrawFn) -> list[tuple[int, dict[int, int]]]:
     return transactions
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(shared_transactions(), st.randoms(use_true_random=False))
 def test_split_columns_are_the_split_rule(transactions: list[tuple[int, dict[int, int]]], random: Any) -> None:
     rows = [
@@ -313,7 +313,7 @@ def test_a_faulty_split_is_refused_by_number_and_stops_no_other() -> None:
     assert found.part.tolist() == [0, 0, 0, 0, 0, 0, 101]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(
         st.tuples(st.integers(MIN_MINOR, MAX_MINOR), st.integers(0, 10**15), st.integers(1, 10**15)),
