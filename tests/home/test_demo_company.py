@@ -14,6 +14,9 @@ from django.db.models import Count, F, Q, Sum
 
 from salesops.accounts.models import Account, AccountOwnership, Contact, Subscription
 from salesops.activities.models import Activity
+from salesops.audit.models import AuditEntry
+from salesops.commissions.models import PayrollFile, Period, Statement
+from salesops.commissions.selectors.totals import disagreements
 from salesops.core.actor import Role
 from salesops.deals.models import Deal, DealLine, DealSplit, StageChange
 from salesops.home.demo.services import make_demo
@@ -294,6 +297,43 @@ def test_accounts_contacts_and_subscriptions(demo: None) -> None:
     assert won <= customers | former
     assert not AccountOwnership.objects.filter(start_on__gt=TODAY).exists()
     assert not Subscription.objects.filter(mrr_minor__lte=0).exists()
+
+
+def test_pay_of_five_quarters_in_all_states(demo: None) -> None:
+    states = {
+        period.label: (period.state, set(period.statements.values_list("state", flat=True)))
+        for period in Period.objects.all()
+    }
+    assert states == {
+        "2025Q2": ("locked", {"paid", "locked"}),
+        "2025Q3": ("locked", {"paid", "locked"}),
+        "2025Q4": ("locked", {"paid", "locked"}),
+        "2026Q1": ("open", {"approved", "draft"}),
+        "2026Q2": ("open", {"draft"}),
+    }
+    assert not Statement.objects.filter(state="locked").exclude(earned_minor=0).exists()
+    assert {file.currency for file in PayrollFile.objects.all()} == {"USD", "EUR"}
+    paid = Statement.objects.filter(state="paid").aggregate(total=Sum("earned_minor"))["total"]
+    assert paid == PayrollFile.objects.aggregate(total=Sum("total_minor"))["total"] > 0
+    for period in Period.objects.all():
+        assert disagreements(period) == []
+    reached = [
+        row.credited_minor / row.quota_minor
+        for row in Statement.objects.exclude(period__label="2026Q2").filter(quota_minor__gte=60_000_00)
+    ]
+    assert 0.2 < sum(share >= 1 for share in reached) / len(reached) < 0.7  # neither everybody nor nobody
+    assert Statement.objects.filter(plan_version__plan__name="Sales development", earned_minor__gt=0).exists()
+    for statement in Statement.objects.exclude(calculation__run_by=None):
+        assert statement.prepared_by_id not in statement.approvals.values_list("decided_by_id", flat=True)
+
+
+def test_the_past_was_recorded_when_it_happened(demo: None) -> None:
+    moments = list(AuditEntry.objects.order_by("pk").values_list("at", flat=True))
+    assert moments == sorted(moments)
+    assert moments[-1] == NOW
+    assert AuditEntry.objects.get(action="demo.made").at == NOW
+    late = Period.objects.get(label="2025Q4").locked_at
+    assert date(2026, 1, 1) < late.date() < date(2026, 1, 15)
 
 
 def test_some_of_it_is_dirty(demo: None) -> None:

@@ -216,7 +216,7 @@ class DealMaker:
         if owner < 0:
             return
         other, share = -1, 0
-        if front >= 0 and front != owner and roll < 0.2:
+        if front >= 0 and front != owner and roll < 0.5:
             other, share = front, 1_000
         elif customer.segment == 2 and roll > 0.75:
             other = ground.roster.pick(customer.pod, CLOSER, min(day, ground.today - 1), stream.random())

@@ -19,6 +19,7 @@ from salesops.deals.choices import StageKind
 from salesops.deals.models import Stage
 from salesops.home.demo import ground, staff
 from salesops.home.demo.bulk import made_ahead, put_aside
+from salesops.home.demo.commissions import write_commissions
 from salesops.home.demo.company import COMPANY_NAME, SEGMENTS, Company, make_company
 from salesops.home.demo.ground import Ground, Numbers, Stages
 from salesops.home.demo.history import History
@@ -94,6 +95,8 @@ def make_demo(
                 progress(writer.counts.get(ground.LEAD, 0) + writer.counts.get(ground.DEAL, 0))
     writer.finish()
     at = datetime.fromtimestamp(stands_on.now, UTC)
+    if size.has_pay:
+        write_commissions(company, now=at)
     record(
         actor=system_actor(),
         action="demo.made",

@@ -12,6 +12,8 @@ DEALS: Final = 1_900
 MOST: Final = 1_000_000
 #: Leads plus deals beyond which the company is large: only a part of them gets calls, mails and meetings written out.
 _FULL_ACTIVITIES: Final = 60_000
+#: Fewer deals than these would pay hardly anybody.
+_LEAST_FOR_PAY: Final = 1_000
 _BATCH: Final = 5_000
 
 
@@ -35,6 +37,11 @@ class Size:
     def activity_share(self) -> float:
         """The share of leads and deals that get their activities written out: all, until there are too many."""
         return min(1.0, _FULL_ACTIVITIES / max(1, self.leads + self.deals))
+
+    @property
+    def has_pay(self) -> bool:
+        """Whether commissions are calculated: not for a handful of deals, and not for what is made for measuring."""
+        return self.deals >= _LEAST_FOR_PAY and not self.is_large
 
     @property
     def is_large(self) -> bool:
