@@ -8,7 +8,6 @@ class ImportState(models.TextChoices):
     """Where a file's import stands."""
 
     MAPPING = "mapping", _("Columns to be matched")
-    LOOKUPS = "lookups", _("Names to be confirmed")
     READY = "ready", _("Ready to import")
     RUNNING = "running", _("Running")
     DONE = "done", _("Done")

@@ -1,0 +1,1 @@
+"""What changes in the connectors room: uploads, mappings, imports, the shelf."""

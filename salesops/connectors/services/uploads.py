@@ -1,0 +1,240 @@
+"""Takes a file in: stores it, looks at it, proposes what its columns mean."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from salesops.audit.services import record
+from salesops.connectors.choices import ImportState
+from salesops.connectors.destinations import kinds_taken
+from salesops.connectors.models import ConfirmedName, FileImport, SavedMapping, Source
+from salesops.connectors.rules import files
+from salesops.connectors.rules.fields import LookupKind
+from salesops.connectors.rules.mapping import Mapping, signature
+from salesops.connectors.rules.profile import TableProfile, profile_of
+from salesops.connectors.rules.proposals import guess_kinds, propose
+from salesops.connectors.rules.questions import Question, answer, questions
+from salesops.connectors.rules.tables import Limits, Reading
+from salesops.connectors.services.reading import layout_of, mapping_of, path_of
+from salesops.core.actor import Actor, Noun, Scope
+
+#: Rows that are looked at to propose a mapping and to find conventions: enough evidence, bounded time.
+PROFILED = 20_000
+
+
+def limits() -> Limits:
+    """The file limits of this installation."""
+    return Limits(file_bytes=settings.IMPORT_MAX_BYTES)
+
+
+def _need(actor: Actor) -> int:
+    if actor.sight(Noun.IMPORT) < Scope.ALL or actor.user_id is None:
+        raise PermissionDenied(_("Only revenue operations and administrators import files."))
+    return actor.user_id
+
+
+def upload(
+    *, actor: Actor, name: str, chunks: Iterable[bytes], source: Source, at: datetime, reading: Reading | None = None
+) -> FileImport:
+    """Store a file and look at it. A file that cannot be a table is kept as refused, with the reasons.
+
+    Raises ValidationError when it is larger than allowed; nothing is kept then.
+    """
+    user_id = _need(actor)
+    folder = Path(settings.MEDIA_ROOT) / "imports"
+    folder.mkdir(parents=True, exist_ok=True)
+    stored = folder / f"{uuid.uuid4().hex}.upload"
+    digest, size = hashlib.sha256(), 0
+    with stored.open("wb") as out:
+        for chunk in chunks:
+            size += len(chunk)
+            if size > settings.IMPORT_MAX_BYTES:
+                break
+            digest.update(chunk)
+            out.write(chunk)
+    if size > settings.IMPORT_MAX_BYTES:
+        stored.unlink()
+        raise ValidationError(
+            _("The file is larger than %(most)s MB. Divide it and upload the parts one after the other.")
+            % {"most": settings.IMPORT_MAX_BYTES // (1024 * 1024)}
+        )
+    with transaction.atomic():
+        row = FileImport.objects.create(
+            source=source,
+            file_name=Path(name).name[:200] or "upload",
+            stored_as=f"imports/{stored.name}",
+            size_bytes=size,
+            sha256=digest.hexdigest(),
+            uploaded_by_id=user_id,
+            uploaded_at=at,
+        )
+        inspect(file_import=row, reading=reading)
+        record(
+            actor=actor,
+            action="import.uploaded",
+            subject=row,
+            after={"file": row.file_name, "bytes": size, "sha256": row.sha256},
+            at=at,
+        )
+    return row
+
+
+def inspect(*, file_import: FileImport, reading: Reading | None = None) -> None:
+    """Find out how the file is read and propose a mapping. `reading` holds what a person decided."""
+    with path_of(file_import).open("rb") as stream:
+        found = files.inspect(stream, file_import.file_name, reading, limits())
+    file_import.notes = [note.as_plain() for note in found.notes]
+    file_import.preview = {"sheets": list(found.sheets)}
+    if found.layout is None:
+        file_import.state = ImportState.REFUSED
+        file_import.problems = [problem.as_plain() for problem in found.problems]
+        file_import.save()
+        return
+    file_import.layout = found.layout.as_plain()
+    file_import.problems = []
+    file_import.state = ImportState.MAPPING
+    saved = SavedMapping.objects.filter(signature=signature(found.layout.headers)).order_by("-used_at", "-pk").first()
+    if saved is not None and Mapping.from_plain(saved.definition).unwrap().fits(found.layout.headers):
+        file_import.kind, file_import.mapping, file_import.saved_mapping = saved.kind, saved.definition, saved
+        file_import.save()
+        return
+    taken = kinds_taken()
+    guesses = [guess.kind for guess in guess_kinds(found.layout.headers, file_import.file_name) if guess.kind in taken]
+    file_import.kind = guesses[0] if guesses else taken[0]
+    _propose(file_import)
+    file_import.save()
+
+
+def _propose(file_import: FileImport) -> None:
+    proposal = propose(file_import.kind, profile_for(file_import), currency=settings.COMPANY_CURRENCY)
+    file_import.mapping = proposal.mapping.as_plain()
+    file_import.saved_mapping = None
+
+
+def profile_for(file_import: FileImport) -> TableProfile:
+    """What the columns of the file hold, from its first rows."""
+    layout = layout_of(file_import)
+
+    def some(stream: BinaryIO) -> Iterable[Any]:
+        for place, row in enumerate(files.rows(stream, layout)):
+            if place >= PROFILED:
+                return
+            yield row
+
+    with path_of(file_import).open("rb") as stream:
+        return profile_of(layout.headers, some(stream))
+
+
+def open_questions(file_import: FileImport) -> tuple[Question, ...]:
+    """What a person must still say before the file can be read."""
+    return questions(mapping_of(file_import), profile_for(file_import))
+
+
+def _changeable(file_import: FileImport) -> FileImport:
+    row = FileImport.objects.select_for_update().get(pk=file_import.pk)
+    if row.state not in (ImportState.MAPPING, ImportState.READY, ImportState.FAILED, ImportState.CANCELLED):
+        raise ValidationError(_("This import has begun; its mapping cannot be changed any more."))
+    return row
+
+
+@transaction.atomic
+def choose_kind(*, actor: Actor, file_import: FileImport, kind: str) -> FileImport:
+    """Say what the rows are; the mapping is proposed anew."""
+    _need(actor)
+    row = _changeable(file_import)
+    if kind not in kinds_taken():
+        raise ValidationError(_("Choose one of the kinds offered."))
+    row.kind, row.state = kind, ImportState.MAPPING
+    row.preview = {"sheets": row.preview.get("sheets", [])}
+    _propose(row)
+    row.save()
+    return row
+
+
+@transaction.atomic
+def read_again(*, actor: Actor, file_import: FileImport, reading: Reading) -> FileImport:
+    """Look at the file again with another encoding, delimiter, sheet or header line."""
+    _need(actor)
+    row = _changeable(file_import)
+    inspect(file_import=row, reading=reading)
+    return row
+
+
+@transaction.atomic
+def set_mapping(*, actor: Actor, file_import: FileImport, mapping: Mapping) -> FileImport:
+    """Keep a changed mapping; what was previewed by the old one is forgotten."""
+    _need(actor)
+    row = _changeable(file_import)
+    if not mapping.fits(layout_of(row).headers):
+        raise ValidationError(_("The file has no such column."))
+    row.mapping, row.state = mapping.as_plain(), ImportState.MAPPING
+    row.preview = {"sheets": row.preview.get("sheets", [])}
+    row.save()
+    return row
+
+
+def answer_questions(*, actor: Actor, file_import: FileImport, answers: dict[str, str]) -> FileImport:
+    """Answer open questions: "setting:column" to the value chosen. Raises ValidationError for an answer not offered."""
+    mapping = mapping_of(file_import)
+    for question in open_questions(file_import):
+        value = answers.get(f"{question.setting}:{question.column}", "")
+        if value:
+            try:
+                mapping = answer(mapping, question, value)
+            except ValueError as error:
+                raise ValidationError(_("Choose one of the answers offered.")) from error
+    return set_mapping(actor=actor, file_import=file_import, mapping=mapping)
+
+
+@transaction.atomic
+def save_mapping(*, actor: Actor, file_import: FileImport, name: str, at: datetime) -> SavedMapping:
+    """Keep the mapping under a name; files with the same columns are recognised by it."""
+    user_id = _need(actor)
+    name = name.strip()
+    if not name:
+        raise ValidationError(_("Give the mapping a name."))
+    layout = layout_of(file_import)
+    saved, _is_new = SavedMapping.objects.update_or_create(
+        name=name,
+        defaults={
+            "kind": file_import.kind,
+            "signature": signature(layout.headers),
+            "definition": file_import.mapping,
+            "made_by_id": user_id,
+            "made_at": at,
+            "used_at": at,
+        },
+    )
+    FileImport.objects.filter(pk=file_import.pk).update(saved_mapping=saved)
+    record(actor=actor, action="mapping.saved", subject=saved, after={"name": name, "kind": saved.kind}, at=at)
+    return saved
+
+
+@transaction.atomic
+def confirm_name(
+    *, actor: Actor, kind: LookupKind, text: str, record_id: int, record_name: str, at: datetime
+) -> ConfirmedName:
+    """Remember what a name in files means; record_id 0 means "none of them". Asked once, never again."""
+    user_id = _need(actor)
+    row, _is_new = ConfirmedName.objects.update_or_create(
+        kind=kind.value,
+        text=" ".join(text.split())[:200],
+        defaults={
+            "record_id": record_id,
+            "record_name": record_name[:200],
+            "confirmed_by_id": user_id,
+            "confirmed_at": at,
+        },
+    )
+    record(actor=actor, action="name.confirmed", subject=row, after={"text": row.text, "means": record_name}, at=at)
+    return row

@@ -1,0 +1,32 @@
+"""Introduces rooms to each other that do not know one another: imports bring quotas and people on plans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from salesops.commissions.models import Plan
+from salesops.commissions.services.imports import PlanPersonRecord, QuotaRecord, upsert_plan_people, upsert_quotas
+from salesops.connectors.destinations import Destination, Named, introduce, introduce_candidates
+from salesops.connectors.rules.convert import Record
+from salesops.connectors.rules.fields import LookupKind
+
+
+def _quota(record: Record) -> QuotaRecord:
+    return QuotaRecord(**record.flat())
+
+
+def _person_on_plan(record: Record) -> PlanPersonRecord:
+    values: dict[str, Any] = record.flat()
+    return PlanPersonRecord(**values)
+
+
+def _plans() -> Sequence[Named]:
+    return [Named(pk, {"name": name}) for pk, name in Plan.objects.values_list("pk", "name")]
+
+
+def introduce_rooms() -> None:
+    """Called once, when all rooms are loaded."""
+    introduce("quotas", Destination(_quota, upsert_quotas))
+    introduce("commission_rates", Destination(_person_on_plan, upsert_plan_people))
+    introduce_candidates(LookupKind.PLAN, _plans)
