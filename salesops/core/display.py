@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -35,7 +36,7 @@ def money(minor: int | None, currency: str) -> str:
     """An amount in minor units for reading: (123450, "USD") is "$1,234.50" in English. Nothing is a dash."""
     if minor is None:
         return NOTHING
-    return str(format_currency(from_minor(minor, currency), currency, locale=locale())).replace("-", "−", 1)
+    return _spaced(str(format_currency(from_minor(minor, currency), currency, locale=locale())))
 
 
 def money_short(minor: int | None, currency: str) -> str:
@@ -43,7 +44,12 @@ def money_short(minor: int | None, currency: str) -> str:
     if minor is None:
         return NOTHING
     text = format_compact_currency(from_minor(minor, currency), currency, locale=locale(), fraction_digits=1)
-    return str(text).replace("-", "−", 1)
+    return _spaced(str(text))
+
+
+def _spaced(text: str) -> str:
+    """A real minus, and a space between letters of a currency and the figures: "KWD 1.234"."""
+    return re.sub(r"([A-Za-z])(?=[−\d])", "\\1\u00a0", text.replace("-", "−", 1))
 
 
 def number(value: int | Decimal | None) -> str:

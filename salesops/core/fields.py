@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -25,6 +26,8 @@ class ExactDecimalField(models.CharField):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("max_length", 40)
         super().__init__(*args, **kwargs)
+        # CharField measures text; the value is a number here, measured by to_python.
+        self.validators = [each for each in self.validators if not isinstance(each, MaxLengthValidator)]
 
     @staticmethod
     def canonical(value: Decimal | int | str) -> str:
@@ -47,9 +50,12 @@ class ExactDecimalField(models.CharField):
         if value is None or value == "":
             return None
         try:
-            return Decimal(self.canonical(value))
+            text = self.canonical(value)
         except ValueError as error:
             raise ValidationError(_("“%(value)s” is not a number."), params={"value": value}) from error
+        if self.max_length is not None and len(text) > self.max_length:
+            raise ValidationError(_("“%(value)s” has too many digits."), params={"value": text[:40]})
+        return Decimal(text)
 
     def get_prep_value(self, value: Any) -> str | None:
         """Decimal to canonical text."""

@@ -89,7 +89,7 @@ class RowsFilter(django_filters.ModelMultipleChoiceFilter):
 
     def describe(self, value: Any) -> str:
         """The names of the chosen rows."""
-        return _joined([str(each) if isinstance(each, Model) else str(self.null_label) for each in value])
+        return _joined([str(each) if isinstance(each, Model) else str(self.extra["null_label"]) for each in value])
 
 
 class SuffixedInputs(django_filters.widgets.SuffixedMultiWidget):

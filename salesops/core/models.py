@@ -68,6 +68,12 @@ class HeldInTime(models.Model):
     class Meta:
         abstract = True
 
+    def clean(self) -> None:
+        """Say kindly what the constraint would say coldly."""
+        super().clean()
+        if self.start_on and self.end_on and self.end_on <= self.start_on:
+            raise ValidationError({"end_on": _("It has to end after it starts.")})
+
     @staticmethod
     def range_constraint(table: str) -> models.CheckConstraint:
         """The check each such table carries: it ends after it starts."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Model, Q, QuerySet
 from django.urls import NoReverseMatch, reverse
@@ -59,7 +60,7 @@ def find_records(actor: Actor, text: str) -> list[Hits]:
     return [each for each in found if each.hits]
 
 
-def _holding(rows: QuerySet[Model], words: Iterable[str], *fields: str) -> QuerySet[Model]:
+def _holding(rows: QuerySet[Any], words: Iterable[str], *fields: str) -> QuerySet[Any]:
     """Rows in which every word is in one of the fields; unordered, so that a full table need not be sorted."""
     for word in words:
         condition = Q()

@@ -9,10 +9,12 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template import RequestContext, Template
 from django.urls import include, path
 
 from salesops.config.urls import urlpatterns as portal
 from salesops.core.actor import Actor
+from salesops.core.charts import Chart, Series
 from salesops.core.filters import (
     MoneyRangeFilter,
     NumberRangeFilter,
@@ -38,6 +40,7 @@ from salesops.core.views import (
     Change,
     Empty,
     MoneyTotal,
+    PortalView,
     ScopedCreateView,
     ScopedDetailView,
     ScopedEditView,
@@ -191,9 +194,51 @@ class DealRenameView(BulkView):
         return "Renamed."
 
 
+CHARTS = """{% extends "base.html" %}{% load static %}
+{% block scripts %}<script src="{% static 'vendor/echarts.min.js' %}" defer></script><script src="{% static 'js/charts.js' %}" defer></script>{% endblock %}
+{% block content %}<header class="head"><h1>{{ title }}</h1></header>
+<div class="columns columns-even">{% for chart in charts %}<section class="card card-pad">{% include "parts/chart.html" %}</section>{% endfor %}</div>
+{% endblock %}"""
+
+
+class ChartView(PortalView):
+    """Three charts."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """The page."""
+        months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun"]
+        won = Series.of_money("Won", [120_000_00, 98_500_50, None, 134_000_00, 150_250_00, 90_000_00], "USD")
+        quota = Series.of_money("Quota", [110_000_00] * 6, "USD", kind="line", tone="muted")
+        charts = [
+            Chart("won", "Won by month", months, [won, quota], currency="USD", links=[f"?m={m}" for m in months]),
+            Chart(
+                "people",
+                "Won and weighted by owner",
+                ["Ana Alvarez", "Alba Abe", "Carl Chen"],
+                [
+                    Series.of_money("Won", [500_00, 300_00, 100_00], "USD", tone="good"),
+                    Series.of_money("Weighted", [100_00, 50_00, 0], "USD"),
+                ],
+                kind="bar",
+                currency="USD",
+                is_stacked=True,
+            ),
+            Chart(
+                "rate",
+                "Win rate",
+                months,
+                [Series.of_shares("Rate", [2500, 2750, 3000, 2850, 3333, 4000])],
+                kind="line",
+                unit="%",
+            ),
+        ]
+        return HttpResponse(Template(CHARTS).render(RequestContext(request, {"title": "Charts", "charts": charts})))
+
+
 sample = (
     [
         path("deals/", DealListView.as_view(), name="deal_list"),
+        path("charts/", ChartView.as_view(), name="charts"),
         path("deals/new/", DealCreateView.as_view(), name="deal_create"),
         path("deals/rename/", DealRenameView.as_view(), name="deal_rename"),
         path("deals/<int:pk>/", DealDetailView.as_view(), name="deal_detail"),

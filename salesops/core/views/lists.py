@@ -355,7 +355,7 @@ class ScopedListView(PortalView):
         count = min(counted, COUNT_BOUND)
         asked = self.request.GET.get("page", "1")
         last = max(1, -(-min(count, DEPTH_BOUND) // size))
-        number = min(max(1, int(asked)) if asked.isdecimal() and len(asked) < 9 else 1, last)
+        number = min(max(1, int(asked[:9])) if asked.isdecimal() else 1, last)
         rows = self.order.slice(self.with_columns(shown), (number - 1) * size, number * size) if count else []
         return Page(rows=rows, number=number, size=size, count=count, is_more=counted > COUNT_BOUND)
 

@@ -58,7 +58,11 @@ class Command(BaseCommand):
         if stamp.is_file() and stamp.read_text().strip() == wanted:
             return
         done = subprocess.run(  # noqa: S603 - a fixed command
-            [*_npm(), "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=root, capture_output=True, text=True, check=False
+            [*_npm(), "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             raise CommandError(f"npm ci failed:\n{done.stdout}\n{done.stderr}")
