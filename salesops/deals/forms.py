@@ -125,10 +125,10 @@ class DealForm(PortalForm):
 
     name = forms.CharField(label=_("Name"), max_length=200)
     account = AccountField(label=_("Account"), required=False)
-    contact = forms.ModelChoiceField(Contact.objects.none(), label=_("Contact"), required=False)
+    contact = forms.ModelChoiceField(Contact.objects.none(), label=_("Contact"), required=False, empty_label="—")
     amount_minor = MoneyField(label=_("Amount"), required=False)
     currency = forms.ChoiceField(label=_("Currency"))
-    product = forms.ModelChoiceField(Product.objects.none(), label=_("Main product"), required=False)
+    product = forms.ModelChoiceField(Product.objects.none(), label=_("Main product"), required=False, empty_label="—")
     opened_on = DateField(label=_("Opened on"), required=False)
     expected_close_on = DateField(label=_("Expected close"), required=False)
     closed_on = DateField(label=_("Closed on"))
@@ -182,7 +182,7 @@ class DealCreateForm(PortalForm):
     pod = forms.ModelChoiceField(
         Pod.objects.none(), label=_("Pod"), required=False, empty_label=_("The pod of the owner")
     )
-    product = forms.ModelChoiceField(Product.objects.none(), label=_("Main product"), required=False)
+    product = forms.ModelChoiceField(Product.objects.none(), label=_("Main product"), required=False, empty_label="—")
     next_step = forms.CharField(label=_("Next step"), max_length=200, required=False)
     note = forms.CharField(label=_("Note"), required=False, widget=forms.Textarea(attrs={"rows": 4}))
 
@@ -212,14 +212,24 @@ class DealCreateForm(PortalForm):
         return given
 
 
+class StageSelect(forms.Select):
+    """Stages with their kind, so that the page shows what closing needs only where it is needed."""
+
+    def create_option(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """As any option, with `data-kind`."""
+        option = super().create_option(*args, **kwargs)
+        stage = getattr(option["value"], "instance", None)
+        if isinstance(stage, Stage):
+            option["attrs"]["data-kind"] = stage.kind
+        return option
+
+
 class MoveForm(PortalForm):
     """To which stage; and when and why, when the stage closes the deal."""
 
-    stage = forms.ModelChoiceField(Stage.objects.none(), label=_("Stage"), empty_label=None)
-    closed_on = DateField(label=_("Closed on"), required=False, help_text=_("For won and lost deals; empty is today."))
-    lost_because = forms.CharField(
-        label=_("Lost because"), max_length=200, required=False, help_text=_("For lost deals.")
-    )
+    stage = forms.ModelChoiceField(Stage.objects.none(), label=_("Stage"), empty_label=None, widget=StageSelect)
+    closed_on = DateField(label=_("Closed on"), required=False, help_text=_("Empty is today."))
+    lost_because = forms.CharField(label=_("Lost because"), max_length=200, required=False)
     version = forms.IntegerField(widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, actor: Actor, only: Stage | None = None, **kwargs: Any) -> None:
@@ -252,7 +262,7 @@ class LineForm(forms.Form):
     """One line. The amount is counted unless the contract states another."""
 
     pk = forms.IntegerField(required=False, widget=forms.HiddenInput)
-    product = forms.ModelChoiceField(Product.objects.none(), label=_("Product"))
+    product = forms.ModelChoiceField(Product.objects.none(), label=_("Product"), empty_label="—")
     quantity = forms.DecimalField(
         label=_("Quantity"), max_digits=20, decimal_places=6, widget=forms.TextInput(attrs={"inputmode": "decimal"})
     )
@@ -263,6 +273,7 @@ class LineForm(forms.Form):
     def __init__(self, *args: Any, deal: Deal, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.deal = deal
+        self.fields["amount"].widget.attrs["placeholder"] = self.initial.get("counted", "")
         _offer(self, product=Product.objects.filter(Q(is_active=True) | Q(deal_lines__deal=deal)).distinct())
 
     def _clean_fields(self) -> None:
@@ -292,7 +303,7 @@ class LineForm(forms.Form):
 class SplitForm(forms.Form):
     """One share."""
 
-    person = forms.ModelChoiceField(User.objects.none(), label=_("Person"))
+    person = forms.ModelChoiceField(User.objects.none(), label=_("Person"), empty_label="—")
     function = forms.ChoiceField(label=_("Function"), choices=JobFunction.choices, initial=JobFunction.AE)
     share = ShareField(label=_("Share %"))
 
@@ -308,8 +319,12 @@ class SplitForm(forms.Form):
         return SplitDraft(data["person"].pk, data["share"], data["function"])
 
 
-LineFormSet = forms.formset_factory(LineForm, extra=1, can_delete=True, max_num=500, absolute_max=500)
-SplitFormSet = forms.formset_factory(SplitForm, extra=1, can_delete=True, max_num=50, absolute_max=50)
+LineFormSet = forms.formset_factory(
+    LineForm, extra=1, can_delete=True, can_delete_extra=False, max_num=500, absolute_max=500
+)
+SplitFormSet = forms.formset_factory(
+    SplitForm, extra=1, can_delete=True, can_delete_extra=False, max_num=50, absolute_max=50
+)
 
 
 def line_initial(line: DealLine) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from salesops.deals.models import Deal
 from salesops.leads.models import Lead
 
 #: Rows of each kind that a search for a subject offers.
-_OFFERED = 5
+_OFFERED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class About:
         """What tells it from others of the same name."""
         if isinstance(self.row, Deal):
             return str(self.row.account or "")
-        return "" if isinstance(self.row, Account) else self.row.company
+        return ""
 
 
 def activities_for(actor: Actor) -> QuerySet[Activity]:

@@ -220,8 +220,8 @@ def _move_item(row: StageChange, at: datetime, rank: int) -> TimelineItem:
     title = _("From %(from)s to %(to)s") % names if row.from_stage else _("Began in %(to)s") % names
     tone = {StageKind.WON: "green", StageKind.LOST: "red"}.get(StageKind(row.to_stage.kind), "blue")
     text = ""
-    if row.seconds_in_stage is not None and row.from_stage is not None:
-        text = _("After %(time)s in %(stage)s") % {"time": _span(row.seconds_in_stage), "stage": row.from_stage}
+    if row.from_stage is not None and (row.seconds_in_stage or 0) >= 60:
+        text = _("After %(time)s in %(stage)s") % {"time": _span(row.seconds_in_stage or 0), "stage": row.from_stage}
     who = str(row.changed_by) if row.changed_by else _("Salesops")
     return TimelineItem(
         at,

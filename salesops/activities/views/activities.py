@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -204,6 +205,7 @@ class TimelineView(PortalView):
             if timeline.next
             else "",
             "may_edit": self.actor.may_edit_work,
+            "week_ago": self.now - timedelta(days=7),
         }
         return render(request, "parts/timeline.html", context)
 

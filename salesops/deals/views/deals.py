@@ -246,10 +246,11 @@ class DealMoveView(ScopedEditView):
         return translate("Move “%(deal)s” to %(stage)s") % {"deal": self.object, "stage": stage}
 
     def get_initial(self) -> dict[str, Any]:
-        """Where it stands; closed today unless another day is typed."""
+        """The stage after the one where it stands; closed today unless another day is typed."""
         deal: Deal = self.object
+        following = stages().filter(position__gt=deal.stage.position).first() if deal.kind == StageKind.OPEN else None
         return {
-            "stage": self.only or deal.stage_id,
+            "stage": self.only or following or deal.stage_id,
             "closed_on": deal.closed_on or company_day(self.now),
             "lost_because": deal.lost_because,
             "version": deal.version,

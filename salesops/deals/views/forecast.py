@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, ClassVar, Final
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -13,16 +14,15 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
 
-from salesops.core import display
 from salesops.core.actor import Noun, Role, Scope
+from salesops.core.charts import Chart, Series
 from salesops.core.days import company_day
 from salesops.core.filters import PortalFilterSet
 from salesops.deals.filters import DealFilter, TotalsFilter
 from salesops.deals.models import Deal
 from salesops.deals.rules.forecast import Figures
-from salesops.deals.selectors import ForecastRow, deals_counted_for, forecast_for
+from salesops.deals.selectors import Forecast, ForecastRow, deals_counted_for, forecast_for
 from salesops.deals.views.deals import DealListView
-from salesops.values.money import from_minor
 from salesops.values.periods import Period, PeriodError, PeriodKind, parse_label, period_of
 
 _DAY: Final = timedelta(days=1)
@@ -88,6 +88,7 @@ class ForecastView(DealListView):
         view_id = self.request.GET.get("view", "")
         active = next((each for each in self.saved_views if str(each.pk) == view_id), None)
         forecast = forecast_for(self.actor, self.period, self.matching)
+        forecast.totals.sort(key=lambda each: (each.currency != settings.COMPANY_CURRENCY, each.currency))
         return {
             "view": self,
             "title": self.title,
@@ -109,10 +110,20 @@ class ForecastView(DealListView):
             "period_name": period_name(self.period),
             "periods": self.periods(),
             "kinds": self.kinds(),
-            "charts": [
-                chart(forecast.by_pod if self.sees_totals_only else forecast.by_owner, each) for each in forecast.totals
-            ],
+            "charts": self.charts(forecast),
         }
+
+    def charts(self, forecast: Forecast) -> list[Chart]:
+        """One chart for each currency: by owner, or by pod for who sees totals only."""
+        if self.sees_totals_only:
+            return [
+                chart(forecast.by_pod, each, translate("By pod, %(currency)s") % {"currency": each.currency})
+                for each in forecast.totals
+            ]
+        return [
+            chart(forecast.by_owner, each, translate("By owner, %(currency)s") % {"currency": each.currency})
+            for each in forecast.totals
+        ]
 
     def periods(self) -> dict[str, dict[str, str]]:
         """The period before and the one after."""
@@ -151,7 +162,7 @@ def period_name(period: Period) -> str:
     return f"{period.label[:4]} {period.label[4:]}"
 
 
-def chart(rows: list[ForecastRow], total: Figures) -> dict[str, Any]:
+def chart(rows: list[ForecastRow], total: Figures, title: str) -> Chart:
     """A stacked bar for each owner or pod in one currency: won, weighted, and what is open beyond the weight."""
     named = [
         (row.name or translate("Nobody"), figures)
@@ -160,24 +171,21 @@ def chart(rows: list[ForecastRow], total: Figures) -> dict[str, Any]:
         if figures.currency == total.currency
     ]
     named.sort(key=lambda pair: -pair[1].forecast_minor)
-    shown = named[:_CHARTED]
+    shown = [figures for _name, figures in named[:_CHARTED]]
 
-    def series(name: str, values: list[int]) -> dict[str, Any]:
-        return {
-            "name": name,
-            "values": [str(from_minor(value, total.currency)) for value in values],
-            "texts": [display.money(value, total.currency) for value in values],
-        }
+    def series(name: str, minors: list[int], tone: str = "") -> Series:
+        return Series.of_money(name, minors, total.currency, tone=tone)
 
-    return {
-        "currency": total.currency,
-        "labels": [name for name, _figures in shown],
-        "series": [
-            series(translate("Won"), [figures.won_minor for _name, figures in shown]),
-            series(translate("Weighted"), [figures.weighted_minor for _name, figures in shown]),
-            series(
-                translate("Open beyond that"),
-                [figures.open_minor - figures.weighted_minor for _name, figures in shown],
-            ),
+    return Chart(
+        id=f"forecast-chart-{total.currency}",
+        title=title,
+        labels=[name for name, _figures in named[:_CHARTED]],
+        series=[
+            series(translate("Won"), [each.won_minor for each in shown], "good"),
+            series(translate("Weighted"), [each.weighted_minor for each in shown]),
+            series(translate("Open beyond that"), [each.open_minor - each.weighted_minor for each in shown], "muted"),
         ],
-    }
+        kind="bar",
+        currency=total.currency,
+        is_stacked=True,
+    )

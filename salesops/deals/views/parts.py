@@ -107,8 +107,10 @@ class DealLinesView(_PartsView):
         currency = self.deal.currency
         initial = []
         for line in self.deal.lines.all():
-            values = line_initial(line) | {"unit_price": plain(line.unit_price_minor, currency)}
-            if line.amount_minor != line_amount(line.quantity, line.unit_price_minor, line.discount_bp):
+            counted = line_amount(line.quantity, line.unit_price_minor, line.discount_bp)
+            values = line_initial(line)
+            values |= {"unit_price": plain(line.unit_price_minor, currency), "counted": plain(counted, currency)}
+            if line.amount_minor != counted:
                 values["amount"] = plain(line.amount_minor, currency)
             initial.append(values)
         return LineFormSet(data, initial=initial, form_kwargs={"deal": self.deal})
