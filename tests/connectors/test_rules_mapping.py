@@ -131,7 +131,7 @@ JSON = st.recursive(
 
 
 @given(JSON, st.sampled_from(list(FieldRule("person").__dataclass_fields__)), JSON)
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_no_posted_mapping_raises(plain: Any, option: str, value: Any) -> None:
     Mapping.from_plain(plain)
     for field in ("person", "period", "amount"):

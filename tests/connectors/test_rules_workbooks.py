@@ -319,7 +319,7 @@ class TestAnyBytes:
         self.check(bytes(whole[: data.draw(st.integers(4, len(whole)))]))
 
     @given(st.data())
-    @settings(max_examples=250, deadline=None)
+    @settings(max_examples=100, deadline=None)
     def test_no_damaged_part_raises(self, data: st.DataObject) -> None:
         with zipfile.ZipFile(io.BytesIO(self.WHOLE)) as source:
             part = data.draw(st.sampled_from(sorted(source.namelist())))
