@@ -69,6 +69,6 @@ class ExactDecimalField(models.CharField):
         """For serialisation."""
         return self.get_prep_value(self.value_from_object(obj)) or ""
 
-    def formfield(self, **kwargs: Any) -> forms.Field | None:  # type: ignore[override]  # CharField promises a CharField
+    def formfield(self, **kwargs: Any) -> forms.Field | None:
         """A plain decimal input."""
         return models.Field.formfield(self, **{"form_class": forms.DecimalField, **kwargs})

@@ -13,7 +13,7 @@ from salesops.people.services.accounts import (
 )
 from salesops.people.services.days import day_has_come
 from salesops.people.services.hours import add_leave, cancel_leave, set_working_hours
-from salesops.people.services.lines import end_function, end_manager, set_function, set_manager
+from salesops.people.services.lines import end_function, end_manager, refuse_circle, set_function, set_manager
 from salesops.people.services.roles import grant_role, keep_staff_flag, revoke_role
 from salesops.people.services.sessions import end_sessions, reset_second_factor
 
@@ -33,6 +33,7 @@ __all__ = [
     "keep_staff_flag",
     "leave_company",
     "reactivate",
+    "refuse_circle",
     "request_password_reset",
     "reset_second_factor",
     "revoke_role",

@@ -67,19 +67,9 @@ def set_manager(
         raise ValidationError({"manager": _("Nobody reports to themselves.")})
     with transaction.atomic():
         one_at_a_time()
-        following = next_start(ReportingLine, person, start_on)
-        circle = first_circle(
-            [Line(*row) for row in ReportingLine.objects.values_list("person_id", "manager_id", "start_on", "end_on")],
-            Line(person.pk, manager.pk, start_on, following),
+        refuse_circle(
+            person=person, manager=manager, start_on=start_on, end_on=next_start(ReportingLine, person, start_on)
         )
-        if circle:
-            names = dict(User.objects.filter(pk__in=circle.people).values_list("pk", "name"))
-            raise ValidationError(
-                {
-                    "manager": _("That closes a circle on %(day)s: %(people)s.")
-                    % {"day": circle.on.isoformat(), "people": " → ".join(names[pk] for pk in circle.people)}
-                }
-            )
         row, before = from_day_on(ReportingLine, person, {"manager": manager}, start_on)
         record(
             actor=actor,
@@ -91,6 +81,22 @@ def set_manager(
             at=at,
         )
     return row
+
+
+def refuse_circle(*, person: User, manager: User, start_on: date, end_on: date | None) -> None:
+    """Raise a ValidationError, naming the people and the day, when the line would close a circle."""
+    rows = ReportingLine.objects.values_list("person_id", "manager_id", "start_on", "end_on")
+    circle = first_circle([Line(*row) for row in rows], Line(person.pk, manager.pk, start_on, end_on))
+    if circle is None:
+        return
+    names = dict(User.objects.filter(pk__in=circle.people).values_list("pk", "name"))
+    people = " → ".join(names[pk] for pk in circle.people)
+    raise ValidationError(
+        {
+            "manager": _("That closes a circle on %(day)s: %(people)s.")
+            % {"day": circle.on.isoformat(), "people": people}
+        }
+    )
 
 
 def end_manager(*, actor: Actor, person: User, end_on: date, at: datetime, reason: str = "") -> None:
