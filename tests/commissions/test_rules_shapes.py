@@ -164,6 +164,7 @@ GATED = {"shape": "flat", "rate": "10%", "gate": {"at": "40%", "then": "all"}}
         (TO_QUOTA_AND_ABOVE | {"cap": "1"}, [0, 1_00, -5_00], [0, 1_00, -10_00]),
         (TO_QUOTA_AND_ABOVE | {"gate": {"at": "50", "then": "above"}}, [0, 2_50, 0], [0, 5_00, 0]),
         ({"shape": "retroactive", "tiers": [{"from": "80%", "rate": "5%"}]}, [0, 0, 0], [0, 5_00, -5_00]),
+        (TO_QUOTA_AND_ABOVE | {"gate": {"at": "0%", "then": "all"}}, [0, 5_00, 0], [0, 10_00, 0]),
     ],
 )
 def test_a_quota_of_zero_by_each_convention(words: dict[str, Any], lowest: list[int], highest: list[int]) -> None:

@@ -320,7 +320,7 @@ def random_words(chance: random.Random) -> dict[str, Any]:
     else:
         words["tiers"] = [{"from": at, "rate": rate} for at, rate in zip(ats, rates, strict=True)]
     if chance.random() < 0.3:
-        at = chance.choice(["40%", "1500.00", "0"])
+        at = chance.choice(["40%", "1500.00", "0", "0%"])
         words["gate"] = {"at": at, "then": chance.choice(["all", "above"])}
     if chance.random() < 0.3:
         words["cap"] = chance.choice(["200%", "310.01", "75%"])
