@@ -19,7 +19,8 @@ from salesops.core.upserts import Fate, RecordOutcome, UpsertResult, refusing
 from salesops.deals.services.upserts import DealRecord, ProductRecord, upsert_deals, upsert_products
 from salesops.leads.services.upserts import LeadRecord, upsert_leads
 from salesops.people.imports import PersonRecord, upsert_people
-from salesops.pods.models import Pod
+from salesops.pods.choices import PodTemplate
+from salesops.pods.models import Pod, Segment
 from salesops.pods.services import open_pod
 from salesops.pods.services.upserts import (
     MembershipRecord,
@@ -156,8 +157,14 @@ def upsert_pods(
             fate = Fate.UNCHANGED if pk is not None else Fate.CREATED
             if pk is None and not preview:
                 with refusing(result, position):
+                    segment = Segment.objects.get(pk=record.segment_id) if record.segment_id else None
                     pod = open_pod(
-                        actor=actor, name=record.name, opened_on=record.opened_on, segment_id=record.segment_id, at=at
+                        actor=actor,
+                        name=record.name,
+                        opened_on=record.opened_on,
+                        segment=segment,
+                        template=PodTemplate.MODERATE,
+                        at=at,
                     )
                     pk = pod.pk
                 if result.is_refused(position):
