@@ -155,13 +155,14 @@ else:
     }
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_REJECT_ON_WORKER_LOST = True
+# A message is only a doorbell, so it is acknowledged when it is heard: what a killed worker held is found by its lease,
+# and a broker that restarts does not stop a long job in its middle.
+CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_TIME_LIMIT = 600
 CELERY_TASK_SOFT_TIME_LIMIT = 540
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_ETA_TASK_LIMIT = 100
-CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 # Seconds that running jobs get to end when the worker is told to stop; after that they go on elsewhere.
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = env.float("WORKER_GRACE_SECONDS", default=25.0)
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 500
