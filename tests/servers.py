@@ -177,9 +177,13 @@ class Redis(Server):
 
 
 class Postgres(Server):
-    """A PostgreSQL cluster on a Unix socket and a free port of the loopback address; fast, not durable."""
+    """A PostgreSQL cluster on a Unix socket and a free port of the loopback address.
 
-    def __init__(self) -> None:
+    It never waits for the disk. With `keeps_commits` what was committed survives a crash of the server, though not of
+    the machine; without it the last commits may be gone, which is faster.
+    """
+
+    def __init__(self, *, keeps_commits: bool = False) -> None:
         folder = postgres_folder()
         if folder is None:
             raise MissingServerError(
@@ -187,6 +191,7 @@ class Postgres(Server):
             )
         super().__init__()
         self.programs = folder
+        self.keeps_commits = keeps_commits
         self.account = _Account.choose()
         self.port = free_port()
         self.url = f"postgres://salesops@127.0.0.1:{self.port}/salesops"
@@ -217,7 +222,12 @@ class Postgres(Server):
                 str(self.programs / "initdb"), "--pgdata", str(self.data), "--username", "salesops", "--auth", "trust",
                 "--encoding", "UTF8", "--no-sync",
             )  # fmt: skip
-        fast = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200"]
+        fast = [
+            "fsync=off",
+            f"synchronous_commit={'on' if self.keeps_commits else 'off'}",
+            "full_page_writes=off",
+            "max_connections=200",
+        ]
         fast += ["shared_buffers=128MB", "autovacuum=on", "timezone=UTC"]
         where = ["-D", str(self.data), "-p", str(self.port), "-h", "127.0.0.1", "-k", str(self.folder)]
         options = [word for setting in fast for word in ("-c", setting)]

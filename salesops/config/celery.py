@@ -6,6 +6,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_process_init
 
+from salesops.jobs.ears import Ears
 from salesops.jobs.lifeline import tie_to_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "salesops.config.settings")
@@ -13,6 +14,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "salesops.config.settings")
 app = Celery("salesops")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["consumer"].add(Ears)
 
 
 @worker_process_init.connect

@@ -82,7 +82,9 @@ class Channel(virtual.Channel):
 class Transport(virtual.Transport):
     """Kombu's view of the folder. No fanout: remote control and worker events are off."""
 
-    implements = virtual.Transport.implements.extend(asynchronous=False, exchange_type=frozenset(["direct"]))
+    # Asynchronous, because only then each child of a worker has a pipe of its own. Otherwise they share one with a lock,
+    # and a child that is killed while it waits for work takes the lock with it: the worker lives and is deaf for ever.
+    implements = virtual.Transport.implements.extend(asynchronous=True, exchange_type=frozenset(["direct"]))
     Channel = Channel
     default_port: Any = 0
     driver_type = driver_name = "folder"
@@ -91,6 +93,18 @@ class Transport(virtual.Transport):
     def __init__(self, client: Any, **kwargs: Any) -> None:
         super().__init__(client, **kwargs)
         self.state = self.global_state
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        """Look for messages whenever the worker's loop turns, and at least at each polling interval."""
+        loop.on_tick.add(self._look)
+        loop.call_repeatedly(self.polling_interval, self._look)
+
+    def _look(self) -> None:
+        """Hand on what waits, as far as the worker takes it."""
+        cycle: Any = self.cycle
+        with suppress(Empty):
+            while True:
+                cycle.get(self._deliver)
 
     @property
     def default_connection_params(self) -> dict[str, Any]:

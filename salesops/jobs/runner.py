@@ -172,9 +172,10 @@ class JobRun:
             raise JobMisuseError("run.batch() and run.finish() cannot be nested")
         if self._is_finished:
             raise JobMisuseError("the job has finished")
-        if not self._mine().exists():
+        owned = self._mine().values_list("cancel_requested_at").first()
+        if owned is None:
             raise LeaseLost
-        if self.cancelled:
+        if owned != (None,):
             raise JobCancelled
         before = self._as_stored(self.state)
         self._may_write = True
@@ -329,14 +330,14 @@ def run(
     has_heart: bool = True,
     raise_errors: bool = False,
     run_class: type[JobRun] = JobRun,
-) -> Job | None:
-    """Claim a job and run it to where it gets. The job as it stands afterwards; None when it was not to be had.
+) -> bool:
+    """Claim a job and run it to where it gets. False when it was not to be had.
 
     `raise_errors` lets what a handler raises through after it was noted, for tests.
     """
     job = claim(job_id, at=clock(), worker=worker, lease=lease)
     if job is None:
-        return None
+        return False
     attempt = run_class(job, clock=clock, lease=lease)
     heart = _Heart(job, clock=clock, lease=lease) if has_heart else None
     if heart:
@@ -359,7 +360,7 @@ def run(
     finally:
         if heart:
             heart.stop()
-    return Job.objects.filter(pk=job.pk).first()
+    return True
 
 
 def _attempt(attempt: JobRun) -> None:

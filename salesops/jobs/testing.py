@@ -42,11 +42,15 @@ def run_one(
     raise_errors: bool = True,
     run_class: type[runner.JobRun] = runner.JobRun,
 ) -> Job | None:
-    """Run this job once, as a worker would, without Celery and without a heart-beat."""
+    """Run this job once, as a worker would, without Celery and without a heart-beat.
+
+    The job as it stands afterwards; None when it was not to be had.
+    """
     clock = (lambda: at) if at is not None else timezone.now
-    return runner.run(
+    ran = runner.run(
         job.pk, worker="test", clock=clock, has_heart=False, raise_errors=raise_errors, run_class=run_class
     )
+    return Job.objects.filter(pk=job.pk).first() if ran else None
 
 
 def expire(job: Job) -> None:
