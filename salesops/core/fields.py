@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+#: No number further from zero, or nearer to it, than this many digits: 1E+999999999 would fill the memory.
+_MOST_DIGITS: Final = 60
 
 
 class ExactDecimalField(models.CharField):
@@ -38,7 +41,12 @@ class ExactDecimalField(models.CharField):
             raise ValueError(f"{value!r} is not a number") from error
         if not number.is_finite():
             raise ValueError(f"{value!r} is not a finite number")
-        text = format(number.normalize(), "f")
+        if number and abs(number.adjusted()) > _MOST_DIGITS:
+            raise ValueError(f"{value!r} has more digits than can be kept")
+        # Not normalize(), which rounds to the 28 digits of the context.
+        text = format(number, "f")
+        if "." in text:
+            text = text.rstrip("0").rstrip(".")
         return "0" if text in {"-0", ""} else text
 
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> Decimal | None:
