@@ -224,7 +224,7 @@ class AssignmentForm(PortalForm):
 class PeriodLabelField(forms.CharField):
     """A period by its label: 2026Q2, 2026-05, 2026. `cleaned_data` holds a `values.periods.Period`."""
 
-    def clean(self, value: Any) -> Period:  # type: ignore[override]  # a period instead of text
+    def clean(self, value: Any) -> Period:
         """Read the label."""
         text = super().clean(value)
         try:

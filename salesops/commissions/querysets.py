@@ -42,10 +42,14 @@ class PlanVersionQuerySet(ScopedQuerySet["PlanVersion"]):
         return self.filter(plan__assignments__person_id=actor.user_id).exclude(state="draft").distinct()
 
 
-class PlanAssignmentQuerySet(HeldInTimeQuerySet["PlanAssignment"], OwnedByPeopleQuerySet["PlanAssignment"]):
+class PlanAssignmentQuerySet(HeldInTimeQuerySet["PlanAssignment"], ScopedQuerySet["PlanAssignment"]):
     """A personal rate is pay: seen by the person, their managers, finance."""
 
     noun = Noun.PAY
+
+    def scoped(self, actor: Actor, scope: Scope) -> Self:
+        """Own, or the tree's."""
+        return self.filter(person_id__in=actor.people_ids if scope >= Scope.TREE else {actor.user_id})
 
 
 class QuotaQuerySet(OwnedByPeopleQuerySet["Quota"]):

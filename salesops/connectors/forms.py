@@ -117,7 +117,7 @@ def mapping_from(posted: QueryDict, mapping: Mapping) -> Mapping:
     for field in kind.fields:
         if f"column-{field.code}" not in posted:
             continue
-        column, constant = posted[f"column-{field.code}"], posted.get(f"constant-{field.code}", "").strip()
+        column, constant = str(posted[f"column-{field.code}"]), posted.get(f"constant-{field.code}", "").strip()
         old = mapping.rule(field.code)
         if column == "" and not constant:
             if old is None or old.template is None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from salesops.connectors.models import FileImport, RejectedRow, SavedMapping  # noqa: F401
 
 
-class ImportQuerySet(ScopedQuerySet):  # type: ignore[type-arg]  # used for imports, their rows and mappings alike
+class ImportQuerySet(ScopedQuerySet):
     """All or nothing, by the role."""
 
     noun = Noun.IMPORT

@@ -235,7 +235,9 @@ class ImportMappingView(ImportView):
             actor=self.actor, file_import=row, mapping=mapping_from(request.POST, mapping_of(row))
         )
         answers = {
-            name.removeprefix("answer-"): value for name, value in request.POST.items() if name.startswith("answer-")
+            name.removeprefix("answer-"): str(value)
+            for name, value in request.POST.items()
+            if name.startswith("answer-")
         }
         row = uploads.answer_questions(actor=self.actor, file_import=row, answers=answers)
         imports.preview(actor=self.actor, file_import=row, at=self.now)
@@ -340,7 +342,7 @@ class ShelfView(ScopedListView):
         return import_for(self.actor, self.kwargs["pk"])
 
     @property
-    def title(self) -> str:  # type: ignore[override]  # named after the file
+    def title(self) -> str:
         """Which file."""
         return _("Shelf of %(file)s") % {"file": self.file_import}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self, TypeVar
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.http import Http404
 
@@ -34,7 +35,7 @@ class ScopedQuerySet(models.QuerySet[ModelT]):
         """Fetch one row the actor may see. What is not theirs does not exist: raises Http404."""
         try:
             return self.visible_to(actor).get(**lookup)
-        except (self.model.DoesNotExist, ValueError, OverflowError) as error:
+        except (ObjectDoesNotExist, ValueError, OverflowError) as error:
             raise Http404 from error
 
 

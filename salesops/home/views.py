@@ -9,16 +9,19 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from salesops.core.views import PortalView
+from salesops.home.cards import cards_for, tiles_for
 from salesops.home.navigation import ACTIONS, GROUPS, PERSONAL, Entry, Link, links_for
 from salesops.home.selectors import find_records
 
 
 class DayView(PortalView):
-    """The first page: the ways into the portal."""
+    """The first page: what to do next, one action a card, and the person's own figures."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """The page."""
-        return render(request, "home/day.html", {"title": _("Home")})
+        cards = cards_for(self.actor, at=self.now)
+        tiles = tiles_for(self.actor, at=self.now)
+        return render(request, "home/day.html", {"title": _("Home"), "cards": cards, "tiles": tiles})
 
 
 class SearchView(PortalView):
@@ -45,7 +48,5 @@ class SearchView(PortalView):
         """The pages whose names hold all words typed."""
         words = text.casefold().split()
         return [
-            link
-            for link in links_for(self.actor, entries)
-            if all(word in link.label.casefold() for word in words)
+            link for link in links_for(self.actor, entries) if all(word in link.label.casefold() for word in words)
         ][:12]

@@ -60,11 +60,12 @@ def standings(periods: list[Period]) -> list[PeriodStanding]:
     for row in rows.annotate(count=Count("pk"), earned=Sum("earned_minor"), credited=Sum("credited_minor")):
         standing = found[row["period_id"]]
         standing.counts[row["state"]] = standing.counts.get(row["state"], 0) + row["count"]
-        for kept, name in ((standing.earned, "earned"), (standing.credited, "credited")):
-            kept[row["currency"]] = kept.get(row["currency"], 0) + row[name]
+        currency = row["currency"]
+        standing.earned[currency] = standing.earned.get(currency, 0) + row["earned"]
+        standing.credited[currency] = standing.credited.get(currency, 0) + row["credited"]
     held = Statement.objects.filter(period__in=found).exclude(problems=[]).order_by().values("period_id")
-    for row in held.annotate(count=Count("pk")):
-        found[row["period_id"]].held = row["count"]
+    for of_period in held.annotate(count=Count("pk")):
+        found[of_period["period_id"]].held = of_period["count"]
     for calculation in Calculation.objects.filter(period__in=found).order_by("number").select_related("run_by"):
         found[calculation.period_id].calculation = calculation
     return [found[period.pk] for period in periods]

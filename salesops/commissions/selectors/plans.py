@@ -52,7 +52,7 @@ def quotas_for(actor: Actor) -> QuerySet[Quota]:
 
 def quota_for(actor: Actor, pk: int) -> Quota:
     """One quota; 404 when it is not theirs."""
-    return quotas_for(actor).get_for(actor, pk=pk)
+    return Quota.objects.select_related("person").get_for(actor, pk=pk)
 
 
 def current_version(versions: list[PlanVersion], day: date) -> PlanVersion | None:

@@ -24,7 +24,7 @@ def statements_for(actor: Actor) -> QuerySet[Statement]:
 
 def statement_for(actor: Actor, pk: int) -> Statement:
     """One statement; 404 when it is not theirs."""
-    return statements_for(actor).get_for(actor, pk=pk)
+    return Statement.objects.select_related("person", "period", "plan_version__plan").get_for(actor, pk=pk)
 
 
 def earnings_for(actor: Actor, statement: Statement) -> QuerySet[Earning]:

@@ -22,11 +22,14 @@ def disagreements(period: Period) -> list[str]:
 
     wrong = []
     statements = Statement.objects.filter(period=period).select_related("person")
-    for row in statements.annotate(lines=total(Earning), credits_total=total(Credit)).order_by("pk"):
-        if row.lines != row.earned_minor:
-            wrong.append(f"{row.person}: {row.earned_minor} ≠ {row.lines}")
-        if row.credits_total != row.credited_minor:
-            wrong.append(f"{row.person}: {row.credited_minor} ≠ {row.credits_total}")
+    summed = statements.annotate(lines=total(Earning), credits_total=total(Credit)).order_by("pk")
+    for name, earned, lines_total, credited, credits_total in summed.values_list(
+        "person__name", "earned_minor", "lines", "credited_minor", "credits_total"
+    ):
+        if lines_total != earned:
+            wrong.append(f"{name}: {earned} ≠ {lines_total}")
+        if credits_total != credited:
+            wrong.append(f"{name}: {credited} ≠ {credits_total}")
     previous: tuple[int, str] | None = None
     at = height = 0
     lines = Earning.objects.filter(statement__period=period).order_by("statement_id", "component", "position")

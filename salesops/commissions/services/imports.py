@@ -91,9 +91,10 @@ def upsert_plan_people(
     names = ("end_on", "rate", "target_pay_minor", "currency")
     with transaction.atomic():
         for batch in batches(records):
-            wanted = []
+            wanted, keys = [], []
             for position, record in batch:
                 key = (record.person_id, record.plan_id, record.start_on)
+                keys.append(key)
                 place = {"person_id": key[0], "plan_id": key[1], "start_on": key[2]}
                 wanted.append(Wanted(position, key, {**place, **values_given(record, names)}))
             people = {record.person_id for _position, record in batch}
@@ -103,7 +104,7 @@ def upsert_plan_people(
                 for row in (rows if preview else rows.select_for_update(of=("self",)))
             }
             if not preview:
-                _end_earlier([want.key for want in wanted if want.key not in existing], existing)
+                _end_earlier([key for key in keys if key not in existing], existing)
             merged = merge_rows(PlanAssignment, wanted, existing, result=result, preview=preview, check=_check_rate)
             if not preview:
                 changes = _changes("plan.person_assigned", "commissions.planassignment", merged, source)
@@ -111,9 +112,9 @@ def upsert_plan_people(
     return result.in_order()
 
 
-def _end_earlier(keys: Sequence[object], existing: dict[tuple[int, int, date], PlanAssignment]) -> None:
+def _end_earlier(keys: Sequence[tuple[int, int, date]], existing: dict[tuple[int, int, date], PlanAssignment]) -> None:
     """Open-ended rows of the same person and plan end where a new one begins."""
-    for person_id, plan_id, start_on in keys:  # type: ignore[misc]  # keys are (person, plan, day)
+    for person_id, plan_id, start_on in keys:
         for (other_person, other_plan, other_start), row in existing.items():
             if (other_person, other_plan) == (person_id, plan_id) and other_start < start_on and row.end_on is None:
                 row.end_on = start_on

@@ -117,6 +117,9 @@ def _release(
     at: datetime,
 ) -> PayrollFile:
     """One file of one currency, with its items, payments and audit entry."""
+    by_id = actor.user_id
+    if by_id is None:
+        raise NotAllowedError(_("Only finance releases payroll."))
     number = (PayrollFile.objects.aggregate(last=Max("number"))["last"] or 0) + 1
     anchor = head()
     file = PayrollFile.objects.create(
@@ -130,7 +133,7 @@ def _release(
         total_minor=made.total_minor,
         currency=currency,
         audit_anchor=anchor.entry_hash if anchor else "",
-        released_by_id=actor.user_id,
+        released_by_id=by_id,
         released_at=at,
     )
     PayrollItem.objects.bulk_create(
@@ -149,7 +152,7 @@ def _release(
             amount_minor=sign * row.earned_minor,
             currency=currency,
             posted_at=at,
-            posted_by_id=actor.user_id,
+            posted_by_id=by_id,
         )
         for row in statements
         for account, sign in ((LedgerAccount.OWED, -1), (LedgerAccount.PAID, 1))

@@ -105,13 +105,13 @@ def _write(batch: list[tuple[object, ...]], count: SyncCount, at: datetime) -> S
             new.append(
                 Transaction(
                     source_key=key,
-                    deal_id=deal_id,
+                    deal_id=int(str(deal_id)),
                     kind=TransactionKind.BOOKING,
                     recorded_at=at,
                     updated_at=at,
                     **values,
                 )
-            )  # type: ignore[misc]  # the values are of the columns above
+            )
         elif any(getattr(row, name) != value for name, value in values.items()):
             for name, value in values.items():
                 setattr(row, name, value)

@@ -26,13 +26,13 @@ from salesops.commissions.services.payroll import release_payroll
 from salesops.commissions.services.periods import open_period
 from salesops.commissions.tables import StatementTable
 from salesops.core.actor import Actor, Role
+from salesops.core.days import company_day
 from salesops.core.tables import Rows
 from salesops.core.views import ConfirmView, PortalView, ScopedEditView
 from salesops.jobs.choices import UNFINISHED
 from salesops.jobs.models import Job
 from salesops.jobs.services import enqueue
 from salesops.people.reauth import require_recent
-from salesops.pods.selectors import company_day
 from salesops.values.outcomes import Problem
 
 

@@ -32,6 +32,7 @@ from salesops.commissions.selectors.statements import conventions_of
 from salesops.commissions.services.plans import activate_version, assign_to_plan, create_plan, save_draft, set_quota
 from salesops.commissions.tables import PlanAssignmentTable, PlanTable, QuotaTable
 from salesops.core.actor import Actor, Noun, Role, Scope
+from salesops.core.days import company_day
 from salesops.core.tables import Rows
 from salesops.core.views import (
     ConfirmView,
@@ -42,7 +43,6 @@ from salesops.core.views import (
     ScopedEditView,
     ScopedListView,
 )
-from salesops.pods.selectors import company_day
 from salesops.values.periods import parse_label
 
 DESIGNERS = (Role.REVOPS, Role.ADMIN)

@@ -143,7 +143,7 @@ class EarningListView(ScopedListView):
         return statement_for(self.actor, self.kwargs["pk"])
 
     @property
-    def title(self) -> str:  # type: ignore[override]  # named after the statement
+    def title(self) -> str:
         """Whose and when."""
         return _("Lines of %(statement)s") % {"statement": self.statement}
 

@@ -1,0 +1,353 @@
+"""What a person should do next: one action a card, the most pressing first, each with the reason why it is here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from salesops.activities.models import Activity
+from salesops.commissions.choices import PeriodState, StatementState, VersionState
+from salesops.commissions.models import Period, PlanVersion, Statement
+from salesops.commissions.selectors.periods import periods_to_open, standings
+from salesops.connectors.models import RejectedRow
+from salesops.core import display
+from salesops.core.actor import Actor, Role
+from salesops.core.days import company_day
+from salesops.deals.choices import StageKind
+from salesops.deals.models import Deal
+from salesops.jobs.choices import JobState
+from salesops.jobs.models import Job
+from salesops.leads.choices import LeadStatus
+from salesops.leads.models import Lead
+
+#: Cards of one kind at the most; the last one says how many more there are.
+MOST: Final = 5
+#: An open deal nobody moved for so long is stale.
+STALE_DAYS: Final = 21
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One thing to do. `rank` orders the queue: smaller is more pressing; `why` says why it is here."""
+
+    rank: float
+    icon: str
+    tone: str
+    title: str
+    why: str
+    action: str
+    url: str
+    is_dialog: bool = False
+
+
+def cards_for(actor: Actor, *, at: datetime) -> list[Card]:
+    """The actor's queue, most pressing first. The number of queries depends on the roles, not on the rows."""
+    today = company_day(at)
+    sources: list[tuple[tuple[Role, ...], Callable[[Actor, datetime, date], Iterator[Card]]]] = [
+        ((), _tasks),
+        ((Role.REP, Role.MANAGER), _untouched_leads),
+        ((Role.MANAGER,), _unassigned_leads),
+        ((Role.REP, Role.MANAGER), _overdue_deals),
+        ((Role.REP, Role.MANAGER), _stale_deals),
+        ((Role.FINANCE, Role.REVOPS), _periods),
+        ((Role.FINANCE, Role.REVOPS), _drafts),
+        ((Role.REVOPS,), _shelf),
+        ((Role.REVOPS,), _deals_without),
+        ((Role.REVOPS, Role.ADMIN), _dead_jobs),
+    ]
+    found = [card for roles, source in sources if not roles or actor.has(*roles) for card in source(actor, at, today)]
+    return sorted(found, key=lambda card: card.rank)
+
+
+def _more(rows: list[Any], count: int) -> tuple[list[Any], int]:
+    """The rows to show as cards of their own, and how many more there are."""
+    return (rows[:MOST], count - MOST) if count > MOST else (rows, 0)
+
+
+def _tasks(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
+    """Tasks of the actor that are due by the end of today, the longest overdue first."""
+    due = Activity.objects.visible_to(actor).filter(
+        person_id=actor.user_id, done_at__isnull=True, due_at__isnull=False, due_at__lt=at + timedelta(hours=12)
+    )
+    rows = list(due.select_related("lead", "deal", "account").order_by("due_at", "pk")[: MOST + 1])
+    shown, more = _more(rows, due.count() if len(rows) > MOST else len(rows))
+    for task in shown:
+        about = task.lead or task.deal or task.account
+        late = task.due_at is not None and task.due_at < at
+        yield Card(
+            rank=10 if late else 40,
+            icon="checkbox",
+            tone="red" if late else "blue",
+            title=task.subject,
+            why=" · ".join(
+                filter(
+                    None,
+                    [
+                        _("Overdue since %(moment)s") % {"moment": display.moment(task.due_at)}
+                        if late
+                        else _("Due %(moment)s") % {"moment": display.moment(task.due_at)},
+                        str(about or ""),
+                    ],
+                )
+            ),
+            action=_("Open"),
+            url=reverse("activities:activity_edit", kwargs={"pk": task.pk}),
+        )
+    if more:
+        yield _rest(more, 11, reverse("activities:activity_list"), _("more tasks are due"))
+
+
+def _untouched_leads(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
+    """New leads of the actor that nobody has touched, the oldest first: speed decides whether they answer."""
+    waiting = Lead.objects.visible_to(actor).filter(
+        owner_id=actor.user_id, status=LeadStatus.NEW, first_touched_at__isnull=True
+    )
+    rows = list(waiting.order_by("assigned_at", "pk")[: MOST + 1])
+    shown, more = _more(rows, waiting.count() if len(rows) > MOST else len(rows))
+    for lead in shown:
+        since = lead.assigned_at or lead.created_at
+        yield Card(
+            rank=20,
+            icon="target-arrow",
+            tone="amber",
+            title=_("Contact %(lead)s") % {"lead": lead},
+            why=_("Yours since %(moment)s and not touched yet") % {"moment": display.ago(since, at)},
+            action=_("Open"),
+            url=reverse("leads:lead_detail", kwargs={"pk": lead.pk}),
+        )
+    if more:
+        yield _rest(more, 21, f"{reverse('leads:lead_list')}?owner={actor.user_id}", _("more new leads wait"))
+
+
+def _unassigned_leads(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
+    """Leads without owner and pod that a manager may give to somebody."""
+    count = Lead.objects.visible_to(actor).filter(owner__isnull=True, status=LeadStatus.NEW)[:1000].count()
+    if count:
+        yield Card(
+            rank=15,
+            icon="user-question",
+            tone="amber",
+            title=ngettext("%(count)s lead has no owner", "%(count)s leads have no owner", count)
+            % {"count": display.number(count)},
+            why=_("Nobody will call them until you assign them"),
+            action=_("Assign"),
+            url=f"{reverse('leads:lead_list')}?owner=none",
+        )
+
+
+def _overdue_deals(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
+    """Open deals of the actor whose expected close has passed; for managers how many their people have."""
+    late = Deal.objects.visible_to(actor).filter(kind=StageKind.OPEN, expected_close_on__lt=today)
+    own = late.filter(owner_id=actor.user_id)
+    rows = list(own.order_by("expected_close_on", "pk")[: MOST + 1])
+    shown, more = _more(rows, own.count() if len(rows) > MOST else len(rows))
+    for deal in shown:
+        yield Card(
+            rank=30,
+            icon="calendar-exclamation",
+            tone="amber",
+            title=str(deal),
+            why=_("%(amount)s was expected on %(day)s: move it, or say when")
+            % {"amount": display.money(deal.amount_minor, deal.currency), "day": display.day(deal.expected_close_on)},
+            action=_("Open"),
+            url=reverse("deals:deal_detail", kwargs={"pk": deal.pk}),
+        )
+    if more:
+        yield _rest(more, 31, reverse("deals:deal_list"), _("more deals are past their day"))
+    if actor.has(Role.MANAGER):
+        team = late.filter(owner_id__in=actor.tree_ids)[:1000].count()
+        if team:
+            yield Card(
+                rank=32,
+                icon="users",
+                tone="amber",
+                title=ngettext(
+                    "%(count)s deal of your people is past its day",
+                    "%(count)s deals of your people are past their day",
+                    team,
+                )
+                % {"count": display.number(team)},
+                why=_("The forecast is only as good as these days"),
+                action=_("Review"),
+                url=reverse("deals:forecast"),
+            )
+
+
+def _stale_deals(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
+    """Open deals of the actor that have stood in one stage for weeks."""
+    before = at - timedelta(days=STALE_DAYS)
+    still = (
+        Deal.objects.visible_to(actor)
+        .filter(owner_id=actor.user_id, kind=StageKind.OPEN, stage_entered_at__lt=before)
+        .exclude(expected_close_on__lt=today)
+    )
+    for deal in still.select_related("stage").order_by("-amount_minor", "pk")[:3]:
+        yield Card(
+            rank=50,
+            icon="hourglass",
+            tone="grey",
+            title=str(deal),
+            why=_("In %(stage)s since %(moment)s: what is the next step?")
+            % {"stage": deal.stage, "moment": display.ago(deal.stage_entered_at, at)},
+            action=_("Open"),
+            url=reverse("deals:deal_detail", kwargs={"pk": deal.pk}),
+        )
+
+
+def _periods(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
+    """The next step of each period that has one, as far as the actor may take it."""
+    is_finance = actor.has(Role.FINANCE)
+    waiting = Q(state=PeriodState.OPEN) | Q(statements__state=StatementState.LOCKED)
+    periods = list(Period.objects.filter(waiting, end_on__lte=today).distinct().order_by("start_on")[:12])
+    words = {
+        "calculate": (_("Calculate %(period)s"), _("The period is over and nothing was calculated yet")),
+        "approve": (_("Approve the statements of %(period)s"), _("They wait for finance")),
+        "lock": (_("Lock %(period)s"), _("All statements are approved")),
+        "release": (_("Release the payroll of %(period)s"), _("It is locked and not handed to payroll yet")),
+    }
+    for standing in standings(periods):
+        if standing.step == "done" or (standing.step != "calculate" and not is_finance):
+            continue
+        if standing.step == "release" and not any(standing.earned.values()):
+            continue
+        title, why = words[standing.step]
+        yield Card(
+            rank=25,
+            icon="calendar-dollar",
+            tone="violet",
+            title=title % {"period": standing.period.label},
+            why=why,
+            action=_("Open"),
+            url=reverse("commissions:period_detail", kwargs={"pk": standing.period.pk}),
+        )
+    ended = [label for _kind, _zone, label, start in periods_to_open(today) if start < today.replace(day=1)]
+    if ended:
+        yield Card(
+            rank=26,
+            icon="calculator",
+            tone="violet",
+            title=ngettext("%(count)s period is not calculated", "%(count)s periods are not calculated", len(ended))
+            % {"count": len(ended)},
+            why=", ".join(ended[:4]),
+            action=_("Open"),
+            url=reverse("commissions:period_list"),
+        )
+
+
+def _drafts(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
+    """Plan drafts that somebody else wrote and this person may put in force."""
+    rows = PlanVersion.objects.filter(state=VersionState.DRAFT).exclude(created_by_id=actor.user_id)
+    for version in rows.select_related("plan", "created_by").order_by("created_at")[:MOST]:
+        yield Card(
+            rank=35,
+            icon="file-percent",
+            tone="violet",
+            title=_("Check the plan “%(plan)s”") % {"plan": version.plan},
+            why=_("%(person)s wrote version %(number)s; somebody else must put it in force")
+            % {"person": version.created_by or "–", "number": version.number},
+            action=_("Open"),
+            url=reverse("commissions:plan_detail", kwargs={"pk": version.plan_id}),
+        )
+
+
+def _shelf(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
+    """Rows of files that could not be taken."""
+    count = RejectedRow.objects.visible_to(actor).filter(state="shelved")[:10_000].count()
+    if count:
+        yield Card(
+            rank=28,
+            icon="file-alert",
+            tone="amber",
+            title=ngettext("%(count)s row is on the shelf", "%(count)s rows are on the shelf", count)
+            % {"count": display.number(count)},
+            why=_("They came with a file and could not be read"),
+            action=_("Mend"),
+            url=reverse("connectors:import_list"),
+        )
+
+
+def _deals_without(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
+    """Won deals that nobody will be credited for."""
+    count = (
+        Deal.objects.visible_to(actor)
+        .filter(kind=StageKind.WON, owner__isnull=True, splits__isnull=True)[:1000]
+        .count()
+    )
+    if count:
+        yield Card(
+            rank=27,
+            icon="user-off",
+            tone="red",
+            title=ngettext("%(count)s won deal has no owner", "%(count)s won deals have no owner", count)
+            % {"count": display.number(count)},
+            why=_("Nobody is credited for them"),
+            action=_("Review"),
+            url=f"{reverse('deals:deal_list')}?kind=won&owner=none",
+        )
+
+
+def _dead_jobs(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
+    """Jobs that were given up."""
+    count = Job.objects.visible_to(actor).filter(state=JobState.DEAD)[:1000].count()
+    if count:
+        yield Card(
+            rank=12,
+            icon="alert-octagon",
+            tone="red",
+            title=ngettext("%(count)s job was given up", "%(count)s jobs were given up", count)
+            % {"count": display.number(count)},
+            why=_("It failed again and again; see why and try once more"),
+            action=_("Open"),
+            url=f"{reverse('jobs:job_list')}?state=dead",
+        )
+
+
+def _rest(count: int, rank: float, url: str, words: str) -> Card:
+    """What stands for the cards that are not shown."""
+    return Card(
+        rank=rank,
+        icon="dots",
+        tone="grey",
+        title=f"{display.number(count)} {words}",
+        why="",
+        action=_("Show all"),
+        url=url,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A figure at the top of the home page."""
+
+    label: str
+    value: str
+    note: str
+    url: str
+
+
+def tiles_for(actor: Actor, *, at: datetime) -> list[Tile]:
+    """The actor's own figures: what they earned, and how far they are in the period."""
+    if actor.user_id is None:
+        return []
+    rows = Statement.objects.visible_to(actor).filter(person_id=actor.user_id).select_related("period")
+    found = []
+    for statement in rows.order_by("-period__start_on", "pk")[:2]:
+        share = (
+            display.share(statement.credited_minor * 10_000 // statement.quota_minor) if statement.quota_minor else "–"
+        )
+        found.append(
+            Tile(
+                label=_("Earned in %(period)s") % {"period": statement.period.label},
+                value=display.money(statement.earned_minor, statement.currency),
+                note=_("Attainment %(share)s · %(state)s") % {"share": share, "state": statement.get_state_display()},
+                url=reverse("commissions:statement_detail", kwargs={"pk": statement.pk}),
+            )
+        )
+    return found
