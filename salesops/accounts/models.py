@@ -58,7 +58,10 @@ class Account(models.Model):
     class Meta:
         ordering = ["name", "id"]
         verbose_name, verbose_name_plural = _("account"), _("accounts")
-        indexes = [models.Index(fields=["name", "id"], name="accounts_account_name")]
+        indexes = [
+            models.Index(fields=["name", "id"], name="accounts_account_name"),
+            models.Index(fields=["employees", "id"], name="accounts_account_employees"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["source", "external_id"], condition=~Q(external_id=""), name="accounts_account_external"
@@ -111,6 +114,7 @@ class Contact(models.Model):
     class Meta:
         ordering = ["name", "id"]
         verbose_name, verbose_name_plural = _("contact"), _("contacts")
+        indexes = [models.Index(fields=["name", "id"], name="accounts_contact_name")]
         constraints = [
             models.UniqueConstraint(
                 fields=["source", "external_id"], condition=~Q(external_id=""), name="accounts_contact_external"

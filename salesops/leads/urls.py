@@ -1,6 +1,18 @@
 """Addresses of the leads room."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from salesops.leads import views
 
 app_name = "leads"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.LeadListView.as_view(), name="lead_list"),
+    path("new/", views.LeadCreateView.as_view(), name="lead_create"),
+    path("bulk/edit/", views.LeadBulkEditView.as_view(), name="lead_bulk_edit"),
+    path("bulk/assign/", views.LeadBulkAssignView.as_view(), name="lead_bulk_assign"),
+    path("<int:pk>/", views.LeadDetailView.as_view(), name="lead_detail"),
+    path("<int:pk>/edit/", views.LeadEditView.as_view(), name="lead_edit"),
+    path("<int:pk>/status/", views.LeadStatusView.as_view(), name="lead_status"),
+    path("<int:pk>/assign/", views.LeadAssignView.as_view(), name="lead_assign"),
+    path("<int:pk>/convert/", views.LeadConvertView.as_view(), name="lead_convert"),
+]

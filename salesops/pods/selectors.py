@@ -123,6 +123,11 @@ def memberships_for(actor: Actor) -> MembershipQuerySet:
     return PodMembership.objects.visible_to(actor).select_related("person", "pod")
 
 
+def membership_for(actor: Actor, pk: int) -> PodMembership:
+    """One membership with person and pod; raises Http404 when the pod is not theirs."""
+    return PodMembership.objects.select_related("person", "pod").get_for(actor, pk=pk)
+
+
 def members_on(actor: Actor, day: date) -> MembershipQuerySet:
     """The memberships held on a day in the pods the actor may see."""
     return memberships_for(actor).on(day)
@@ -196,6 +201,16 @@ def assignees_for(actor: Actor, day: date) -> UserQuerySet:
 def territories_for(actor: Actor) -> TerritoryQuerySet:
     """The territories, by name."""
     return Territory.objects.visible_to(actor)
+
+
+def territory_for(actor: Actor, pk: int) -> Territory:
+    """One territory; raises Http404 for who sees none."""
+    return Territory.objects.get_for(actor, pk=pk)
+
+
+def territory_assignment_for(actor: Actor, pk: int) -> TerritoryAssignment:
+    """One assignment with person and territory; raises Http404 when it is not theirs."""
+    return TerritoryAssignment.objects.select_related("person", "territory").get_for(actor, pk=pk)
 
 
 def territory_assignments_for(actor: Actor) -> TerritoryAssignmentQuerySet:

@@ -1,0 +1,89 @@
+"""The tables of the accounts room."""
+
+from __future__ import annotations
+
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from salesops.accounts.choices import AccountStatus
+from salesops.accounts.models import Account, Contact
+from salesops.core.tables import (
+    BadgeColumn,
+    FlagColumn,
+    LinkColumn,
+    MomentColumn,
+    MoneyColumn,
+    NumberColumn,
+    PersonColumn,
+    PortalColumn,
+    PortalTable,
+)
+
+#: The colour of an account's status, wherever it is shown.
+TONES = {AccountStatus.PROSPECT: "blue", AccountStatus.CUSTOMER: "green", AccountStatus.FORMER: "grey"}
+
+
+class AccountTable(PortalTable):
+    """The account list. Columns without an index of their own are filtered by, not sorted by."""
+
+    name = LinkColumn("accounts:account_detail", verbose_name=_("Account"))
+    status = BadgeColumn(tones=TONES, verbose_name=_("Status"), orderable=False)
+    segment = PortalColumn(accessor="segment__name", verbose_name=_("Segment"), orderable=False)
+    owner = PersonColumn(accessor="owner", verbose_name=_("Owner"), orderable=False)
+    pod = PortalColumn(accessor="pod__name", verbose_name=_("Pod"), orderable=False)
+    territory = PortalColumn(accessor="territory__name", verbose_name=_("Territory"), orderable=False)
+    parent = LinkColumn(
+        "accounts:account_detail",
+        accessor="parent__name",
+        pk_field="parent_id",
+        verbose_name=_("Parent"),
+        orderable=False,
+    )
+    industry = PortalColumn(verbose_name=_("Industry"), orderable=False)
+    country = PortalColumn(verbose_name=_("Country"), orderable=False)
+    city = PortalColumn(verbose_name=_("City"), orderable=False)
+    employees = NumberColumn(verbose_name=_("Employees"), initial_sort_descending=True)
+    revenue = MoneyColumn(
+        accessor="revenue_minor", verbose_name=_("Annual revenue"), initial_sort_descending=True, orderable=False
+    )
+    founded_year = PortalColumn(verbose_name=_("Founded"), orderable=False)
+    external_id = PortalColumn(verbose_name=_("External id"), orderable=False)
+    created_at = MomentColumn(ago=True, verbose_name=_("Created"), initial_sort_descending=True)
+
+    default_columns = ("name", "status", "segment", "owner", "pod", "industry", "country", "employees", "created_at")
+
+    class Meta:
+        model = Account
+        fields = ()
+
+
+class ContactTable(PortalTable):
+    """The contact list."""
+
+    name = LinkColumn("accounts:contact_detail", verbose_name=_("Contact"))
+    title = PortalColumn(verbose_name=_("Title"), orderable=False)
+    account = LinkColumn(
+        "accounts:account_detail",
+        accessor="account__name",
+        pk_field="account_id",
+        verbose_name=_("Account"),
+        orderable=False,
+    )
+    email = PortalColumn(verbose_name=_("E-mail"))
+    phone = PortalColumn(verbose_name=_("Phone"), orderable=False)
+    is_primary = FlagColumn(verbose_name=_("Main contact"), orderable=False)
+    created_at = MomentColumn(ago=True, verbose_name=_("Created"), orderable=False)
+
+    default_columns = ("name", "title", "account", "email", "phone", "is_primary")
+
+    class Meta:
+        model = Contact
+        fields = ()
+
+    def show_email(self, value: str, record: Contact) -> str:
+        """An address to write to."""
+        return format_html('<a href="mailto:{}">{}</a>', value, value) if value else ""
+
+    def show_phone(self, value: str, record: Contact) -> str:
+        """A number to call."""
+        return format_html('<a href="tel:{}">{}</a>', value, value) if value else ""

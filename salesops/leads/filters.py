@@ -1,0 +1,44 @@
+"""The filters of the leads room."""
+
+from __future__ import annotations
+
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from salesops.core.filters import (
+    MoneyRangeFilter,
+    NumberRangeFilter,
+    OneOfFilter,
+    PeriodFilter,
+    PortalFilterSet,
+    RowsFilter,
+    YesNoFilter,
+)
+from salesops.leads.choices import LeadOrigin, LeadStatus
+from salesops.leads.models import Lead
+from salesops.people.selectors import people_for
+from salesops.pods.models import Segment
+from salesops.pods.selectors import pods_for
+
+
+class LeadFilter(PortalFilterSet):
+    """Which leads."""
+
+    search_fields = ("name", "company", "email")
+
+    status = OneOfFilter(choices=LeadStatus.choices, label=_("Status"))
+    origin = OneOfFilter(choices=LeadOrigin.choices, label=_("Origin"))
+    owner = RowsFilter(queryset=lambda request: people_for(request.actor), label=_("Owner"), none_label=_("Nobody"))
+    pod = RowsFilter(queryset=lambda request: pods_for(request.actor), label=_("Pod"), none_label=_("No pod"))
+    segment = RowsFilter(queryset=lambda request: Segment.objects.all(), label=_("Segment"), none_label=_("None"))
+    unassigned = YesNoFilter(condition=Q(owner__isnull=True, pod__isnull=True), label=_("Given to nobody"))
+    untouched = YesNoFilter(condition=Q(first_touched_at__isnull=True), label=_("Never touched"))
+    value = MoneyRangeFilter(field_name="estimated_minor", label=_("Estimated value"))
+    employees = NumberRangeFilter(field_name="employees", label=_("Employees"))
+    created = PeriodFilter(field_name="created_at", is_moment=True, label=_("Created"))
+    touched = PeriodFilter(field_name="last_touched_at", is_moment=True, label=_("Last touch"))
+    converted = PeriodFilter(field_name="converted_at", is_moment=True, label=_("Converted"))
+
+    class Meta:
+        model = Lead
+        fields: list[str] = []

@@ -1,0 +1,88 @@
+"""The table of the leads room."""
+
+from __future__ import annotations
+
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from salesops.core.tables import (
+    BadgeColumn,
+    LinkColumn,
+    MomentColumn,
+    MoneyColumn,
+    NumberColumn,
+    PersonColumn,
+    PortalColumn,
+    PortalTable,
+)
+from salesops.leads.choices import LeadStatus
+from salesops.leads.models import Lead
+
+#: The colour of a lead's status, wherever it is shown.
+TONES = {
+    LeadStatus.NEW: "blue",
+    LeadStatus.WORKING: "amber",
+    LeadStatus.QUALIFIED: "teal",
+    LeadStatus.NURTURING: "violet",
+    LeadStatus.CONVERTED: "green",
+    LeadStatus.DISQUALIFIED: "grey",
+}
+
+
+class LeadTable(PortalTable):
+    """The lead list. Columns without an index of their own are filtered by, not sorted by."""
+
+    name = LinkColumn("leads:lead_detail", verbose_name=_("Lead"))
+    company = PortalColumn(verbose_name=_("Company"))
+    title = PortalColumn(verbose_name=_("Title"), orderable=False)
+    status = BadgeColumn(tones=TONES, verbose_name=_("Status"), orderable=False)
+    origin = PortalColumn(verbose_name=_("Origin"), orderable=False)
+    owner = PersonColumn(accessor="owner", verbose_name=_("Owner"), orderable=False)
+    pod = PortalColumn(accessor="pod__name", verbose_name=_("Pod"), orderable=False)
+    segment = PortalColumn(accessor="segment__name", verbose_name=_("Segment"), orderable=False)
+    value = MoneyColumn(accessor="estimated_minor", verbose_name=_("Estimated value"), initial_sort_descending=True)
+    email = PortalColumn(verbose_name=_("E-mail"), orderable=False)
+    phone = PortalColumn(verbose_name=_("Phone"), orderable=False)
+    country = PortalColumn(verbose_name=_("Country"), orderable=False)
+    employees = NumberColumn(verbose_name=_("Employees"), orderable=False)
+    campaign = PortalColumn(verbose_name=_("Campaign"), orderable=False)
+    created_at = MomentColumn(ago=True, verbose_name=_("Created"), initial_sort_descending=True)
+    assigned_at = MomentColumn(ago=True, verbose_name=_("Given"), orderable=False)
+    first_touched_at = MomentColumn(ago=True, verbose_name=_("First touch"), orderable=False)
+    last_touched_at = MomentColumn(ago=True, verbose_name=_("Last touch"))
+    converted_at = MomentColumn(ago=True, verbose_name=_("Converted"), orderable=False)
+    credited_to = PersonColumn(accessor="credited_to", verbose_name=_("Credit"), orderable=False)
+    disqualified_because = PortalColumn(verbose_name=_("Disqualified because"), orderable=False)
+    external_id = PortalColumn(verbose_name=_("External id"), orderable=False)
+
+    default_columns = (
+        "name",
+        "company",
+        "status",
+        "origin",
+        "owner",
+        "pod",
+        "value",
+        "created_at",
+        "last_touched_at",
+    )
+
+    class Meta:
+        model = Lead
+        fields = ()
+
+    def show_origin(self, value: str, record: Lead) -> str:
+        """The origin's label."""
+        return record.get_origin_display()
+
+    def export_origin(self, value: str, record: Lead) -> str:
+        """The origin's label."""
+        return str(record.get_origin_display())
+
+    def show_email(self, value: str, record: Lead) -> str:
+        """An address to write to."""
+        return format_html('<a href="mailto:{}">{}</a>', value, value) if value else ""
+
+    def show_phone(self, value: str, record: Lead) -> str:
+        """A number to call."""
+        return format_html('<a href="tel:{}">{}</a>', value, value) if value else ""

@@ -1,0 +1,243 @@
+"""The list of leads, one lead, and the forms that change one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from django.http import QueryDict
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as translate
+from django.utils.translation import gettext_lazy as _
+
+from salesops.accounts.selectors import accounts_for
+from salesops.accounts.views.accounts import EDITORS, READERS
+from salesops.accounts.views.newer import MindsNewerMixin
+from salesops.core.actor import Role
+from salesops.core.views import (
+    BulkAction,
+    Empty,
+    MoneyTotal,
+    PortalView,
+    ScopedCreateView,
+    ScopedDetailView,
+    ScopedEditView,
+    ScopedListView,
+)
+from salesops.leads.choices import OPEN_STATUSES, LeadStatus
+from salesops.leads.filters import LeadFilter
+from salesops.leads.forms import AssignForm, ConvertForm, LeadCreateForm, LeadForm, StatusForm, lead_initial
+from salesops.leads.models import Lead
+from salesops.leads.selectors import accounts_like, assignments_of, lead_for, leads_for, same_person
+from salesops.leads.services import assign_lead, convert_lead, create_lead, edit_lead, set_status
+from salesops.leads.tables import TONES, LeadTable
+
+
+@dataclass(frozen=True, slots=True)
+class Shortcut:
+    """A way to see the leads, one click away."""
+
+    label: str
+    query: str
+    is_active: bool
+
+
+class LeadListView(ScopedListView):
+    """The leads that the actor sees."""
+
+    roles: ClassVar[tuple[Role, ...]] = READERS
+    selector = leads_for
+    table_class, filterset_class = LeadTable, LeadFilter
+    totals = (MoneyTotal(_("Estimated value"), "estimated_minor"),)
+    bulk_actions = (
+        BulkAction(_("Edit"), "leads:lead_bulk_edit", icon="edit", roles=EDITORS),
+        BulkAction(_("Reassign"), "leads:lead_bulk_assign", icon="users", roles=EDITORS),
+    )
+    create_url, create_label = "leads:lead_create", _("New lead")
+    empty = Empty(
+        _("No leads yet"), _("Add the first one, or import a list: from then on nobody slips through."), "target-arrow"
+    )
+
+    def get_context(self) -> dict[str, Any]:
+        """The usual ways to look at leads."""
+        is_open = [("status", status.value) for status in OPEN_STATUSES]
+        ways: list[tuple[str, list[tuple[str, str]]]] = [(translate("All"), []), (translate("Open"), is_open)]
+        if self.actor.has(Role.REP):
+            ways.append((translate("Mine"), [("owner", str(self.actor.user_id)), *is_open]))
+        ways.append((translate("Never touched"), [*is_open, ("untouched", "yes")]))
+        if self.actor.has(Role.MANAGER, Role.REVOPS, Role.ADMIN):
+            ways.append((translate("Given to nobody"), [*is_open, ("unassigned", "yes")]))
+        now = sorted(self._pairs(self.clean_query(keep=frozenset())))
+        shortcuts = []
+        for label, pairs in ways:
+            query = QueryDict(mutable=True)
+            for name, value in pairs:
+                query.appendlist(name, value)
+            shortcuts.append(Shortcut(label, query.urlencode() or "view=", sorted(pairs) == now))
+        return {"shortcuts": shortcuts}
+
+    @staticmethod
+    def _pairs(query: QueryDict) -> list[tuple[str, str]]:
+        return [(name, str(value)) for name, values in query.lists() for value in values]
+
+
+class LeadDetailView(ScopedDetailView):
+    """One lead: who it is, whose it is and why, what came of it."""
+
+    roles = READERS
+    selector = lead_for
+
+    def get_context(self) -> dict[str, Any]:
+        """What hangs on the lead. The timeline is fetched by the page from the activities room."""
+        lead: Lead = self.object
+        is_open = lead.status in OPEN_STATUSES
+        account_seen = lead.account_id and accounts_for(self.actor).filter(pk=lead.account_id).exists()
+        return {
+            "may_edit": self.actor.may_edit_work,
+            "tone": TONES[LeadStatus(lead.status)],
+            "is_open": is_open,
+            "about": f"lead-{lead.pk}",
+            "assignments": list(assignments_of(self.actor, lead)[:30]),
+            "twins": list(same_person(self.actor, lead).select_related("owner")[:5]),
+            "known_accounts": accounts_like(self.actor, lead) if is_open else [],
+            "is_account_seen": bool(account_seen),
+        }
+
+
+class LeadCreateView(ScopedCreateView):
+    """A new lead."""
+
+    roles = EDITORS
+    form_class, title, back_url = LeadCreateForm, _("New lead"), "leads:lead_list"
+    submit_label = _("Add lead")
+    success_message = _("Added the lead “%(object)s”.")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """The form asks who may own leads now."""
+        return super().get_form_kwargs() | {"at": self.now}
+
+    def save(self, form: LeadCreateForm) -> Lead | str:
+        """Make it."""
+        return page_of(self, create_lead(actor=self.actor, at=self.now, **form.given))
+
+
+class LeadEditView(MindsNewerMixin, ScopedEditView):
+    """The facts of a lead."""
+
+    roles = EDITORS
+    selector = lead_for
+    form_class, title = LeadForm, _("Edit lead")
+    success_message = _("Saved the lead.")
+    template_name = "accounts/account_form.html"
+
+    def get_initial(self) -> dict[str, Any]:
+        """The lead's own values."""
+        return lead_initial(self.object)
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """The form knows the moment."""
+        return super().get_form_kwargs() | {"at": self.now}
+
+    def write(self, form: LeadForm) -> Lead:
+        """Write what differs."""
+        return edit_lead(
+            actor=self.actor,
+            lead_id=self.object.pk,
+            at=self.now,
+            seen_at=form.cleaned_data["seen_at"],
+            **form.facts,
+        )
+
+
+class LeadStatusView(ScopedEditView):
+    """Where the lead stands."""
+
+    roles = EDITORS
+    selector = lead_for
+    form_class, title = StatusForm, _("Change the status")
+    success_message = _("Saved the status.")
+
+    def get_initial(self) -> dict[str, Any]:
+        """The status now, or the one that was clicked (`?status=working`)."""
+        lead: Lead = self.object
+        asked = self.request.GET.get("status", "")
+        return {"status": asked if asked in LeadStatus.values else lead.status, "because": lead.disqualified_because}
+
+    def save(self, form: StatusForm) -> Lead:
+        """Move it."""
+        return set_status(actor=self.actor, lead_id=self.object.pk, at=self.now, **form.values)
+
+
+class LeadAssignView(ScopedEditView):
+    """To whom the lead goes."""
+
+    roles = EDITORS
+    selector = lead_for
+    form_class, title, submit_label = AssignForm, _("Reassign lead"), _("Reassign")
+    success_message = _("Saved whose lead it is.")
+
+    def get_initial(self) -> dict[str, Any]:
+        """Who has it now."""
+        lead: Lead = self.object
+        return {"owner": lead.owner_id, "pod": lead.pod_id if lead.owner_id is None else None}
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """The form asks who may own leads now."""
+        return super().get_form_kwargs() | {"at": self.now}
+
+    def save(self, form: AssignForm) -> Lead | str:
+        """Give it."""
+        values = form.values
+        pod = {"pod": values["pod"]} if values["pod"] or values["owner"] is None else {}
+        assign_lead(
+            actor=self.actor,
+            lead_id=self.object.pk,
+            at=self.now,
+            owner=values["owner"],
+            reason=values["reason"],
+            **pod,
+        )
+        return page_of(self, self.object)
+
+
+class LeadConvertView(ScopedEditView):
+    """The lead becomes an account and a contact, and from there a deal."""
+
+    roles = EDITORS
+    selector = lead_for
+    form_class, title, submit_label = ConvertForm, _("Convert lead"), _("Convert")
+    template_name = "leads/lead_convert.html"
+    dialog_template_name = "accounts/contact_dialog.html"
+    success_message = _("Converted the lead. Now make the deal.")
+
+    def get_initial(self) -> dict[str, Any]:
+        """The account that is known for the lead's company, else a new one of that name."""
+        lead: Lead = self.object
+        known = [lead.account] if lead.account_id else accounts_like(self.actor, lead)
+        if len(known) == 1:
+            return {"account": known[0]}
+        return {"account_name": lead.company or lead.name}
+
+    def get_context(self) -> dict[str, Any]:
+        """The accounts that may be meant."""
+        return {"lead_row": self.object, "known_accounts": accounts_like(self.actor, self.object)}
+
+    def save(self, form: ConvertForm) -> Lead | str:
+        """Convert it; the form of a deal from it is next, where there is one."""
+        values = form.values
+        done = convert_lead(
+            actor=self.actor,
+            lead_id=self.object.pk,
+            at=self.now,
+            account_id=values["account"].pk if values["account"] else None,
+            account_name=values["account_name"],
+        )
+        try:
+            return f"{reverse('deals:deal_create')}?lead={done.lead.pk}"
+        except NoReverseMatch:
+            return done.lead
+
+
+def page_of(view: PortalView, lead: Lead) -> Lead | str:
+    """The lead's page, or the list for whoever has just given it out of their own sight."""
+    return lead if leads_for(view.actor).filter(pk=lead.pk).exists() else reverse("leads:lead_list")

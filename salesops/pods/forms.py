@@ -1,0 +1,135 @@
+"""The forms of the pods room. Choices come from what the actor may choose; the services check again."""
+
+from __future__ import annotations
+
+import zoneinfo
+from datetime import datetime
+from typing import Any, cast
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from salesops.core.actor import Actor
+from salesops.core.days import company_day
+from salesops.core.forms import DateField, PortalForm
+from salesops.people.choices import JobFunction
+from salesops.people.models import User
+from salesops.people.selectors import active_on, people_for
+from salesops.pods.choices import PodTemplate
+from salesops.pods.models import Pod, Segment
+from salesops.pods.selectors import open_pods_for
+
+
+def _time_zones() -> list[tuple[str, str]]:
+    return [(name, name) for name in sorted(zoneinfo.available_timezones()) if "/" in name or name == "UTC"]
+
+
+class PodForm(PortalForm):
+    """What a pod is."""
+
+    name = forms.CharField(label=_("Name"), max_length=80)
+    segment = forms.ModelChoiceField(Segment.objects.none(), label=_("Segment"), required=False, empty_label=_("None"))
+    template = forms.ChoiceField(
+        label=_("Template"),
+        choices=PodTemplate.choices,
+        help_text=_("Acquisition : closing : success. What the pod is staffed to."),
+    )
+    lead_capacity = forms.IntegerField(
+        label=_("Open leads it can carry"), min_value=0, max_value=1_000_000, initial=200
+    )
+    time_zone = forms.ChoiceField(label=_("Time zone"), choices=_time_zones)
+
+    def __init__(self, *args: Any, actor: Actor, at: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, actor=actor, **kwargs)
+        cast(forms.ModelChoiceField, self.fields["segment"]).queryset = Segment.objects.all()
+        self.initial.setdefault("template", PodTemplate.MODERATE)
+        self.initial.setdefault("time_zone", settings.COMPANY_TIME_ZONE)
+
+
+class PodCreateForm(PodForm):
+    """A new pod."""
+
+    opened_on = DateField(label=_("Opens on"))
+    field_order = ("name", "segment", "template", "opened_on")
+
+    def __init__(self, *args: Any, actor: Actor, at: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, actor=actor, at=at, **kwargs)
+        self.initial.setdefault("opened_on", company_day(at))
+
+
+class PodCloseForm(PortalForm):
+    """From which day on a pod is closed, and what becomes of those in it."""
+
+    closed_on = DateField(label=_("Closed from"))
+    end_memberships = forms.BooleanField(label=_("End the memberships of everybody who is in it"), required=False)
+
+    def __init__(self, *args: Any, actor: Actor, at: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, actor=actor, **kwargs)
+        self.initial.setdefault("closed_on", company_day(at))
+
+
+class MemberForm(PortalForm):
+    """Somebody who joins a pod."""
+
+    person = forms.ModelChoiceField(User.objects.none(), label=_("Person"))
+    function = forms.ChoiceField(label=_("Function"), choices=JobFunction.choices)
+    start_on = DateField(label=_("From"))
+    end_on = DateField(label=_("Until"), required=False, help_text=_("The first day on which it no longer holds."))
+
+    def __init__(self, *args: Any, actor: Actor, at: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, actor=actor, **kwargs)
+        day = company_day(at)
+        people = people_for(actor).filter(active_on(day)).order_by("name", "pk")
+        cast(forms.ModelChoiceField, self.fields["person"]).queryset = people
+        self.initial.setdefault("start_on", day)
+
+
+class MoveForm(PortalForm):
+    """To which pod somebody moves."""
+
+    pod = forms.ModelChoiceField(Pod.objects.none(), label=_("Pod"))
+    function = forms.ChoiceField(label=_("Function"), choices=JobFunction.choices)
+    day = DateField(label=_("From"))
+    reason = forms.CharField(label=_("Reason"), max_length=200, required=False)
+
+    def __init__(self, *args: Any, actor: Actor, at: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, actor=actor, **kwargs)
+        day = company_day(at)
+        cast(forms.ModelChoiceField, self.fields["pod"]).queryset = open_pods_for(actor, day)
+        self.initial.setdefault("day", day)
+
+
+class EndForm(PortalForm):
+    """The day on which something ends."""
+
+    end_on = DateField(label=_("Ends on"), help_text=_("The first day on which it no longer holds."))
+    reason = forms.CharField(label=_("Reason"), max_length=200, required=False)
+
+    def __init__(self, *args: Any, actor: Actor, at: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, actor=actor, **kwargs)
+        self.initial.setdefault("end_on", company_day(at))
+
+
+class TerritoryForm(PortalForm):
+    """A new territory."""
+
+    code = forms.CharField(label=_("Code"), max_length=40)
+    name = forms.CharField(label=_("Name"), max_length=80)
+    country = forms.CharField(label=_("Country"), max_length=80, required=False)
+    region = forms.CharField(label=_("Region"), max_length=80, required=False)
+
+
+class TerritoryAssignForm(PortalForm):
+    """Somebody who works in a territory."""
+
+    person = forms.ModelChoiceField(User.objects.none(), label=_("Person"))
+    start_on = DateField(label=_("From"))
+    end_on = DateField(label=_("Until"), required=False, help_text=_("The first day on which it no longer holds."))
+
+    def __init__(self, *args: Any, actor: Actor, at: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, actor=actor, **kwargs)
+        day = company_day(at)
+        people = people_for(actor).filter(active_on(day)).order_by("name", "pk")
+        cast(forms.ModelChoiceField, self.fields["person"]).queryset = people
+        self.initial.setdefault("start_on", day)
