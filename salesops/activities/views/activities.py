@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import Resolver404, resolve, reverse
+from django.utils.functional import cached_property
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
@@ -112,6 +113,14 @@ class ActivityEditView(ScopedEditView):
     selector = activity_for
     form_class, title = ActivityForm, _("Correct an activity")
 
+    @cached_property
+    def object(self) -> Activity:
+        """The activity, for who may correct it."""
+        activity = activity_for(self.actor, self.kwargs["pk"])
+        if not may_edit(self.actor, activity):
+            raise PermissionDenied(translate("This was logged by somebody else."))
+        return activity
+
     def get_initial(self) -> dict[str, Any]:
         """As it stands."""
         activity: Activity = self.object
@@ -121,12 +130,6 @@ class ActivityEditView(ScopedEditView):
     def get_form_kwargs(self) -> dict[str, Any]:
         """The form knows the kind."""
         return super().get_form_kwargs() | {"activity": self.object}
-
-    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        """The form, for who may correct it."""
-        if not may_edit(self.actor, self.object):
-            raise PermissionDenied(translate("This was logged by somebody else."))
-        return super().get(request, **kwargs)
 
     def save(self, form: ActivityForm) -> str:
         """Write what differs."""
