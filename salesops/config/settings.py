@@ -176,6 +176,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
 CELERY_TASK_DEFAULT_QUEUE = "salesops"
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+METRICS_TOKEN = env("METRICS_TOKEN", default="")  # without it only this machine itself may read /metrics
 # How long a worker that shows no sign of life keeps its job.
 JOB_LEASE_SECONDS = env.float("JOB_LEASE_SECONDS", default=60.0)
 
@@ -258,6 +259,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_SECURE
 CSRF_COOKIE_HTTPONLY = False  # htmx reads it
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=IS_SECURE)
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
 SECURE_HSTS_SECONDS = 31_536_000 if IS_SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_SECURE
 SECURE_REFERRER_POLICY = "same-origin"
@@ -339,6 +341,22 @@ UNFOLD = {
     "SITE_HEADER": _("Salesops administration"),
     "SITE_URL": "/",
     "SHOW_HISTORY": True,
+    "SITE_SYMBOL": "tune",
+    "COLORS": {
+        "primary": {
+            "50": "239 245 254",
+            "100": "220 232 252",
+            "200": "189 211 248",
+            "300": "145 182 242",
+            "400": "94 146 233",
+            "500": "52 112 214",
+            "600": "28 89 184",
+            "700": "23 71 149",
+            "800": "21 59 121",
+            "900": "19 50 100",
+            "950": "12 32 66",
+        }
+    },
 }
 
 LOGGING = {

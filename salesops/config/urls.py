@@ -13,6 +13,7 @@ urlpatterns = [
     path("activities/", include("salesops.activities.urls")),
     path("commissions/", include("salesops.commissions.urls")),
     path("imports/", include("salesops.connectors.urls")),
+    path("", include("salesops.jobs.health_urls")),
     path("jobs/", include("salesops.jobs.urls")),
     path("notices/", include("salesops.notices.urls")),
     path("audit/", include("salesops.audit.urls")),
