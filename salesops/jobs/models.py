@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from salesops.jobs.choices import UNFINISHED, CatchUp, JobEventKind, JobState
+from salesops.jobs.choices import RETRYABLE, UNFINISHED, CatchUp, JobEventKind, JobState
 from salesops.jobs.querysets import JobQuerySet
 
 
@@ -92,6 +92,11 @@ class Job(models.Model):
     def is_unfinished(self) -> bool:
         """Whether the job will still do something by itself."""
         return self.state in UNFINISHED
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether a person may let the job run again."""
+        return self.state in RETRYABLE
 
     @property
     def percent(self) -> int | None:

@@ -333,7 +333,7 @@ def run(
 ) -> bool:
     """Claim a job and run it to where it gets. False when it was not to be had.
 
-    `raise_errors` lets what a handler raises through after it was noted, for tests.
+    `raise_errors` is for tests: what a handler raises comes through instead of being noted.
     """
     job = claim(job_id, at=clock(), worker=worker, lease=lease)
     if job is None:
@@ -353,10 +353,10 @@ def run(
     except JobFailedError as error:
         _fail(attempt, str(error))
     except Exception as error:  # any fault of a handler is the job's, never the worker's
-        log.exception("Job %s (%s) raised.", job.pk, job.kind)
-        _try_again(attempt, error)
         if raise_errors:
             raise
+        log.exception("Job %s (%s) raised.", job.pk, job.kind)
+        _try_again(attempt, error)
     finally:
         if heart:
             heart.stop()

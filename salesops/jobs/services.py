@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied
@@ -80,8 +79,22 @@ def enqueue(
                 if not Job.objects.filter(key=key).exists():
                     raise
         if due_at <= at:
-            transaction.on_commit(partial(bell.ring, job.pk), robust=True)
+            _ring_after_commit(job)
     return job
+
+
+def _ring_after_commit(job: Job) -> None:
+    """Ring once the job is committed; whatever goes wrong with the ring is logged and reaches nobody."""
+
+    def ring() -> None:
+        bell.ring(job.pk)
+
+    transaction.on_commit(ring, robust=True)
+
+
+def _state_of(job: Job) -> str:
+    """The state as it is in the database now; the row at hand may be old."""
+    return str(Job.objects.values_list("state", flat=True).get(pk=job.pk))
 
 
 def cancel(*, job: Job, actor: Actor, at: datetime) -> Job:
@@ -90,7 +103,7 @@ def cancel(*, job: Job, actor: Actor, at: datetime) -> Job:
     Raises JobConflictError when it has ended. Asking twice is the same as asking once.
     """
     with transaction.atomic():
-        before = job.state
+        before = _state_of(job)
         stopped = Job.objects.filter(pk=job.pk, state=JobState.NEW).update(
             state=JobState.CANCELLED, finished_at=at, cancel_requested_at=at
         )
@@ -118,7 +131,7 @@ def retry(*, job: Job, actor: Actor, at: datetime) -> Job:
     JobConflictError when the job is not one of those, or another job with its key is waiting or running.
     """
     with transaction.atomic():
-        before = job.state
+        before = _state_of(job)
         try:
             with transaction.atomic():
                 changed = Job.objects.filter(pk=job.pk, state__in=RETRYABLE).update(
@@ -141,7 +154,7 @@ def retry(*, job: Job, actor: Actor, at: datetime) -> Job:
         registry.record(
             actor=actor, action="job.retried", job=job, before={"state": before}, after={"state": job.state}, at=at
         )
-        transaction.on_commit(partial(bell.ring, job.pk), robust=True)
+        _ring_after_commit(job)
     return job
 
 
