@@ -13,9 +13,11 @@ from salesops.deals.views.deals import (
     ProductListView,
 )
 from salesops.deals.views.forecast import ForecastView
+from salesops.deals.views.of_account import AccountDealsView
 from salesops.deals.views.parts import DealLinesView, DealSplitsView
 
 __all__ = [
+    "AccountDealsView",
     "AccountOptionsView",
     "DealBoardView",
     "DealBulkEditView",
