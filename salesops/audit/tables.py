@@ -51,7 +51,10 @@ class AuditEntryTable(PortalTable):
 
 def _summary(lines: list[Any]) -> str:
     """The first few changes in one line."""
-    texts = [f"{line.label}: {line.before or '—'} → {line.after or '—'}" for line in lines[:3]]
+    texts = [
+        f"{line.label}: {line.before} → {line.after or '—'}" if line.before else f"{line.label}: {line.after}"
+        for line in lines[:3]
+    ]
     if len(lines) > 3:
         texts.append("…")
     return " · ".join(texts)[:300]

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
@@ -18,6 +18,9 @@ from django.utils.translation import gettext_lazy
 from salesops.audit.models import AuditEntry
 from salesops.core import display
 from salesops.values.money import MoneyError, check_currency
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise
 
 #: What the verbs of actions mean; a verb that is not here is shown as it is written.
 VERBS = {
@@ -69,6 +72,41 @@ NOUNS = {
 }
 
 
+#: The names of what entries hold that is no field of the row they are about.
+LABELS: dict[str, _StrOrPromise] = {
+    "start_on": gettext_lazy("From"),
+    "end_on": gettext_lazy("Until"),
+    "manager": gettext_lazy("Reports to"),
+    "ip": gettext_lazy("Address"),
+    "methods": gettext_lazy("Proved by"),
+    "type": gettext_lazy("Kind"),
+    "types": gettext_lazy("Kinds"),
+    "hours": gettext_lazy("Working hours"),
+    "rows": gettext_lazy("Rows"),
+    "file": gettext_lazy("File"),
+    "added": gettext_lazy("Added"),
+    "replaced": gettext_lazy("Replaced"),
+    "first_on": gettext_lazy("First day"),
+    "last_on": gettext_lazy("Last day"),
+    "source": gettext_lazy("Source"),
+}
+#: The words for codes under such names. Rooms above teach theirs when the portal starts.
+_CODES: dict[str, dict[str, _StrOrPromise]] = {
+    "methods": {"password": gettext_lazy("password"), "mfa": gettext_lazy("second factor")},
+    "type": {
+        "totp": gettext_lazy("app that shows codes"),
+        "webauthn": gettext_lazy("security key"),
+        "recovery_codes": gettext_lazy("recovery codes"),
+    },
+}
+_CODES["types"] = _CODES["type"]
+
+
+def teach(name: str, choices: Iterable[tuple[Any, _StrOrPromise]]) -> None:
+    """Say what the codes under a name mean: `teach("role", RoleChoice.choices)`."""
+    _CODES[name] = {str(code): label for code, label in choices}
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One field that changed, for reading. `before` or `after` is empty where there was nothing."""
@@ -112,11 +150,24 @@ def described(entries: Iterable[AuditEntry]) -> list[Described]:
                     names.text(entry, name, entry.before.get(name)),
                     names.text(entry, name, entry.after.get(name)),
                 )
-                for name in {**entry.before, **entry.after}
+                for name in _in_order(entry)
+                if _is_told(entry.before.get(name)) or _is_told(entry.after.get(name))
             ],
         )
         for entry in rows
     ]
+
+
+def _is_told(value: Any) -> bool:
+    """Whether there is anything to show."""
+    return value is not None and value not in ("", [], {})
+
+
+def _in_order(entry: AuditEntry) -> list[str]:
+    """The names of an entry in the order of the row's own fields, others by the alphabet: databases keep no order."""
+    model = _model(entry.subject_type)
+    places = {field.name: number for number, field in enumerate(model._meta.concrete_fields)} if model else {}
+    return sorted({**entry.before, **entry.after}, key=lambda name: (places.get(name, len(places)), name))
 
 
 class _Names:
@@ -149,12 +200,12 @@ class _Names:
     def label(self, entry: AuditEntry, name: str) -> str:
         """The name of a field."""
         field = _field(entry.subject_type, name)
-        label = getattr(field, "verbose_name", None)
+        label = getattr(field, "verbose_name", None) or LABELS.get(name)
         return capfirst(str(label)) if label else capfirst(name.removesuffix("_minor").replace("_", " "))
 
     def text(self, entry: AuditEntry, name: str, value: Any) -> str:
         """A value with the name, unit or label that it stands for."""
-        if value is None or value in ("", [], {}):
+        if not _is_told(value):
             return ""
         if isinstance(value, bool):
             return _("Yes") if value else _("No")
@@ -165,7 +216,7 @@ class _Names:
             return ", ".join(self.text(entry, name, each) for each in value)
         if isinstance(value, dict):
             return ", ".join(f"{key}: {self.text(entry, key, each)}" for key, each in value.items())
-        labels = dict(getattr(field, "flatchoices", None) or ())
+        labels = dict(getattr(field, "flatchoices", None) or _CODES.get(name, {}))
         return str(labels.get(value, "")) or _day_or_moment(str(value))
 
     def _number(self, entry: AuditEntry, name: str, value: int, field: Any) -> str:

@@ -27,7 +27,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.admin import TabularInline as UnfoldTabularInline
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from salesops.core import display, rates, records
 from salesops.core.actor import NOBODY, Actor, Role
@@ -412,14 +412,22 @@ class RatesForm(forms.Form):
 
     file = forms.FileField(
         label=gettext_lazy("File"),
+        widget=UnfoldAdminFileFieldWidget,
         help_text=gettext_lazy(
             "CSV: a column of days, then a column for each currency, as the European Central Bank has it."
         ),
     )
-    base = forms.CharField(label=gettext_lazy("Quoted against"), initial="EUR", min_length=3, max_length=3)
+    base = forms.CharField(
+        label=gettext_lazy("Quoted against"),
+        initial="EUR",
+        min_length=3,
+        max_length=3,
+        widget=UnfoldAdminTextInputWidget,
+    )
     replace = forms.BooleanField(
         label=gettext_lazy("Replace rates that are kept with another value"),
         required=False,
+        widget=UnfoldBooleanWidget,
         help_text=gettext_lazy("What was calculated with them keeps the rate it was calculated with."),
     )
 

@@ -19,5 +19,6 @@ urlpatterns = [
     path(
         "2fa/recovery-codes/generate/", sign_in.GenerateRecoveryCodesView.as_view(), name="mfa_generate_recovery_codes"
     ),
+    path("sessions/", sign_in.SessionListView.as_view(), name="usersessions_list"),
     path("", include("allauth.urls")),
 ]

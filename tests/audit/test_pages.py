@@ -166,15 +166,15 @@ def test_changes_in_words(cast: Cast, django_assert_num_queries: Any) -> None:
     )
     newest, oldest = described(AuditEntry.objects.order_by("-sequence"))
     assert oldest.lines == [
+        Line("Series", "", "X"),
         Line("List price", "¥100", "¥123,400"),
         Line("On sale", "Yes", "No"),
-        Line("Series", "", "X"),
     ]
     assert newest.lines == [
-        Line("Manager", "Max Manager", "#99999"),
-        Line("Start on", "", "1 Jul 2026"),
         Line("Language", "", "简体中文"),
         Line("Left bp", "", "12.5 %"),
+        Line("Reports to", "Max Manager", "#99999"),
+        Line("From", "", "1 Jul 2026"),
     ]
 
 

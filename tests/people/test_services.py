@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date, time, timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.core import mail
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.test import Client
 
@@ -473,3 +476,40 @@ def test_the_tree_shows_who_reports_to_whom_on_a_day(cast: Cast) -> None:
     elsa = tree[1]
     assert elsa.size == 8
     assert [below.person.name for below in elsa.below[0].below] == ["Ana Alvarez", "Carl Chen", "Sam Sorensen"]
+
+
+# --- Second factors -----------------------------------------------------------------------------------------------
+
+
+def test_a_lost_second_factor_is_reset_by_another_administrator(cast: Cast, client_of: Callable[[str], Client]) -> None:
+    for kind in ("totp", "recovery_codes"):
+        Authenticator.objects.create(user=cast.finn, type=kind, data={})
+    for name in ("finn", "rita", "max"):
+        with pytest.raises(PermissionDenied):
+            services.reset_second_factor(actor=cast.actor(name), person=cast.finn, at=NOW)
+    with pytest.raises(ValidationError, match="Ask another administrator"):
+        services.reset_second_factor(actor=cast.actor("ada"), person=cast.ada, at=NOW)
+    assert Authenticator.objects.count() == 2
+    assert services.reset_second_factor(actor=cast.actor("ada"), person=cast.finn, reason="phone lost", at=NOW) == 2
+    assert services.reset_second_factor(actor=cast.actor("ada"), person=cast.finn, at=NOW) == 0
+    assert not selectors.has_second_factor(cast.finn)
+    assert entries() == [("second_factor.reset", "Finn Finance", {"types": ["recovery_codes", "totp"]}, {})]
+
+
+def test_commands_for_whoever_has_the_machine(cast: Cast, frozen: Any) -> None:
+    out = StringIO()
+    call_command("grant_role", "ADA@example.com", "finance", stdout=out)
+    assert out.getvalue() == "Ada Admin now holds the role “Finance”.\n"
+    assert cast.actor("ada").roles == {Role.ADMIN, Role.FINANCE}
+    with pytest.raises(CommandError, match="already holds"):
+        call_command("grant_role", "ada@example.com", "finance")
+    with pytest.raises(CommandError, match="Nobody has the address"):
+        call_command("grant_role", "nobody@example.com", "rep")
+    Authenticator.objects.create(user=cast.ada, type="totp", data={})
+    out = StringIO()
+    call_command("reset_second_factor", "ada@example.com", stdout=out)
+    assert out.getvalue() == "1 second factor forgotten.\n"
+    assert [(entry[0], entry[1]) for entry in entries()] == [
+        ("role.granted", "Ada Admin"),
+        ("second_factor.reset", "Ada Admin"),
+    ]

@@ -49,13 +49,10 @@ def code_of(secret: str, shift: int = 0) -> str:
 
 def set_up_totp(client: Client) -> str:
     """Set up the code app in the pages; returns its secret. The password was given just before."""
-    page = client.get(reverse("mfa_activate_totp"))
-    if page.status_code == 302:
-        client.post(page.headers["Location"], {"password": PASSWORD})
-        page = client.get(reverse("mfa_activate_totp"))
+    assert client.get(reverse("mfa_activate_totp")).status_code == 200, "not asked again for what was just given"
     secret = client.session["mfa.totp.secret"]
     done = client.post(reverse("mfa_activate_totp"), {"code": code_of(secret)})
-    assert done.status_code == 302, page.content
+    assert done.status_code == 302, done.content
     return str(secret)
 
 
@@ -503,6 +500,26 @@ def test_whoever_needs_a_factor_cannot_take_it_away(cast: Cast) -> None:
     assert Authenticator.objects.filter(user=cast.finn, type="totp").count() == 1
     assert ana.post(reverse("mfa_deactivate_totp")).status_code == 302
     assert Authenticator.objects.filter(user=cast.ana).count() == 0
+
+
+def test_the_last_key_of_whoever_needs_a_factor_stays(cast: Cast, client_of: Callable[[str], Client]) -> None:
+    keys = {
+        name: Authenticator.objects.create(user=cast.people[name], type="webauthn", data={"name": "Key"})
+        for name in ("finn", "ana")
+    }
+    for name, status in (("finn", 200), ("ana", 302)):
+        client = client_of(name)
+        session = client.session
+        session["account_authentication_methods"] = [
+            {"method": "mfa", "type": "webauthn", "at": NOW.timestamp(), "reauthenticated": True}
+        ]
+        session.save()
+        assert client.post(reverse("mfa_remove_webauthn", args=[keys[name].pk])).status_code == status
+        assert Authenticator.objects.filter(pk=keys[name].pk).exists() is (name == "finn")
+        assert client.post(reverse("mfa_remove_webauthn", args=[keys["finn"].pk])).status_code == (
+            200 if name == "finn" else 404
+        )
+    assert AuditEntry.objects.order_by("-sequence")[0].action == "second_factor.removed"
 
 
 # --- How sessions end ---------------------------------------------------------------------------------------------

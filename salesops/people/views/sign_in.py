@@ -11,10 +11,12 @@ from allauth.mfa.totp.views import ActivateTOTPView as _ActivateTOTPView
 from allauth.mfa.totp.views import DeactivateTOTPView as _DeactivateTOTPView
 from allauth.mfa.webauthn.views import AddWebAuthnView as _AddWebAuthnView
 from allauth.mfa.webauthn.views import RemoveWebAuthnView as _RemoveWebAuthnView
+from allauth.usersessions.views import ListUserSessionsView as _ListUserSessionsView
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 
 from salesops.audit.services import record
+from salesops.people.rules.browsers import browser_name
 
 
 @login_not_required
@@ -106,3 +108,13 @@ class GenerateRecoveryCodesView(_Recorded, _GenerateRecoveryCodesView):
 
     factor = "recovery_codes"
     action = "second_factor.recovery_codes_made"
+
+
+class SessionListView(_ListUserSessionsView):
+    """Where the person is logged in, each browser by its name."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """The sessions, newest first."""
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        sessions = sorted(context["sessions"], key=lambda session: session.created_at, reverse=True)
+        return {**context, "sessions": [(session, browser_name(session.user_agent)) for session in sessions]}
