@@ -1,5 +1,7 @@
 """Fixed lists of the connectors room."""
 
+from typing import Final
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -14,6 +16,10 @@ class ImportState(models.TextChoices):
     FAILED = "failed", _("Failed")
     CANCELLED = "cancelled", _("Cancelled")
     REFUSED = "refused", _("File refused")
+
+
+#: States in which columns can be changed and the import can begin.
+CHANGEABLE: Final = (ImportState.MAPPING, ImportState.READY, ImportState.FAILED, ImportState.CANCELLED)
 
 
 class RowState(models.TextChoices):

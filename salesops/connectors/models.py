@@ -96,13 +96,17 @@ class FileImport(models.Model):
 
 
 class RejectedRow(models.Model):
-    """A row that could not be taken, on the shelf until somebody mends it or sets it aside."""
+    """A row that could not be taken, on the shelf until somebody mends it or sets it aside.
+
+    `is_taken`: its record came in, only what `problems` names did not. `cells` are packed by `tables.pack_cells`.
+    """
 
     file_import = models.ForeignKey(FileImport, models.CASCADE, related_name="rejected_rows", verbose_name=_("import"))
     line = models.BigIntegerField(_("line"))
     cells = models.JSONField(_("cells"), default=list)
     raw = models.TextField(_("as it stands in the file"), blank=True)
     problems = models.JSONField(_("problems"), default=list)
+    is_taken = models.BooleanField(_("taken in part"), default=False)
     state = models.CharField(_("state"), max_length=10, choices=RowState.choices, default=RowState.SHELVED)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("decided by")

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from salesops.connectors.models import FileImport, RejectedRow
 from salesops.connectors.rules.fields import KINDS
+from salesops.connectors.selectors.imports import cell_texts
 from salesops.core.tables import (
     BadgeColumn,
     Cell,
@@ -87,12 +88,12 @@ class RejectedRowTable(PortalTable):
 
     def show_cells(self, value: Any, record: RejectedRow) -> str:
         """The row as it stands in the file, shortened."""
-        text = " | ".join(str(cell) for cell in record.cells) or record.raw
+        text = " | ".join(cell_texts(record)) or record.raw
         return text[:160] + ("…" if len(text) > 160 else "")
 
     def export_cells(self, value: Any, record: RejectedRow) -> Cell:
         """The whole row."""
-        return " | ".join(str(cell) for cell in record.cells) or record.raw
+        return " | ".join(cell_texts(record)) or record.raw
 
 
 def _said(problem: Problem) -> str:

@@ -17,3 +17,9 @@ def preview(run: JobRun) -> None:
 def import_file(run: JobRun) -> None:
     """Bring a file in."""
     imports.run_import(run)
+
+
+@handles("connectors.retry")
+def retry_rows(run: JobRun) -> None:
+    """Try a large shelf again."""
+    imports.run_retry(run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -15,15 +16,23 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from salesops.connectors.choices import ImportState, RowState
+from salesops.connectors.choices import CHANGEABLE, RowState
 from salesops.connectors.destinations import kinds_taken
 from salesops.connectors.filters import ImportFilter, RejectedRowFilter
 from salesops.connectors.forms import MendForm, ReadingForm, UploadForm, mapping_from
 from salesops.connectors.models import FileImport, RejectedRow, Source
 from salesops.connectors.rules.convert import Lookup
 from salesops.connectors.rules.fields import ANY_KEY, KINDS, LookupKind
+from salesops.connectors.rules.questions import questions
 from salesops.connectors.rules.tables import Reading
-from salesops.connectors.selectors.imports import fields_of, import_for, imports_for, row_for, shelf_for
+from salesops.connectors.selectors.imports import (
+    cell_texts,
+    fields_of,
+    import_for,
+    imports_for,
+    row_for,
+    shelf_for,
+)
 from salesops.connectors.selectors.lookups import Resolver
 from salesops.connectors.services import imports, uploads
 from salesops.connectors.services.reading import layout_of, mapping_of
@@ -33,8 +42,6 @@ from salesops.core.views import Empty, PortalView, ScopedCreateView, ScopedEditV
 from salesops.jobs.choices import UNFINISHED
 from salesops.jobs.models import Job
 from salesops.values.outcomes import OutcomeError, Problem
-
-CHANGEABLE = (ImportState.MAPPING, ImportState.READY, ImportState.FAILED, ImportState.CANCELLED)
 
 
 def imports_files(actor: Actor) -> bool:
@@ -68,20 +75,29 @@ class ImportCreateView(ScopedCreateView):
 
     form_class, title, back_url = UploadForm, gettext_lazy("Import a file"), "connectors:import_list"
     submit_label = gettext_lazy("Upload")
+    looked_at: FileImport
 
     def allows(self, actor: Actor) -> bool:
         """Revops and administrators."""
         return imports_files(actor)
 
+    def once(self, form: Any, act: Callable[[], str]) -> str:
+        """The file is stored and looked at first, so that the transaction that keeps it is short."""
+        file = form.cleaned_data["file"]
+        self.looked_at = uploads.look_at(actor=self.actor, name=file.name, chunks=file.chunks())
+        location = super().once(form, act)
+        if self.looked_at.pk is None:
+            uploads.forget(looked_at=self.looked_at)
+        return location
+
     def save(self, form: Any) -> Any:
-        """Store it and look at it."""
+        """Keep it under its source."""
         source = form.cleaned_data["source"]
         if source is None:
             name = form.cleaned_data["new_source"].strip()
             code = slugify(name)[:40] or f"source-{self.now:%Y%m%d%H%M%S}"
             source, _is_new = Source.objects.get_or_create(code=code, defaults={"name": name})
-        file = form.cleaned_data["file"]
-        row = uploads.upload(actor=self.actor, name=file.name, chunks=file.chunks(), source=source, at=self.now)
+        row = uploads.keep(actor=self.actor, looked_at=self.looked_at, source=source, at=self.now)
         return reverse("connectors:import_detail", kwargs={"pk": row.pk})
 
 
@@ -125,6 +141,7 @@ class ImportDetailView(ImportView):
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         """The page."""
+        imports.settle_stopped()
         row = self.file_import
         job = Job.objects.filter(pk=row.job_id).first() if row.job_id else None
         context: dict[str, Any] = {
@@ -138,7 +155,10 @@ class ImportDetailView(ImportView):
             "preview": row.preview if row.preview.get("counts") is not None else None,
         }
         if row.state in CHANGEABLE and row.layout:
-            context |= self.mapping_context(row)
+            try:
+                context |= self.mapping_context(row)
+            except FileNotFoundError:
+                context["is_swept"] = True
         if context["preview"]:
             context |= self.preview_context(row)
         return render(request, "connectors/import_detail.html", context)
@@ -151,7 +171,7 @@ class ImportDetailView(ImportView):
             "layout": layout,
             "mapping": mapping,
             "fields": fields_of(mapping, profile),
-            "questions": uploads.open_questions(row),
+            "questions": questions(mapping, profile),
             "missing": mapping.missing(),
             "kinds": [(code, _(KINDS[code].label)) for code in kinds_taken()],
             "unused": [header for header in layout.headers if header not in mapping.columns],
@@ -319,7 +339,10 @@ class ImportRetryView(ImportView):
 
     def act(self, request: HttpRequest) -> str:
         """Retry."""
-        taken, left = imports.retry_rows(actor=self.actor, file_import=self.file_import, at=self.now)
+        result = imports.retry_rows(actor=self.actor, file_import=self.file_import, at=self.now)
+        if result is None:
+            return _("The rows are tried again in the background.")
+        taken, left = result
         return ngettext(
             "%(taken)s row was taken, %(left)s left.", "%(taken)s rows were taken, %(left)s left.", taken
         ) % {"taken": taken, "left": left}
@@ -384,7 +407,7 @@ class RowEditView(ScopedEditView):
         return {
             "actor": self.actor,
             "headers": list(layout_of(row.file_import).headers),
-            "cells": [str(cell) for cell in row.cells],
+            "cells": cell_texts(row),
             "wrong": wrong,
         }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
@@ -12,6 +11,7 @@ from salesops.connectors.models import FileImport, RejectedRow
 from salesops.connectors.rules.fields import ANY_KEY, CREATABLE, LOOKUP_KEY_LABELS, LOOKUP_KEYS, Field, FieldType
 from salesops.connectors.rules.mapping import FieldRule, Mapping, Unknown
 from salesops.connectors.rules.profile import TableProfile
+from salesops.connectors.rules.tables import cell_text, unpack_cells
 from salesops.core.actor import Actor
 
 
@@ -37,6 +37,11 @@ def row_for(actor: Actor, pk: int) -> RejectedRow:
     """One refused row; 404 when it is not theirs."""
     row: RejectedRow = RejectedRow.objects.select_related("file_import__source").get_for(actor, pk=pk)
     return row
+
+
+def cell_texts(row: RejectedRow) -> list[str]:
+    """The cells of a shelved row as a person sees them."""
+    return [cell_text(cell) for cell in unpack_cells(row.cells)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +99,3 @@ def fields_of(mapping: Mapping, profile: TableProfile) -> list[FieldShown]:
             )
         )
     return shown
-
-
-def problem_words(plain: dict[str, Any]) -> str:
-    """A stored problem in the reader's language."""
-    text = _(plain["message"])
-    return text % plain["params"] if plain.get("params") else text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -9,19 +11,20 @@ from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from salesops.audit.services import record
-from salesops.connectors.choices import ImportState, RowState
+from salesops.connectors.choices import CHANGEABLE, ImportState, RowState
 from salesops.connectors.models import FileImport, RejectedRow
 from salesops.connectors.rules.convert import Lookup, Part
-from salesops.connectors.rules.tables import Checkpoint, FileRefused, Row, cell_text
+from salesops.connectors.rules.tables import Cell, Checkpoint, FileRefused, Row, cell_text, pack_cells, unpack_cells
 from salesops.connectors.services.reading import Reader, RowFate, mapping_of, path_of, unresolved
 from salesops.connectors.services.uploads import open_questions
 from salesops.core.actor import Actor, Noun, Scope
 from salesops.core.upserts import Fate
+from salesops.jobs.choices import RETRYABLE, JobState
 from salesops.jobs.models import Job
 from salesops.jobs.runner import JobRun
 from salesops.jobs.services import enqueue
@@ -31,6 +34,8 @@ SAMPLES: Final = 50
 MOST_NAMES: Final = 200
 #: A file up to this size is previewed while the person waits.
 AT_ONCE_BYTES: Final = 300_000
+#: Shelved rows that are tried again together, and how many of them while the person waits.
+RETRIED_TOGETHER: Final = 500
 
 
 def _need(actor: Actor) -> None:
@@ -54,11 +59,11 @@ def preview(*, actor: Actor, file_import: FileImport, at: datetime) -> FileImpor
     if file_import.size_bytes <= AT_ONCE_BYTES:
         found = _look_through(file_import, actor, at, lambda done: None)
         with transaction.atomic():
-            return _keep_preview(file_import.pk, found)
+            return _keep_preview(file_import, found)
     with transaction.atomic():
         job = enqueue(
             kind="connectors.preview",
-            key=f"connectors.preview:{file_import.pk}",
+            key=f"connectors.preview:{file_import.pk}:{_digest(file_import.mapping)}",
             payload={"import": file_import.pk},
             actor=actor,
             at=at,
@@ -74,12 +79,17 @@ def run_preview(run: JobRun) -> None:
     file_import = FileImport.objects.select_related("source").get(pk=run.payload["import"])
     found = _look_through(file_import, run.actor, run.now(), lambda done: run.progress(done, None, _("rows read")))
     with run.finish():
-        _keep_preview(file_import.pk, found)
+        _keep_preview(file_import, found)
 
 
-def _keep_preview(pk: int, found: dict[str, Any]) -> FileImport:
-    row = FileImport.objects.select_for_update().get(pk=pk)
-    if row.state in (ImportState.MAPPING, ImportState.READY, ImportState.FAILED, ImportState.CANCELLED):
+def _digest(mapping: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(mapping, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _keep_preview(seen: FileImport, found: dict[str, Any]) -> FileImport:
+    """Keep what was found, unless the columns were changed meanwhile or the import has begun."""
+    row = FileImport.objects.select_for_update().get(pk=seen.pk)
+    if row.mapping == seen.mapping and row.layout == seen.layout and row.state in CHANGEABLE:
         row.preview = {"sheets": row.preview.get("sheets", []), **found}
         row.rows_total = found["rows"]
         row.state = ImportState.READY
@@ -151,6 +161,7 @@ def _name(reader: Reader, lookup: Lookup, count: int) -> dict[str, Any]:
 def start(*, actor: Actor, file_import: FileImport, at: datetime) -> Job:
     """Begin the import in the background. Pressed twice, it runs once. Raises ValidationError when it is not ready."""
     _need(actor)
+    settle_stopped()
     row = FileImport.objects.select_for_update().get(pk=file_import.pk)
     if row.state == ImportState.RUNNING and row.job_id:
         return Job.objects.get(pk=row.job_id)
@@ -179,23 +190,35 @@ def start(*, actor: Actor, file_import: FileImport, at: datetime) -> Job:
     return job
 
 
+def settle_stopped() -> None:
+    """Imports whose job was cancelled or given up are not running any more: they can be begun again."""
+    for job_state in RETRYABLE:
+        FileImport.objects.filter(
+            state=ImportState.RUNNING, job_id__in=Job.objects.filter(state=job_state).values("pk")
+        ).update(state=ImportState.CANCELLED if job_state == JobState.CANCELLED else ImportState.FAILED)
+
+
 def run_import(run: JobRun) -> None:
     """The job of an import: batch by batch; each batch's records, shelf, counts and place in the file are one commit.
 
     A worker that dies continues with the batch that was not committed. References between rows of the same file are
-    filled in a second pass.
+    filled in a second pass. A job in whose place another was begun does nothing.
     """
     file_import = FileImport.objects.select_related("source").get(pk=run.payload["import"])
+    if file_import.job_id != run.job.pk:
+        return
     part = Part(run.state.get("part", Part.FIRST.value))
     refusal = ""
     try:
         if part is Part.FIRST:
             _pass(run, file_import, Part.FIRST)
             part = Part.DEFERRED
-        if Reader(file_import, Part.DEFERRED).has_deferred:
+        if not run.cancelled and Reader(file_import, Part.DEFERRED).has_deferred:
             _pass(run, file_import, Part.DEFERRED)
     except FileRefused as error:
         refusal = error.problem.text(_)
+    if run.cancelled:
+        return
     with run.finish():
         row = FileImport.objects.select_for_update().get(pk=file_import.pk)
         row.state = ImportState.FAILED if refusal else ImportState.DONE
@@ -244,9 +267,10 @@ def _count(file_import: FileImport, fates: Sequence[RowFate], done: int, part: P
         RejectedRow(
             file_import=file_import,
             line=fate.row.line,
-            cells=[cell_text(cell) for cell in fate.row.cells],
+            cells=pack_cells(fate.row.cells),
             raw=fate.row.raw,
             problems=[problem.as_plain() for problem in fate.problems],
+            is_taken=part is Part.DEFERRED or fate.fate is not Fate.REFUSED,
         )
         for fate in fates
         if fate.problems
@@ -256,6 +280,7 @@ def _count(file_import: FileImport, fates: Sequence[RowFate], done: int, part: P
         return
     counted = Counter(fate.fate for fate in fates)
     FileImport.objects.filter(pk=file_import.pk).update(
+        state=ImportState.RUNNING,
         rows_done=done,
         created_count=F("created_count") + counted[Fate.CREATED],
         changed_count=F("changed_count") + counted[Fate.CHANGED],
@@ -265,8 +290,11 @@ def _count(file_import: FileImport, fates: Sequence[RowFate], done: int, part: P
 
 
 @transaction.atomic
-def mend_row(*, actor: Actor, row: RejectedRow, cells: list[str], at: datetime) -> RowFate:
-    """Try a shelved row again with mended cells. It stays on the shelf, with what is still wrong, until it is taken."""
+def mend_row(*, actor: Actor, row: RejectedRow, cells: Sequence[str], at: datetime) -> RowFate:
+    """Try a shelved row again with mended cells. It stays on the shelf, with what is still wrong, until it is taken.
+
+    A cell that was left as it is keeps being the number or day that it is in a workbook.
+    """
     _need(actor)
     row = RejectedRow.objects.select_for_update().select_related("file_import__source").get(pk=row.pk)
     if row.state != RowState.SHELVED:
@@ -274,18 +302,13 @@ def mend_row(*, actor: Actor, row: RejectedRow, cells: list[str], at: datetime) 
     reader = Reader(row.file_import, Part.ALL)
     if len(cells) != len(reader.layout.headers):
         raise ValidationError(_("The row needs one cell for each column."))
-    (fate,) = reader.take(
-        [Row(line=row.line, cells=tuple(cells), after=reader.layout.start)], actor=actor, at=at, preview=False
-    )
-    row.cells = cells
-    row.problems = [problem.as_plain() for problem in fate.problems]
-    if fate.fate is not Fate.REFUSED and not fate.problems:
-        row.state, row.decided_at, row.decided_by_id = RowState.MENDED, at, actor.user_id
-        counter = {Fate.CREATED: "created_count", Fate.CHANGED: "changed_count", Fate.UNCHANGED: "unchanged_count"}
-        FileImport.objects.filter(pk=row.file_import_id).update(
-            refused_count=F("refused_count") - 1, **{counter[fate.fate]: F(counter[fate.fate]) + 1}
-        )
-    row.save()
+    stood = unpack_cells(row.cells)
+    typed: list[Cell] = [
+        stood[place] if place < len(stood) and cell_text(stood[place]) == text else text
+        for place, text in enumerate(cells)
+    ]
+    row.cells = pack_cells(tuple(typed))
+    (fate,) = _try(reader, [row], actor, at)
     record(
         actor=actor,
         action="import.row_mended",
@@ -296,16 +319,89 @@ def mend_row(*, actor: Actor, row: RejectedRow, cells: list[str], at: datetime) 
     return fate
 
 
+def _try(reader: Reader, rows: Sequence[RejectedRow], actor: Actor, at: datetime) -> list[RowFate]:
+    """Bring shelved rows in as they are now; those that are taken leave the shelf, the others say what is wrong."""
+    again = [Row(line=row.line, cells=unpack_cells(row.cells), after=reader.layout.start) for row in rows]
+    fates = reader.take(again, actor=actor, at=at, preview=False)
+    counted: Counter[str] = Counter()
+    for row, fate in zip(rows, fates, strict=True):
+        row.problems = [problem.as_plain() for problem in fate.problems]
+        if fate.fate is Fate.REFUSED:
+            continue
+        if not row.is_taken:
+            row.is_taken = True
+            counted["refused_count"] -= 1
+            counted[_COUNTERS[fate.fate]] += 1
+        if not fate.problems:
+            row.state, row.decided_at, row.decided_by_id = RowState.MENDED, at, actor.user_id
+    RejectedRow.objects.bulk_update(rows, ["cells", "problems", "state", "is_taken", "decided_at", "decided_by"])
+    if counted:
+        FileImport.objects.filter(pk=reader.file_import.pk).update(
+            **{name: F(name) + number for name, number in counted.items()}
+        )
+    return fates
+
+
+_COUNTERS: Final = {Fate.CREATED: "created_count", Fate.CHANGED: "changed_count", Fate.UNCHANGED: "unchanged_count"}
+
+
 @transaction.atomic
-def retry_rows(*, actor: Actor, file_import: FileImport, at: datetime) -> tuple[int, int]:
-    """Try all shelved rows again as they are, after names were confirmed or records made: taken, still refused."""
+def retry_rows(*, actor: Actor, file_import: FileImport, at: datetime) -> tuple[int, int] | None:
+    """Try all shelved rows again as they are, after names were confirmed or records made: taken, still refused.
+
+    More than fit into one batch are tried in the background; None is returned then.
+    """
     _need(actor)
-    taken = left = 0
-    rows = RejectedRow.objects.filter(file_import=file_import, state=RowState.SHELVED).order_by("line")
-    for row in rows.exclude(cells=[])[:2_000]:
-        fate = mend_row(actor=actor, row=row, cells=[str(cell) for cell in row.cells], at=at)
-        taken, left = (taken + 1, left) if not fate.problems else (taken, left + 1)
-    return taken, left
+    waiting = _retryable(file_import)
+    if waiting[: RETRIED_TOGETHER + 1].count() > RETRIED_TOGETHER:
+        job = enqueue(
+            kind="connectors.retry",
+            key=f"connectors.retry:{file_import.pk}",
+            payload={"import": file_import.pk},
+            actor=actor,
+            at=at,
+            title=_("Shelf of %(file)s") % {"file": file_import.file_name},
+        )
+        FileImport.objects.filter(pk=file_import.pk).exclude(state=ImportState.RUNNING).update(job_id=job.pk)
+        return None
+    rows = list(waiting.select_for_update())
+    return _retry(Reader(file_import, Part.ALL), rows, actor, at) if rows else (0, 0)
+
+
+def _retryable(file_import: FileImport) -> QuerySet[RejectedRow]:
+    rows: QuerySet[RejectedRow] = RejectedRow.objects.filter(file_import=file_import, state=RowState.SHELVED)
+    return rows.exclude(cells=[]).order_by("line")
+
+
+def _retry(reader: Reader, rows: Sequence[RejectedRow], actor: Actor, at: datetime) -> tuple[int, int]:
+    """Try a batch; one audit entry for it."""
+    fates = _try(reader, rows, actor, at)
+    taken = sum(not fate.problems for fate in fates)
+    record(
+        actor=actor,
+        action="import.rows_retried",
+        subject=reader.file_import,
+        after={"taken": taken, "left": len(fates) - taken, "lines": f"{rows[0].line}-{rows[-1].line}"},
+        at=at,
+    )
+    return taken, len(fates) - taken
+
+
+def run_retry(run: JobRun) -> None:
+    """The job of a large shelf: batch by batch, each with its place on the shelf in one commit."""
+    file_import = FileImport.objects.select_related("source").get(pk=run.payload["import"])
+    reader = Reader(file_import, Part.ALL)
+    while not run.cancelled:
+        with run.batch():
+            after = run.state.get("line", 0)
+            rows = list(_retryable(file_import).filter(line__gt=after).select_for_update()[:RETRIED_TOGETHER])
+            if rows:
+                taken, left = _retry(reader, rows, run.actor, run.now())
+                run.state["line"] = rows[-1].line
+                run.state["done"] = run.state.get("done", 0) + taken + left
+                run.progress(run.state["done"], None, _("rows"))
+        if not rows:
+            return
 
 
 @transaction.atomic

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -15,7 +17,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from salesops.audit.services import record
-from salesops.connectors.choices import ImportState
+from salesops.connectors.choices import CHANGEABLE, ImportState
 from salesops.connectors.destinations import kinds_taken
 from salesops.connectors.models import ConfirmedName, FileImport, SavedMapping, Source
 from salesops.connectors.rules import files
@@ -24,9 +26,10 @@ from salesops.connectors.rules.mapping import Mapping, signature
 from salesops.connectors.rules.profile import TableProfile, profile_of
 from salesops.connectors.rules.proposals import guess_kinds, propose
 from salesops.connectors.rules.questions import Question, answer, questions
-from salesops.connectors.rules.tables import Limits, Reading
+from salesops.connectors.rules.tables import FileRefused, Layout, Limits, Reading, Row
 from salesops.connectors.services.reading import layout_of, mapping_of, path_of
 from salesops.core.actor import Actor, Noun, Scope
+from salesops.values.outcomes import Problem
 
 #: Rows that are looked at to propose a mapping and to find conventions: enough evidence, bounded time.
 PROFILED = 20_000
@@ -50,47 +53,72 @@ def upload(
 
     Raises ValidationError when it is larger than allowed; nothing is kept then.
     """
-    user_id = _need(actor)
+    return keep(
+        actor=actor, looked_at=look_at(actor=actor, name=name, chunks=chunks, reading=reading), source=source, at=at
+    )
+
+
+def look_at(*, actor: Actor, name: str, chunks: Iterable[bytes], reading: Reading | None = None) -> FileImport:
+    """Store a file and look at it, outside any transaction since that takes a while; `keep` or `forget` it then.
+
+    Raises ValidationError when it is larger than allowed.
+    """
+    _need(actor)
     folder = Path(settings.MEDIA_ROOT) / "imports"
     folder.mkdir(parents=True, exist_ok=True)
     stored = folder / f"{uuid.uuid4().hex}.upload"
     digest, size = hashlib.sha256(), 0
-    with stored.open("wb") as out:
-        for chunk in chunks:
-            size += len(chunk)
-            if size > settings.IMPORT_MAX_BYTES:
-                break
-            digest.update(chunk)
-            out.write(chunk)
-    if size > settings.IMPORT_MAX_BYTES:
-        stored.unlink()
-        raise ValidationError(
-            _("The file is larger than %(most)s MB. Divide it and upload the parts one after the other.")
-            % {"most": settings.IMPORT_MAX_BYTES // (1024 * 1024)}
-        )
-    with transaction.atomic():
-        row = FileImport.objects.create(
-            source=source,
+    try:
+        with stored.open("wb") as out:
+            for chunk in chunks:
+                size += len(chunk)
+                if size > settings.IMPORT_MAX_BYTES:
+                    raise ValidationError(too_large_text())
+                digest.update(chunk)
+                out.write(chunk)
+        row = FileImport(
             file_name=Path(name).name[:200] or "upload",
             stored_as=f"imports/{stored.name}",
             size_bytes=size,
             sha256=digest.hexdigest(),
-            uploaded_by_id=user_id,
-            uploaded_at=at,
         )
         inspect(file_import=row, reading=reading)
-        record(
-            actor=actor,
-            action="import.uploaded",
-            subject=row,
-            after={"file": row.file_name, "bytes": size, "sha256": row.sha256},
-            at=at,
-        )
+    except BaseException:
+        stored.unlink(missing_ok=True)
+        raise
     return row
 
 
+@transaction.atomic
+def keep(*, actor: Actor, looked_at: FileImport, source: Source, at: datetime) -> FileImport:
+    """Begin the import of a file that was looked at."""
+    row = looked_at
+    row.source, row.uploaded_by_id, row.uploaded_at = source, _need(actor), at
+    row.save()
+    record(
+        actor=actor,
+        action="import.uploaded",
+        subject=row,
+        after={"file": row.file_name, "bytes": row.size_bytes, "sha256": row.sha256},
+        at=at,
+    )
+    return row
+
+
+def forget(*, looked_at: FileImport) -> None:
+    """Remove a file that was looked at and not kept, as after a form that was posted twice."""
+    path_of(looked_at).unlink(missing_ok=True)
+
+
+def too_large_text() -> str:
+    """What is said about a file that is larger than allowed."""
+    return _("The file is larger than %(most)s MB. Divide it and upload the parts one after the other.") % {
+        "most": settings.IMPORT_MAX_BYTES // (1024 * 1024)
+    }
+
+
 def inspect(*, file_import: FileImport, reading: Reading | None = None) -> None:
-    """Find out how the file is read and propose a mapping. `reading` holds what a person decided."""
+    """Find out how the file is read and propose a mapping; the caller saves it. `reading`: what a person decided."""
     with path_of(file_import).open("rb") as stream:
         found = files.inspect(stream, file_import.file_name, reading, limits())
     file_import.notes = [note.as_plain() for note in found.notes]
@@ -98,7 +126,6 @@ def inspect(*, file_import: FileImport, reading: Reading | None = None) -> None:
     if found.layout is None:
         file_import.state = ImportState.REFUSED
         file_import.problems = [problem.as_plain() for problem in found.problems]
-        file_import.save()
         return
     file_import.layout = found.layout.as_plain()
     file_import.problems = []
@@ -106,13 +133,11 @@ def inspect(*, file_import: FileImport, reading: Reading | None = None) -> None:
     saved = SavedMapping.objects.filter(signature=signature(found.layout.headers)).order_by("-used_at", "-pk").first()
     if saved is not None and Mapping.from_plain(saved.definition).unwrap().fits(found.layout.headers):
         file_import.kind, file_import.mapping, file_import.saved_mapping = saved.kind, saved.definition, saved
-        file_import.save()
         return
     taken = kinds_taken()
     guesses = [guess.kind for guess in guess_kinds(found.layout.headers, file_import.file_name) if guess.kind in taken]
     file_import.kind = guesses[0] if guesses else taken[0]
     _propose(file_import)
-    file_import.save()
 
 
 def _propose(file_import: FileImport) -> None:
@@ -123,16 +148,23 @@ def _propose(file_import: FileImport) -> None:
 
 def profile_for(file_import: FileImport) -> TableProfile:
     """What the columns of the file hold, from its first rows."""
-    layout = layout_of(file_import)
+    return _profile(path_of(file_import), json.dumps(file_import.layout, sort_keys=True))
 
-    def some(stream: BinaryIO) -> Iterable[Any]:
-        for place, row in enumerate(files.rows(stream, layout)):
-            if place >= PROFILED:
-                return
-            yield row
 
-    with path_of(file_import).open("rb") as stream:
-        return profile_of(layout.headers, some(stream))
+@lru_cache(maxsize=16)
+def _profile(path: Path, layout_text: str) -> TableProfile:
+    """A stored file never changes, so what was found out about it is kept for the next step of the same person."""
+    layout = Layout.from_plain(json.loads(layout_text))
+    with path.open("rb") as stream:
+        return profile_of(layout.headers, _readable(files.rows(stream, layout)))
+
+
+def _readable(rows: Iterator[Row]) -> Iterator[Row]:
+    """The first rows, as far as the file can be read: where it is cut, the import says so."""
+    try:
+        yield from islice(rows, PROFILED)
+    except FileRefused:
+        return
 
 
 def open_questions(file_import: FileImport) -> tuple[Question, ...]:
@@ -142,7 +174,7 @@ def open_questions(file_import: FileImport) -> tuple[Question, ...]:
 
 def _changeable(file_import: FileImport) -> FileImport:
     row = FileImport.objects.select_for_update().get(pk=file_import.pk)
-    if row.state not in (ImportState.MAPPING, ImportState.READY, ImportState.FAILED, ImportState.CANCELLED):
+    if row.state not in CHANGEABLE:
         raise ValidationError(_("This import has begun; its mapping cannot be changed any more."))
     return row
 
@@ -163,10 +195,16 @@ def choose_kind(*, actor: Actor, file_import: FileImport, kind: str) -> FileImpo
 
 @transaction.atomic
 def read_again(*, actor: Actor, file_import: FileImport, reading: Reading) -> FileImport:
-    """Look at the file again with another encoding, delimiter, sheet or header line."""
+    """Look at the file again with another encoding, delimiter, sheet or header line.
+
+    Raises ValidationError, and leaves everything as it was, when it cannot be read that way.
+    """
     _need(actor)
     row = _changeable(file_import)
     inspect(file_import=row, reading=reading)
+    if row.state == ImportState.REFUSED:
+        raise ValidationError([Problem.from_plain(each).text(_) for each in row.problems])
+    row.save()
     return row
 
 
