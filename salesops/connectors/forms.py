@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from salesops.connectors.models import Source
 from salesops.connectors.rules.fields import ANY_KEY, CREATABLE, KINDS, LOOKUP_KEYS, Field, FieldType
 from salesops.connectors.rules.mapping import FieldRule, Mapping, Unknown
+from salesops.connectors.services.uploads import too_large_text
 from salesops.core.forms import PortalForm
 
 
@@ -38,8 +39,10 @@ class UploadForm(PortalForm):
     )
     new_source = forms.CharField(label=gettext_lazy("Name of the new source"), max_length=80, required=False)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, is_too_large: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if is_too_large:
+            self.fields["file"].error_messages["required"] = too_large_text()
         self.fields["source"].queryset = Source.objects.filter(is_active=True)  # type: ignore[attr-defined]  # a ModelChoiceField
 
     def clean(self) -> dict[str, Any]:

@@ -81,6 +81,10 @@ class ImportCreateView(ScopedCreateView):
         """Revops and administrators."""
         return imports_files(actor)
 
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """Whether the file was too large to be received."""
+        return super().get_form_kwargs() | {"is_too_large": getattr(self.request, "is_upload_too_large", False)}
+
     def once(self, form: Any, act: Callable[[], str]) -> str:
         """The file is stored and looked at first, so that the transaction that keeps it is short."""
         file = form.cleaned_data["file"]

@@ -53,8 +53,13 @@ def _ready(file_import: FileImport) -> None:
 
 
 def preview(*, actor: Actor, file_import: FileImport, at: datetime) -> FileImport:
-    """Say what the import would do, without doing it: at once for a small file, as a job for a large one."""
+    """Say what the import would do, without doing it: at once for a small file, as a job for a large one.
+
+    Raises ValidationError when the import is not ready, or has begun.
+    """
     _need(actor)
+    if file_import.state not in CHANGEABLE:
+        raise ValidationError(_("This import has begun; its mapping cannot be changed any more."))
     _ready(file_import)
     if file_import.size_bytes <= AT_ONCE_BYTES:
         found = _look_through(file_import, actor, at, lambda done: None)
@@ -69,7 +74,7 @@ def preview(*, actor: Actor, file_import: FileImport, at: datetime) -> FileImpor
             at=at,
             title=_("Preview of %(file)s") % {"file": file_import.file_name},
         )
-        FileImport.objects.filter(pk=file_import.pk).update(job_id=job.pk)
+        FileImport.objects.filter(pk=file_import.pk, state__in=CHANGEABLE).update(job_id=job.pk)
     file_import.refresh_from_db()
     return file_import
 

@@ -176,6 +176,7 @@ def _changeable(file_import: FileImport) -> FileImport:
     row = FileImport.objects.select_for_update().get(pk=file_import.pk)
     if row.state not in CHANGEABLE:
         raise ValidationError(_("This import has begun; its mapping cannot be changed any more."))
+    row.job_id = None  # a job that was stopped with the columns as they were must not go on with others
     return row
 
 
