@@ -397,16 +397,16 @@ def run_retry(run: JobRun) -> None:
     file_import = FileImport.objects.select_related("source").get(pk=run.payload["import"])
     reader = Reader(file_import, Part.ALL)
     while not run.cancelled:
-        with run.batch():
-            after = run.state.get("line", 0)
-            rows = list(_retryable(file_import).filter(line__gt=after).select_for_update()[:RETRIED_TOGETHER])
-            if rows:
-                taken, left = _retry(reader, rows, run.actor, run.now())
-                run.state["line"] = rows[-1].line
-                run.state["done"] = run.state.get("done", 0) + taken + left
-                run.progress(run.state["done"], None, _("rows"))
-        if not rows:
+        waiting = _retryable(file_import).filter(line__gt=run.state.get("line", 0))[:RETRIED_TOGETHER]
+        lines = list(waiting.values_list("line", flat=True))
+        if not lines:
             return
+        with run.batch():
+            rows = list(_retryable(file_import).filter(line__in=lines).select_for_update())
+            if rows:
+                _retry(reader, rows, run.actor, run.now())
+            run.state.update(line=lines[-1], done=run.state.get("done", 0) + len(lines))
+            run.progress(run.state["done"], None, _("rows"))
 
 
 @transaction.atomic
