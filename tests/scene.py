@@ -7,9 +7,21 @@ from datetime import timedelta
 
 from salesops.accounts.models import Account, Contact
 from salesops.activities.models import Activity
+from salesops.audit.models import AuditEntry
+from salesops.commissions.models import Earning, PayrollFile, Period, Plan, PlanVersion, Quota, Statement
+from salesops.commissions.services.plans import save_draft, set_quota
+from salesops.connectors.models import FileImport, RejectedRow, Source
+from salesops.connectors.services.uploads import upload
 from salesops.deals.models import Deal, Product, Stage
+from salesops.jobs.models import Job
+from salesops.jobs.services import enqueue
 from salesops.leads.models import Lead
+from salesops.notices.models import Notice
+from salesops.people.models import Leave, RoleGrant
+from salesops.pods.models import PodMembership, Territory, TerritoryAssignment
+from salesops.values.periods import parse_label
 from tests.cast import NOW, TODAY, Cast
+from tests.commissions.pay import FLAT_8, calculated, definition, plan_in_force, won
 
 
 @dataclass
@@ -23,6 +35,24 @@ class Scene:
     deal: Deal
     product: Product
     task: Activity
+    plan: Plan
+    version: PlanVersion
+    draft: PlanVersion
+    quota: Quota
+    period: Period
+    statement: Statement
+    earning: Earning
+    payroll_file: PayrollFile
+    file_import: FileImport
+    rejected_row: RejectedRow
+    job: Job
+    notice: Notice
+    entry: AuditEntry
+    grant: RoleGrant
+    leave: Leave
+    territory: Territory
+    assignment: TerritoryAssignment
+    membership: PodMembership
 
 
 def make_scene(cast: Cast) -> Scene:
@@ -61,4 +91,73 @@ def make_scene(cast: Cast) -> Scene:
     task = Activity.objects.create(
         kind="task", subject="Call Ines", person=ana, deal=deal, account=account, due_at=NOW, created_at=NOW
     )
-    return Scene(cast=cast, account=account, contact=contact, lead=lead, deal=deal, product=product, task=task)
+    plan = plan_in_force(cast, FLAT_8, people=("ana", "alba"))
+    draft = save_draft(
+        actor=cast.actor("rita"), plan=plan, definition=definition(FLAT_8), start_on=TODAY + timedelta(days=200), at=NOW
+    )
+    quota = set_quota(
+        actor=cast.actor("rita"),
+        person_id=ana.pk,
+        period=parse_label("2026Q2"),
+        amount_minor=10_000_00,
+        currency="USD",
+        at=NOW,
+    )
+    won(cast, "ana", 1_000_00)
+    period = calculated(cast)
+    statement = Statement.objects.get(person=ana, period=period)
+    payroll_file = PayrollFile.objects.create(
+        number=1,
+        period=period,
+        format="gusto",
+        name="gusto-2026Q1-USD-1.csv",
+        content=b"last_name\r\n",
+        sha256="0" * 64,
+        people=1,
+        total_minor=0,
+        currency="USD",
+        released_by=cast.finn,
+        released_at=NOW,
+    )
+    source = Source.objects.create(code="crm", name="CRM")
+    file_import = upload(
+        actor=cast.actor("rita"), name="leads.csv", chunks=[b"name,company\nLena Lund,Lagoon\n"], source=source, at=NOW
+    )
+    rejected_row = RejectedRow.objects.create(file_import=file_import, line=2, cells=["Lena Lund", "Lagoon"])
+    job = enqueue(
+        kind="commissions.calculate",
+        key="scene",
+        payload={"period": period.pk},
+        actor=cast.actor("rita"),
+        at=NOW,
+        title="Calculate 2026Q2",
+    )
+    notice = Notice.objects.create(person=ana, key="scene", title="Look", created_at=NOW)
+    territory = Territory.objects.create(code="DE", name="Germany")
+    return Scene(
+        cast=cast,
+        account=account,
+        contact=contact,
+        lead=lead,
+        deal=deal,
+        product=product,
+        task=task,
+        plan=plan,
+        version=plan.versions.get(number=1),
+        draft=draft,
+        quota=quota,
+        period=period,
+        statement=statement,
+        earning=statement.earnings.get(),
+        payroll_file=payroll_file,
+        file_import=file_import,
+        rejected_row=rejected_row,
+        job=job,
+        notice=notice,
+        entry=AuditEntry.objects.order_by("sequence").first(),
+        grant=RoleGrant.objects.get(person=ana),
+        leave=Leave.objects.create(person=ana, start_on=TODAY + timedelta(days=30), end_on=TODAY + timedelta(days=40)),
+        territory=territory,
+        assignment=TerritoryAssignment.objects.create(territory=territory, person=ana, start_on=TODAY),
+        membership=PodMembership.objects.get(person=ana),
+    )

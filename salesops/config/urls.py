@@ -17,6 +17,7 @@ urlpatterns = [
     path("jobs/", include("salesops.jobs.urls")),
     path("notices/", include("salesops.notices.urls")),
     path("audit/", include("salesops.audit.urls")),
+    path("api/v1/", include("salesops.config.api_urls")),
     path("admin/", admin.site.urls),
     path("account/", include("salesops.people.account_urls")),
     path("i18n/", include("django.conf.urls.i18n")),

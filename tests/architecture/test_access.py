@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
@@ -42,29 +43,61 @@ def scene(cast: Cast, frozen: Any) -> Scene:
     return make_scene(cast)
 
 
-def label(row: Row) -> str:
-    return f"{row.method}-{row.name}"
+ROOMS = sorted({row.name.split(":")[0] for row in ROWS})
+POSTS = [row for row in ROWS if row.method == "POST"]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=label)
-def test_each_role_gets_its_answer(row: Row, scene: Scene, client_of: Callable[[str], Client]) -> None:
+def answers(row: Row, scene: Scene, clients: dict[str, Client]) -> dict[str, int]:
+    """What each person gets."""
     url = reverse(row.name, kwargs=row.kwargs(scene))
-    got, expected = {}, {}
-    for who, person in WHO.items():
-        client = client_of(person)
+    found = {}
+    for who, client in clients.items():
         response = client.get(url, row.data(scene)) if row.method == "GET" else client.post(url, row.data(scene))
-        got[who], expected[who] = response.status_code, row.status_for(who)
-    assert got == expected
+        found[who] = response.status_code
+    return found
 
 
-@pytest.mark.parametrize("row", ROWS, ids=label)
-def test_strangers_are_asked_to_log_in(row: Row, scene: Scene) -> None:
-    url = reverse(row.name, kwargs=row.kwargs(scene))
-    response = Client().get(url) if row.method == "GET" else Client().post(url)
-    is_api = url.startswith("/api/")
-    assert response.status_code in ({401, 403} if is_api else {302}), url
-    if not is_api:
-        assert response.headers["Location"].startswith("/account/login/")
+def expected(row: Row) -> dict[str, int]:
+    """What each person should get."""
+    return {who: row.status_for(who) for who in WHO}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_each_role_gets_its_answer(room: str, scene: Scene, client_of: Callable[[str], Client]) -> None:
+    clients = {who: client_of(person) for who, person in WHO.items()}
+    rows = [row for row in ROWS if row.name.startswith(f"{room}:") and row.method == "GET"]
+    wrong = {
+        row.name: {who: (got, want[who]) for who, got in answers(row, scene, clients).items() if got != want[who]}
+        for row in rows
+        if (want := expected(row))
+    }
+    assert {name: differing for name, differing in wrong.items() if differing} == {}
+
+
+@pytest.mark.parametrize("row", POSTS, ids=lambda row: row.name)
+def test_posts_are_for_the_same_people(row: Row, scene: Scene, client_of: Callable[[str], Client]) -> None:
+    clients = {who: client_of(person) for who, person in WHO.items()}
+    found = {}
+    for who, client in clients.items():
+        # Each asks on its own: what one did is undone before the next.
+        with transaction.atomic():
+            found |= answers(row, scene, {who: client})
+            transaction.set_rollback(True)
+    assert found == expected(row)
+
+
+def test_strangers_are_asked_to_log_in(scene: Scene) -> None:
+    answered = []
+    for row in ROWS:
+        url = reverse(row.name, kwargs=row.kwargs(scene))
+        response = Client().get(url) if row.method == "GET" else Client().post(url)
+        if url.startswith("/api/"):
+            is_asked = response.status_code in (401, 403)  # a program is told, not sent to a page
+        else:
+            is_asked = response.status_code == 302 and response.headers["Location"].startswith("/account/login/")
+        if not is_asked:
+            answered.append((row.method, row.name, response.status_code))
+    assert answered == []
 
 
 def test_the_cast_is_who_the_matrix_thinks(cast: Cast) -> None:
