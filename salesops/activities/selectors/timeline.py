@@ -286,7 +286,7 @@ def _put_into_words(items: Iterable[TimelineItem], row: Model) -> None:
                 _words(model, name, entry.before.get(name), names, currency),
                 _words(model, name, value, names, currency),
             )
-            for name, value in entry.after.items()
+            for name, value in sorted(entry.after.items(), key=lambda pair: _place(model, pair[0]))
             if not (is_deal and name in _OF_STAGE and "stage" in entry.after)
         ]
         if entry.action.endswith(".created"):
@@ -310,6 +310,12 @@ def _field(model: type[Model] | None, name: str) -> Any:
         return model._meta.get_field(name) if model is not None else None
     except FieldDoesNotExist:
         return None
+
+
+def _place(model: type[Model] | None, name: str) -> tuple[int, str]:
+    """Where a field stands in its model: PostgreSQL keeps the keys of JSON in an order of its own."""
+    names = [column.name for column in model._meta.concrete_fields] if model is not None else []
+    return (names.index(name) if name in names else len(names), name)
 
 
 def _related(model: type[Model] | None, name: str) -> type[Model] | None:
