@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from salesops.commissions.models import Earning, Plan, PlanAssignment, Quota, Statement
@@ -16,6 +15,7 @@ from salesops.core.tables import (
     DayColumn,
     LinkColumn,
     MoneyColumn,
+    NumberColumn,
     PersonColumn,
     PortalColumn,
     PortalTable,
@@ -38,7 +38,7 @@ class StatementTable(PortalTable):
     state = BadgeColumn(tones=STATEMENT_TONES)
     quota_minor = MoneyColumn(verbose_name=_("Quota"), initial_sort_descending=True)
     credited_minor = MoneyColumn(verbose_name=_("Credited"), initial_sort_descending=True)
-    attainment = PortalColumn(empty_values=(), orderable=False, verbose_name=_("Attainment"))
+    attainment = NumberColumn(empty_values=(), orderable=False, verbose_name=_("Attainment"))
     earned_minor = MoneyColumn(verbose_name=_("Earned"), initial_sort_descending=True)
     problems = PortalColumn(empty_values=(), orderable=False, verbose_name=_("Problems"))
 
@@ -59,7 +59,7 @@ class StatementTable(PortalTable):
 
     def show_attainment(self, value: Any, record: Statement) -> str:
         """Credited ÷ quota."""
-        return format_html('<span class="col-number">{}</span>', display.share(attainment_of(record)))
+        return display.share(attainment_of(record))
 
     def export_attainment(self, value: Any, record: Statement) -> Cell:
         """In percent."""

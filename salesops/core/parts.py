@@ -34,7 +34,8 @@ def icon(name: str, label: str = "", css: str = "") -> SafeString:
 
 
 def badge(text: str, tone: str = "grey") -> SafeString:
-    """A short state in a colour. The text says it all; the colour only helps the eye."""
+    """A short state in a colour, with a capital. The text says it all; the colour only helps the eye."""
+    text = text[:1].upper() + text[1:]
     return format_html('<span class="pill pill-{}">{}</span>', tone if tone in TONES else "grey", text)
 
 

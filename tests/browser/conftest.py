@@ -144,7 +144,8 @@ def portal(transactional_db: None, chromium: Browser) -> Iterator[Portal]:
             if connection.vendor == "sqlite" and connection.is_in_memory_db()
         }
         for connection in shared.values():
-            connection.inc_thread_sharing()
+            if not connection.allow_thread_sharing:
+                connection.inc_thread_sharing()  # and never back: idle connections of a browser end late
         server = LiveServerThread("127.0.0.1", _StaticInTurn, connections_override=shared)
         server.daemon = True
         server.start()
@@ -158,6 +159,4 @@ def portal(transactional_db: None, chromium: Browser) -> Iterator[Portal]:
             for context in portal.contexts:
                 context.close()
             server.terminate()
-            for connection in shared.values():
-                connection.dec_thread_sharing()
     watch.nothing_wrong()

@@ -85,7 +85,9 @@ def session_of(role: str) -> str:
 
     from salesops.people.models import User
 
-    person = User.objects.filter(role_grants__role=role, role_grants__end_on=None, is_active=True).order_by("pk").first()
+    person = (
+        User.objects.filter(role_grants__role=role, role_grants__end_on=None, is_active=True).order_by("pk").first()
+    )
     if person is None:
         raise SystemExit(f"The company has nobody who is {role}.")
     client = Client()
@@ -155,7 +157,9 @@ def _statement() -> str:
     """The statement with most lines of the last finished quarter's."""
     from salesops.commissions.models import Statement
 
-    best = Statement.objects.filter(period__end_on__lte=NOW.date()).order_by("-period__start_on", "-earned_minor").first()
+    best = (
+        Statement.objects.filter(period__end_on__lte=NOW.date()).order_by("-period__start_on", "-earned_minor").first()
+    )
     if best is None:
         raise SystemExit("The company has no statement.")
     return f"/commissions/statements/{best.pk}/"

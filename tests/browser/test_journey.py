@@ -146,7 +146,7 @@ def _approve(portal: Portal, page: Page) -> None:
     expect(page.locator(".tile", has_text="Earned")).to_contain_text("$352.00")
     expect(page.locator(".tile", has_text="Credited")).to_contain_text("$4,400.00")
     expect(page.locator(".tile", has_text="Quota")).to_contain_text("$10,000.00")
-    expect(page.locator(".tile", has_text="Attainment")).to_contain_text("44%")
+    expect(page.locator(".tile", has_text="Attainment")).to_contain_text("44 %")
     page.locator("main").get_by_role("link", name="Quartz mounts").first.click()
     expect(page.locator("main")).to_contain_text("$72.00")
     page.go_back()

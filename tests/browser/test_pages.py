@@ -35,7 +35,9 @@ def _violations(page: Page, address: str, scheme: str) -> list[str]:
     """What axe finds in the page as it is now."""
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found: list[dict[str, Any]] = page.evaluate(_CHECK)
-    return [f"{address} ({scheme}) {each['rule']}: {each['help']}\n    " + "\n    ".join(each["nodes"]) for each in found]
+    return [
+        f"{address} ({scheme}) {each['rule']}: {each['help']}\n    " + "\n    ".join(each["nodes"]) for each in found
+    ]
 
 
 def _both(page: Page, address: str) -> list[str]:

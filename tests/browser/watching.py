@@ -21,7 +21,7 @@ class Watch:
 
         def said(message: ConsoleMessage) -> None:
             text = message.text
-            if message.type == "error" and not text.startswith(_STATUS_ONLY) or "Content Security Policy" in text:
+            if (message.type == "error" and not text.startswith(_STATUS_ONLY)) or "Content Security Policy" in text:
                 self.wrong.append(f"{page.url}: {text}")
 
         page.on("console", said)
