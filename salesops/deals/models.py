@@ -119,6 +119,10 @@ class Deal(models.Model):
             models.Index(fields=["owner", "kind", "-closed_on"], name="deals_deal_owner"),
             models.Index(fields=["pod", "kind", "-closed_on"], name="deals_deal_pod"),
             models.Index(fields=["expected_close_on", "id"], name="deals_deal_expected"),
+            models.Index(fields=["kind", "expected_close_on", "id"], name="deals_deal_kind_expected"),
+            # Amounts differ by pod: without these, "largest first" reads all larger deals of other pods on its way.
+            models.Index(fields=["pod", "-amount_minor", "-id"], name="deals_deal_pod_amount"),
+            models.Index(fields=["owner", "-amount_minor", "-id"], name="deals_deal_owner_amount"),
         ]
         constraints = [
             models.UniqueConstraint(

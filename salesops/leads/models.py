@@ -75,6 +75,9 @@ class Lead(models.Model):
             models.Index(fields=["owner", "-created_at", "-id"], name="leads_lead_owner"),
             models.Index(fields=["pod", "-created_at", "-id"], name="leads_lead_pod"),
             models.Index(fields=["-estimated_minor", "-id"], name="leads_lead_value"),
+            # Values differ by pod: without these, "largest first" reads all larger leads of other pods on its way.
+            models.Index(fields=["pod", "-estimated_minor", "-id"], name="leads_lead_pod_value"),
+            models.Index(fields=["owner", "-estimated_minor", "-id"], name="leads_lead_owner_value"),
             models.Index(fields=["last_touched_at", "id"], name="leads_lead_touched"),
             models.Index(fields=["pod"], condition=Q(status__in=OPEN_STATUSES), name="leads_lead_open_of_pod"),
             models.Index(fields=["owner"], condition=Q(status__in=OPEN_STATUSES), name="leads_lead_open_of_owner"),
