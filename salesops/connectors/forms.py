@@ -24,7 +24,7 @@ class UploadForm(PortalForm):
     file = forms.FileField(
         label=gettext_lazy("File"),
         help_text=gettext_lazy(
-            "CSV or XLSX, any language's separators. Nothing is written until you have seen what would happen."
+            "CSV or XLSX; commas, semicolons and tabs are all understood. Nothing is written until you have seen what would happen."
         ),
         widget=forms.FileInput(attrs={"accept": ".csv,.txt,.tsv,.xlsx"}),
     )

@@ -39,7 +39,7 @@ class ImportTable(PortalTable):
     file_name = LinkColumn("connectors:import_detail", verbose_name=gettext_lazy("File"))
     kind = PortalColumn(verbose_name=gettext_lazy("What the rows are"))
     source = PortalColumn(accessor="source__name", verbose_name=gettext_lazy("Source"))
-    state = BadgeColumn(tones=IMPORT_TONES)
+    state = BadgeColumn(accessor="state", tones=IMPORT_TONES)
     created_count = NumberColumn(verbose_name=gettext_lazy("Created"))
     changed_count = NumberColumn(verbose_name=gettext_lazy("Changed"))
     unchanged_count = NumberColumn(verbose_name=gettext_lazy("Left alone"))
@@ -70,7 +70,7 @@ class RejectedRowTable(PortalTable):
     line = LinkColumn("connectors:row_edit", verbose_name=gettext_lazy("Line"))
     problems = PortalColumn(orderable=False, verbose_name=gettext_lazy("Column and reason"))
     cells = PortalColumn(orderable=False, verbose_name=gettext_lazy("Cells"))
-    state = BadgeColumn(tones={"shelved": "amber", "mended": "green", "dismissed": "grey"})
+    state = BadgeColumn(accessor="state", tones={"shelved": "amber", "mended": "green", "dismissed": "grey"})
 
     default_columns = ("line", "problems", "cells", "state")
 

