@@ -149,6 +149,8 @@
     const panel = document.getElementById("list-panel");
     if (!panel) return;
     panel.hidden = !panelOpen;
+    const fields = $("#list-panel-fields", panel);
+    if (panelOpen && fields && !$(".field", fields)) window.htmx?.trigger(fields, "open");
     for (const button of $$("[data-toggle-panel]")) button.setAttribute("aria-expanded", String(panelOpen));
   };
   const period = (select) => { // the two days are shown only when they are asked for

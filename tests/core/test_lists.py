@@ -210,3 +210,37 @@ def test_looking_at_a_list_writes_nothing(client_of: Clients, deals: Makes) -> N
 def test_rows_show_their_age_from_the_request(client_of: Clients, deals: Makes) -> None:
     deals(1, created_at=NOW - timedelta(days=3))
     assert "3 days ago" in client_of("ana").get(LIST).content.decode()
+
+
+def test_a_long_list_is_not_sorted_by_what_no_index_leads(
+    client_of: Clients, deals: Makes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "COUNT_BOUND", 3)
+    deals(4)
+    client = client_of("ana")
+    refused = client.get(f"{LIST}?sort=owner")
+    assert names(refused) == ["Deal 00004", "Deal 00003", "Deal 00002", "Deal 00001"]
+    assert "cannot be sorted by this column" in refused.content.decode()
+    assert {header.name for header in refused.context["table"].headers if header.is_refused} == {
+        "account",
+        "stage",
+        "owner",
+    }
+    assert "cannot be sorted" not in client.get(f"{LIST}?sort=amount").content.decode()
+    narrowed = client.get(f"{LIST}?sort=owner&q=00001")
+    assert "cannot be sorted" not in narrowed.content.decode()
+    assert not any(header.is_refused for header in narrowed.context["table"].headers)
+
+
+def test_filters_are_loaded_when_asked_for_and_kept_until_then(client_of: Clients, cast: Cast, deals: Makes) -> None:
+    deals(1)
+    client = client_of("ana")
+    page = client.get(f"{LIST}?kind=open&owner={cast.ana.pk}&q=deal").content.decode()
+    panel = page.split('id="list-panel-fields"')[1].split("</form>")[0]
+    assert '<input type="hidden" name="kind" value="open">' in panel
+    assert f'<input type="hidden" name="owner" value="{cast.ana.pk}">' in panel
+    assert 'type="checkbox"' not in panel
+    fields = client.get(f"{LIST}?kind=open&part=filters").content.decode()
+    assert re.search(r'<input type="checkbox" name="kind" value="open"[^>]* checked', fields)
+    assert "Ana Alvarez" in fields
+    assert "<html" not in fields

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 from salesops.core import display, exports, services
 from salesops.core.actor import Actor, Role
 from salesops.core.filters import PortalFilterSet
+from salesops.core.first_rows import first_rows
 from salesops.core.models import ListPreference, SavedView
 from salesops.core.selectors import list_preference_for, saved_views_for
 from salesops.core.tables import Cell, PortalTable, Rows
@@ -179,14 +180,17 @@ class RowOrder:
             self._sorted(rows.filter(**has_none), others),
         ]
 
-    def slice(self, rows: QuerySet[Any], start: int, stop: int) -> list[Any]:
-        """The rows at these positions: at most one query for each range and one bounded count."""
+    def slice(self, rows: QuerySet[Any], start: int, stop: int, *, is_few: bool = False) -> list[Any]:
+        """The rows at these positions: at most two queries for each range and one bounded count.
+
+        `is_few` says that no more than some thousands match at all.
+        """
         parts = self.parts(rows)
-        found = list(parts[0][start:stop])
+        found = first_rows(parts[0], start, stop, is_few=is_few)
         if len(parts) == 1 or len(found) == stop - start:
             return found
         before = start + len(found) if found else bounded_count(parts[0], start)
-        return found + list(parts[1][max(0, start - before) : stop - before])
+        return found + first_rows(parts[1], max(0, start - before), stop - before, is_few=is_few)
 
     def every(self, rows: QuerySet[Any], chunk_size: int = 2000) -> Iterator[Any]:
         """All rows in order, read in chunks."""
@@ -324,6 +328,11 @@ class ScopedListView(PortalView):
         if self.sort:
             by = self.table_class.sort_fields(self.sort.lstrip("-"))
             return RowOrder(self.model, by, is_descending=self.sort.startswith("-"))
+        return self.own_order
+
+    @cached_property
+    def own_order(self) -> RowOrder:
+        """The rows' own order."""
         own = [str(each) for each in self.model._meta.ordering or () if isinstance(each, str)] or ["pk"]
         fields = [each.lstrip("-") for each in own]
         while fields and fields[-1] in {"pk", "id"}:
@@ -348,15 +357,28 @@ class ScopedListView(PortalView):
         related = self.table_class.related_fields(self.model, names)
         return self.matching.select_related(*related) if related else self.matching
 
+    @cached_property
+    def counted(self) -> int:
+        """How many rows match, counted to just beyond the bound."""
+        return bounded_count(self.matching, COUNT_BOUND + 1)
+
+    @property
+    def is_sort_refused(self) -> bool:
+        """Whether so many rows cannot be sorted quickly by the column asked for; they come in their own order then."""
+        asked = self.sort.lstrip("-")
+        return bool(asked) and self.counted > COUNT_BOUND and not self.table_class.sorts_large(self.model, asked)
+
     def get_page(self, shown: Sequence[str]) -> Page:
         """The page asked for; a number past the end gives the last page."""
         size = self.page_size
-        counted = bounded_count(self.matching, COUNT_BOUND + 1)
+        counted = self.counted
         count = min(counted, COUNT_BOUND)
+        order = self.own_order if self.is_sort_refused else self.order
         asked = self.request.GET.get("page", "1")
         last = max(1, -(-min(count, DEPTH_BOUND) // size))
         number = min(max(1, int(asked[:9])) if asked.isdecimal() else 1, last)
-        rows = self.order.slice(self.with_columns(shown), (number - 1) * size, number * size) if count else []
+        start, is_few = (number - 1) * size, counted <= COUNT_BOUND
+        rows = order.slice(self.with_columns(shown), start, start + size, is_few=is_few) if count else []
         return Page(rows=rows, number=number, size=size, count=count, is_more=counted > COUNT_BOUND)
 
     def clean_query(self, *, keep: frozenset[str] = frozenset({"sort", "per", "cols", "view", "page"})) -> QueryDict:
@@ -384,6 +406,8 @@ class ScopedListView(PortalView):
         """The page, or the part of it that htmx asks for."""
         if request.GET.get("part") == "totals":
             return self.show_totals()
+        if request.GET.get("part") == "filters":
+            return render(request, "parts/list_filters.html", {"filterset": self.filterset})
         if not request.GET and not self.is_partial and (view := self.opening_view):
             return redirect(f"{request.path}?{_with_view(view)}")
         template = {"list": "parts/list_rows.html", "list-page": "parts/list.html"}.get(self.htmx_target)
@@ -406,7 +430,7 @@ class ScopedListView(PortalView):
         shown = self.table_class.choose(self.columns_wanted)
         page = self.get_page(shown)
         actions = [action for action in self.bulk_actions if action.allowed_to(self.actor)]
-        table = self.make_table(page.rows, shown, is_selectable=bool(actions))
+        table = self.make_table(page.rows, shown, is_selectable=bool(actions), is_large=page.is_more)
         view_id = self.request.GET.get("view", "")
         active = next((each for each in self.saved_views if str(each.pk) == view_id), None)
         return {
@@ -420,6 +444,7 @@ class ScopedListView(PortalView):
             "is_filtered": self.filterset.is_active,
             "can_sort": True,
             "sort": self.sort,
+            "is_sort_refused": self.is_sort_refused,
             "saved_views": self.saved_views,
             "active_view": active,
             "is_view_changed": active is not None and active.query != self.view_query(),
@@ -428,8 +453,10 @@ class ScopedListView(PortalView):
             "column_choices": self.column_choices(table),
             "page_sizes": PAGE_SIZES,
             "bulk_actions": actions,
-            "totals_url": f"?{self._totals_query()}" if self.totals and page.rows else "",
+            "totals_url": f"?{self._part_query('totals')}" if self.totals and page.rows else "",
             "query": self.clean_query().urlencode(),
+            "hidden_filters": self.hidden_filters(),
+            "filters_url": f"?{self._part_query('filters')}",
             "filter_query": self.clean_query(keep=frozenset({"sort", "cols", "view"})).urlencode(),
             "create_url": _url_or_nothing(self.create_url) if self.may_create() else "",
             "create_label": self.create_label or _("New %(noun)s") % {"noun": self.model._meta.verbose_name},
@@ -439,10 +466,12 @@ class ScopedListView(PortalView):
             **self.get_context(),
         }
 
-    def make_table(self, rows: Any, shown: Sequence[str], *, is_selectable: bool = False) -> PortalTable:
+    def make_table(
+        self, rows: Any, shown: Sequence[str], *, is_selectable: bool = False, is_large: bool = False
+    ) -> PortalTable:
         """The table over some rows."""
         return self.table_class(
-            Rows(rows, self.model), columns_shown=shown, sort=self.sort, now=self.now, selectable=is_selectable
+            Rows(rows, self.model), columns_shown=shown, sort=self.sort, now=self.now, selectable=is_selectable, is_large=is_large
         )
 
     def column_choices(self, table: PortalTable) -> list[dict[str, Any]]:
@@ -453,9 +482,14 @@ class ScopedListView(PortalView):
             for position, name in enumerate(names)
         ]
 
-    def _totals_query(self) -> str:
+    def hidden_filters(self) -> list[tuple[str, str]]:
+        """The filters that are set, but for the search: they stay in the form until its panel is opened and loaded."""
         query = self.clean_query(keep=frozenset())
-        query["part"] = "totals"
+        return [(name, value) for name, values in query.lists() if name != "q" for value in values]
+
+    def _part_query(self, part: str) -> str:
+        query = self.clean_query(keep=frozenset())
+        query["part"] = part
         return query.urlencode()
 
     def get_totals(self) -> list[Total]:
