@@ -22,7 +22,7 @@ class BoundedUpload(FileUploadHandler):
         input_data: Any,
         META: Any,  # noqa: N803 - as Django calls it
         content_length: int,
-        boundary: bytes,
+        boundary: Any,
         encoding: str | None = None,
     ) -> None:
         """Know the size before the first byte is read."""
