@@ -61,9 +61,11 @@ class Channel(virtual.Channel):
                 path.rename(taken)
                 text = taken.read_text()
                 taken.unlink()
-                return dict(json.loads(text))
+                message = json.loads(text)
             except (OSError, ValueError):
                 continue
+            if isinstance(message, dict) and "properties" in message:
+                return message
         raise Empty
 
     def _size(self, queue: str) -> int:

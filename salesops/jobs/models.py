@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from salesops.jobs.choices import RETRYABLE, UNFINISHED, CatchUp, JobEventKind, JobState
 from salesops.jobs.querysets import JobQuerySet
+from salesops.jobs.rules.cron import CronError, parse
 
 
 def empty_object() -> dict[str, Any]:
@@ -134,6 +135,17 @@ def validate_zone(value: str) -> None:
         )
 
 
+def validate_rule(value: str) -> None:
+    """Refuse what is not a cron rule."""
+    try:
+        parse(value)
+    except CronError as error:
+        raise ValidationError(
+            _("“%(value)s” cannot be read as minute, hour, day, month, weekday. Every Monday at six: 0 6 * * 1"),
+            params={"value": value},
+        ) from error
+
+
 class Schedule(models.Model):
     """Work that comes round: a cron rule read in a real time zone. Declared in code, then kept by administrators."""
 
@@ -141,7 +153,12 @@ class Schedule(models.Model):
     title = models.CharField(_("title"), max_length=200)
     kind = models.CharField(_("kind"), max_length=80)
     payload = models.JSONField(_("what to do"), default=empty_object, blank=True)
-    rule = models.CharField(_("when"), max_length=100, help_text=_("Minute, hour, day, month, weekday, as in cron."))
+    rule = models.CharField(
+        _("when"),
+        max_length=100,
+        validators=[validate_rule],
+        help_text=_("Minute, hour, day, month, weekday, as in cron."),
+    )
     time_zone = models.CharField(_("time zone"), max_length=60, default="UTC", validators=[validate_zone])
     catch_up = models.CharField(_("after downtime"), max_length=6, choices=CatchUp.choices, default=CatchUp.LATEST)
     max_attempts = models.PositiveIntegerField(_("most attempts"), default=5)
