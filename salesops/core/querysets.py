@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Self, TypeVar
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -9,6 +10,7 @@ from django.db import models
 from django.http import Http404
 
 from salesops.core.actor import Actor, Noun, Scope
+from salesops.core.first_rows import Branch
 
 ModelT = TypeVar("ModelT", bound=models.Model)
 
@@ -17,6 +19,19 @@ class ScopedQuerySet(models.QuerySet[ModelT]):
     """A queryset that knows what an actor may see. Each room says how, in `scoped`."""
 
     noun: Noun = Noun.WORK
+    #: What the scope is made of, when it is several things: every row fulfils at least one of these conditions, and each
+    #: of them has an index of its own. Lists read their first rows from each (`core.first_rows`).
+    branches: tuple[Branch, ...] = ()
+
+    def _clone(self) -> Self:
+        rows = super()._clone()  # type: ignore[misc]  # private, and how a queryset passes on what it knows
+        rows.branches = self.branches
+        return rows
+
+    def __or__(self, other: Any) -> Self:
+        rows = super().__or__(other)
+        rows.branches = ()
+        return rows
 
     def visible_to(self, actor: Actor) -> Self:
         """Keep the rows the actor may see; nothing at all for an unknown role."""
@@ -59,4 +74,12 @@ class WorkQuerySet(ScopedQuerySet[ModelT]):
         """OWN: what the actor owns. POD: also what the actor's pods hold. TREE: also everyone's below and their pods'."""
         people = actor.people_ids if scope >= Scope.TREE else {actor.user_id}
         pods = actor.all_pod_ids if scope >= Scope.TREE else actor.pod_ids if scope >= Scope.POD else set()
-        return self.filter(models.Q(owner_id__in=people) | models.Q(pod_id__in=pods))
+        rows = self.filter(models.Q(owner_id__in=people) | models.Q(pod_id__in=pods))
+        rows.branches = branches_of(people, pods)
+        return rows
+
+
+def branches_of(people: Collection[int | None], pods: Collection[int]) -> tuple[Branch, ...]:
+    """The branches of a scope by owner and pod: one for each person and each pod, in a fixed order."""
+    owners = sorted(pk for pk in people if pk is not None)
+    return (*({"owner_id": pk} for pk in owners), *({"pod_id": pk} for pk in sorted(pods)))

@@ -8,7 +8,7 @@ from django.apps import apps
 from django.db.models import Q
 
 from salesops.core.actor import Actor, Noun, Scope
-from salesops.core.querysets import ScopedQuerySet, WorkQuerySet
+from salesops.core.querysets import ScopedQuerySet, WorkQuerySet, branches_of
 
 if TYPE_CHECKING:
     from salesops.leads.models import Lead, LeadAssignment  # noqa: F401
@@ -24,7 +24,11 @@ class LeadQuerySet(WorkQuerySet["Lead"]):
         rows = Q(owner_id__in=people) | Q(pod_id__in=pods)
         if scope >= Scope.TREE:
             rows |= Q(owner__isnull=True, pod__isnull=True)
-        return self.filter(rows)
+        found = self.filter(rows)
+        found.branches = branches_of(people, pods)
+        if scope >= Scope.TREE:
+            found.branches += ({"owner_id__isnull": True, "pod_id__isnull": True},)
+        return found
 
 
 class LeadAssignmentQuerySet(ScopedQuerySet["LeadAssignment"]):
