@@ -16,9 +16,9 @@ from salesops.deals.models import Deal
 from tests.browser.conftest import Portal
 from tests.cast import PASSWORD
 
-FILE = """deal name,owner,stage,amount,currency,closed on
-Quartz cells,ana@example.com,Won,"$2,500.00",USD,2026-05-20
-Quartz mounts,ana@example.com,Won,about 900,USD,2026-05-21
+FILE = """deal id,deal name,owner,stage,amount,currency,closed on
+Q-1,Quartz cells,ana@example.com,Won,"$2,500.00",USD,2026-05-20
+Q-2,Quartz mounts,ana@example.com,Won,about 900,USD,2026-05-21
 """
 
 
@@ -32,7 +32,7 @@ def log_in(page: Page, who: str) -> str:
     page.goto("/")
     page.get_by_label("Email").fill(f"{who}@example.com")
     page.locator("input[type=password]").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log in", exact=True).click()
     expect(page.get_by_role("heading", name="Set up your second factor")).to_be_visible()
     secret = page.locator(".secret").inner_text().strip()
     page.locator("#id_code").fill(code_of(secret))
@@ -51,17 +51,17 @@ def test_log_in_with_a_code(portal: Portal) -> None:
     page.goto("/commissions/")
     page.get_by_label("Email").fill("finn@example.com")
     page.locator("input[type=password]").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log in", exact=True).click()
     expect(page.get_by_role("heading", name="Your second factor")).to_be_visible()
     page.goto("/commissions/")
     expect(page.get_by_role("heading", name="Your second factor")).to_be_visible()
     expect(page.get_by_text("Ana Alvarez")).to_have_count(0)
     page.locator("#id_code").fill("000000")
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log in", exact=True).click()
     expect(page.locator("main")).to_contain_text("Incorrect code")
     # A code is good once: the next half minute brings another, and one step of the clock's drift is allowed.
     page.locator("#id_code").fill(format_hotp_value(hotp_value(secret, int(time.time()) // 30 + 1)))
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log in", exact=True).click()
     expect(page).to_have_url(re.compile(r"/commissions/$"))
     expect(page.get_by_role("link", name="Ana Alvarez").first).to_be_visible()
 
