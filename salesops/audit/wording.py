@@ -74,9 +74,12 @@ NOUNS = {
 
 #: The names of what entries hold that is no field of the row they are about.
 LABELS: dict[str, _StrOrPromise] = {
+    "role": gettext_lazy("Role"),
+    "function": gettext_lazy("Function"),
+    "kind": gettext_lazy("Kind"),
+    "manager": gettext_lazy("Reports to"),
     "start_on": gettext_lazy("From"),
     "end_on": gettext_lazy("Until"),
-    "manager": gettext_lazy("Reports to"),
     "ip": gettext_lazy("Address"),
     "methods": gettext_lazy("Proved by"),
     "type": gettext_lazy("Kind"),
@@ -164,10 +167,12 @@ def _is_told(value: Any) -> bool:
 
 
 def _in_order(entry: AuditEntry) -> list[str]:
-    """The names of an entry in the order of the row's own fields, others by the alphabet: databases keep no order."""
+    """The names of an entry: the row's own fields in their order, then LABELS, then the alphabet. Databases keep none."""
     model = _model(entry.subject_type)
     places = {field.name: number for number, field in enumerate(model._meta.concrete_fields)} if model else {}
-    return sorted({**entry.before, **entry.after}, key=lambda name: (places.get(name, len(places)), name))
+    known = {name: number for number, name in enumerate(LABELS, start=len(places))}
+    last = len(places) + len(known)
+    return sorted({**entry.before, **entry.after}, key=lambda name: (places.get(name, known.get(name, last)), name))
 
 
 class _Names:

@@ -172,9 +172,9 @@ def test_changes_in_words(cast: Cast, django_assert_num_queries: Any) -> None:
     ]
     assert newest.lines == [
         Line("Language", "", "简体中文"),
-        Line("Left bp", "", "12.5 %"),
         Line("Reports to", "Max Manager", "#99999"),
         Line("From", "", "1 Jul 2026"),
+        Line("Left bp", "", "12.5 %"),
     ]
 
 

@@ -269,8 +269,10 @@ def test_leave_is_cancelled_by_those_above(cast: Cast, client_of: ClientOf) -> N
         actor=cast.actor("max"), person=cast.ana, kind="sick", start_on=JULY, end_on=date(2026, 7, 3), at=NOW
     )
     url = reverse("people:leave_cancel", args=[cast.ana.pk, leave.pk])
-    assert client_of("mia").post(url).status_code == 404
+    assert client_of("mia").post(url).status_code == 403
     assert client_of("ana").post(url).status_code == 403
+    other = reverse("people:leave_cancel", args=[cast.sam.pk, leave.pk])
+    assert client_of("max").post(other).status_code == 404, "the leave is not Sam's"
     assert Leave.objects.count() == 1
     assert client_of("max").post(url).status_code == 302
     assert Leave.objects.count() == 0

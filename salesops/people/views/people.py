@@ -279,8 +279,8 @@ class LeaveAddView(_PersonForm):
     title = gettext_lazy("Note leave")
 
     def allows(self, actor: Actor) -> bool:
-        """Whoever has people below them; for whom, the service asks."""
-        return selectors.may_edit(actor) or bool(actor.tree_ids)
+        """Editors, and whoever has this person below them."""
+        return selectors.may_edit(actor) or self.kwargs["pk"] in actor.tree_ids
 
     def change(self, values: dict[str, Any]) -> None:
         """Note it."""
@@ -296,7 +296,7 @@ class LeaveCancelView(ConfirmView):
 
     def allows(self, actor: Actor) -> bool:
         """As for noting it."""
-        return selectors.may_edit(actor) or bool(actor.tree_ids)
+        return selectors.may_edit(actor) or self.kwargs["pk"] in actor.tree_ids
 
     def get_back_url(self) -> str:
         """The person's page."""
