@@ -6,32 +6,26 @@ from typing import Final
 
 from django.urls import reverse
 
-from tests.access_matrix import ROWS, WHO
+from tests.access_matrix import ROWS, WHO, Row
 from tests.scene import Scene
 
-#: Answers that are no pages: files, and pieces of pages that other pages fetch.
-NO_PAGES: Final = frozenset(
-    {
-        "commissions:statement_bundle",
-        "commissions:payrollfile_download",
-        "accounts:account_options",
-        "deals:account_options",
-        "activities:subject_options",
-        "notices:notice_bell",
-        "jobs:job_progress",
-    }
-)
-#: Who looks at a page that several may see: the one to whom it shows most.
-_LOOKERS: Final = ("admin", "finance", "revops", "manager", "rep")
+#: Answers that are files; a browser does not show them.
+FILES: Final = frozenset({"commissions:statement_bundle", "commissions:payrollfile_download"})
+#: Who looks at a page: the first of these who may see it.
+_LOOKERS: Final = ("manager", "revops", "finance", "admin", "rep", "norole")
 
 
-def pages(scene: Scene) -> dict[str, list[str]]:
-    """The addresses of all pages, by the person of the cast who looks at them."""
-    found: dict[str, list[str]] = {}
-    for row in ROWS:
-        if row.method != "GET" or row.name in NO_PAGES:
-            continue
-        looker = next((who for who in _LOOKERS if row.status_for(who) == 200), None)
-        if looker:
-            found.setdefault(WHO[looker], []).append(reverse(row.name, kwargs=row.kwargs(scene)))
-    return found
+def _looker(row: Row) -> str:
+    """The name of the person of the cast who looks at this page; empty when nobody of them may."""
+    if row.method != "GET" or row.name in FILES:
+        return ""
+    return next((WHO[who] for who in _LOOKERS if row.status_for(who) == 200), "")
+
+
+#: Everybody who has a page to look at.
+LOOKERS: Final = tuple(sorted({_looker(row) for row in ROWS} - {""}))
+
+
+def pages(scene: Scene, who: str) -> list[str]:
+    """The addresses that this person of the cast looks at."""
+    return [reverse(row.name, kwargs=row.kwargs(scene)) for row in ROWS if _looker(row) == who]

@@ -156,6 +156,8 @@ def _approve(portal: Portal, page: Page) -> None:
     page.get_by_role("link", name="Review and approve").click()
     page.locator("[data-pick-page]").check()
     page.locator("[data-bulk] button.btn-primary, [data-bulk] button", has_text="Approve").first.click()
+    expect(page.get_by_role("heading", name="Approve statements")).to_be_visible()
+    page.locator("main form button.btn-primary").click()
     expect(page.locator("#toasts")).to_contain_text("1 statement")
 
 
