@@ -15,7 +15,7 @@ from salesops.core.filters import (
 )
 from salesops.deals.choices import StageKind
 from salesops.deals.models import Deal, Product, Stage
-from salesops.deals.selectors import people_to_share_with
+from salesops.people.selectors import people_for
 from salesops.pods.selectors import pods_for
 
 
@@ -26,9 +26,7 @@ class DealFilter(PortalFilterSet):
 
     kind = OneOfFilter(choices=StageKind.choices, label=_("State"))
     stage = RowsFilter(queryset=lambda request: Stage.objects.all(), label=_("Stage"))
-    owner = RowsFilter(
-        queryset=lambda request: people_to_share_with(request.actor), label=_("Owner"), none_label=_("Nobody")
-    )
+    owner = RowsFilter(queryset=lambda request: people_for(request.actor), label=_("Owner"), none_label=_("Nobody"))
     pod = RowsFilter(queryset=lambda request: pods_for(request.actor), label=_("Pod"), none_label=_("No pod"))
     product = RowsFilter(queryset=lambda request: Product.objects.all(), label=_("Product"), none_label=_("No product"))
     amount = MoneyRangeFilter(field_name="amount_minor", label=_("Amount"))

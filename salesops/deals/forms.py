@@ -152,6 +152,10 @@ class DealForm(PortalForm):
         _offer_currencies(self, deal.currency)
         if deal.account_id is None:
             del self.fields["contact"]
+        if deal.lines.exists():
+            for name in ("amount_minor", "currency"):
+                self.fields[name].disabled = True
+            self.fields["amount_minor"].help_text = _("The sum of the deal's lines.")
         if deal.kind == StageKind.OPEN:
             del self.fields["closed_on"]
         if deal.kind != StageKind.LOST:

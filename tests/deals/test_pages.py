@@ -295,6 +295,19 @@ def test_another_account_takes_the_contact_away(
     assert (deal.account, deal.contact) == (other, None)
 
 
+def test_the_amount_of_a_deal_with_lines_is_shown_but_not_typed(
+    client_of: LogIn, make_deal: MakeDeal, gtx: Product
+) -> None:
+    deal = make_deal(amount_minor=1_234)
+    DealLine.objects.create(deal=deal, product=gtx, quantity="1", unit_price_minor=1_234, amount_minor=1_234)
+    client = client_of("ana")
+    assert "The sum of the deal's lines." in client.get(at("deal_edit", deal)).content.decode()
+    answer = client.post(at("deal_edit", deal), edit_data(deal, amount_minor="99", next_step="Call"))
+    assert answer.status_code == 302
+    deal.refresh_from_db()
+    assert (deal.amount_minor, deal.next_step) == (1_234, "Call")
+
+
 # --- Moving and the board ------------------------------------------------------------------------------------------
 
 

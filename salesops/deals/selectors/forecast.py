@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, QuerySet, Sum
 
 from salesops.core.actor import Actor, Noun, Scope
 from salesops.deals.choices import StageKind
@@ -48,8 +48,11 @@ def forecast_for(actor: Actor, period: Period, deals: QuerySet[Deal] | None = No
     the company's sums and those of pods, never of a person.
     """
     rows = deals if deals is not None else deals_counted_for(actor)
-    within = Q(kind=StageKind.WON, closed_on__gte=period.start, closed_on__lt=period.end) | Q(
-        kind=StageKind.OPEN, expected_close_on__gte=period.start, expected_close_on__lt=period.end
+    opened = rows.filter(kind=StageKind.OPEN)
+    # Two sums instead of one with OR: each is answered by an index of its own.
+    parts = (
+        rows.filter(kind=StageKind.WON, closed_on__gte=period.start, closed_on__lt=period.end),
+        opened.filter(expected_close_on__gte=period.start, expected_close_on__lt=period.end),
     )
     slices = [
         Slice(
@@ -61,12 +64,11 @@ def forecast_for(actor: Actor, period: Period, deals: QuerySet[Deal] | None = No
             owner_id=row["owner_id"],
             pod_id=row["pod_id"],
         )
-        for row in rows.filter(within)
-        .order_by()
+        for part in parts
+        for row in part.order_by()
         .values("currency", "kind", "stage__probability_bp", "owner_id", "pod_id")
         .annotate(count=Count("pk"), amount=Sum("amount_minor"))
     ]
-    opened = rows.filter(kind=StageKind.OPEN)
     forecast = Forecast(
         period,
         figures_of(slices),
