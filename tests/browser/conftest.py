@@ -87,6 +87,7 @@ class Portal:
     chromium: Browser
     contexts: list[BrowserContext]
     watch: Watch
+    clock: time_machine.Traveller
 
     @contextlib.contextmanager
     def database(self) -> Iterator[None]:
@@ -140,7 +141,7 @@ def portal(transactional_db: None, chromium: Browser) -> Iterator[Portal]:
     """The portal on a free port of this machine, on the day of the cast, with the scene in it."""
     from tests.cast import make_cast
 
-    with time_machine.travel(NOW, tick=True):
+    with time_machine.travel(NOW, tick=True) as clock:
         scene = make_scene(make_cast())
         shared = {
             connection.alias: connection
@@ -156,7 +157,7 @@ def portal(transactional_db: None, chromium: Browser) -> Iterator[Portal]:
         server.is_ready.wait()
         assert server.error is None, server.error
         watch = Watch()
-        portal = Portal(f"http://127.0.0.1:{server.port}", scene, chromium, [], watch)
+        portal = Portal(f"http://127.0.0.1:{server.port}", scene, chromium, [], watch, clock)
         try:
             yield portal
         finally:

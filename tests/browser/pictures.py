@@ -177,7 +177,7 @@ def main() -> None:
         with time_machine.travel(NOW, tick=True), served() as url, chromium() as browser:
             IMAGES.mkdir(parents=True, exist_ok=True)
             for name, role, path, scheme in (
-                ("home", "manager", "/", "light"),
+                ("home", "rep", "/", "light"),
                 ("deals", "manager", "/deals/", "light"),
                 ("board", "manager", "/deals/board/", "dark"),
                 ("statement", "finance", _statement(), "light"),
