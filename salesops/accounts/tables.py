@@ -27,7 +27,7 @@ class AccountTable(PortalTable):
     """The account list. Columns without an index of their own are filtered by, not sorted by."""
 
     name = LinkColumn("accounts:account_detail", verbose_name=_("Account"))
-    status = BadgeColumn(tones=TONES, verbose_name=_("Status"), orderable=False)
+    status = BadgeColumn(accessor="status", tones=TONES, verbose_name=_("Status"), orderable=False)
     segment = PortalColumn(accessor="segment__name", verbose_name=_("Segment"), orderable=False)
     owner = PersonColumn(accessor="owner", verbose_name=_("Owner"), orderable=False)
     pod = PortalColumn(accessor="pod__name", verbose_name=_("Pod"), orderable=False)
@@ -50,7 +50,7 @@ class AccountTable(PortalTable):
     external_id = PortalColumn(verbose_name=_("External id"), orderable=False)
     created_at = MomentColumn(ago=True, verbose_name=_("Created"), initial_sort_descending=True)
 
-    default_columns = ("name", "status", "segment", "owner", "pod", "industry", "country", "employees", "created_at")
+    default_columns = ("name", "status", "segment", "owner", "industry", "country", "employees", "created_at")
 
     class Meta:
         model = Account

@@ -10,3 +10,10 @@ class DealsConfig(AppConfig):
     name = "salesops.deals"
     label = "deals"
     verbose_name = _("Deals")
+
+    def ready(self) -> None:
+        """Tell the pods room how to count open deals."""
+        from salesops.deals.selectors.workload import open_deals
+        from salesops.pods.workload import install
+
+        install("deals", open_deals)

@@ -12,8 +12,8 @@ class LeadsConfig(AppConfig):
     verbose_name = _("Leads")
 
     def ready(self) -> None:
-        """Tell the pods room how to count open leads."""
-        from salesops.leads.selectors import open_leads
+        """Tell the pods room how to count leads in work."""
+        from salesops.leads.selectors import leads_in_work
         from salesops.pods.workload import install
 
-        install("leads", open_leads)
+        install("leads", leads_in_work)

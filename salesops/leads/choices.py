@@ -18,6 +18,9 @@ class LeadStatus(models.TextChoices):
 #: Statuses in which somebody still has to do something.
 OPEN_STATUSES = (LeadStatus.NEW, LeadStatus.WORKING, LeadStatus.QUALIFIED, LeadStatus.NURTURING)
 
+#: Those of them that are on somebody's desk now: nurtured leads wait for a better time.
+WORK_STATUSES = (LeadStatus.NEW, LeadStatus.WORKING, LeadStatus.QUALIFIED)
+
 
 class LeadOrigin(models.TextChoices):
     """How a lead came to the company."""

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from salesops.accounts.models import Account, Contact
-from salesops.leads.choices import OPEN_STATUSES, AssignmentMethod, LeadOrigin, LeadStatus
+from salesops.leads.choices import WORK_STATUSES, AssignmentMethod, LeadOrigin, LeadStatus
 from salesops.leads.querysets import LeadAssignmentQuerySet, LeadQuerySet
 from salesops.pods.models import Pod, Segment
 
@@ -79,8 +79,8 @@ class Lead(models.Model):
             models.Index(fields=["pod", "-estimated_minor", "-id"], name="leads_lead_pod_value"),
             models.Index(fields=["owner", "-estimated_minor", "-id"], name="leads_lead_owner_value"),
             models.Index(fields=["last_touched_at", "id"], name="leads_lead_touched"),
-            models.Index(fields=["pod"], condition=Q(status__in=OPEN_STATUSES), name="leads_lead_open_of_pod"),
-            models.Index(fields=["owner"], condition=Q(status__in=OPEN_STATUSES), name="leads_lead_open_of_owner"),
+            models.Index(fields=["pod"], condition=Q(status__in=WORK_STATUSES), name="leads_lead_work_of_pod"),
+            models.Index(fields=["owner"], condition=Q(status__in=WORK_STATUSES), name="leads_lead_work_of_owner"),
         ]
         constraints = [
             models.UniqueConstraint(

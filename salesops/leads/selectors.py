@@ -9,7 +9,7 @@ from django.db.models import Count, QuerySet
 from salesops.accounts.models import Account
 from salesops.accounts.selectors import accounts_for
 from salesops.core.actor import Actor
-from salesops.leads.choices import OPEN_STATUSES
+from salesops.leads.choices import WORK_STATUSES
 from salesops.leads.models import Lead, LeadAssignment
 from salesops.leads.querysets import LeadAssignmentQuerySet, LeadQuerySet
 from salesops.pods.workload import Load
@@ -47,9 +47,9 @@ def same_person(actor: Actor, lead: Lead) -> QuerySet[Lead]:
     return leads_for(actor).filter(email=lead.email).exclude(pk=lead.pk)
 
 
-def open_leads(*, pod_ids: Collection[int], person_ids: Collection[int]) -> Load:
-    """How many open leads these pods and people hold."""
-    rows = Lead.objects.filter(status__in=OPEN_STATUSES).order_by()
+def leads_in_work(*, pod_ids: Collection[int], person_ids: Collection[int]) -> Load:
+    """How many leads these pods and people have in work; nurtured ones do not count."""
+    rows = Lead.objects.filter(status__in=WORK_STATUSES).order_by()
     by_pod = rows.filter(pod__in=pod_ids).values_list("pod").annotate(count=Count("pk")) if pod_ids else ()
     by_person = rows.filter(owner__in=person_ids).values_list("owner").annotate(count=Count("pk")) if person_ids else ()
     return Load(by_pod=dict(by_pod), by_person=dict(by_person))

@@ -35,7 +35,7 @@ class LeadTable(PortalTable):
     name = LinkColumn("leads:lead_detail", verbose_name=_("Lead"))
     company = PortalColumn(verbose_name=_("Company"))
     title = PortalColumn(verbose_name=_("Title"), orderable=False)
-    status = BadgeColumn(tones=TONES, verbose_name=_("Status"), orderable=False)
+    status = BadgeColumn(accessor="status", tones=TONES, verbose_name=_("Status"), orderable=False)
     origin = PortalColumn(verbose_name=_("Origin"), orderable=False)
     owner = PersonColumn(accessor="owner", verbose_name=_("Owner"), orderable=False)
     pod = PortalColumn(accessor="pod__name", verbose_name=_("Pod"), orderable=False)
@@ -61,7 +61,6 @@ class LeadTable(PortalTable):
         "status",
         "origin",
         "owner",
-        "pod",
         "value",
         "created_at",
         "last_touched_at",

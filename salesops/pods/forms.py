@@ -36,7 +36,7 @@ class PodForm(PortalForm):
         help_text=_("Acquisition : closing : success. What the pod is staffed to."),
     )
     lead_capacity = forms.IntegerField(
-        label=_("Open leads it can carry"), min_value=0, max_value=1_000_000, initial=200
+        label=_("Leads in work it can carry"), min_value=0, max_value=1_000_000, initial=200
     )
     time_zone = forms.ChoiceField(label=_("Time zone"), choices=_time_zones)
 

@@ -225,7 +225,7 @@ def territory_assignments_for(actor: Actor) -> TerritoryAssignmentQuerySet:
 class PodStanding:
     """A pod on a day: who is in it by part of the bow-tie, whether it is whole, and what it carries.
 
-    The numbers of open leads and deals are None where no room counts them.
+    The numbers of leads in work and of open deals are None where no room counts them.
     """
 
     pod: Pod

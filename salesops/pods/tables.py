@@ -23,7 +23,7 @@ class MemberTable(PortalTable):
     function = PortalColumn(verbose_name=_("Function"))
     pod = LinkColumn("pods:pod_detail", accessor="pod__name", pk_field="pod_id", verbose_name=_("Pod"))
     segment = PortalColumn(accessor="pod__segment__name", verbose_name=_("Segment"))
-    open_leads = NumberColumn(verbose_name=_("Open leads"), orderable=False)
+    open_leads = NumberColumn(verbose_name=_("Leads in work"), orderable=False)
     open_deals = NumberColumn(verbose_name=_("Open deals"), orderable=False)
     start_on = DayColumn(verbose_name=_("In the pod since"))
     end_on = DayColumn(verbose_name=_("Until"))

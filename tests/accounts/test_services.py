@@ -251,7 +251,7 @@ def test_an_owner_may_be_set_as_of_a_past_day_but_not_before_the_present_one_beg
     services.set_owner(owner=cast.alba, day=TODAY, **by)
     assert owners(account) == [("Ana Alvarez", YESTERDAY, TODAY), ("Alba Abe", TODAY, None)]
     assert refusal(lambda: services.set_owner(owner=cast.sam, day=YESTERDAY, **by)) == {
-        "day": ["Somebody else begins on June 17, 2026: choose that day or a later one."]
+        "day": ["Somebody else begins on 17 Jun 2026: choose that day or a later one."]
     }
     assert refusal(lambda: services.set_owner(owner=cast.sam, day=LATER.date() + timedelta(days=1), **by)) == {
         "day": ["Choose today or a day that is past."]
@@ -366,7 +366,7 @@ def test_one_that_cannot_be_given_stays_and_says_why(cast: Cast, several: list[A
     done = services.bulk_reassign(owner=cast.sam, **by)
     assert done == preview
     assert [row.problem for row in done] == [
-        "Somebody else begins on June 20, 2026: choose that day or a later one.", "", "", "",
+        "Somebody else begins on 20 Jun 2026: choose that day or a later one.", "", "", "",
     ]  # fmt: skip
     several[0].refresh_from_db()
     assert several[0].owner == cast.ana

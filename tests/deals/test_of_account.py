@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from salesops.accounts.models import Account
 from salesops.deals.models import Deal
+from salesops.pods.workload import load_of
 from tests.cast import NOW, Cast
 
 MakeDeal = Callable[..., Deal]
@@ -36,3 +37,13 @@ def test_an_account_that_is_not_yours_does_not_exist(client_of: Callable[[str], 
     answers = {who: client_of(who).get(url).status_code for who in ("ana", "alba", "finn", "elsa", "norm")}
     assert answers == {"ana": 200, "alba": 404, "finn": 200, "elsa": 403, "norm": 403}
     assert "No deals with this account yet." in client_of("ana").get(url).content.decode()
+
+
+def test_open_deals_are_counted_for_pods_and_people(make_deal: MakeDeal, cast: Cast) -> None:
+    make_deal(name="One")
+    make_deal(name="Two", owner=cast.sam)
+    make_deal(name="South", owner=cast.alba, pod=cast.south)
+    make_deal(name="Won", stage="won")
+    load = load_of("deals", pod_ids=[cast.north.pk, cast.south.pk], person_ids=[cast.ana.pk, cast.carl.pk])
+    assert load is not None
+    assert (load.by_pod, load.by_person) == ({cast.north.pk: 2, cast.south.pk: 1}, {cast.ana.pk: 1})

@@ -157,8 +157,7 @@ def test_a_lead_says_why_it_is_whose(cast: Cast, client_of: Log) -> None:
     assert page.index("Knows the trade") < page.index("Sam Sorensen")
     assert "north-3" in page
     assert (
-        "Why it is Ana Alvarez's"
-        in client_of("sam").get(reverse("leads:lead_detail", args=[lead.pk])).content.decode()
+        "Why it is Ana Alvarez's" in client_of("sam").get(reverse("leads:lead_detail", args=[lead.pk])).content.decode()
     )
 
 

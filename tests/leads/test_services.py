@@ -18,7 +18,7 @@ from salesops.audit.models import AuditEntry
 from salesops.leads import services
 from salesops.leads.models import Lead, LeadAssignment
 from salesops.leads.rules.statuses import OPEN, Refusal, Step, step
-from salesops.leads.selectors import accounts_like, assignments_of, open_leads, same_person
+from salesops.leads.selectors import accounts_like, assignments_of, leads_in_work, same_person
 from salesops.leads.services import LeadChanges
 from tests.cast import NOW, Cast
 
@@ -455,18 +455,20 @@ def test_many_cost_as_many_queries_as_few(cast: Cast) -> None:
 # --- Reading ------------------------------------------------------------------------------------------------------
 
 
-def test_open_leads_are_counted_by_pod_and_person(
+def test_leads_in_work_are_counted_by_pod_and_person(
     cast: Cast, several: list[Lead], django_assert_num_queries: Any
 ) -> None:
     make(cast, owner=cast.alba)
+    nurtured = make(cast, owner=cast.alba)
+    services.set_status(actor=cast.actor("rita"), lead_id=nurtured.pk, status="nurturing", at=NOW)
     services.set_status(actor=cast.actor("rita"), lead_id=several[1].pk, status="disqualified", because="x", at=NOW)
     pods, people = [cast.north.pk, cast.south.pk], [cast.sam.pk, cast.ana.pk, cast.alba.pk]
     with django_assert_num_queries(2):
-        load = open_leads(pod_ids=pods, person_ids=people)
+        load = leads_in_work(pod_ids=pods, person_ids=people)
     assert load.by_pod == {cast.north.pk: 1, cast.south.pk: 1}
     assert load.by_person == {cast.sam.pk: 1, cast.alba.pk: 1}
     with django_assert_num_queries(0):
-        open_leads(pod_ids=[], person_ids=[])
+        leads_in_work(pod_ids=[], person_ids=[])
 
 
 def test_other_leads_of_the_same_person_are_found_within_sight(cast: Cast) -> None:

@@ -72,7 +72,7 @@ def test_the_list_says_what_is_missing_and_what_is_carried(cast: Cast, client_of
     )
     assert (south["is_ready"], south["short"], south["load_bp"]) == (True, [("Closing", 1)], 0)
     text = page.content.decode()
-    assert "3 of 2 open leads" in text
+    assert "3 leads in work, room for 2" in text
     assert "150" in text
     detail = client_of("ana").get(reverse("pods:pod_detail", args=[cast.north.pk]))
     assert {member["row"].person.name: member["leads"] for member in detail.context["members"]} == {

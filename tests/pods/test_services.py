@@ -124,7 +124,7 @@ def test_closing_a_pod_can_end_its_memberships_and_keeps_all_rows(cast: Cast, by
     actions = list(AuditEntry.objects.order_by("sequence").values_list("action", flat=True))
     assert actions == ["pod.member_added"] + ["pod.member_ended"] * 3 + ["pod.member_withdrawn", "pod.closed"]
     said = refusal(lambda: services.close_pod(pod_id=cast.north.pk, closed_on=TOMORROW, **by_rita))
-    assert said == "This pod was closed on June 18, 2026."
+    assert said == "This pod was closed on 18 Jun 2026."
 
 
 def test_a_pod_does_not_close_before_it_opens(cast: Cast, by_rita: dict[str, Any]) -> None:
@@ -140,11 +140,11 @@ def test_a_person_is_in_one_pod_at_a_time(cast: Cast, by_rita: dict[str, Any]) -
         )
 
     assert refusal(lambda: add(TODAY)) == (
-        "Ana Alvarez has been in pod North since Jan. 1, 2025: end that first, or move them."
+        "Ana Alvarez has been in pod North since 1 Jan 2025: end that first, or move them."
     )
     services.end_membership(membership_id=PodMembership.objects.get(person=cast.ana).pk, end_on=TODAY, **by_rita)
     assert refusal(lambda: add(TODAY - timedelta(days=1))) == (
-        "Ana Alvarez is in pod North from Jan. 1, 2025 until June 17, 2026: the two would overlap."
+        "Ana Alvarez is in pod North from 1 Jan 2025 until 17 Jun 2026: the two would overlap."
     )
     add(TODAY, TOMORROW)
     add(TOMORROW)
@@ -174,9 +174,9 @@ def test_the_database_refuses_an_overlap_too(cast: Cast) -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"start_on": SINCE - timedelta(days=1)}, "The pod opened on Jan. 1, 2025."),
+        ({"start_on": SINCE - timedelta(days=1)}, "The pod opened on 1 Jan 2025."),
         ({"function": "boss"}, "Value 'boss' is not a valid choice."),
-        ({"end_on": TODAY}, "Constraint “pods_podmembership_ends_after_start” is violated."),
+        ({"end_on": TODAY}, "It must end after it begins."),
     ],
 )
 def test_a_membership_must_make_sense(cast: Cast, by_rita: dict[str, Any], values: dict[str, Any], said: str) -> None:
@@ -193,7 +193,7 @@ def test_nobody_joins_a_closed_pod_or_after_leaving(cast: Cast, by_rita: dict[st
                 pod_id=empty.pk, person_id=cast.norm.pk, function="ae", start_on=TODAY - timedelta(days=3), **by_rita
             )
         )
-        == "The pod closed on June 17, 2026."
+        == "The pod closed on 17 Jun 2026."
     )
     cast.norm.left_on = TODAY
     cast.norm.save()
@@ -203,7 +203,7 @@ def test_nobody_joins_a_closed_pod_or_after_leaving(cast: Cast, by_rita: dict[st
                 pod_id=cast.north.pk, person_id=cast.norm.pk, function="ae", start_on=TODAY, **by_rita
             )
         )
-        == "Norm Norole left on June 17, 2026."
+        == "Norm Norole left on 17 Jun 2026."
     )
 
 
@@ -228,7 +228,7 @@ def test_a_move_ends_one_membership_and_begins_the_next_on_the_same_day(cast: Ca
     )
     assert said == "Ana Alvarez is in pod South already."
     said = refusal(lambda: services.move_member(person_id=cast.max.pk, to_pod_id=cast.south.pk, day=TODAY, **by_rita))
-    assert said == "Max Manager is in no pod on June 17, 2026: add them instead."
+    assert said == "Max Manager is in no pod on 17 Jun 2026: add them instead."
 
 
 def test_a_move_on_the_first_day_takes_its_place(cast: Cast, by_rita: dict[str, Any]) -> None:
@@ -245,7 +245,7 @@ def test_a_move_lasts_as_long_as_the_membership_would_have(cast: Cast, by_rita: 
 def test_a_membership_ends_after_it_began(cast: Cast, by_rita: dict[str, Any]) -> None:
     key = PodMembership.objects.get(person=cast.ana).pk
     said = refusal(lambda: services.end_membership(membership_id=key, end_on=SINCE - timedelta(days=1), **by_rita))
-    assert said == "It began on Jan. 1, 2025 and cannot end before that."
+    assert said == "It began on 1 Jan 2025 and cannot end before that."
     assert services.end_membership(membership_id=key, end_on=SINCE, **by_rita) is None
     assert memberships(cast, "ana") == []
     entry = AuditEntry.objects.latest("sequence")
@@ -256,7 +256,7 @@ def test_an_end_that_would_overlap_is_refused(cast: Cast, by_rita: dict[str, Any
     first = PodMembership.objects.get(person=cast.ana)
     services.move_member(person_id=cast.ana.pk, to_pod_id=cast.south.pk, day=TODAY, **by_rita)
     said = refusal(lambda: services.end_membership(membership_id=first.pk, end_on=TOMORROW, **by_rita))
-    assert said == "Ana Alvarez has been in pod South since June 17, 2026: end that first, or move them."
+    assert said == "Ana Alvarez has been in pod South since 17 Jun 2026: end that first, or move them."
 
 
 def test_a_correction_replaces_from_the_first_day(cast: Cast, by_rita: dict[str, Any]) -> None:
@@ -278,9 +278,9 @@ def test_territories_are_shared_but_held_once_by_each(cast: Cast, by_rita: dict[
     said = refusal(
         lambda: services.assign_territory(territory_id=north.pk, person_id=cast.ana.pk, start_on=TODAY, **by_rita)
     )
-    assert said == "Ana Alvarez has territory Northwest from Jan. 1, 2025 already."
+    assert said == "Ana Alvarez has territory Northwest from 1 Jan 2025 already."
     said = refusal(lambda: services.end_territory_assignment(assignment_id=first.pk, end_on=SINCE, **by_rita))
-    assert said == "It began on Jan. 1, 2025 and must end after that."
+    assert said == "It began on 1 Jan 2025 and must end after that."
     services.end_territory_assignment(assignment_id=first.pk, end_on=TODAY, **by_rita)
     services.assign_territory(territory_id=north.pk, person_id=cast.ana.pk, start_on=TODAY, **by_rita)
     assert list(

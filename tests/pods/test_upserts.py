@@ -63,7 +63,7 @@ def test_who_works_where_comes_in_once_and_ends_later(cast: Cast, by: dict[str, 
     )
     assert fates(result) == [Fate.CREATED, Fate.REFUSED, Fate.REFUSED]
     assert said(result) == [
-        (1, "start_on", "Ana Alvarez has territory Northwest from Jan. 1, 2025 already."),
+        (1, "start_on", "Ana Alvarez has territory Northwest from 1 Jan 2025 already."),
         (2, "", "What this refers to does not exist."),
     ]
     records = [record(SINCE, TODAY), record(TODAY)]
@@ -109,7 +109,7 @@ def test_a_membership_that_does_not_fit_is_refused_and_the_open_one_goes_on(cast
         (0, "function", "Value 'boss' is not a valid choice."),
         (1, "", "What this refers to does not exist."),
         (2, "", "What this refers to does not exist."),
-        (3, "start_on", "The pod opened on Jan. 1, 2025."),
+        (3, "start_on", "The pod opened on 1 Jan 2025."),
     ]
     assert set(PodMembership.objects.filter(end_on=None).values_list("person__name", "pod__name")) == {
         ("Ana Alvarez", "North"),

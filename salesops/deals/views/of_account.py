@@ -16,7 +16,7 @@ from salesops.deals.views.deals import READERS
 
 #: Deals shown on an account's page; the rest is a list away.
 _SHOWN = 20
-_COLUMNS = ("name", "stage", "amount", "owner", "expected_close_on", "closed_on")
+_COLUMNS = ("name", "stage", "amount", "owner")
 
 
 class AccountDealsView(PortalView):

@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
             index=models.Index(
                 condition=models.Q(("status__in", ("new", "working", "qualified", "nurturing"))),
                 fields=["pod"],
-                name="leads_lead_open_of_pod",
+                name="leads_lead_work_of_pod",
             ),
         ),
         migrations.AddIndex(
@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
             index=models.Index(
                 condition=models.Q(("status__in", ("new", "working", "qualified", "nurturing"))),
                 fields=["owner"],
-                name="leads_lead_open_of_owner",
+                name="leads_lead_work_of_owner",
             ),
         ),
     ]

@@ -242,6 +242,8 @@ def locked_person(person_id: int) -> User:
 
 def _check_fits(pod: Pod, person: User, start_on: date, end_on: date | None, *, but: int = 0) -> None:
     """Refuse days on which the pod is not open, the person has left, or is in a pod already."""
+    if end_on is not None and end_on <= start_on:
+        raise ValidationError({"end_on": _("It must end after it begins.")})
     if start_on < pod.opened_on:
         raise ValidationError({"start_on": _("The pod opened on %(day)s.") % {"day": date_format(pod.opened_on)}})
     if pod.closed_on is not None and (end_on is None or end_on > pod.closed_on):

@@ -88,6 +88,8 @@ def end_territory_assignment(
 
 def _check_free(territory: Territory, person: User, start_on: date, end_on: date | None, *, but: int = 0) -> None:
     """Refuse the same person twice in a territory at a time."""
+    if end_on is not None and end_on <= start_on:
+        raise ValidationError({"end_on": _("It must end after it begins.")})
     other = (
         TerritoryAssignment.objects.filter(held_during(start_on, end_on or FOREVER), territory=territory, person=person)
         .exclude(pk=but)

@@ -37,7 +37,7 @@ class MemberListView(PodView, ScopedListView):
         """The memberships of today."""
         return members_on(self.actor, company_day(self.now))
 
-    def make_table(self, rows: Any, shown: Any, *, is_selectable: bool = False) -> PortalTable:
+    def make_table(self, rows: Any, shown: Any, **options: Any) -> PortalTable:
         """The table, with what is on the desks of the people shown."""
         rows = list(rows)
         people = [row.person_id for row in rows]
@@ -45,7 +45,7 @@ class MemberListView(PodView, ScopedListView):
             load = load_of(noun, person_ids=people)
             for row in rows:
                 setattr(row, f"open_{noun}", load.by_person.get(row.person_id, 0) if load else None)
-        return super().make_table(rows, shown, is_selectable=is_selectable)
+        return super().make_table(rows, shown, **options)
 
     def get_context(self) -> dict[str, Any]:
         """One click for each function."""

@@ -86,7 +86,7 @@ def shown(standing: PodStanding) -> dict[str, Any]:
         "short": [(PARTS[part], count) for part, count in readiness.short.items()],
         "open_leads": standing.open_leads,
         "open_deals": standing.open_deals,
-        "load_bp": standing.load_bp,
+        "load_bp": None if standing.load_bp is None else standing.load_bp // 100 * 100,  # whole per cent
         "is_over": (standing.load_bp or 0) > 10_000,
     }
 

@@ -38,7 +38,7 @@ class TerritoryListView(PodView, ScopedListView):
         """Those who arrange pods."""
         return self.actor.has(*ARRANGERS)
 
-    def make_table(self, rows: Any, shown: Any, *, is_selectable: bool = False) -> PortalTable:
+    def make_table(self, rows: Any, shown: Any, **options: Any) -> PortalTable:
         """The table, with the people of today."""
         rows = list(rows)
         people: dict[int, list[str]] = defaultdict(list)
@@ -47,7 +47,7 @@ class TerritoryListView(PodView, ScopedListView):
             people[assignment.territory_id].append(assignment.person.name)
         for row in rows:
             row.people_today = people[row.pk]
-        return super().make_table(rows, shown, is_selectable=is_selectable)
+        return super().make_table(rows, shown, **options)
 
 
 class TerritoryDetailView(PodView, ScopedDetailView):
