@@ -132,7 +132,8 @@ else:
     _database["CONN_HEALTH_CHECKS"] = True
     _database.setdefault("OPTIONS", {})["options"] = env(
         "DATABASE_OPTIONS",
-        default="-c lock_timeout=10000 -c idle_in_transaction_session_timeout=600000",
+        # No JIT: compiling a list page's query takes longer than running it.
+        default="-c lock_timeout=10000 -c idle_in_transaction_session_timeout=600000 -c jit=off",
     )
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
