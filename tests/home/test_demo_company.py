@@ -26,6 +26,7 @@ from salesops.people.models import FunctionAssignment, Leave, ReportingLine, Rol
 from salesops.pods.models import Pod, PodMembership, Segment
 from salesops.pods.selectors import actor_for
 
+pytestmark = pytest.mark.django_db
 TODAY = date(2026, 6, 17)
 NOW = datetime(2026, 6, 17, tzinfo=UTC)
 
@@ -40,10 +41,8 @@ def usual(django_db_setup: None, django_db_blocker: Any) -> Any:
 
 
 @pytest.fixture
-def demo(usual: None, django_db_blocker: Any) -> Any:
+def demo(usual: None, db: None) -> None:
     """The company, in a database that may be read."""
-    with django_db_blocker.unblock():
-        yield
 
 
 # --- The company --------------------------------------------------------------------------------------------------
@@ -175,6 +174,8 @@ def test_moments_and_states_of_leads_agree(demo: None) -> None:
     converted = Lead.objects.filter(status="converted")
     assert not converted.filter(Q(account=None) | Q(contact=None) | Q(converted_at=None)).exists()
     assert converted.count() == Deal.objects.exclude(lead=None).count()
+    assert not converted.exclude(credited_to=F("owner")).exists()
+    assert not Lead.objects.exclude(status="converted").exclude(credited_to=None).exists()
     for deal in Deal.objects.exclude(lead=None).select_related("lead", "account"):
         assert deal.created_at == deal.lead.converted_at
         assert deal.account_id == deal.lead.account_id

@@ -33,7 +33,8 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
     LEAD: (
         "id", "name", "title", "company", "email", "phone", "country", "employees", "origin", "campaign", "status",
         "disqualified_because", "segment_id", "owner_id", "pod_id", "account_id", "contact_id", "estimated_minor", "currency",
-        "created_at", "assigned_at", "first_touched_at", "last_touched_at", "converted_at", "updated_at",
+        "created_at", "assigned_at", "first_touched_at", "last_touched_at", "converted_at", "credited_to_id",
+        "updated_at",
     ),
     ASSIGNMENT: ("id", "lead_id", "person_id", "pod_id", "assigned_at", "assigned_by_id", "method", "reason", "path"),
     DEAL: (

@@ -193,7 +193,7 @@ class LeadMaker:
                 ground.pods + pod if owner >= 0 else None, source.account if source is not None and linked else None,
                 source.contact if source is not None and converted is not None else None, value if draw() > 0.15 else None,
                 ground.company.currency_of(pod), created, assigned, touched, last, converted,
-                last or touched or assigned or created,
+                ground.person(owner) if converted is not None else None, last or touched or assigned or created,
             )
         )  # fmt: skip
 
