@@ -151,14 +151,20 @@ def _approve(portal: Portal, page: Page) -> None:
     expect(page.locator("main")).to_contain_text("$72.00")
     page.go_back()
     page.get_by_role("button", name="Approve").click()
-    expect(page.locator("#toasts")).to_contain_text("1 statement")
+    _confirm_approval(page)
     page.goto(f"/commissions/periods/{portal.scene.period.pk}/")
     page.get_by_role("link", name="Review and approve").click()
     page.locator("[data-pick-page]").check()
-    page.locator("[data-bulk] button.btn-primary, [data-bulk] button", has_text="Approve").first.click()
+    page.locator("[data-bulk] button, [data-bulk] a", has_text="Approve").first.click()
+    _confirm_approval(page)
+
+
+def _confirm_approval(page: Page) -> None:
+    """See what will change, then do it."""
     expect(page.get_by_role("heading", name="Approve statements")).to_be_visible()
-    page.locator("main form button.btn-primary").click()
-    expect(page.locator("#toasts")).to_contain_text("1 statement")
+    page.get_by_role("button", name="Preview", exact=True).click()
+    page.locator("button[name=step][value=apply]").click()
+    expect(page.get_by_role("heading", name="Approve statements")).to_have_count(0)
 
 
 def _pay(portal: Portal, page: Page, folder: Path) -> list[dict[str, str]]:
