@@ -512,7 +512,7 @@ def test_many_deals_are_changed_exactly_as_the_preview_says(
     assert everything() == before
     assert "For 3 deals." in page
     assert "Stage: Prospecting" in page
-    assert "Stage: Lost · Closed on: 2026-06-17 · Lost because: sunset" in page
+    assert "Stage: Lost · Closed on: 17 Jun 2026 · Lost because: sunset" in page
     assert "A closed deal cannot change its outcome: reopen it first." in page
     fingerprint = re.search(r'name="fingerprint" value="(\w+)"', preview.content.decode())
     assert fingerprint is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from django.conf import settings
@@ -303,7 +304,13 @@ def _created_at(record: DealRecord, at: datetime) -> datetime:
 
 def _first_moment(day: date) -> datetime:
     """The first moment of a day in the company's time zone."""
-    return instants(Period(day, day + timedelta(days=1), day.isoformat()), settings.COMPANY_TIME_ZONE)[0]
+    return _first_moment_in(day, settings.COMPANY_TIME_ZONE)
+
+
+@lru_cache(maxsize=4096)
+def _first_moment_in(day: date, zone: str) -> datetime:
+    """The same for a zone; the days of a file come again and again."""
+    return instants(Period(day, day + timedelta(days=1), day.isoformat()), zone)[0]
 
 
 def _pod_id(owner_id: int | None, day: date | None, around: _Around) -> int | None:

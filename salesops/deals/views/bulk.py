@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
@@ -87,7 +88,8 @@ def _keys(rows: QuerySet[Deal]) -> list[int]:
 def _shown(row: BulkRow) -> Change:
     """A row of the plan as the preview shows it."""
     if row.fate is Fate.CHANGED:
-        return Change(row.name, _in_words(row.before), _in_words(row.after))
+        filled = {name: value for name, value in row.before.items() if value not in (None, "")}
+        return Change(row.name, _in_words(filled), _in_words(row.after))
     if row.fate is Fate.UNCHANGED:
         return Change(row.name, problem=translate("It already is so."))
     return Change(row.name, problem=" ".join(problem.text(translate) for problem in row.problems))
@@ -98,7 +100,11 @@ def _in_words(values: Mapping[str, Any]) -> str:
     parts = []
     for name, value in values.items():
         label = capfirst(str(getattr(Deal._meta.get_field(name), "verbose_name", name)))
-        parts.append(f"{label}: {display.NOTHING if value in (None, '') else value}")
+        if value in (None, ""):
+            text = display.NOTHING
+        else:
+            text = display.day(date.fromisoformat(value)) if name.endswith("_on") else str(value)
+        parts.append(f"{label}: {text}")
     return " · ".join(parts)
 
 
