@@ -28,7 +28,7 @@ TONES = {StageKind.OPEN: "blue", StageKind.WON: "green", StageKind.LOST: "red"}
 
 
 class DealTable(PortalTable):
-    """The deal list. Columns without an index of their own are filtered by, not sorted by."""
+    """The deal list. Columns that lead no index sort lists of up to 10,000 rows."""
 
     name = LinkColumn("deals:deal_detail", verbose_name=_("Deal"))
     account = LinkColumn(
@@ -36,15 +36,15 @@ class DealTable(PortalTable):
         accessor="account__name",
         pk_field="account_id",
         verbose_name=_("Account"),
-        orderable=False,
+        sorts_large=True,
     )
     stage = BadgeColumn(
-        accessor="stage__name", tone_field="kind", tones=TONES, verbose_name=_("Stage"), orderable=False
+        accessor="stage__name", order_by=("stage__position",), tone_field="kind", tones=TONES, verbose_name=_("Stage")
     )
     amount = MoneyColumn(accessor="amount_minor", verbose_name=_("Amount"), initial_sort_descending=True)
-    owner = PersonColumn(accessor="owner", verbose_name=_("Owner"), orderable=False)
-    pod = PortalColumn(accessor="pod__name", verbose_name=_("Pod"), orderable=False)
-    product = PortalColumn(accessor="product__name", verbose_name=_("Product"), orderable=False)
+    owner = PersonColumn(accessor="owner", verbose_name=_("Owner"))
+    pod = PortalColumn(accessor="pod__name", verbose_name=_("Pod"))
+    product = PortalColumn(accessor="product__name", verbose_name=_("Product"))
     expected_close_on = DayColumn(verbose_name=_("Expected close"))
     closed_on = DayColumn(verbose_name=_("Closed"), initial_sort_descending=True)
     age = NumberColumn(
@@ -53,9 +53,9 @@ class DealTable(PortalTable):
         help=_("From the day it was opened to today or, when closed, to that day."),
         orderable=False,
     )
-    next_step = PortalColumn(verbose_name=_("Next step"), orderable=False)
-    external_id = PortalColumn(verbose_name=_("External id"), orderable=False)
-    opened_on = DayColumn(verbose_name=_("Opened"), orderable=False)
+    next_step = PortalColumn(verbose_name=_("Next step"))
+    external_id = PortalColumn(verbose_name=_("External id"))
+    opened_on = DayColumn(verbose_name=_("Opened"))
     created_at = MomentColumn(ago=True, verbose_name=_("Created"), initial_sort_descending=True)
 
     default_columns = ("name", "account", "stage", "amount", "owner", "expected_close_on", "closed_on", "age")

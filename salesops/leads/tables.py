@@ -30,30 +30,30 @@ TONES = {
 
 
 class LeadTable(PortalTable):
-    """The lead list. Columns without an index of their own are filtered by, not sorted by."""
+    """The lead list. Columns that lead no index sort lists of up to 10,000 rows."""
 
     name = LinkColumn("leads:lead_detail", verbose_name=_("Lead"))
     company = PortalColumn(verbose_name=_("Company"))
-    title = PortalColumn(verbose_name=_("Title"), orderable=False)
-    status = BadgeColumn(accessor="status", tones=TONES, verbose_name=_("Status"), orderable=False)
-    origin = PortalColumn(verbose_name=_("Origin"), orderable=False)
-    owner = PersonColumn(accessor="owner", verbose_name=_("Owner"), orderable=False)
-    pod = PortalColumn(accessor="pod__name", verbose_name=_("Pod"), orderable=False)
-    segment = PortalColumn(accessor="segment__name", verbose_name=_("Segment"), orderable=False)
+    title = PortalColumn(verbose_name=_("Title"))
+    status = BadgeColumn(accessor="status", tones=TONES, verbose_name=_("Status"))
+    origin = PortalColumn(verbose_name=_("Origin"))
+    owner = PersonColumn(accessor="owner", verbose_name=_("Owner"))
+    pod = PortalColumn(accessor="pod__name", verbose_name=_("Pod"))
+    segment = PortalColumn(accessor="segment__name", verbose_name=_("Segment"))
     value = MoneyColumn(accessor="estimated_minor", verbose_name=_("Estimated value"), initial_sort_descending=True)
-    email = PortalColumn(verbose_name=_("E-mail"), orderable=False)
-    phone = PortalColumn(verbose_name=_("Phone"), orderable=False)
-    country = PortalColumn(verbose_name=_("Country"), orderable=False)
-    employees = NumberColumn(verbose_name=_("Employees"), orderable=False)
-    campaign = PortalColumn(verbose_name=_("Campaign"), orderable=False)
+    email = PortalColumn(verbose_name=_("E-mail"))
+    phone = PortalColumn(verbose_name=_("Phone"))
+    country = PortalColumn(verbose_name=_("Country"))
+    employees = NumberColumn(verbose_name=_("Employees"))
+    campaign = PortalColumn(verbose_name=_("Campaign"))
     created_at = MomentColumn(ago=True, verbose_name=_("Created"), initial_sort_descending=True)
-    assigned_at = MomentColumn(ago=True, verbose_name=_("Given"), orderable=False)
-    first_touched_at = MomentColumn(ago=True, verbose_name=_("First touch"), orderable=False)
+    assigned_at = MomentColumn(ago=True, verbose_name=_("Given"))
+    first_touched_at = MomentColumn(ago=True, verbose_name=_("First touch"))
     last_touched_at = MomentColumn(ago=True, verbose_name=_("Last touch"))
-    converted_at = MomentColumn(ago=True, verbose_name=_("Converted"), orderable=False)
-    credited_to = PersonColumn(accessor="credited_to", verbose_name=_("Credit"), orderable=False)
-    disqualified_because = PortalColumn(verbose_name=_("Disqualified because"), orderable=False)
-    external_id = PortalColumn(verbose_name=_("External id"), orderable=False)
+    converted_at = MomentColumn(ago=True, verbose_name=_("Converted"))
+    credited_to = PersonColumn(accessor="credited_to", verbose_name=_("Credit"))
+    disqualified_because = PortalColumn(verbose_name=_("Disqualified because"))
+    external_id = PortalColumn(verbose_name=_("External id"))
 
     default_columns = (
         "name",

@@ -244,3 +244,13 @@ def test_filters_are_loaded_when_asked_for_and_kept_until_then(client_of: Client
     assert re.search(r'<input type="checkbox" name="kind" value="open"[^>]* checked', fields)
     assert "Ana Alvarez" in fields
     assert "<html" not in fields
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_empty_texts_come_last_like_missing_values(client_of: Clients, deals: Makes, sign: str) -> None:
+    for note in ("b", "", "a", ""):
+        deals(1, note=note)
+    found = names(client_of("ana").get(f"{LIST}?sort={sign}note&cols=note"))
+    order = ["Deal 00003", "Deal 00001"]
+    empty = ["Deal 00002", "Deal 00004"]
+    assert found == (order + empty if sign == "" else order[::-1] + empty[::-1])

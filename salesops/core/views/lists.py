@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.contrib import messages
-from django.db.models import Model, QuerySet, Sum
+from django.db.models import CharField, Model, Q, QuerySet, Sum, TextField
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
@@ -163,7 +163,9 @@ class RowOrder:
         self.fields = tuple(own for each in fields for own in _columns(model, each))
         self.is_descending = is_descending
         self.model = model
-        self.nullable = next((each for each in self.fields if _may_be_null(model, each)), None)
+        self.split = next(
+            (each for each in self.fields if _may_be_null(model, each) or _may_be_blank(model, each)), None
+        )
 
     def _sorted(self, rows: QuerySet[Any], fields: Sequence[str]) -> QuerySet[Any]:
         sign = "-" if self.is_descending else ""
@@ -171,14 +173,16 @@ class RowOrder:
 
     def parts(self, rows: QuerySet[Any]) -> list[QuerySet[Any]]:
         """The ranges, in order: one, or those with a value and those without."""
-        if self.nullable is None:
+        if self.split is None:
             return [self._sorted(rows, self.fields)]
-        has_none = {f"{self.nullable}__isnull": True}
-        others = [each for each in self.fields if each != self.nullable]
-        return [
-            self._sorted(rows.filter(**{f"{self.nullable}__isnull": False}), self.fields),
-            self._sorted(rows.filter(**has_none), others),
-        ]
+        is_null = Q(**{f"{self.split}__isnull": True})
+        has_value, has_none = ~is_null, is_null
+        if _may_be_blank(self.model, self.split):  # "> ''" is a range of the index, which a NOT would not be
+            has_value, has_none = Q(**{f"{self.split}__gt": ""}), Q(**{self.split: ""})
+            if _may_be_null(self.model, self.split):
+                has_none |= is_null
+        others = [each for each in self.fields if each != self.split]
+        return [self._sorted(rows.filter(has_value), self.fields), self._sorted(rows.filter(has_none), others)]
 
     def slice(self, rows: QuerySet[Any], start: int, stop: int, *, is_few: bool = False) -> list[Any]:
         """The rows at these positions: at most two queries for each range and one bounded count.
@@ -214,6 +218,16 @@ def _columns(model: type[Model], path: str) -> list[str]:
         return [path]
     own = [str(each).lstrip("-") for each in current._meta.ordering if isinstance(each, str)]
     return [f"{path}__{each}" for each in own if each not in {"pk", "id"}] or [f"{path}_id"]
+
+
+def _may_be_blank(model: type[Model], path: str) -> bool:
+    """Whether a path ends at a text that may be empty."""
+    current: Any = model
+    found: Any = None
+    for step in path.split("__"):
+        found = current._meta.pk if step == "pk" else current._meta.get_field(step)
+        current = getattr(found, "related_model", None) or current
+    return isinstance(found, CharField | TextField) and found.blank
 
 
 def _may_be_null(model: type[Model], path: str) -> bool:
@@ -471,7 +485,12 @@ class ScopedListView(PortalView):
     ) -> PortalTable:
         """The table over some rows."""
         return self.table_class(
-            Rows(rows, self.model), columns_shown=shown, sort=self.sort, now=self.now, selectable=is_selectable, is_large=is_large
+            Rows(rows, self.model),
+            columns_shown=shown,
+            sort=self.sort,
+            now=self.now,
+            selectable=is_selectable,
+            is_large=is_large,
         )
 
     def column_choices(self, table: PortalTable) -> list[dict[str, Any]]:
