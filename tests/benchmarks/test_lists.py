@@ -227,7 +227,9 @@ def test_lists_answer_within_the_target(noun: str, company: Company) -> None:
         print(f"{who:10} all pages: p50 {statistics.median(own):.1f} ms, p95 {percentile(own, 0.95):.1f} ms")
     reached = percentile(every, 0.95)
     load, cores = os.getloadavg()[0], os.cpu_count()
-    print(f"load {load:.1f} on {cores} cores; python alone p50 {statistics.median(sum(computed.values(), [])):.1f} ms")
+    print(
+        f"load {load:.1f} on {cores} cores; python alone p50 {statistics.median(value for values in computed.values() for value in values):.1f} ms"
+    )
     print(f"all: p50 {statistics.median(every):.1f} ms, p95 {reached:.1f} ms (target {TARGET:.0f} ms)")
     slow = [(percentile(values, 0.95), who, path) for (who, path), values in rows[:6]]
     show_slowest([page for page in slow if page[0] > TARGET or os.environ.get("BENCH_EXPLAIN")], clients)

@@ -95,6 +95,12 @@ def test_branches_are_read_one_by_one_only_where_that_helps(cast: Cast, deals: N
     assert "UNION" not in statements(rows("ana").filter(pod=cast.north))
     assert statements(rows("ana").exclude(owner=cast.sam)).count("UNION") == 1
     assert "UNION" not in statements(rows("ana").order_by("account__name", "pk"))
+    assert "UNION" not in statements(rows("ana").order_by("name", "pk"))  # no index by pod and name
+    assert statements(rows("ana").filter(name__contains="1")).count("UNION") == 1
+    many = rows("ana")
+    many.branches = tuple({"owner_id": pk} for pk in range(13))
+    assert statements(many).count("UNION") == 12
+    assert "UNION" not in statements(many.filter(name__contains="1"))
     assert "UNION" not in statements(rows("ana") | rows("max"))
     few = statements(rows("ana"), is_few=True)
     assert "UNION" not in few
