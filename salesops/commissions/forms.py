@@ -68,7 +68,7 @@ class VersionForm(PortalForm):
         required=False,
         widget=forms.Textarea(attrs={"rows": 4, "class": "input-code", "spellcheck": "false"}),
         help_text=gettext_lazy(
-            "One tier a line: from = rate. “0 = 5%” and “100% = 10%” pays 5 % up to the quota and 10 % above. Amounts instead of percentages are in the plan's currency."
+            "One tier a line: from = rate. “0 = 5%” and “100% = 10%” pays 5 percent up to the quota and 10 percent above. Amounts instead of percentages are in the plan's currency."
         ),
     )
     cap = forms.CharField(
