@@ -62,7 +62,7 @@ class PodCloseForm(PortalForm):
     """From which day on a pod is closed, and what becomes of those in it."""
 
     closed_on = DateField(label=_("Closed from"))
-    end_memberships = forms.BooleanField(label=_("End the memberships of everybody who is in it"), required=False)
+    end_memberships = forms.BooleanField(label=_("End all its memberships"), required=False)
 
     def __init__(self, *args: Any, actor: Actor, at: datetime, **kwargs: Any) -> None:
         super().__init__(*args, actor=actor, **kwargs)
