@@ -55,6 +55,16 @@ VERBS = {
     "merged": gettext_lazy("merged"),
     "opened": gettext_lazy("opened"),
     "closed": gettext_lazy("closed"),
+    "reassigned": gettext_lazy("given to somebody else"),
+    "status_changed": gettext_lazy("moved to another status"),
+    "disqualified": gettext_lazy("disqualified"),
+    "reopened": gettext_lazy("opened again"),
+    "assigned": gettext_lazy("given to somebody"),
+    "responsible_changed": gettext_lazy("given to somebody else"),
+    "member_added": gettext_lazy("joined by somebody"),
+    "member_ended": gettext_lazy("left by somebody"),
+    "member_withdrawn": gettext_lazy("membership taken back"),
+    "member_corrected": gettext_lazy("membership corrected"),
 }
 #: What the nouns of actions mean where they are not the name of a model.
 NOUNS = {
@@ -78,6 +88,8 @@ LABELS: dict[str, _StrOrPromise] = {
     "function": gettext_lazy("Function"),
     "kind": gettext_lazy("Kind"),
     "manager": gettext_lazy("Reports to"),
+    "person": gettext_lazy("Person"),
+    "day": gettext_lazy("From"),
     "start_on": gettext_lazy("From"),
     "end_on": gettext_lazy("Until"),
     "ip": gettext_lazy("Address"),

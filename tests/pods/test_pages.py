@@ -197,6 +197,11 @@ def test_somebody_moves_and_leaves(cast: Cast, client_of: Log) -> None:
         ("South", "kam", TODAY, None),
     ]
     assert AuditEntry.objects.filter(reason="grown").count() == 2
+    history = client.get(reverse("pods:pod_detail", args=[cast.north.pk])).context["history"]
+    assert (history[0].title, [(line.label, line.after) for line in history[0].lines][-1]) == (
+        "Pod left by somebody",
+        ("Until", "17 Jun 2026"),
+    )
     end = reverse("pods:member_end", args=[rows[1].pk])
     early = client.post(end, {"end_on": TODAY - timedelta(days=1)})
     assert list(early.context["form"].errors) == ["end_on"]
