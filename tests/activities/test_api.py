@@ -15,8 +15,6 @@ from salesops.deals.models import Deal
 from salesops.leads.models import Lead
 from tests.cast import NOW, Cast
 
-pytestmark = pytest.mark.urls("tests.deals.api_urls")
-
 LogIn = Callable[[str], Client]
 
 

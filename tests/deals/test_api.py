@@ -15,8 +15,6 @@ from salesops.audit.models import AuditEntry
 from salesops.deals.models import Deal, DealLine, Product, Stage, StageChange
 from tests.cast import Cast
 
-pytestmark = pytest.mark.urls("tests.deals.api_urls")
-
 MakeDeal = Callable[..., Deal]
 LogIn = Callable[[str], Client]
 
