@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="lead",
             index=models.Index(
-                condition=models.Q(("status__in", ("new", "working", "qualified", "nurturing"))),
+                condition=models.Q(("status__in", ("new", "working", "qualified"))),
                 fields=["pod"],
                 name="leads_lead_work_of_pod",
             ),
@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="lead",
             index=models.Index(
-                condition=models.Q(("status__in", ("new", "working", "qualified", "nurturing"))),
+                condition=models.Q(("status__in", ("new", "working", "qualified"))),
                 fields=["owner"],
                 name="leads_lead_work_of_owner",
             ),
