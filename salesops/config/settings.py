@@ -342,7 +342,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "ENUM_NAME_OVERRIDES": {
         "AccountStatus": "salesops.accounts.choices.AccountStatus",
-        "LeadStatus": "salesops.leads.choices.LeadStatus",
+        "LeadStatusCode": "salesops.leads.choices.LeadStatus",
         "ActivityKind": "salesops.activities.choices.ActivityKind",
         "StageKind": "salesops.deals.choices.StageKind",
     },

@@ -210,8 +210,8 @@ class PeriodFilter(django_filters.Filter):
         code, start, until = value
         if code == "never":
             return qs.filter(**{f"{self.field_name}__isnull": True})
-        request = getattr(self.parent, "request", None)
-        today = timezone.localdate(request.now) if request is not None else timezone.localdate()
+        request: Any = self.parent.request
+        today = timezone.localtime(request.now).date()
         lower, upper = period_days(code, today)
         if start:
             lower = max(lower, start) if lower else start
