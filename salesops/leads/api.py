@@ -21,7 +21,7 @@ from salesops.leads.serializers import (
     LeadCreateSerializer,
     LeadEditSerializer,
     LeadSerializer,
-    LeadStatusSerializer,
+    LeadStatusChangeSerializer,
 )
 from salesops.leads.services import assign_lead, convert_lead, create_lead, edit_lead, set_status
 
@@ -57,12 +57,12 @@ class LeadViewSet(ScopedViewSet, mixins.ListModelMixin):
         given = self.given(LeadEditSerializer)
         return self._shown(edit_lead(actor=self.actor, lead_id=lead.pk, at=self.now, **given))
 
-    @extend_schema(request=LeadStatusSerializer, responses=LeadSerializer)
+    @extend_schema(request=LeadStatusChangeSerializer, responses=LeadSerializer)
     @action(detail=True, methods=["post"], url_path="status")
     def change_status(self, request: Request, pk: str) -> Response:
         """Move to another status."""
         lead = lead_for(self.actor, key_of(pk))
-        given = self.given(LeadStatusSerializer)
+        given = self.given(LeadStatusChangeSerializer)
         return self._shown(set_status(actor=self.actor, lead_id=lead.pk, at=self.now, **given))
 
     @extend_schema(request=LeadAssignSerializer, responses={200: LeadSerializer, 204: None})

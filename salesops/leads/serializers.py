@@ -88,7 +88,7 @@ class LeadCreateSerializer(LeadEditSerializer):
     seen_at = None  # type: ignore[assignment]  # there is nothing yet that could be newer
 
 
-class LeadStatusSerializer(ChoosingSerializer):
+class LeadStatusChangeSerializer(ChoosingSerializer):
     """To another status; `because` where it disqualifies."""
 
     status = serializers.ChoiceField(choices=LeadStatus.choices)
