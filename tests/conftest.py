@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import hypothesis
 import pytest
 import time_machine
+from django.apps import apps
+from django.core import serializers
 from django.db import connection
 from django.db.backends.base.operations import BaseDatabaseOperations
 from django.test import Client
@@ -18,10 +21,28 @@ hypothesis.settings.register_profile("salesops", deadline=None)
 hypothesis.settings.load_profile("salesops")
 
 
+#: The rows that migrations made, as JSON; kept when the test database is new.
+FROM_MIGRATIONS = ["[]"]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """Keep what migrations brought, to put it back after tests that empty the tables."""
+    ours = [model for model in apps.get_models() if model.__module__.startswith("salesops.")]
+    with django_db_blocker.unblock():
+        rows = [row for model in ours for row in model._base_manager.all()]
+        FROM_MIGRATIONS[0] = serializers.serialize("json", rows)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _flush_past_the_guards() -> Iterator[None]:
     """Let transactional tests empty append-only tables, which the product itself never can."""
     original = BaseDatabaseOperations.execute_sql_flush
+
+    def put_back() -> None:
+        """What migrations brought (the default stages, for one) is there for every test."""
+        for row in serializers.deserialize("json", FROM_MIGRATIONS[0]):
+            row.save()
 
     def flush(self: BaseDatabaseOperations, sql_list: list[str]) -> None:
         with connection.cursor() as cursor:
@@ -31,6 +52,7 @@ def _flush_past_the_guards() -> Iterator[None]:
                     original(self, sql_list)
                 finally:
                     cursor.execute("SET session_replication_role = DEFAULT")
+                put_back()
                 return
             cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
             triggers = cursor.fetchall()
@@ -39,6 +61,7 @@ def _flush_past_the_guards() -> Iterator[None]:
             original(self, sql_list)
             for _name, sql in triggers:
                 cursor.execute(sql)
+        put_back()
 
     BaseDatabaseOperations.execute_sql_flush = flush  # type: ignore[method-assign]
     yield

@@ -14,7 +14,7 @@ os.environ["SALESOPS_DATA"] = os.path.join(
 )
 os.environ.setdefault("STATICFILES_STORAGE", "django.contrib.staticfiles.storage.StaticFilesStorage")
 
-from salesops.config.settings import *  # noqa: E402, F403
+from salesops.config.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

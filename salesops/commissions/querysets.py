@@ -42,7 +42,9 @@ class PlanVersionQuerySet(ScopedQuerySet["PlanVersion"]):
         return self.filter(plan__assignments__person_id=actor.user_id).exclude(state="draft").distinct()
 
 
-class PlanAssignmentQuerySet(HeldInTimeQuerySet["PlanAssignment"], ScopedQuerySet["PlanAssignment"]):
+class PlanAssignmentQuerySet(  # type: ignore[override]  # both bases bring their own as_manager
+    HeldInTimeQuerySet["PlanAssignment"], ScopedQuerySet["PlanAssignment"]
+):
     """A personal rate is pay: seen by the person, their managers, finance."""
 
     noun = Noun.PAY
