@@ -127,9 +127,11 @@ class AccountForm(PortalForm):
     founded_year = forms.IntegerField(label=_("Founded in"), min_value=1, max_value=9999, required=False)
     seen_at = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, actor: Actor, at: datetime, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, actor: Actor, at: datetime, has_parent: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, actor=actor, **kwargs)
         cast(AccountField, self.fields["parent"]).actor = actor
+        if not has_parent:
+            del self.fields["parent"]
         offer(self, segment=Segment.objects.all(), territory=territories_for(actor))
         offer_currencies(self, self.initial.get("currency", ""))
 

@@ -32,9 +32,6 @@ class AccountTable(PortalTable):
     owner = PersonColumn(accessor="owner", verbose_name=_("Owner"))
     pod = PortalColumn(accessor="pod__name", verbose_name=_("Pod"))
     territory = PortalColumn(accessor="territory__name", verbose_name=_("Territory"))
-    parent = LinkColumn(
-        "accounts:account_detail", accessor="parent__name", pk_field="parent_id", verbose_name=_("Parent")
-    )
     industry = PortalColumn(verbose_name=_("Industry"))
     country = PortalColumn(verbose_name=_("Country"))
     city = PortalColumn(verbose_name=_("City"))

@@ -239,6 +239,19 @@ def test_a_circle_is_refused_at_its_field(cast: Cast, client_of: Log) -> None:
     assert top.parent is None
 
 
+def test_a_parent_out_of_sight_is_neither_shown_nor_touched(cast: Cast, client_of: Log) -> None:
+    theirs = make(cast, "alba", name="Hidden Holding")
+    mine = make(cast, "ana", name="Mine")
+    Account.objects.filter(pk=mine.pk).update(parent=theirs)
+    client = client_of("ana")
+    for name, args in (("account_detail", [mine.pk]), ("account_edit", [mine.pk]), ("account_list", [])):
+        assert "Hidden Holding" not in client.get(reverse(f"accounts:{name}", args=args)).content.decode()
+    url = reverse("accounts:account_edit", args=[mine.pk])
+    assert client.post(url, typed(client.get(url), city="Bonn")).status_code == 302
+    mine.refresh_from_db()
+    assert (mine.city, mine.parent) == ("Bonn", theirs)
+
+
 def test_names_are_offered_within_sight_and_with_their_number_when_two_share_one(cast: Cast, client_of: Log) -> None:
     first, second = make(cast, name="Twin"), make(cast, name="Twin")
     make(cast, name="The twins")

@@ -150,8 +150,10 @@ class AccountEditView(MindsNewerMixin, ScopedEditView):
         }
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        """The form knows the moment."""
-        return super().get_form_kwargs() | {"at": self.now}
+        """The form knows the moment, and nothing of a parent that the actor does not see: that one stays as it is."""
+        parent = self.object.parent_id
+        is_hidden = parent is not None and not accounts_for(self.actor).filter(pk=parent).exists()
+        return super().get_form_kwargs() | {"at": self.now, "has_parent": not is_hidden}
 
     def write(self, form: AccountForm) -> Account:
         """Write what differs."""
