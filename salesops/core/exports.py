@@ -48,9 +48,9 @@ def tell(actor: Actor, export: Export, at: datetime) -> None:
 
 def safe_text(text: str) -> str:
     """Text that no spreadsheet takes for a formula: control characters gone, a quote before what could start one."""
-    if _TRIGGERS.match(text):
-        text = "'" + text
-    return _CONTROLS.sub("", text)
+    # First what cannot be seen goes: behind it a trigger would come to stand at the beginning.
+    text = _CONTROLS.sub("", text)
+    return f"'{text}" if _TRIGGERS.match(text) else text
 
 
 def csv_cell(cell: Cell, zone: tzinfo) -> str:
