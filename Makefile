@@ -8,7 +8,7 @@ WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: help run demo setup dev assets messages test test-services check lint types contracts migrations-check \
-	chaos bench pictures lock translations
+	chaos browser bench pictures lock translations
 
 help: ## Say what each command does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -50,10 +50,13 @@ run: setup ## Start the portal: web, worker and scheduler; a demo company on fir
 	@exec $(BIN)/python manage.py run_portal
 
 test: dev ## Run the tests, embedded: SQLite and no server
-	env -u DATABASE_URL -u BROKER_URL -u CACHE_URL $(PYTEST) -m "not chaos and not benchmark"
+	env -u DATABASE_URL -u BROKER_URL -u CACHE_URL $(PYTEST) -m "not chaos and not benchmark and not browser"
 
 test-services: dev ## Run the same tests on PostgreSQL and Redis (DATABASE_URL and BROKER_URL, or throwaway servers)
-	$(BIN)/python -m tests.servers -- $(PYTEST) -m "not chaos and not benchmark"
+	$(BIN)/python -m tests.servers -- $(PYTEST) -m "not chaos and not benchmark and not browser"
+
+browser: dev ## Drive the real pages in Chromium (skipped where there is none)
+	env -u DATABASE_URL -u BROKER_URL -u CACHE_URL $(BIN)/python -m pytest -m browser
 
 chaos: dev ## Kill workers, web and brokers under load, embedded and on servers
 	env -u DATABASE_URL -u BROKER_URL $(BIN)/python -m pytest -m chaos -s
