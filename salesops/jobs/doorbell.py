@@ -21,8 +21,6 @@ TASK_NAME: Final = "salesops.run_job"
 QUEUE_LIMIT: Final = 500
 #: Seconds without ringing after a broker did not answer, so that no request waits for it again and again.
 SILENCE: Final = 10.0
-#: A failure that took less time than this may be an old connection's: it is tried once more with a new one.
-QUICK: Final = 0.3
 #: Seconds for which a measured queue length is believed.
 LENGTH_AGE: Final = 1.0
 #: What a ring may cost when the broker is frozen: connect and send, in seconds each, tried once.
@@ -54,8 +52,6 @@ class Doorbell:
         if not self._lock.acquire(timeout=0.5):
             return False
         try:
-            if time.monotonic() < self._silent_until:
-                return False
             return self._try(lambda: self._send(job_id)) is True
         finally:
             self._lock.release()
@@ -71,23 +67,16 @@ class Doorbell:
             return self._try(self._measure)
 
     def _try(self, action: Callable[[], Answer]) -> Answer | None:
-        """Talk to the broker unless it is silent; None when it does not answer.
-
-        A connection that broke fails at once: a broker that was restarted is tried a second time, a frozen one is not.
-        """
+        """Talk to the broker unless it is silent; None when it does not answer."""
         if time.monotonic() < self._silent_until:
             return None
-        began = time.monotonic()
-        while True:
-            is_old = self._connection is not None
-            try:
-                return action()
-            except Exception as error:  # whatever the broker's client raises, the job row is safe
-                self._drop()
-                if not is_old or time.monotonic() - began > QUICK:
-                    log.warning("The broker does not answer (%s); jobs wait for the relay.", type(error).__name__)
-                    self._silent_until = time.monotonic() + SILENCE
-                    return None
+        try:
+            return action()
+        except Exception as error:  # whatever the broker's client raises, the job row is safe
+            log.warning("The broker does not answer (%s); jobs wait for the relay.", type(error).__name__)
+            self._silent_until = time.monotonic() + SILENCE
+            self._drop()
+            return None
 
     def _connect(self) -> Any:
         if self._connection is None:

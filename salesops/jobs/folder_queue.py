@@ -1,4 +1,4 @@
-"""The broker that needs no server: messages are files in a folder, each written and taken by one atomic rename.
+"""The broker that needs no server: messages are files in a folder, renamed when they are whole, removed by one reader.
 
 Kombu's own filesystem transport lets a worker read a message that is still being written, which ends the worker, and
 keeps its bindings in a file that a kill can leave empty, with which no worker starts again.
@@ -50,17 +50,15 @@ class Channel(virtual.Channel):
         half.rename(self.folder / name)
 
     def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:
-        """Take the oldest message. Who renames it has it; what cannot be read is dropped, as it is only a doorbell."""
+        """Take the oldest message. Who removes it has it; what cannot be read is dropped, as it is only a doorbell."""
         names = self._seen.setdefault(queue, deque())
         if not names:
             names.extend(self._names(queue))
         while names:
             path = self.folder / names.popleft()
-            taken = path.with_suffix(".taken")
             try:
-                path.rename(taken)
-                text = taken.read_text()
-                taken.unlink()
+                text = path.read_text()
+                path.unlink()
                 message = json.loads(text)
             except (OSError, ValueError):
                 continue

@@ -18,6 +18,8 @@ from salesops.jobs.models import Job, JobEvent, ScheduleRun
 
 #: How long the relay leaves a fresh job to its first ring.
 FIRST_RING: Final = timedelta(seconds=5)
+#: How often a refused row is tried, each time after looking for a job with its key.
+ENQUEUE_TRIES: Final = 3
 #: The job that does nothing, each minute: that it is done shows that workers listen.
 CANARY: Final = "jobs.canary"
 #: How long ended jobs are kept.
@@ -54,7 +56,7 @@ def enqueue(
         raise PermissionDenied
     due_at = max(run_after, at) if run_after else at
     with transaction.atomic():
-        while True:
+        for tries_left in range(ENQUEUE_TRIES - 1, -1, -1):
             known = Job.objects.filter(key=key, state__in=UNFINISHED).first()
             if known is not None:
                 return known
@@ -76,7 +78,8 @@ def enqueue(
                     )
                 break
             except IntegrityError:
-                if not Job.objects.filter(key=key).exists():
+                # Somebody was faster with this key, and that job may even have ended since; or the row itself is bad.
+                if not tries_left:
                     raise
         if due_at <= at:
             _ring_after_commit(job)

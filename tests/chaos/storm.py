@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 
 from tests.chaos.fleet import Fleet, Process
+from tests.servers import Redis
 
 
 @dataclass
@@ -128,7 +129,8 @@ def _kill_worker(fleet: Fleet, worker: Process, chance: random.Random) -> str:
 
 
 def _disturb_broker(fleet: Fleet, turn: int) -> str:
-    if turn % 2 == 0:
+    """Wipe it; every fifth time freeze it instead, if it is a server."""
+    if turn % 5 == 0 and isinstance(fleet.broker, Redis):
         fleet.broker.freeze()
         time.sleep(2.0)
         fleet.broker.thaw()

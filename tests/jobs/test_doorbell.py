@@ -198,6 +198,22 @@ def test_what_cannot_be_read_is_dropped_and_stops_nobody(tmp_path: Path) -> None
     assert sorted(path.name for path in tmp_path.glob("*.msg")) == []
 
 
+def test_of_two_readers_of_one_message_one_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, quick = queue(tmp_path), queue(tmp_path)
+    slow.put({"number": 1})
+    read_text = Path.read_text
+    taken: list[Any] = []
+
+    def read_slowly(path: Path) -> str:
+        text = read_text(path)
+        monkeypatch.setattr(Path, "read_text", read_text)
+        taken.extend(drain(quick))
+        return text
+
+    monkeypatch.setattr(Path, "read_text", read_slowly)
+    assert (drain(slow), taken) == ([], [{"number": 1}])
+
+
 def test_four_readers_and_two_writers_lose_and_double_nothing(tmp_path: Path) -> None:
     found: list[int] = []
     stop = threading.Event()

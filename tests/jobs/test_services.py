@@ -111,6 +111,16 @@ def test_the_database_itself_refuses_two_unfinished_jobs_with_one_key(work: None
     assert Job.objects.count() == 1
 
 
+def test_a_row_that_the_database_refuses_is_an_error_and_not_a_circle(work: None) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        enqueue(max_attempts=0)
+    enqueue()
+    testing.run_due(at=NOW)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        enqueue(max_attempts=0)
+    assert Job.objects.count() == 1
+
+
 @pytest.mark.django_db(transaction=True)
 def test_eight_at_once_with_the_same_key_make_one_job(work: None) -> None:
     if connection.vendor == "sqlite":
