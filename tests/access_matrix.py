@@ -105,7 +105,7 @@ ROWS: list[Row] = [
     ),
     Row("pods:pod_edit", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.cast.north.pk}),
     Row("pods:pod_close", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.cast.north.pk}),
-    Row("pods:member_add", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.membership.pk}),
+    Row("pods:member_add", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.cast.north.pk}),
     # --- accounts ---
     Row("accounts:account_list", {200: SEEING}),
     Row("accounts:account_create", {200: WORKERS}),

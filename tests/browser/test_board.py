@@ -14,10 +14,7 @@ def stages(portal: Portal) -> tuple[Stage, Stage]:
     """The stage of the scene's deal and the next open one."""
     with portal.database():
         here = portal.scene.deal.stage
-        there, _ = Stage.objects.get_or_create(
-            code="engaging", defaults={"name": "Engaging", "position": here.position + 1}
-        )
-        return here, there
+        return here, Stage.objects.filter(kind="open", position__gt=here.position).order_by("position")[0]
 
 
 def _card(page: Page, portal: Portal, stage: Stage) -> None:
