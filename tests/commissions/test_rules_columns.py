@@ -242,7 +242,7 @@ def test_the_calculator_reaches_no_files_and_cannot_be_unlocked(tmp_path: Any) -
         "INSTALL httpfs",
         "SET threads = 1",
     ):
-        with columns._calculator() as calculator, pytest.raises(duckdb.Error):
+        with columns.open_calculator() as calculator, pytest.raises(duckdb.Error):
             calculator.execute(statement)
     assert [path.name for path in tmp_path.iterdir()] == ["secret.csv"]
 

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salesops.commissions.rules.credits import (
+    DEFAULT_RULES,
     Credit,
     CreditKind,
     CreditRule,
+    Grouping,
     Holding,
     Share,
     TransactionFacts,
@@ -18,14 +20,17 @@ from salesops.commissions.rules.credits import (
 )
 
 DAY = date(2026, 3, 2)
-ANNA, BEN, CHEN = 1, 2, 3
+ANNA, BEN, CHEN, DORA = 1, 2, 3, 4
 
 
 def credited(
-    *transactions: TransactionFacts, holdings: tuple[Holding, ...] = ()
+    *transactions: TransactionFacts,
+    holdings: tuple[Holding, ...] = (),
+    rules: tuple[CreditRule, ...] = DEFAULT_RULES,
+    groupings: tuple[Grouping, ...] = (),
 ) -> tuple[list[tuple[int, int, str, str]], list[str]]:
     """Who is credited with how much by which rule and why, and the codes of the problems."""
-    outcome = credit_transactions(transactions, holdings)
+    outcome = credit_transactions(transactions, holdings, rules, groupings)
     credits = [(credit.person, credit.amount, credit.rule, credit.why) for credit in outcome.unwrap()]
     return credits, [problem.code for problem in outcome.problems]
 
@@ -92,7 +97,51 @@ def test_shares_that_are_not_a_whole_credit_nobody(shares: tuple[Share, ...]) ->
 
 def test_overlay_credits_come_on_top() -> None:
     facts = TransactionFacts("D-1", DAY, 101, owner=ANNA, overlays=(Share(CHEN, 5000), Share(BEN, 10_001)))
-    assert credited(facts) == ([(ANNA, 101, "owner", ""), (CHEN, 51, "overlay", "")], ["overlay-out-of-range"])
+    rules = (*DEFAULT_RULES, CreditRule.OVERLAY)
+    assert credited(facts, rules=rules) == (
+        [(ANNA, 101, "owner", ""), (CHEN, 51, "overlay", "")],
+        ["overlay-out-of-range"],
+    )
+
+
+def test_a_component_that_does_not_ask_for_overlays_credits_none() -> None:
+    facts = TransactionFacts("D-1", DAY, 101, owner=ANNA, overlays=(Share(CHEN, 5000),))
+    assert credited(facts) == ([(ANNA, 101, "owner", "")], [])
+
+
+def test_a_component_of_overlays_alone_gives_the_direct_credits_to_nobody() -> None:
+    facts = TransactionFacts("D-1", DAY, 101, owner=ANNA, overlays=(Share(CHEN, 5000),))
+    assert credited(facts, rules=(CreditRule.OVERLAY,)) == ([(CHEN, 51, "overlay", "")], [])
+
+
+def test_whoever_leads_is_credited_with_what_their_people_were_on_the_day() -> None:
+    split = TransactionFacts("D-1", DAY, 101, shares=(Share(ANNA, 6000), Share(BEN, 4000)))
+    lines = (
+        Grouping(CreditRule.ROLL_UP, ANNA, CHEN, date(2026, 1, 1)),
+        # Twice above the same person counts once; below somebody else until the day before.
+        Grouping(CreditRule.ROLL_UP, ANNA, CHEN, date(2026, 3, 1)),
+        Grouping(CreditRule.ROLL_UP, BEN, CHEN, date(2026, 3, 3)),
+        Grouping(CreditRule.ROLL_UP, BEN, DORA, date(2026, 1, 1), date(2026, 3, 3)),
+        Grouping(CreditRule.ROLL_UP, ANNA, DORA, date(2026, 1, 1)),
+        Grouping(CreditRule.POD, ANNA, ANNA, date(2026, 1, 1)),
+    )
+    assert credited(split, rules=(CreditRule.ROLL_UP,), groupings=lines) == (
+        [(CHEN, 61, "roll_up", ""), (DORA, 101, "roll_up", "")],
+        [],
+    )
+
+
+def test_every_member_of_the_pod_is_credited_with_what_the_pod_won() -> None:
+    split = TransactionFacts("D-1", DAY, 100, shares=(Share(ANNA, 6000), Share(BEN, 4000)))
+    members = [
+        Grouping(CreditRule.POD, person, receiver, date(2026, 1, 1))
+        for person in (ANNA, CHEN)
+        for receiver in (ANNA, CHEN)
+    ]
+    assert credited(split, rules=(*DEFAULT_RULES, CreditRule.POD), groupings=tuple(members)) == (
+        [(ANNA, 60, "split", ""), (BEN, 40, "split", ""), (ANNA, 60, "pod", ""), (CHEN, 60, "pod", "")],
+        [],
+    )
 
 
 def test_a_plan_may_try_the_rules_in_another_order() -> None:
@@ -113,7 +162,8 @@ def test_direct_credits_add_up_and_a_reversal_leaves_everybody_at_zero(total: in
     parts[first] += 10_000 - sum(parts.values())
     shares = tuple(Share(person, points) for person, points in parts.items())
     original = credit_transactions(
-        [TransactionFacts("D-1", DAY, total, shares=shares, overlays=(Share(99, 3333),))]
+        [TransactionFacts("D-1", DAY, total, shares=shares, overlays=(Share(99, 3333),))],
+        rules=(*DEFAULT_RULES, CreditRule.OVERLAY),
     ).unwrap()
     assert sum(credit.amount for credit in original if credit.kind is CreditKind.DIRECT) == total
     back = reversed_credits(original, "R-1", DAY, -total).unwrap()

@@ -12,8 +12,7 @@ from salesops.commissions.rules.conventions import (
     Conventions,
     CountingDate,
     Exchange,
-    Proration,
-    SettlementOrder,
+    TierChange,
 )
 from salesops.commissions.rules.credits import CreditRule
 from salesops.commissions.rules.curves import Boundary
@@ -208,10 +207,9 @@ def test_examples_that_cannot_be_calculated_are_problems() -> None:
 @pytest.mark.parametrize(
     "conventions",
     [
-        Conventions(proration=Proration.WORKING_DAYS),
+        Conventions(tier_change=TierChange.FORWARD_ONLY),
         Conventions(counting_date=CountingDate.PAYMENT),
         Conventions(exchange=Exchange.FIXED),
-        Conventions(settlement_order=SettlementOrder.CAP_DRAW_BONUS),
     ],
 )
 def test_a_convention_that_is_not_calculated_cannot_be_put_in_force(conventions: Conventions) -> None:

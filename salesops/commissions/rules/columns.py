@@ -28,6 +28,9 @@ _MACROS: Final = (
     # The rounding rule, half up away from zero, of the number whole + rest / d with 0 <= rest < d.
     """CREATE MACRO rounded(whole, rest, d) AS
         whole + CASE WHEN (whole >= 0 AND 2 * rest >= d) OR (whole < 0 AND 2 * rest > d) THEN 1 ELSE 0 END""",
+    # The part `upto` of `whole` of an amount, rounded once.
+    """CREATE MACRO prorated(amount, upto, whole) AS rounded(
+        floor_div(amount::HUGEINT * upto, whole), floor_rest(amount::HUGEINT * upto, whole), whole)""",
 )
 
 
@@ -118,7 +121,7 @@ def calculate(
     two credits with the same place in the order, and when a total or pay leaves 64 bits; nothing is ever wrapped.
     """
     columns = credits.as_columns()
-    with _calculator() as calculator:
+    with open_calculator() as calculator:
         calculator.register("credits", columns)
         keys = [
             (int(person), int(component), int(period))
@@ -131,7 +134,7 @@ def calculate(
         calculator.register("numbers", numbers)
         calculator.execute(_PLACED)
         _refuse_repeats(calculator)
-        found = calculator.execute(_EARNED, {"per_line": rounding is Rounding.PER_LINE}).fetchnumpy()
+        found = calculator.execute(EARNED, {"per_line": rounding is Rounding.PER_LINE}).fetchnumpy()
     order = np.asarray(found.pop("row"), dtype=np.int64)
     ordered = {name: _scattered(values, order) for name, values in found.items()}
     return EarningColumns(
@@ -162,7 +165,7 @@ def split_columns(transaction: Ints, total: Ints, payee: Ints, share: Ints, whol
     }
     _same_length(columns)
     columns["row"] = np.arange(len(columns["total"]), dtype=np.int64)
-    with _calculator() as calculator:
+    with open_calculator() as calculator:
         calculator.register("shares", columns)
         found = calculator.execute(_SPLIT, {"whole": whole}).fetchnumpy()
     order = np.asarray(found["row"], dtype=np.int64)
@@ -185,7 +188,7 @@ def convert_columns(amount: Ints, numerator: Ints, denominator: Ints) -> Ints:
     if np.any(columns["denominator"] <= 0):
         raise ColumnsError("A rate needs a denominator above zero.")
     columns["row"] = np.arange(len(columns["amount"]), dtype=np.int64)
-    with _calculator() as calculator:
+    with open_calculator() as calculator:
         calculator.register("amounts", columns)
         found = calculator.execute(_CONVERTED).fetchnumpy()
     return _scattered(found["converted"], np.asarray(found["row"], dtype=np.int64))
@@ -193,7 +196,7 @@ def convert_columns(amount: Ints, numerator: Ints, denominator: Ints) -> Ints:
 
 # --- The calculator -----------------------------------------------------------------------------------------------
 
-# Credits in their order, with the running total. `numbers` rows are looked up by the total before and after.
+# Credits in their order, with the running total.
 _PLACED: Final = """
 CREATE TEMP TABLE placed AS
 SELECT c.row, g.curve, c.amount,
@@ -204,7 +207,8 @@ FROM credits c JOIN groups g USING (person, component, period)
 WINDOW line AS (PARTITION BY g.number ORDER BY c.day, c.key, c.rank ROWS UNBOUNDED PRECEDING)
 """
 
-_EARNED: Final = """
+# What each row of `placed` (row, curve, amount, total) moves along its curve of `numbers`.
+EARNED: Final = """
 WITH found AS (
     SELECT p.row, p.total - p.amount AS before, p.total AS after,
         n0.segment AS segment_before, n1.segment AS segment_after,
@@ -266,7 +270,7 @@ FROM (SELECT row, amount::HUGEINT * numerator AS product, denominator::HUGEINT A
 
 
 @contextmanager
-def _calculator() -> Iterator[duckdb.DuckDBPyConnection]:
+def open_calculator() -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB that is nothing but a calculator: in memory, no files, no network, settings locked.
 
     What leaves 64 or 128 bits inside comes out as a ColumnsError.
@@ -295,8 +299,7 @@ def _curve_tables(
     keys: Sequence[GroupKey], curves: Mapping[GroupKey, Curve]
 ) -> tuple[dict[str, Ints], dict[str, Ints]]:
     """The groups with the number of their curve (-1 without one), and each different curve's segments as integers."""
-    numbers: dict[Curve, int] = {}
-    curve_column = [-1 if key not in curves else numbers.setdefault(curves[key], len(numbers)) for key in keys]
+    curve_column, numbers = curve_numbers([curves.get(key) for key in keys])
     parts = np.array(keys, dtype=np.int64).reshape(len(keys), 3)
     groups = {
         "number": np.arange(len(keys), dtype=np.int64),
@@ -305,6 +308,13 @@ def _curve_tables(
         "period": np.ascontiguousarray(parts[:, 2]),
         "curve": np.array(curve_column, dtype=np.int64),
     }
+    return groups, numbers
+
+
+def curve_numbers(curves: Sequence[Curve | None]) -> tuple[list[int], dict[str, Ints]]:
+    """The number of each curve (-1 for none), the same for the same curve, and their segments as columns of integers."""
+    numbers: dict[Curve, int] = {}
+    column = [-1 if curve is None else numbers.setdefault(curve, len(numbers)) for curve in curves]
     rows = [
         (number, row.segment, row.first, row.whole, row.rest, row.slope, row.denominator)
         for curve, number in numbers.items()
@@ -312,7 +322,7 @@ def _curve_tables(
     ]
     table = np.array(rows, dtype=np.int64).reshape(len(rows), 7)
     names = ("curve", "segment", "first", "whole", "rest", "slope", "denominator")
-    return groups, {name: np.ascontiguousarray(table[:, index]) for index, name in enumerate(names)}
+    return column, {name: np.ascontiguousarray(table[:, index]) for index, name in enumerate(names)}
 
 
 def _refuse_repeats(calculator: duckdb.DuckDBPyConnection) -> None:

@@ -22,6 +22,7 @@ class Proration(StrEnum):
 
     CALENDAR_DAYS = "calendar_days"
     WORKING_DAYS = "working_days"
+    MONTHS = "months"
     NONE = "none"
 
 
@@ -98,10 +99,6 @@ class Conventions:
 # What can be written but is not calculated: a plan that asks for it cannot be put in force.
 NOT_CALCULATED: Final[frozenset[StrEnum]] = frozenset(
     (
-        SettlementOrder.CAP_BONUS_DRAW,
-        SettlementOrder.CAP_DRAW_BONUS,
-        Proration.WORKING_DAYS,
-        RampRule.FIRST_FULL_MONTH,
         CountingDate.INVOICE,
         CountingDate.PAYMENT,
         Exchange.MONTH_AVERAGE,

@@ -15,22 +15,41 @@ WHOLE_SHARE: Final = 10_000
 
 
 class CreditKind(StrEnum):
-    """Direct credits add up to the transaction; overlay credits come on top of it."""
+    """Direct credits add up to the transaction; the others come on top of it.
+
+    overlay: an agreed share on top. roll_up: what the people below somebody were credited with directly, on the
+    reporting line as it was on the day. pod: what the members of somebody's pod were credited with directly, that day.
+    """
 
     DIRECT = "direct"
     OVERLAY = "overlay"
+    ROLL_UP = "roll_up"
+    POD = "pod"
 
 
 class CreditRule(StrEnum):
-    """By what somebody is credited directly. A plan lists rules in the order in which they are tried."""
+    """By what somebody is credited. The direct rules are tried in the order a plan lists them; the others all add."""
 
     SPLIT = "split"
     OWNER = "owner"
     HOLDER = "holder"
+    OVERLAY = "overlay"
+    ROLL_UP = "roll_up"
+    POD = "pod"
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether credits by this rule are parts of the transaction, which add up to it."""
+        return self in DEFAULT_RULES
 
 
 # Agreed shares first, then who owned the deal, then who held the account or territory on the day.
 DEFAULT_RULES: Final = (CreditRule.SPLIT, CreditRule.OWNER, CreditRule.HOLDER)
+
+
+def direct_rules(rules: Sequence[CreditRule]) -> tuple[CreditRule, ...]:
+    """The direct rules among these in their order; all of them where a component lists only rules that add."""
+    return tuple(rule for rule in rules if rule.is_direct) or DEFAULT_RULES
 
 
 @dataclass(frozen=True)
@@ -47,6 +66,25 @@ class Holding:
 
     thing: str
     person: int
+    start: date
+    end: date | None = None
+
+    def covers(self, day: date) -> bool:
+        """Whether the day lies in it."""
+        return self.start <= day and (self.end is None or day < self.end)
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """On the days [start, end) `receiver` is credited with what `person` is credited with directly.
+
+    rule: ROLL_UP for everybody above on the reporting line, whatever the distance, and POD for every member of the
+    person's pod, themselves among them. None as the end is until further.
+    """
+
+    rule: CreditRule
+    person: int
+    receiver: int
     start: date
     end: date | None = None
 
@@ -92,23 +130,35 @@ def credit_transactions(
     transactions: Iterable[TransactionFacts],
     holdings: Iterable[Holding] = (),
     rules: Sequence[CreditRule] = DEFAULT_RULES,
+    groupings: Iterable[Grouping] = (),
 ) -> Outcome[tuple[Credit, ...]]:
-    """Credit every transaction by the first rule that finds somebody; those that cannot be credited become problems.
+    """Credit every transaction by the first direct rule that finds somebody, then by each of the rules that add.
 
-    The direct credits of a transaction add up to its amount exactly. The outcome always has a value, the credits in
-    the order of the transactions and then of persons.
+    Those that nobody can be credited for become problems. The direct credits of a transaction add up to its amount
+    exactly; where a component lists only rules that add, they are reckoned but not given out. The outcome always has a
+    value, the credits in the order of the transactions and then of kinds and persons.
+
+    One transaction at a time, for a few of them and as the measure of `engine`, which does the same in columns.
     """
     by_thing: dict[str, list[Holding]] = {}
     for holding in holdings:
         by_thing.setdefault(holding.thing, []).append(holding)
+    grouped = tuple(groupings)
+    is_direct_wanted = any(rule.is_direct for rule in rules)
     credits: list[Credit] = []
     problems: list[Problem] = []
     for transaction in transactions:
-        found = _direct_credits(transaction, by_thing, rules)
+        found = _direct_credits(transaction, by_thing, direct_rules(rules))
         problems.extend(found.problems)
-        if found.value is not None:
+        if found.value is None:
+            continue
+        if is_direct_wanted:
             credits.extend(found.value)
+        if CreditRule.OVERLAY in rules:
             credits.extend(_overlay_credits(transaction, problems))
+        for rule in (CreditRule.ROLL_UP, CreditRule.POD):
+            if rule in rules:
+                credits.extend(_grouped_credits(transaction, found.value, grouped, rule))
     return Outcome.good(tuple(credits), problems)
 
 
@@ -241,6 +291,32 @@ def _overlay_credits(transaction: TransactionFacts, problems: list[Problem]) -> 
                 CreditKind.OVERLAY.value,
             )
         )
+    return credits
+
+
+def _grouped_credits(
+    transaction: TransactionFacts, direct: Sequence[Credit], groupings: Sequence[Grouping], rule: CreditRule
+) -> list[Credit]:
+    """Each receiver with the sum of what their people were credited with; every person counts once for a receiver."""
+    found: dict[int, set[int]] = {}
+    for grouping in groupings:
+        if grouping.rule is rule and grouping.covers(transaction.day):
+            found.setdefault(grouping.receiver, set()).add(grouping.person)
+    credits = []
+    for receiver in sorted(found):
+        parts = [credit for credit in direct if credit.person in found[receiver]]
+        if parts:
+            credits.append(
+                Credit(
+                    transaction.key,
+                    receiver,
+                    transaction.day,
+                    sum(credit.amount for credit in parts),
+                    sum(credit.basis_points for credit in parts),
+                    CreditKind(rule.value),
+                    rule.value,
+                )
+            )
     return credits
 
 

@@ -8,9 +8,10 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any, Final, TypeVar
 
-from salesops.commissions.rules.conventions import Conventions
+from salesops.commissions.rules.conventions import Conventions, Refund
 from salesops.commissions.rules.credits import DEFAULT_RULES, CreditRule
 from salesops.commissions.rules.curves import Boundary, Curve, curve_problems
+from salesops.commissions.rules.settlement.terms import Terms, terms_from_plain
 from salesops.commissions.rules.shapes import Measure, PersonFacts, Shape, curve_of, shape_from_plain
 from salesops.values.money import MAX_MINOR, MoneyError, check_currency, round_half_up
 from salesops.values.outcomes import Outcome, Problem, gettext_noop
@@ -22,17 +23,42 @@ FORMAT: Final = 1
 # Above ten times what was sold, a rate is a typing mistake. Things may be worth anything.
 MOST_MONEY_RATE: Final = Fraction(10)
 
+# The longest formula that is read; `formulas` holds the other bounds.
+MOST_FORMULA: Final = 2_000
+
+# What a component counts, and by which quota, where the plan does not say.
+DEFAULT_KINDS: Final = ("booking",)
+DEFAULT_QUOTA: Final = "bookings"
+
+# Words of the settlement that the plan itself says.
+_SETTLED_BY_THE_PLAN: Final = frozenset(("currency", "order"))
+
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
+_SHARE_TEXT = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,12})?)( ?%)?", re.ASCII)
 _SHARE = re.compile(r"[0-9]{1,20}(/[1-9][0-9]{0,20})?", re.ASCII)
 
 Kind = TypeVar("Kind", bound=StrEnum)
+
+
+class Scope(StrEnum):
+    """What walks along the curve: everything credited in the period, or each transaction by itself from zero."""
+
+    PERIOD = "period"
+    TRANSACTION = "transaction"
 
 
 @dataclass(frozen=True)
 class Component:
     """One measure with its curve.
 
-    key: stable, lower-case; names the component in earnings. crediting: rules in the order they are tried.
+    key: stable, lower-case; names the component in earnings.
+    counts: the kinds of transactions that count. when: a formula that must be true of them; "" takes all.
+    amount: a formula for what is credited; "" is the transaction's amount or, for counts, its quantity.
+    group: a transaction counts only in the first component of a group that takes it; "" is no group.
+    crediting: rules in the order they are tried.
+    quota_name: which of a person's quotas is the component's. weight: part of the person's target pay that it carries.
+    period_kind: how long credits add up, where it is longer than the period of pay; what a longer period earns is paid
+    in the period of pay in which it is earned.
     boundary: who owns the boundaries, where it differs from the plan's convention.
     standard_quota, standard_target_minor: what the plan is designed for; 100 % of the one must pay the other.
     """
@@ -46,6 +72,14 @@ class Component:
     is_falling_allowed: bool = False
     standard_quota: int | None = None
     standard_target_minor: int | None = None
+    counts: tuple[str, ...] = DEFAULT_KINDS
+    when: str = ""
+    amount: str = ""
+    group: str = ""
+    quota_name: str = DEFAULT_QUOTA
+    weight: Fraction = Fraction(1)
+    period_kind: PeriodKind | None = None
+    scope: Scope = Scope.PERIOD
 
 
 @dataclass(frozen=True)
@@ -68,7 +102,11 @@ class Example:
 
 @dataclass(frozen=True)
 class PlanDefinition:
-    """What a plan version says. From which day, and for whom, is kept beside it."""
+    """What a plan version says. From which day, and for whom, is kept beside it.
+
+    ramp: the share of the full quota in each month after somebody starts; 1 once the list has ended.
+    settlement: how what is earned becomes what is paid; None pays what is earned, in the period in which it is earned.
+    """
 
     currency: str
     time_zone: str
@@ -76,6 +114,13 @@ class PlanDefinition:
     components: tuple[Component, ...]
     conventions: Conventions = field(default_factory=Conventions)
     examples: tuple[Example, ...] = ()
+    ramp: tuple[Fraction, ...] = ()
+    settlement: Terms | None = None
+
+    @property
+    def is_moving_down(self) -> bool:
+        """Whether what is taken back goes down the curve, rather than taking back exactly what was earned."""
+        return self.conventions.refund is Refund.MOVE_DOWN
 
     def component(self, key: str) -> Component:
         """The component of that key. Raises KeyError."""
@@ -124,7 +169,11 @@ def effective_quota(quota: int, *, active_share: Fraction = Fraction(1), ramp_sh
 
 def plan_as_plain(plan: PlanDefinition) -> dict[str, Any]:
     """The plan as plain JSON data."""
-    return {
+    later: dict[str, Any] = {"ramp": [share_text(share) for share in plan.ramp]} if plan.ramp else {}
+    if plan.settlement:
+        words = plan.settlement.as_plain()
+        later["settlement"] = {name: words[name] for name in words if name not in _SETTLED_BY_THE_PLAN}
+    return later | {
         "format": FORMAT,
         "currency": plan.currency,
         "time_zone": plan.time_zone,
@@ -159,7 +208,17 @@ def plan_from_plain(data: object) -> Outcome[PlanDefinition]:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         return Outcome.bad(_unreadable("format", data.get("format") if isinstance(data, dict) else data, str(FORMAT)))
     problems: list[Problem] = []
-    known = {"format", "currency", "time_zone", "period_kind", "components", "conventions", "examples"}
+    known = {
+        "format",
+        "currency",
+        "time_zone",
+        "period_kind",
+        "components",
+        "conventions",
+        "examples",
+        "ramp",
+        "settlement",
+    }
     problems.extend(_unreadable(name, data[name], ", ".join(sorted(known))) for name in sorted(set(data) - known))
     currency = _text(data, "currency", "", problems)
     if currency is not None:
@@ -183,6 +242,22 @@ def plan_from_plain(data: object) -> Outcome[PlanDefinition]:
         _example_from_plain(item, f"examples[{index}]", problems)
         for index, item in enumerate(_list(data, "examples", problems, is_optional=True))
     ]
+    ramp = []
+    for index, text in enumerate(_list(data, "ramp", problems, is_optional=True)):
+        share = share_from_text(text)
+        if share is None or share > 1:
+            problems.append(_unreadable(f"ramp[{index}]", text, '"50%"'))
+        else:
+            ramp.append(share)
+    settlement = None
+    if data.get("settlement") is not None and currency is not None:
+        if isinstance(data["settlement"], dict) and not _SETTLED_BY_THE_PLAN & set(data["settlement"]):
+            words = data["settlement"] | {"currency": currency, "order": conventions.settlement_order.value}
+            read = terms_from_plain(words)
+            problems.extend(read.problems)
+            settlement = read.value
+        else:
+            problems.append(_unreadable("settlement", data["settlement"], "objectives, bonuses, limits, draw ..."))
     if problems or currency is None or time_zone is None or period_kind is None:
         return Outcome.bad(*problems)
     return Outcome.good(
@@ -193,12 +268,25 @@ def plan_from_plain(data: object) -> Outcome[PlanDefinition]:
             tuple(component for component in components if component),
             conventions,
             tuple(example for example in examples if example),
+            tuple(ramp),
+            settlement,
         )
     )
 
 
 def _component_as_plain(component: Component) -> dict[str, Any]:
-    return {
+    """The component as plain data; what came later than the first form is left out where it says nothing."""
+    later: dict[str, tuple[object, object]] = {
+        "counts": (list(component.counts), list(DEFAULT_KINDS)),
+        "when": (component.when, ""),
+        "amount": (component.amount, ""),
+        "group": (component.group, ""),
+        "quota_name": (component.quota_name, DEFAULT_QUOTA),
+        "weight": (share_text(component.weight), "100%"),
+        "period_kind": (component.period_kind and component.period_kind.value, None),
+        "scope": (component.scope.value, Scope.PERIOD.value),
+    }
+    return {name: value for name, (value, default) in later.items() if value != default} | {
         "key": component.key,
         "name": component.name,
         "measure": component.measure.value,
@@ -249,10 +337,63 @@ def _component_from_plain(data: object, where: str, problems: list[Problem]) -> 
         problems.append(_unreadable(f"{where}.is_falling_allowed", is_falling_allowed, "true, false"))
     quota = _whole(data, "standard_quota", where, problems, is_optional=True)
     target = _whole(data, "standard_target_minor", where, problems, is_optional=True)
+    later = _later_words(data, where, problems)
     if len(problems) > count or key is None or name is None or measure is None or shape.value is None:
         return None
     rules = tuple(rule for rule in crediting if rule) or DEFAULT_RULES
-    return Component(key, name, shape.value, measure, rules, boundary, is_falling_allowed, quota, target)
+    return Component(key, name, shape.value, measure, rules, boundary, is_falling_allowed, quota, target, **later)
+
+
+def _later_words(data: dict[str, Any], where: str, problems: list[Problem]) -> dict[str, Any]:
+    """The words of a component that have a default, where they are given."""
+    found: dict[str, Any] = {}
+    if "counts" in data:
+        kinds = _list(data, "counts", problems, where)
+        problems.extend(
+            _unreadable(f"{where}.counts[{index}]", kind, "a-z, 0-9, _")
+            for index, kind in enumerate(kinds)
+            if not isinstance(kind, str) or not _KEY.fullmatch(kind)
+        )
+        found["counts"] = tuple(kinds)
+    for name in ("when", "amount"):
+        if data.get(name):
+            if isinstance(data[name], str) and len(data[name]) <= MOST_FORMULA:
+                found[name] = data[name].strip()
+            else:
+                problems.append(_unreadable(f"{where}.{name}", data[name], f"1 - {MOST_FORMULA}"))
+    for name in ("group", "quota_name"):
+        if data.get(name):
+            if isinstance(data[name], str) and _KEY.fullmatch(data[name]):
+                found[name] = data[name]
+            else:
+                problems.append(_unreadable(f"{where}.{name}", data[name], "a-z, 0-9, _"))
+    if data.get("weight") is not None:
+        weight = share_from_text(data["weight"])
+        if weight is None or weight > 1:
+            problems.append(_unreadable(f"{where}.weight", data["weight"], '"60%"'))
+        else:
+            found["weight"] = weight
+    if data.get("period_kind") is not None:
+        found["period_kind"] = _choice(PeriodKind, data["period_kind"], f"{where}.period_kind", problems)
+    if "scope" in data:
+        found["scope"] = _choice(Scope, data["scope"], f"{where}.scope", problems)
+    return found
+
+
+def share_from_text(text: object) -> Fraction | None:
+    """A share as it is written ("60%", "0.6"), exact; None for anything else."""
+    match = _SHARE_TEXT.fullmatch(text) if isinstance(text, str) else None
+    if not match:
+        return None
+    return Fraction(match[1]) / (100 if match[2] else 1)
+
+
+def share_text(share: Fraction) -> str:
+    """A share as per cent ("60%"). Shares are read from decimals, so the text is exact."""
+    percent = share * 100
+    whole = percent * 10**12
+    digits = f"{whole.numerator // 10**12}.{whole.numerator % 10**12:012d}".rstrip("0").rstrip(".")
+    return f"{digits}%"
 
 
 def _conventions_from_plain(data: object, problems: list[Problem]) -> Conventions:

@@ -1,0 +1,880 @@
+"""Runs plans over transactions in whole columns: who is credited, along which stretch of the curve, for what pay."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from fractions import Fraction
+from typing import Any, Final
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from salesops.commissions.rules import formulas
+from salesops.commissions.rules.columns import EARNED, ColumnsError, Ints, curve_numbers, open_calculator
+from salesops.commissions.rules.credits import WHOLE_SHARE, CreditRule, direct_rules
+from salesops.commissions.rules.curves import Curve
+from salesops.commissions.rules.fields import BUILT_IN
+from salesops.commissions.rules.plans import Component, PlanDefinition, Scope, curve_for
+from salesops.commissions.rules.rounding import Rounding
+from salesops.commissions.rules.shapes import Measure
+from salesops.values.money import exponent, round_half_up
+from salesops.values.outcomes import Problem, gettext_noop
+from salesops.values.periods import Period, PeriodKind, period_of
+from salesops.values.rates import RateTable
+from salesops.values.split import split_by_largest_remainder
+
+# In a column of people: nobody. In a column of rows: none.
+NOBODY: Final = -1
+NONE: Final = -1
+
+# Rules by the number under which columns hold them.
+RULES: Final = tuple(CreditRule)
+
+# So many transactions are named one by one when they have the same problem; the rest are counted.
+MOST_NAMED: Final = 200
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What holds for one person, component and period: quota in units of the measure, target pay in minor units."""
+
+    quota: int | None = None
+    target_minor: int | None = None
+    personal_rate: Fraction | None = None
+
+
+# (number of the plan, component, person, the period in which its credits add up) to the terms.
+TermsOf = Callable[[int, Component, int, Period], Terms]
+
+
+@dataclass(frozen=True)
+class Values:
+    """A column of something that formulas may ask for. `is_known` is None where every row has a value.
+
+    Texts are a column of objects; numbers are whole and carry `decimals`; money is in minor units of the transaction's
+    currency; days are ordinal numbers; yes and no are 1 and 0.
+    """
+
+    kind: formulas.Kind
+    column: npt.NDArray[Any]
+    is_known: npt.NDArray[np.bool_] | None = None
+    decimals: int = 0
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Transactions:
+    """Transactions, one row each, in the order in which they count: by day, then by key.
+
+    key: what a transaction is known by. kind, currency: indexes into `kinds` and `currencies`.
+    amount: minor units of the currency. quantity: things. owner: a person or NOBODY.
+    reverses: row of the transaction taken back, NONE for most; it must be among the rows.
+    values: further fields for formulas by name.
+    """
+
+    key: npt.NDArray[np.object_]
+    kinds: tuple[str, ...]
+    kind: Ints
+    day: Ints
+    amount: Ints
+    currencies: tuple[str, ...]
+    currency: Ints
+    quantity: Ints
+    owner: Ints
+    reverses: Ints
+    values: Mapping[str, Values] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Number of transactions."""
+        return len(self.amount)
+
+
+# The columns of the relations beside the transactions. Days are ordinal numbers, ends are exclusive.
+SHARES: Final = ("transaction", "person", "basis_points", "is_overlay")
+THINGS: Final = ("transaction", "place", "thing")
+HOLDINGS: Final = ("thing", "person", "start", "stop")
+GROUPINGS: Final = ("rule", "person", "receiver", "start", "stop")
+ON_PLAN: Final = ("plan", "person", "start", "stop")
+
+# An end that never comes.
+EVER: Final = date.max.toordinal()
+
+
+def relation(names: Sequence[str], rows: Iterable[Sequence[int]] = ()) -> dict[str, Ints]:
+    """Rows of whole numbers as named columns."""
+    listed = list(rows)
+    table = np.array(listed, dtype=np.int64).reshape(len(listed), len(names))
+    return {name: np.ascontiguousarray(table[:, index]) for index, name in enumerate(names)}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything a run reads, beside plans and terms.
+
+    shares: who has which part of a transaction. things: what it belongs to, most particular first, looked up among the
+    holdings. groupings: who is credited with whose credits (rule is an index into RULES). on_plan: who is on which plan
+    when, cut to the days on which the plan is in force.
+    """
+
+    transactions: Transactions
+    on_plan: Mapping[str, Ints]
+    shares: Mapping[str, Ints] = field(default_factory=lambda: relation(SHARES))
+    things: Mapping[str, Ints] = field(default_factory=lambda: relation(THINGS))
+    holdings: Mapping[str, Ints] = field(default_factory=lambda: relation(HOLDINGS))
+    groupings: Mapping[str, Ints] = field(default_factory=lambda: relation(GROUPINGS))
+    rates: RateTable = field(default_factory=lambda: RateTable(()))
+
+
+@dataclass(frozen=True)
+class Found:
+    """A problem with the plan and person it is about; None is every plan, and nobody in particular."""
+
+    problem: Problem
+    plan: int | None = None
+    person: int | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run came to, in columns.
+
+    credits: transaction, person, rule (index into RULES), basis_points, plan, part (minor units of the transaction's
+    currency), thing (what was held, or NONE), pinned (row of `pinned`, or NONE), amount (minor units of the plan's).
+    lines: plan, component (index), transaction, person, rule, basis_points, credited (in the transaction's currency, or
+    things), period (index into `periods`), measured (along the curve), before, after, pay_before, pay_after, amount,
+    segment_before, segment_after (NONE without a curve), reversed (row of the transaction taken back, or NONE).
+    pinned: (currency, day, plan's currency, exact rate between minor units) of each conversion.
+    """
+
+    credits: dict[str, Ints]
+    lines: dict[str, Ints]
+    periods: tuple[Period, ...]
+    pinned: tuple[tuple[str, int, str, Fraction], ...]
+    problems: tuple[Found, ...]
+    curves: dict[tuple[int, int, int, int], Curve]
+
+
+def run(plans: Mapping[int, PlanDefinition], facts: Facts, terms: TermsOf) -> Run:
+    """Credit the transactions and walk every credit along the curve of its person, component and period.
+
+    Raises ColumnsError for columns that do not fit together and when a number leaves 64 bits; everything that a person
+    can mend comes back as a problem and stops nothing else.
+    """
+    _check(facts.transactions)
+    with open_calculator() as calculator:
+        return _Runner(calculator, plans, facts, terms).run()
+
+
+def _check(transactions: Transactions) -> None:
+    columns = {
+        name: getattr(transactions, name)
+        for name in ("key", "kind", "day", "amount", "currency", "quantity", "owner", "reverses")
+    } | {name: values.column for name, values in transactions.values.items()}
+    if len({len(column) for column in columns.values()}) > 1:
+        raise ColumnsError("The columns of the transactions differ in length.")
+    if len(transactions) and np.any(np.diff(transactions.day) < 0):
+        raise ColumnsError("The transactions are not in the order of their days.")
+
+
+class _Runner:
+    """One run: the tables in the calculator, and what was found so far."""
+
+    def __init__(
+        self,
+        calculator: duckdb.DuckDBPyConnection,
+        plans: Mapping[int, PlanDefinition],
+        facts: Facts,
+        terms: TermsOf,
+    ) -> None:
+        self.sql = calculator.execute
+        self.calculator = calculator
+        self.plans = plans
+        self.facts = facts
+        self.terms = terms
+        self.problems: list[Found] = []
+        self.curves: dict[tuple[int, int, int, int], Curve] = {}
+        self.periods: dict[tuple[PeriodKind, date], int] = {}
+        self.period_list: list[Period] = []
+        self.pinned: list[tuple[str, int, str, Fraction]] = []
+        self.credit_tables: dict[tuple[tuple[CreditRule, ...], str], str] = {}
+        self.noted: set[tuple[str, ...]] = set()
+
+    def run(self) -> Run:
+        self._register()
+        lines: list[dict[str, Ints]] = []
+        self.sql(_EMPTY_CREDITS)
+        self.sql("CREATE TEMP TABLE counted_rows (row BIGINT)")
+        for number, plan in self.plans.items():
+            self._plan_credits(number, plan)
+            for index, component in enumerate(plan.components):
+                found = self._component_lines(number, plan, index, component)
+                if found is not None:
+                    lines.append(found)
+        self._nobody_credited()
+        self._on_no_plan()
+        credits = _fetched(self.sql("SELECT * FROM plan_credits ORDER BY plan, person, transaction, rule"))
+        columns = {name: np.concatenate([part[name] for part in lines]) for name in _LINE_NAMES} if lines else {}
+        return Run(
+            credits=credits,
+            lines=columns or relation(_LINE_NAMES),
+            periods=tuple(self.period_list),
+            pinned=tuple(self.pinned),
+            problems=tuple(self.problems),
+            curves=self.curves,
+        )
+
+    # --- Tables ---------------------------------------------------------------------------------------------------
+
+    def _register(self) -> None:
+        transactions = self.facts.transactions
+        count = len(transactions)
+        rows = np.arange(count, dtype=np.int64)
+        origin = np.where(transactions.reverses >= 0, transactions.reverses, rows)
+        columns: dict[str, npt.NDArray[Any]] = {
+            "row": rows,
+            "kind": transactions.kind,
+            "day": transactions.day,
+            "amount": transactions.amount,
+            "currency": transactions.currency,
+            "quantity": transactions.quantity,
+            "owner": transactions.owner,
+            "reverses": transactions.reverses,
+            "origin": origin,
+            "origin_day": transactions.day[origin] if count else rows,
+        }
+        self.calculator.register("tx_columns", columns)
+        self.sql("CREATE TEMP TABLE tx AS SELECT * FROM tx_columns")
+        for name in ("shares", "things", "holdings", "groupings", "on_plan"):
+            self.calculator.register(name, dict(getattr(self.facts, name)))
+        self._register_fields(rows)
+
+    def _register_fields(self, rows: Ints) -> None:
+        """View `named`: for each row the fields that formulas ask for, as f_<name>, and the decimals of its currency."""
+        transactions = self.facts.transactions
+        self.fields = BUILT_IN | {
+            name: formulas.Field(name, values.kind, values.label or name, values.decimals)
+            for name, values in transactions.values.items()
+        }
+        asked = set().union(*(self._fields_asked(plan) for plan in self.plans.values()), ())
+        exponents = np.array([exponent(currency) for currency in transactions.currencies] or [0], dtype=np.int64)
+        columns: dict[str, npt.NDArray[Any]] = {
+            "row": rows,
+            "exponent": exponents[transactions.currency] if len(rows) else rows,
+        }
+        selected = ["row", "exponent"]
+        built_in: dict[str, Callable[[], Values]] = {
+            "amount": lambda: Values(formulas.Kind.MONEY, transactions.amount),
+            "quantity": lambda: Values(formulas.Kind.NUMBER, transactions.quantity),
+            "day": lambda: Values(formulas.Kind.DATE, transactions.day),
+            "kind": lambda: _named(transactions.kinds, transactions.kind),
+            "currency": lambda: _named(transactions.currencies, transactions.currency),
+        }
+        for name in sorted(asked):
+            values = transactions.values[name] if name in transactions.values else built_in[name]()
+            columns[f"v_{name}"] = values.column
+            expression = f"v_{name}"
+            if values.kind is formulas.Kind.DATE:
+                expression = f"(DATE '0001-01-01' + ({expression} - 1)::INTEGER)"
+            elif values.kind is formulas.Kind.BOOLEAN:
+                expression = f"({expression} = 1)"
+            if values.is_known is not None:
+                columns[f"k_{name}"] = values.is_known
+                expression = f"CASE WHEN k_{name} THEN {expression} END"
+            selected.append(f"{expression} AS f_{name}")
+        self.calculator.register("named_columns", columns)
+        self.sql(f"CREATE TEMP VIEW named AS SELECT {', '.join(selected)} FROM named_columns")  # noqa: S608 - checked names
+
+    def _fields_asked(self, plan: PlanDefinition) -> set[str]:
+        found: set[str] = set()
+        for component in plan.components:
+            for text, wants in ((component.when, formulas.Kind.BOOLEAN), (component.amount, wants_of(component))):
+                formula = formulas.check(text, self.fields, wants).value if text else None
+                found |= set(formula.fields) if formula else set()
+        return found
+
+    def _columns(self, formula: formulas.Formula) -> dict[str, str]:
+        return {name: f"named.f_{name}" for name in formula.fields}
+
+    # --- Who is credited ------------------------------------------------------------------------------------------
+
+    def _credits(self, rules: tuple[CreditRule, ...], totals: str) -> str:
+        """The name of a table of credits of these rules for the totals (row, total) of a table."""
+        known = self.credit_tables.get((rules, totals))
+        if known:
+            return known
+        name = f"credits_{len(self.credit_tables)}"
+        self.credit_tables[rules, totals] = name
+        self.sql(f"CREATE TEMP TABLE {name}_direct AS {_direct_sql(rules, totals)}")
+        self.sql(f"CREATE TEMP TABLE {name}_parts AS {_parts_sql(f'{name}_direct')}")
+        selects = []
+        if any(rule.is_direct for rule in rules):
+            selects.append(f"SELECT * FROM {name}_parts")  # noqa: S608
+        if CreditRule.OVERLAY in rules:
+            selects.append(_overlay_sql(totals, f"{name}_direct"))
+        selects.extend(
+            _grouped_sql(f"{name}_parts", rule) for rule in (CreditRule.ROLL_UP, CreditRule.POD) if rule in rules
+        )
+        self.sql(f"CREATE TEMP TABLE {name} AS {' UNION ALL '.join(selects)}")
+        faults = [
+            f"SELECT row, 'nobody' AS state FROM {totals} WHERE row NOT IN (SELECT row FROM {name}_direct)",  # noqa: S608
+            f"SELECT DISTINCT row, state FROM {name}_direct WHERE state <> ''",  # noqa: S608
+        ]
+        if CreditRule.OVERLAY in rules:
+            faults.append(
+                f"""SELECT t.row, 'overlay' FROM {totals} t JOIN tx USING (row)
+                JOIN shares s ON s.transaction = tx.origin AND s.is_overlay = 1
+                WHERE s.basis_points NOT BETWEEN 1 AND {WHOLE_SHARE}"""  # noqa: S608
+            )
+        self.sql(f"CREATE TEMP TABLE {name}_faults AS {' UNION ALL '.join(faults)}")
+        return name
+
+    def _plan_credits(self, number: int, plan: PlanDefinition) -> None:
+        """The credits of a plan's people, in the currency of the plan."""
+        self.sql("CREATE TEMP TABLE IF NOT EXISTS all_totals AS SELECT row, amount AS total FROM tx")
+        for rules in dict.fromkeys(component.crediting for component in plan.components):
+            table = self._credits(rules, "all_totals")
+            self.sql(
+                f"""CREATE OR REPLACE TEMP TABLE found AS
+                SELECT c.row AS transaction, c.person, c.rule, c.basis_points, c.part, c.thing
+                FROM {table} c JOIN tx USING (row)
+                WHERE EXISTS (SELECT 1 FROM on_plan p WHERE p.plan = {number} AND p.person = c.person
+                    AND tx.origin_day >= p.start AND tx.origin_day < p.stop)
+                AND NOT EXISTS (SELECT 1 FROM plan_credits o WHERE o.plan = {number} AND o.transaction = c.row
+                    AND o.person = c.person AND o.rule = c.rule)"""  # noqa: S608 - numbers and names made here
+            )
+            self._convert(number, plan)
+            self.sql(
+                f"""INSERT INTO plan_credits
+                SELECT transaction, person, rule, basis_points, {number}, part, thing, pinned, amount FROM converted"""  # noqa: S608 - a number made here
+            )
+
+    def _convert(self, number: int, plan: PlanDefinition) -> None:
+        """Table `converted`: what was found, with the amount in the plan's currency at the pinned rate."""
+        currencies = self.facts.transactions.currencies
+        rows: list[tuple[int, int, int, int, int]] = []
+        needed = self.sql(
+            "SELECT DISTINCT tx.currency, tx.origin_day FROM found JOIN tx ON tx.row = found.transaction ORDER BY ALL"
+        ).fetchall()
+        for currency, day in needed:
+            if currencies[currency] == plan.currency:
+                rows.append((currency, day, NONE, 1, 1))
+                continue
+            rate = self.facts.rates.rate_on(currencies[currency], plan.currency, date.fromordinal(day))
+            if rate.value is None:
+                self._rate_missing(number, currency, day, rate.problems)
+                continue
+            exact = rate.value.minor_fraction()
+            entry = (currencies[currency], day, plan.currency, exact)
+            if entry not in self.pinned:
+                self.pinned.append(entry)
+            rows.append((currency, day, self.pinned.index(entry), exact.numerator, exact.denominator))
+        names = ("currency", "day", "pinned", "numerator", "denominator")
+        self.calculator.register("rates_found", relation(names, rows))
+        self.sql(
+            """CREATE OR REPLACE TEMP TABLE converted AS
+            SELECT f.*, r.pinned, CASE WHEN r.numerator = 1 AND r.denominator = 1 THEN f.part ELSE
+                rounded(floor_div(f.part::HUGEINT * r.numerator, r.denominator::HUGEINT),
+                    floor_rest(f.part::HUGEINT * r.numerator, r.denominator::HUGEINT), r.denominator::HUGEINT)
+                END::BIGINT AS amount
+            FROM found f JOIN tx ON tx.row = f.transaction
+            JOIN rates_found r ON r.currency = tx.currency AND r.day = tx.origin_day"""
+        )
+        self.calculator.unregister("rates_found")
+
+    def _rate_missing(self, number: int, currency: int, day: int, problems: Sequence[Problem]) -> None:
+        people = self.sql(
+            """SELECT DISTINCT found.person FROM found JOIN tx ON tx.row = found.transaction
+            WHERE tx.currency = $currency AND tx.origin_day = $day ORDER BY ALL""",
+            {"currency": currency, "day": day},
+        ).fetchall()
+        for (person,) in people:
+            for problem in problems:
+                self._note(Found(problem, number, person))
+
+    # --- Along the curves -----------------------------------------------------------------------------------------
+
+    def _component_lines(
+        self, number: int, plan: PlanDefinition, index: int, component: Component
+    ) -> dict[str, Ints] | None:
+        if not self._count_rows(number, plan, index, component):
+            return None
+        counted = f"counted_{number}_{index}"
+        is_plain = component.measure is Measure.MONEY and not component.amount
+        if is_plain:
+            wanted = ", ".join(str(RULES.index(rule)) for rule in component.crediting)
+            self.sql(
+                f"""CREATE OR REPLACE TEMP TABLE measured AS
+                SELECT c.transaction, c.person, c.rule, c.basis_points, c.part, c.amount
+                FROM plan_credits c JOIN {counted} n ON n.row = c.transaction
+                WHERE c.plan = {number} AND c.rule IN ({wanted})"""  # noqa: S608 - numbers and names made here
+            )
+        else:
+            table = self._credits(component.crediting, counted)
+            self.sql(
+                f"""CREATE OR REPLACE TEMP TABLE found AS
+                SELECT c.row AS transaction, c.person, c.rule, c.basis_points, c.part, c.thing
+                FROM {table} c JOIN tx USING (row)
+                WHERE EXISTS (SELECT 1 FROM on_plan p WHERE p.plan = {number} AND p.person = c.person
+                    AND tx.origin_day >= p.start AND tx.origin_day < p.stop)"""  # noqa: S608 - made here
+            )
+            if component.measure is Measure.MONEY:
+                self._convert(number, plan)
+                self.sql(
+                    """CREATE OR REPLACE TEMP TABLE measured AS
+                    SELECT transaction, person, rule, basis_points, part, amount FROM converted"""
+                )
+            else:
+                self.sql(
+                    """CREATE OR REPLACE TEMP TABLE measured AS
+                    SELECT transaction, person, rule, basis_points, part, part AS amount FROM found"""
+                )
+        self._place(number, plan, index, component)
+        found = _fetched(
+            self.sql(
+                _LINES.format(earned=EARNED),
+                {
+                    "per_line": plan.conventions.rounding is Rounding.PER_LINE,
+                    "plan": number,
+                    "component": index,
+                },
+            )
+        )
+        if not plan.is_moving_down and np.any(self.facts.transactions.reverses >= 0):
+            found = self._with_reversals(number, index, component, found)
+        return found
+
+    def _count_rows(self, number: int, plan: PlanDefinition, index: int, component: Component) -> bool:
+        """Table counted_<plan>_<component> (row, total): what counts, and how much; False when a formula is wrong."""
+        kinds = [place for place, kind in enumerate(self.facts.transactions.kinds) if kind in component.counts]
+        counts = f"tx.kind IN ({', '.join(map(str, kinds))})" if kinds else "false"
+        condition, total = "true", "tx.amount" if component.measure is Measure.MONEY else "tx.quantity"
+        if component.when:
+            when = formulas.check(component.when, self.fields)
+            if when.value is None:
+                return self._wrong_formula(number, component, "when", when.problems)
+            text = when.value.sql(self._columns(when.value), "named.exponent")
+            condition = text.expression if isinstance(text, formulas.SqlText) else "false"
+        if component.amount:
+            amount = formulas.check(component.amount, self.fields, wants_of(component))
+            if amount.value is None:
+                return self._wrong_formula(number, component, "amount", amount.problems)
+            total = _total_sql(amount.value, self._columns(amount.value))
+        left = ""
+        if component.group:
+            self.sql("CREATE TEMP TABLE IF NOT EXISTS taken (plan BIGINT, name VARCHAR, row BIGINT)")
+            left = (
+                f" AND NOT EXISTS (SELECT 1 FROM taken WHERE taken.plan = {number}"  # noqa: S608 - the name is checked
+                f" AND taken.name = '{component.group}' AND taken.row = tx.row)"
+            )
+        counted = f"counted_{number}_{index}"
+        self.sql(
+            f"""CREATE OR REPLACE TEMP TABLE judged AS
+            WITH own AS (
+                SELECT tx.row, ({condition}) AS is_true, tx.kind FROM tx JOIN named USING (row)
+                WHERE tx.reverses < 0 AND {counts}{left}
+            ), wanted AS (
+                SELECT row, is_true FROM own
+                UNION ALL
+                SELECT tx.row, own.is_true FROM tx JOIN own ON own.row = tx.reverses WHERE {str(plan.is_moving_down).lower()}
+            )
+            SELECT w.row, w.is_true, CASE WHEN w.is_true THEN {total} END AS total
+            FROM wanted w JOIN tx USING (row) JOIN named USING (row)
+            WHERE w.is_true IS DISTINCT FROM false"""  # noqa: S608 - see formulas.sql
+        )
+        self.sql(f"CREATE TEMP TABLE {counted} AS SELECT row, total FROM judged WHERE total IS NOT NULL")  # noqa: S608
+        if component.group:
+            self.sql(f"INSERT INTO taken SELECT {number}, '{component.group}', row FROM {counted}")  # noqa: S608
+        self._no_value(number, component)
+        self.sql(f"INSERT INTO counted_rows SELECT row FROM {counted}")  # noqa: S608
+        return True
+
+    def _no_value(self, number: int, component: Component) -> None:
+        """Transactions for which a formula of the component gives no value, because of a blank or a division by zero."""
+        rows = self.sql("SELECT row FROM judged WHERE total IS NULL ORDER BY row LIMIT $most", {"most": MOST_NAMED})
+        for (row,) in rows.fetchall():
+            key = str(self.facts.transactions.key[row])
+            self._note(
+                Found(
+                    Problem.of(
+                        "formula-without-value",
+                        gettext_noop("A formula of %(component)s has no value for %(key)s, so it is not counted."),
+                        where=key,
+                        remedy=gettext_noop(
+                            "Fill in what the formula asks for, or let it say what holds when it is blank or zero."
+                        ),
+                        component=component.name,
+                        key=key,
+                    ),
+                    number,
+                )
+            )
+
+    def _wrong_formula(self, number: int, component: Component, name: str, problems: Sequence[Problem]) -> bool:
+        for problem in problems:
+            self._note(Found(replace(problem, where=f"{component.key}.{name}"), number))
+        return False
+
+    def _place(self, number: int, plan: PlanDefinition, index: int, component: Component) -> None:
+        """Tables `walk`, `placed` and `numbers`: every credit at its place on the way of its person and period."""
+        kind = component.period_kind or plan.period_kind
+        spans = self._spans(kind)
+        self.calculator.register("spans", relation(("period", "start"), spans))
+        self.sql(
+            """CREATE OR REPLACE TEMP TABLE walk AS
+            SELECT row_number() OVER (ORDER BY m.transaction, m.person, m.rule) AS row, m.*, s.period
+            FROM (SELECT measured.*, tx.day FROM measured JOIN tx ON tx.row = measured.transaction) m
+            ASOF JOIN spans s ON m.day >= s.start"""
+        )
+        self.calculator.unregister("spans")
+        groups = self.sql("SELECT DISTINCT person, period FROM walk ORDER BY ALL").fetchall()
+        curves = [self._curve(number, plan, index, component, person, period) for person, period in groups]
+        column, numbers = curve_numbers(curves)
+        self.calculator.register(
+            "series",
+            relation(
+                ("series", "person", "period", "curve"),
+                [(place, *group, column[place]) for place, group in enumerate(groups)],
+            ),
+        )
+        self.sql("DROP TABLE IF EXISTS numbers")
+        self.calculator.register("numbers_columns", numbers)
+        self.sql("CREATE TEMP TABLE numbers AS SELECT * FROM numbers_columns")
+        by_itself = ", w.row" if component.scope is Scope.TRANSACTION else ""
+        self.sql(
+            f"""CREATE OR REPLACE TEMP TABLE placed AS
+            SELECT w.row, s.curve, w.amount, (sum(w.amount) OVER line)::BIGINT AS total
+            FROM walk w JOIN series s USING (person, period)
+            WINDOW line AS (PARTITION BY s.series{by_itself} ORDER BY w.row ROWS UNBOUNDED PRECEDING)"""  # noqa: S608
+        )
+        self.calculator.unregister("series")
+        self.calculator.unregister("numbers_columns")
+
+    def _spans(self, kind: PeriodKind) -> list[tuple[int, int]]:
+        """(index, first day) of every period of that kind that the transactions touch."""
+        days = self.facts.transactions.day
+        if not len(days):
+            return []
+        spans = []
+        day = date.fromordinal(int(days[0]))
+        while day.toordinal() <= int(days[-1]):
+            period = period_of(day, kind)
+            place = self.periods.setdefault((kind, period.start), len(self.period_list))
+            if place == len(self.period_list):
+                self.period_list.append(period)
+            spans.append((place, period.start.toordinal()))
+            day = period.end
+        return spans
+
+    def _curve(
+        self, number: int, plan: PlanDefinition, index: int, component: Component, person: int, period: int
+    ) -> Curve | None:
+        terms = self.terms(number, component, person, self.period_list[period])
+        outcome = curve_for(
+            plan,
+            component,
+            quota=terms.quota,
+            target_minor=terms.target_minor,
+            personal_rate=terms.personal_rate,
+        )
+        for problem in outcome.problems:
+            self._note(Found(problem, number, person))
+        if outcome.value is not None:
+            self.curves[number, index, person, period] = outcome.value
+        return outcome.value
+
+    # --- What is taken back ---------------------------------------------------------------------------------------
+
+    def _with_reversals(self, number: int, index: int, component: Component, lines: dict[str, Ints]) -> dict[str, Ints]:
+        """The lines, and for each transaction taken back the lines that take back what its original earned.
+
+        A part taken back takes that part of each line, rounded on the sum taken back so far, so that parts that make up
+        the whole leave everybody at exactly nothing. The curve is not walked again: whoever was helped along it by the
+        original stays there.
+        """
+        self.calculator.register("line_columns", dict(lines))
+        spans = self._spans(component.period_kind or self.plans[number].period_kind)
+        self.calculator.register("spans", relation(("period", "start"), spans))
+        back = _fetched(self.sql(_REVERSED, {"plan": number, "component": index}))
+        self.calculator.unregister("spans")
+        self.calculator.unregister("line_columns")
+        return {name: np.concatenate([lines[name], back[name]]) for name in _LINE_NAMES}
+
+    # --- What was found wanting -----------------------------------------------------------------------------------
+
+    def _note(self, found: Found) -> None:
+        if found not in self.problems:
+            self.problems.append(found)
+
+    def _nobody_credited(self) -> None:
+        """Transactions that count somewhere and for which the direct rules found nobody, or shares that are no whole."""
+        keys = self.facts.transactions.key
+        days = self.facts.transactions.day
+        seen: set[int] = set()
+        tables = [table for (_rules, totals), table in self.credit_tables.items() if totals == "all_totals"]
+        for table in tables:
+            rows = self.sql(
+                f"""SELECT row, state FROM {table}_faults WHERE row IN (SELECT row FROM counted_rows) ORDER BY row"""  # noqa: S608
+            ).fetchall()
+            for row, state in rows:
+                if row not in seen:
+                    seen.add(row)
+                    if len(seen) <= MOST_NAMED:
+                        day = date.fromordinal(int(days[row])).isoformat()
+                        self._note(Found(_fault(str(keys[row]), day, state)))
+        if len(seen) > MOST_NAMED:
+            self._note(
+                Found(
+                    Problem.of(
+                        "more-uncredited",
+                        gettext_noop("%(count)s more transactions credit nobody."),
+                        remedy=gettext_noop("Mend those that are named, then calculate again."),
+                        count=len(seen) - MOST_NAMED,
+                    )
+                )
+            )
+
+    def _on_no_plan(self) -> None:
+        """People credited directly for something that counts while they were on no plan."""
+        tables = [table for (_rules, totals), table in self.credit_tables.items() if totals == "all_totals"]
+        if not tables:
+            return
+        every = " UNION ".join(f"SELECT row, person, rule FROM {table}" for table in tables)  # noqa: S608
+        direct = ", ".join(str(RULES.index(rule)) for rule in RULES if rule.is_direct)
+        rows = self.sql(
+            f"""SELECT c.person, count(DISTINCT c.row) FROM ({every}) c JOIN tx USING (row)
+            WHERE c.rule IN ({direct}) AND c.row IN (SELECT row FROM counted_rows)
+            AND NOT EXISTS (SELECT 1 FROM on_plan p WHERE p.person = c.person
+                AND tx.origin_day >= p.start AND tx.origin_day < p.stop)
+            GROUP BY c.person ORDER BY c.person"""  # noqa: S608 - names made here
+        ).fetchall()
+        for person, count in rows:
+            self._note(
+                Found(
+                    Problem.of(
+                        "not-on-a-plan",
+                        gettext_noop(
+                            "%(count)s transactions of this person earn nothing: they were on no plan on that day."
+                        ),
+                        where=f"person:{person}",
+                        remedy=gettext_noop("Put them on a plan from the right day, then calculate again."),
+                        count=count,
+                    ),
+                    None,
+                    person,
+                )
+            )
+
+
+def _fault(key: str, day: str, state: str) -> Problem:
+    if state == "shares":
+        return Problem.of(
+            "shares-not-whole",
+            gettext_noop("The shares of %(key)s do not add up to 100 %%, or name somebody twice."),
+            where=key,
+            remedy=gettext_noop("Shares must be above zero, name each person once and add up to 100 %%."),
+            key=key,
+        )
+    if state == "holders":
+        return Problem.of(
+            "two-holders",
+            gettext_noop("More than one person held what %(key)s belongs to on %(day)s, so it cannot be credited."),
+            where=key,
+            remedy=gettext_noop("Mend the overlap in who held it, or agree on shares."),
+            key=key,
+            day=day,
+        )
+    if state == "overlay":
+        return Problem.of(
+            "overlay-out-of-range",
+            gettext_noop("An overlay share of %(key)s is not between 0 and 100 %%."),
+            where=key,
+            remedy=gettext_noop("Correct the overlay share."),
+            key=key,
+        )
+    return Problem.of(
+        "nobody-credited",
+        gettext_noop("Nobody is credited for %(key)s of %(day)s."),
+        where=key,
+        remedy=gettext_noop("Give it an owner or shares, or say who held its account or territory on that day."),
+        key=key,
+        day=day,
+    )
+
+
+def _named(names: Sequence[str], column: Ints) -> Values:
+    """A column of indexes as texts."""
+    return Values(formulas.Kind.TEXT, np.array(names or ("",), dtype=object)[column])
+
+
+def wants_of(component: Component) -> formulas.Kind:
+    """What the formula of a component's amount must give."""
+    return formulas.Kind.MONEY if component.measure is Measure.MONEY else formulas.Kind.NUMBER
+
+
+def _total_sql(formula: formulas.Formula, columns: Mapping[str, str]) -> str:
+    """The formula's amount in units of the measure, rounded once."""
+    if formula.kind is formulas.Kind.MONEY:
+        return formula.sql_minor(columns, "named.exponent")
+    pair = formula.sql(columns, "named.exponent")
+    if not isinstance(pair, formulas.SqlNumber):
+        raise ColumnsError(f"{formula.text} is no number.")
+    n, d = pair.numerator, pair.denominator
+    return f"rounded(floor_div({n}, {d}), floor_rest({n}, {d}), {d})::BIGINT"
+
+
+def _fetched(result: duckdb.DuckDBPyConnection) -> dict[str, Ints]:
+    return {name: np.asarray(column, dtype=np.int64) for name, column in result.fetchnumpy().items()}
+
+
+def targets_of(plan: PlanDefinition, target_minor: int | None) -> dict[str, int | None]:
+    """A person's target pay, parted among the components by their weights; to the cent where the weights are a whole."""
+    if target_minor is None:
+        return {component.key: None for component in plan.components}
+    weights = [component.weight for component in plan.components]
+    if sum(weights) == 1:
+        keys = [component.key for component in plan.components]
+        return dict(zip(keys, split_by_largest_remainder(target_minor, weights, keys), strict=True))
+    return {component.key: round_half_up(target_minor * component.weight) for component in plan.components}
+
+
+# --- SQL ----------------------------------------------------------------------------------------------------------
+
+_EMPTY_CREDITS: Final = """
+CREATE TEMP TABLE plan_credits (transaction BIGINT, person BIGINT, rule BIGINT, basis_points BIGINT, plan BIGINT,
+    part BIGINT, thing BIGINT, pinned BIGINT, amount BIGINT)
+"""
+
+_LINE_NAMES: Final = (
+    "plan",
+    "component",
+    "transaction",
+    "person",
+    "rule",
+    "basis_points",
+    "credited",
+    "period",
+    "measured",
+    "before",
+    "after",
+    "pay_before",
+    "pay_after",
+    "amount",
+    "segment_before",
+    "segment_after",
+    "reversed",
+)
+
+_LINES: Final = """
+SELECT $plan AS plan, $component AS component, w.transaction, w.person, w.rule, w.basis_points, w.part AS credited,
+    w.period, w.amount AS measured, e.before, e.after, e.pay_before, e.pay_after, e.amount, e.segment_before,
+    e.segment_after, -1 AS reversed
+FROM ({earned}) e JOIN walk w USING (row)
+ORDER BY w.row
+"""
+
+_REVERSED: Final = """
+WITH back AS (
+    SELECT b.row, b.reverses, b.day, abs(o.amount::HUGEINT) AS whole, abs(b.amount::HUGEINT) AS part,
+        sum(abs(b.amount::HUGEINT)) OVER (PARTITION BY b.reverses ORDER BY b.row) AS upto
+    FROM tx b JOIN tx o ON o.row = b.reverses
+    WHERE o.amount <> 0
+), taken AS (
+    SELECT row, reverses, day, whole, least(upto, whole) AS upto, least(upto - part, whole) AS since FROM back
+)
+SELECT $plan AS plan, $component AS component, t.row AS transaction, l.person, l.rule, l.basis_points,
+    (prorated(l.credited, t.since, t.whole) - prorated(l.credited, t.upto, t.whole))::BIGINT AS credited,
+    s.period, 0 AS measured, l.after AS before, l.after, l.pay_after AS pay_before, l.pay_after,
+    (prorated(l.amount, t.since, t.whole) - prorated(l.amount, t.upto, t.whole))::BIGINT AS amount,
+    l.segment_after AS segment_before, l.segment_after, t.reverses AS reversed
+FROM taken t JOIN line_columns l ON l.transaction = t.reverses AND l.reversed < 0
+ASOF JOIN spans s ON t.day >= s.start
+ORDER BY t.row, l.person, l.rule
+"""
+
+
+def _direct_sql(rules: Sequence[CreditRule], totals: str) -> str:
+    """Rows (row, total, person, rule, basis_points, thing, state) of the first direct rule that finds somebody.
+
+    Built from a fixed set of words: no text from outside comes into it.
+    """
+    parts = [f"base AS (SELECT t.row, t.total, x.origin, x.origin_day AS day FROM {totals} t JOIN tx x USING (row))"]  # noqa: S608
+    earlier: list[str] = []
+    for rule in direct_rules(rules):
+        code = RULES.index(rule)
+        left = "".join(f" AND b.row NOT IN (SELECT row FROM {name})" for name in earlier)  # noqa: S608
+        if rule is CreditRule.SPLIT:
+            parts.append(
+                f"""by_split AS (
+                SELECT b.row, b.total, s.person, {code} AS rule, s.basis_points, {NONE} AS thing,
+                    CASE WHEN sum(s.basis_points) OVER e = {WHOLE_SHARE} AND min(s.basis_points) OVER e > 0
+                        AND count(DISTINCT s.person) OVER e = count(*) OVER e THEN '' ELSE 'shares' END AS state
+                FROM base b JOIN shares s ON s.transaction = b.origin AND s.is_overlay = 0
+                WHERE true{left}
+                WINDOW e AS (PARTITION BY b.row))"""  # noqa: S608
+            )
+        elif rule is CreditRule.OWNER:
+            parts.append(
+                f"""by_owner AS (
+                SELECT b.row, b.total, o.owner AS person, {code} AS rule, {WHOLE_SHARE} AS basis_points,
+                    {NONE} AS thing, '' AS state
+                FROM base b JOIN tx o ON o.row = b.origin WHERE o.owner >= 0{left})"""  # noqa: S608
+            )
+        else:
+            parts.append(
+                f"""held AS (
+                SELECT DISTINCT b.row, b.total, g.place, g.thing, h.person
+                FROM base b JOIN things g ON g.transaction = b.origin
+                JOIN holdings h ON h.thing = g.thing AND b.day >= h.start AND b.day < h.stop
+                WHERE true{left}
+            ), nearest AS (SELECT * FROM held QUALIFY place = min(place) OVER (PARTITION BY row)
+            ), by_holder AS (
+                SELECT row, total, min(person) AS person, {code} AS rule, {WHOLE_SHARE} AS basis_points,
+                    min(thing) AS thing, CASE WHEN count(*) = 1 THEN '' ELSE 'holders' END AS state
+                FROM nearest GROUP BY row, total)"""  # noqa: S608
+            )
+        earlier.append(f"by_{rule.value}")
+    union = " UNION ALL ".join(f"SELECT * FROM {name}" for name in earlier)  # noqa: S608
+    return f"WITH {', '.join(parts)} {union}"
+
+
+def _parts_sql(direct: str) -> str:
+    """Rows (row, person, rule, basis_points, part, thing) of valid direct credits, split by largest remainder."""
+    split = RULES.index(CreditRule.SPLIT)
+    return f"""
+        SELECT row, person, rule, basis_points, total AS part, thing FROM {direct} WHERE state = '' AND rule <> {split}
+        UNION ALL
+        SELECT row, person, rule, basis_points,
+            (sign(total) * (whole + CASE WHEN place <= left_over THEN 1 ELSE 0 END))::BIGINT AS part, thing
+        FROM (
+            SELECT *, product // {WHOLE_SHARE} AS whole,
+                row_number() OVER (PARTITION BY row ORDER BY product % {WHOLE_SHARE} DESC, person) AS place,
+                abs(total::HUGEINT) - sum(product // {WHOLE_SHARE}) OVER (PARTITION BY row) AS left_over
+            FROM (SELECT *, abs(total::HUGEINT) * basis_points AS product FROM {direct}
+                WHERE state = '' AND rule = {split})
+        )"""  # noqa: S608
+
+
+def _overlay_sql(totals: str, direct: str) -> str:
+    code = RULES.index(CreditRule.OVERLAY)
+    return f"""
+        SELECT t.row, s.person, {code} AS rule, s.basis_points,
+            rounded(floor_div(t.total::HUGEINT * s.basis_points, {WHOLE_SHARE}::HUGEINT),
+                floor_rest(t.total::HUGEINT * s.basis_points, {WHOLE_SHARE}::HUGEINT), {WHOLE_SHARE}::HUGEINT)::BIGINT
+                AS part, {NONE} AS thing
+        FROM {totals} t JOIN tx x USING (row) JOIN shares s ON s.transaction = x.origin AND s.is_overlay = 1
+        WHERE s.basis_points BETWEEN 1 AND {WHOLE_SHARE}
+        AND t.row IN (SELECT row FROM {direct} WHERE state = '')"""  # noqa: S608
+
+
+def _grouped_sql(parts: str, rule: CreditRule) -> str:
+    code = RULES.index(rule)
+    return f"""
+        SELECT row, receiver AS person, {code} AS rule, sum(basis_points)::BIGINT AS basis_points,
+            sum(part)::BIGINT AS part, {NONE} AS thing
+        FROM (
+            SELECT DISTINCT p.row, p.person, p.basis_points, p.part, g.receiver
+            FROM {parts} p JOIN tx x USING (row)
+            JOIN groupings g ON g.person = p.person AND g.rule = {code}
+                AND x.origin_day >= g.start AND x.origin_day < g.stop
+        ) GROUP BY row, receiver"""  # noqa: S608

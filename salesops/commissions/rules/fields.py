@@ -1,0 +1,18 @@
+"""What formulas of a plan may ask of a transaction."""
+
+from typing import Final
+
+from salesops.commissions.rules.formulas import Field, Kind
+from salesops.values.outcomes import gettext_noop
+
+# What every transaction has.
+BUILT_IN: Final[dict[str, Field]] = {
+    field.name: field
+    for field in (
+        Field("amount", Kind.MONEY, gettext_noop("Amount")),
+        Field("quantity", Kind.NUMBER, gettext_noop("Quantity")),
+        Field("day", Kind.DATE, gettext_noop("Day that counts")),
+        Field("kind", Kind.TEXT, gettext_noop("What happened")),
+        Field("currency", Kind.TEXT, gettext_noop("Currency")),
+    )
+}

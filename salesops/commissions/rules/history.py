@@ -1,0 +1,204 @@
+"""From what a run earned to what each person is paid, period after period."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from fractions import Fraction
+
+import numpy as np
+
+from salesops.commissions.rules.engine import Found, Run, Transactions
+from salesops.commissions.rules.plans import PlanDefinition
+from salesops.commissions.rules.quotas import TermsBook
+from salesops.commissions.rules.settlement.facts import (
+    Achieved,
+    Adjustment,
+    Carried,
+    Collection,
+    Earning,
+    Occurrence,
+    PeriodInput,
+    Reversal,
+    Settled,
+    SettledPart,
+    outstanding,
+)
+from salesops.commissions.rules.settlement.settle import settle
+from salesops.commissions.rules.settlement.terms import Terms
+from salesops.values.periods import Period, period_of
+
+
+@dataclass(frozen=True)
+class PersonEvents:
+    """What is known of a person beside their earnings, each with its day; `plan` None is every plan."""
+
+    adjustments: tuple[tuple[date, Adjustment], ...] = ()
+    achieved: tuple[tuple[date, Achieved], ...] = ()
+    occurrences: tuple[Occurrence, ...] = ()
+    payments: tuple[tuple[date, Collection], ...] = ()
+    team: tuple[tuple[date, Fraction], ...] = ()
+    leaves_on: date | None = None
+
+
+@dataclass
+class PersonPeriod:
+    """A person's period on a plan: rows of the run's lines that fall into it, and what was settled.
+
+    target_minor: target pay of the period; active_share: the part of it on the plan. settled is None where it could
+    not be told.
+    """
+
+    plan: int
+    person: int
+    period: Period
+    rows: list[int] = field(default_factory=list)
+    target_minor: int | None = None
+    active_share: Fraction = Fraction(1)
+    settled: Settled | None = None
+
+
+def settle_run(
+    plans: Mapping[int, PlanDefinition],
+    transactions: Transactions,
+    run: Run,
+    book: TermsBook,
+    events: Mapping[tuple[int, int], PersonEvents],
+) -> tuple[list[PersonPeriod], list[Found]]:
+    """Every period of every person from the first in which something happens to the last, settled in order.
+
+    events: by plan and person. Returns the periods by plan, person and day, and what could not be told.
+    """
+    problems: list[Found] = []
+    rows = _rows_by_person(run)
+    days = _days(transactions, events)
+    found: list[PersonPeriod] = []
+    for number, person in sorted(rows.keys() | events.keys()):
+        if number not in plans or not days:
+            continue
+        history = _History(number, plans[number], person, transactions, run, book)
+        found.extend(
+            history.periods(rows.get((number, person), []), events.get((number, person), PersonEvents()), days)
+        )
+        problems.extend(history.problems)
+    return found, problems
+
+
+def _rows_by_person(run: Run) -> dict[tuple[int, int], list[int]]:
+    order = np.lexsort((run.lines["transaction"], run.lines["person"], run.lines["plan"]))
+    rows: dict[tuple[int, int], list[int]] = defaultdict(list)
+    plans, people = run.lines["plan"][order].tolist(), run.lines["person"][order].tolist()
+    for place, plan, person in zip(order.tolist(), plans, people, strict=True):
+        rows[plan, person].append(place)
+    return dict(rows)
+
+
+def _days(transactions: Transactions, events: Mapping[tuple[int, int], PersonEvents]) -> tuple[date, date] | None:
+    """The first and the last day on which anything happens."""
+    days = [date.fromordinal(int(day)) for day in transactions.day[[0, -1]]] if len(transactions) else []
+    for item in events.values():
+        days.extend(day for day, _value in (*item.adjustments, *item.achieved, *item.payments, *item.team))
+        days.extend(occurrence.day for occurrence in item.occurrences)
+    return (min(days), max(days)) if days else None
+
+
+class _History:
+    """One person on one plan."""
+
+    def __init__(
+        self,
+        number: int,
+        plan: PlanDefinition,
+        person: int,
+        transactions: Transactions,
+        run: Run,
+        book: TermsBook,
+    ) -> None:
+        self.number = number
+        self.plan = plan
+        self.person = person
+        self.transactions = transactions
+        self.run = run
+        self.book = book
+        self.problems: list[Found] = []
+        self.parts: dict[tuple[str, str], list[SettledPart]] = defaultdict(list)
+
+    def periods(self, rows: Iterable[int], events: PersonEvents, days: tuple[date, date]) -> list[PersonPeriod]:
+        """The periods in order, each handing on to the next."""
+        by_start: dict[date, list[int]] = defaultdict(list)
+        for row in rows:
+            by_start[self._period_of_row(row).start].append(row)
+        terms = self.plan.settlement or Terms(self.plan.currency, order=self.plan.conventions.settlement_order)
+        carried = Carried(self.plan.currency)
+        found: list[PersonPeriod] = []
+        period = period_of(days[0], self.plan.period_kind)
+        is_over = False
+        while period.start <= days[1] and not is_over:
+            share = self.book.active(self.number, self.person, period)
+            target = self.book.target(self.number, self.person, period)
+            entry = PersonPeriod(self.number, self.person, period, by_start[period.start], target, share)
+            given = self._given(entry, events)
+            outcome = settle(given, terms, carried)
+            self.problems.extend(Found(problem, self.number, self.person) for problem in outcome.problems)
+            found.append(entry)
+            if outcome.value is None:
+                break
+            entry.settled = outcome.value
+            carried = outcome.value.carried
+            for part in outcome.value.parts:
+                self.parts[part.component, part.reference].append(part)
+            is_over = given.is_leaving
+            period = period_of(period.end, self.plan.period_kind)
+        return found
+
+    def _period_of_row(self, row: int) -> Period:
+        day = int(self.transactions.day[self.run.lines["transaction"][row]])
+        return period_of(date.fromordinal(day), self.plan.period_kind)
+
+    def _given(self, entry: PersonPeriod, events: PersonEvents) -> PeriodInput:
+        earnings: list[Earning] = []
+        reversals: list[Reversal] = []
+        for row in entry.rows:
+            self._add(row, entry.period, earnings, reversals)
+        period = entry.period
+        paid: dict[str, Collection] = {}
+        for day, item in events.payments:
+            if day < period.end:
+                before = paid.get(item.reference)
+                sum_paid = item.paid_minor + (before.paid_minor if before else 0)
+                paid[item.reference] = Collection(item.reference, sum_paid, item.invoice_minor)
+        team = [share for day, share in events.team if period.holds(day)]
+        return PeriodInput(
+            period=period,
+            year=str(period.start.year),
+            earnings=tuple(earnings),
+            reversals=tuple(reversals),
+            achieved=tuple(item for day, item in events.achieved if period.holds(day)),
+            occurrences=tuple(item for item in events.occurrences if period.holds(item.day)),
+            collections=tuple(paid[key] for key in sorted(paid)),
+            adjustments=tuple(item for day, item in events.adjustments if period.holds(day)),
+            target_minor=entry.target_minor,
+            team_attainment=team[-1] if team else None,
+            active_share=entry.active_share,
+            is_leaving=events.leaves_on is not None and events.leaves_on < period.end,
+        )
+
+    def _add(self, row: int, period: Period, earnings: list[Earning], reversals: list[Reversal]) -> None:
+        """A line as an earning; what takes back something settled in an earlier period as a reversal of it."""
+        lines, keys = self.run.lines, self.transactions.key
+        component = self.plan.components[int(lines["component"][row])].key
+        place, amount = int(lines["transaction"][row]), int(lines["amount"][row])
+        key, day = str(keys[place]), date.fromordinal(int(self.transactions.day[place]))
+        original = int(self.transactions.reverses[place])
+        reversed_key = str(keys[original]) if original >= 0 else ""
+        is_negated = int(lines["reversed"][row]) >= 0
+        if is_negated and not period.holds(date.fromordinal(int(self.transactions.day[original]))):
+            parts = self.parts.get((component, reversed_key))
+            left = outstanding(tuple(parts)) if parts else None
+            if left and left.earned_minor and amount:
+                earlier = [item for item in reversals if item.original.reference == reversed_key]
+                taken = sum(item.amount_minor for item in earlier if item.original.component == component)
+                if abs(taken + amount) <= abs(left.earned_minor):
+                    reversals.append(Reversal(key, day, amount, left))
+                    return
+        earnings.append(Earning(component, key, day, amount, reversed_key))

@@ -1,0 +1,172 @@
+"""What quota, target pay and rate hold for a person in a period: added up, prorated, ramped, rounded once."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from fractions import Fraction
+
+from salesops.commissions.rules.conventions import Proration, RampRule
+from salesops.commissions.rules.engine import Terms, targets_of
+from salesops.commissions.rules.plans import Component, PlanDefinition, effective_quota
+from salesops.commissions.rules.shapes import Measure
+from salesops.values.outcomes import Problem, gettext_noop
+from salesops.values.periods import Period, PeriodKind, period_of, periods_between
+
+
+@dataclass(frozen=True)
+class QuotaRow:
+    """What a person is to reach on the days [start, end).
+
+    name: which of the person's quotas it is. amount: minor units of `currency`, or whole things.
+    """
+
+    person: int
+    name: str
+    start: date
+    end: date
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class OnPlan:
+    """A person on a plan on the days [start, end), cut to the days on which the plan is in force.
+
+    target_minor: target pay of a whole period of pay. rate: the share agreed with this person.
+    ramp_from: the day on which their ramp begins; None where they are not ramping.
+    """
+
+    person: int
+    plan: int
+    start: date
+    end: date
+    target_minor: int | None = None
+    rate: Fraction | None = None
+    ramp_from: date | None = None
+
+
+class TermsBook:
+    """Looks up the terms of a person for a component and period; what is not as it should be is kept as a problem."""
+
+    def __init__(
+        self, plans: Mapping[int, PlanDefinition], people: Iterable[OnPlan], quotas: Iterable[QuotaRow]
+    ) -> None:
+        """Take the rows in any order."""
+        self.plans = plans
+        self.problems: dict[tuple[int, int], list[Problem]] = defaultdict(list)
+        self._people: dict[tuple[int, int], list[OnPlan]] = defaultdict(list)
+        for entry in people:
+            self._people[entry.plan, entry.person].append(entry)
+        for entries in self._people.values():
+            entries.sort(key=lambda entry: entry.start)
+        self._quotas: dict[tuple[int, str, str], list[QuotaRow]] = defaultdict(list)
+        for row in quotas:
+            self._quotas[row.person, row.name, row.currency].append(row)
+
+    def __call__(self, number: int, component: Component, person: int, period: Period) -> Terms:
+        """The terms; None for what is not known."""
+        plan = self.plans[number]
+        entries = self._entries(number, person, period)
+        if not entries:
+            return Terms()
+        self._note_changes(number, person, entries)
+        share = active_share(period, entries, plan.conventions.proration)
+        ramp = ramp_share(plan, period, entries[-1].ramp_from)
+        quota = self.full_quota(plan, component, person, period)
+        target = targets_of(plan, entries[-1].target_minor)[component.key]
+        if target is not None:
+            target *= _periods_of_pay(plan, period)
+        return Terms(
+            quota=None if quota is None else effective_quota(quota, active_share=share, ramp_share=ramp),
+            target_minor=None if target is None else effective_quota(target, active_share=share),
+            personal_rate=entries[-1].rate,
+        )
+
+    def active(self, number: int, person: int, period: Period) -> Fraction:
+        """The part of the period on the plan, by the plan's convention."""
+        return active_share(period, self._entries(number, person, period), self.plans[number].conventions.proration)
+
+    def target(self, number: int, person: int, period: Period) -> int | None:
+        """Target pay of a period of pay for the whole plan, prorated; None where none was agreed."""
+        entries = self._entries(number, person, period)
+        if not entries or entries[-1].target_minor is None:
+            return None
+        return effective_quota(entries[-1].target_minor, active_share=self.active(number, person, period))
+
+    def _entries(self, number: int, person: int, period: Period) -> list[OnPlan]:
+        return [
+            entry for entry in self._people[number, person] if entry.start < period.end and entry.end > period.start
+        ]
+
+    def full_quota(self, plan: PlanDefinition, component: Component, person: int, period: Period) -> int | None:
+        """What lies within the period, added up: three months make a quarter. None where no quota was set."""
+        currency = plan.currency if component.measure is Measure.MONEY else ""
+        rows = [
+            row
+            for row in self._quotas[person, component.quota_name, currency]
+            if row.start >= period.start and row.end <= period.end
+        ]
+        return sum(row.amount for row in rows) if rows else None
+
+    def _note_changes(self, number: int, person: int, entries: Sequence[OnPlan]) -> None:
+        if len({(entry.rate, entry.target_minor) for entry in entries}) > 1:
+            problem = Problem.of(
+                "terms-change-within-period",
+                gettext_noop("The personal rate or target pay changes within the period; the last one was used."),
+                where=f"person:{person}",
+                remedy=gettext_noop(
+                    "Let the change begin with a period, or put the person on another plan from that day."
+                ),
+            )
+            if problem not in self.problems[number, person]:
+                self.problems[number, person].append(problem)
+
+
+def active_share(period: Period, entries: Sequence[OnPlan], proration: Proration) -> Fraction:
+    """The part of the period on the plan, by the plan's convention; 1 for the whole of it.
+
+    By months, a month counts whole when the person is on the plan on any of its days.
+    """
+    if not entries:
+        return Fraction(0)
+    if proration is Proration.NONE:
+        return Fraction(1)
+    spans = [(max(entry.start, period.start), min(entry.end, period.end)) for entry in entries]
+    if proration is Proration.MONTHS:
+        months = list(periods_between(period.start, period.end, PeriodKind.MONTH))
+        active = [month for month in months if any(start < month.end and end > month.start for start, end in spans)]
+        return Fraction(len(active), len(months))
+    if proration is Proration.WORKING_DAYS:
+        whole = working_days(period.start, period.end)
+        return Fraction(sum(working_days(start, end) for start, end in spans), whole) if whole else Fraction(0)
+    return Fraction(sum((end - start).days for start, end in spans), period.days)
+
+
+def working_days(start: date, end: date) -> int:
+    """Mondays to Fridays among the days [start, end). Public holidays are not left out."""
+    weeks, rest = divmod((end - start).days, 7)
+    return weeks * 5 + sum((start + timedelta(days=index)).weekday() < 5 for index in range(rest))
+
+
+def ramp_share(plan: PlanDefinition, period: Period, ramp_from: date | None) -> Fraction:
+    """The part of the full quota in a period during the ramp: the mean over its months; 1 after the ramp or without.
+
+    The plan's ramp lists the share of each month, the first being the month in which the person starts or the first
+    full one, by the plan's convention. Months before the first have its share.
+    """
+    if not plan.ramp or ramp_from is None:
+        return Fraction(1)
+    first = period_of(ramp_from, PeriodKind.MONTH)
+    if plan.conventions.ramp is RampRule.FIRST_FULL_MONTH and ramp_from != first.start:
+        first = period_of(first.end, PeriodKind.MONTH)
+    shares = []
+    for month in periods_between(period.start, period.end, PeriodKind.MONTH):
+        place = (month.start.year - first.start.year) * 12 + month.start.month - first.start.month
+        shares.append(plan.ramp[max(place, 0)] if place < len(plan.ramp) else Fraction(1))
+    return sum(shares, Fraction(0)) / len(shares)
+
+
+def _periods_of_pay(plan: PlanDefinition, period: Period) -> int:
+    """How many periods of pay the period holds: target pay is agreed for one of them."""
+    return len(list(periods_between(period.start, period.end, plan.period_kind)))
