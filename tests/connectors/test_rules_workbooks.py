@@ -210,7 +210,61 @@ class TestRefused:
         data = book(["Name", "Amount"], ["Acme", 1])
         assert code(data, limits=Limits(unpacked_bytes=1000)) == "workbook-too-large"
         assert code(data, limits=Limits(packed_parts=3)) == "workbook-too-large"
-        assert code(data, limits=Limits(unpacked_text_bytes=100)) == "workbook-too-large"
+        shared = self.with_shared_texts([["Name"], ["Acme"]])
+        assert look(shared).layout
+        assert code(shared, limits=Limits(unpacked_text_bytes=100)) == "workbook-too-large"
+        assert code(shared, limits=Limits(shared_texts=1)) == "workbook-too-large"
+
+    def with_shared_texts(self, rows: list[list[str]]) -> bytes:
+        out = io.BytesIO()
+        workbook = xlsxwriter.Workbook(out)
+        sheet = workbook.add_worksheet()
+        for line, row in enumerate(rows):
+            sheet.write_row(line, 0, row)
+        workbook.close()
+        return out.getvalue()
+
+    @pytest.mark.parametrize(
+        ("part", "root", "element"),
+        [
+            ("[Content_Types].xml", b"Types", b'<Override PartName="/x%d" ContentType="a"/>'),
+            ("xl/_rels/workbook.xml.rels", b"Relationships", b'<Relationship Id="r%d" Type="x" Target="y"/>'),
+            ("xl/workbook.xml", b"workbook", b'<sheet name="s%d"/>'),
+            ("xl/styles.xml", b"styleSheet", b'<xf numFmtId="%d"/>'),
+            ("docProps/core.xml", b"coreProperties", b"<x>%d</x>"),
+        ],
+    )
+    def test_a_part_that_would_be_held_as_a_whole_is_small(self, part: str, root: bytes, element: bytes) -> None:
+        many = b"<%s>%s</%s>" % (root, b"".join(element % (n * 7919 % 400_009) for n in range(400_000)), root)
+        data = changed(book(["Name"], ["Acme"]), part, many)
+        before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+        assert code(data) == "workbook-too-large"
+        assert time.process_time() - began < 2
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
+        whole = Limits(held_bytes=2**40)
+        assert code(data, limits=whole) == "workbook-too-large"
+        assert code(changed(data, part, b" " * 2_000_000 + many[:200]), limits=Limits(held_bytes=10**6)) == (
+            "workbook-too-large"
+        )
+
+    def test_a_sheet_cannot_pass_itself_off_as_another_part(self) -> None:
+        kind = b"application/vnd.openxmlformats-officedocument.spreadsheetml.%s+xml"
+        data = changed(
+            book(["Name"], ["Acme"]), "[Content_Types].xml", replace=(kind % b"worksheet", kind % b"sharedStrings")
+        )
+        assert code(data) == "workbook-damaged"
+
+    def test_shared_texts_are_read_with_their_formats_and_without_their_pronunciation(self) -> None:
+        sheet = self.with_shared_texts([["Name", "City"], ["Acme", "Bonn"]])
+        texts = (
+            f'<sst xmlns="{MAIN}"><si><t>Name</t></si><si><r><t>Ci</t></r><r><rPr><b/></rPr><t>ty</t></r></si>'
+            "<si><t>東京</t><rPh sb='0' eb='2'><t>トウキョウ</t></rPh></si><si/></sst>"
+        )
+        data = changed(sheet, "xl/sharedStrings.xml", texts.encode())
+        found = look(data)
+        assert found.layout
+        assert found.layout.headers == ("Name", "City")
+        assert [row.cells for row in read(data)] == [("東京", "")]
 
     @pytest.mark.parametrize("part", [SHEET, "xl/workbook.xml", "xl/styles.xml", "[Content_Types].xml"])
     def test_entities_are_refused_in_every_part(self, part: str) -> None:

@@ -31,7 +31,10 @@ class FileRefused(Exception):  # noqa: N818 - it is an answer about the file, no
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a file may ask of the reader. Sizes are in bytes or characters, as their names say."""
+    """How much a file may ask of the reader. Sizes are in bytes or characters, as their names say.
+
+    `held_bytes` and `held_elements`: of a part of a workbook that is neither a sheet nor the table of shared texts.
+    """
 
     file_bytes: int = 512 * 1024 * 1024
     rows: int = 2_000_000
@@ -40,7 +43,10 @@ class Limits:
     record_chars: int = 256 * 1024
     cell_chars: int = 32_767
     unpacked_bytes: int = 1024 * 1024 * 1024
-    unpacked_text_bytes: int = 128 * 1024 * 1024
+    unpacked_text_bytes: int = 64 * 1024 * 1024
+    shared_texts: int = 1_000_000
+    held_bytes: int = 16 * 1024 * 1024
+    held_elements: int = 100_000
     unpacked_ratio: int = 250
     packed_parts: int = 2_000
     xml_depth: int = 64
