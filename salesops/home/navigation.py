@@ -38,9 +38,13 @@ class Group:
     entries: tuple[Entry, ...]
 
 
-_MANAGING: Final = (Role.MANAGER, Role.REVOPS, Role.FINANCE, Role.EXECUTIVE, Role.ADMIN)
+_HIRED: Final = tuple(Role)
+_PAID: Final = (Role.REP, Role.MANAGER, Role.FINANCE)
+_PAYING: Final = (Role.REVOPS, Role.FINANCE, Role.EXECUTIVE)
+_PLANNING: Final = (Role.MANAGER, Role.REVOPS, Role.FINANCE, Role.ADMIN)
 _WORKING: Final = (Role.REP, Role.MANAGER, Role.REVOPS, Role.FINANCE, Role.ADMIN)
 _CONFIGURING: Final = (Role.REVOPS, Role.ADMIN)
+_ADDING: Final = (Role.REP, Role.MANAGER, Role.REVOPS, Role.ADMIN)
 
 GROUPS: Final[tuple[Group, ...]] = (
     Group(
@@ -50,7 +54,7 @@ GROUPS: Final[tuple[Group, ...]] = (
             Entry(gettext_lazy("Leads"), "leads:lead_list", "target-arrow", _WORKING, "g l", is_docked=True),
             Entry(gettext_lazy("Deals"), "deals:deal_list", "briefcase", _WORKING, "g d", is_docked=True),
             Entry(gettext_lazy("Board"), "deals:deal_board", "layout-kanban", _WORKING, "g b"),
-            Entry(gettext_lazy("Forecast"), "deals:forecast", "chart-line", keys="g f"),
+            Entry(gettext_lazy("Forecast"), "deals:forecast", "chart-line", _HIRED, "g f"),
             Entry(gettext_lazy("Accounts"), "accounts:account_list", "building", _WORKING, "g a", is_docked=True),
             Entry(gettext_lazy("Contacts"), "accounts:contact_list", "address-book", _WORKING),
             Entry(gettext_lazy("Activities"), "activities:activity_list", "activity", _WORKING, "g t"),
@@ -59,16 +63,16 @@ GROUPS: Final[tuple[Group, ...]] = (
     Group(
         gettext_lazy("Pay"),
         (
-            Entry(gettext_lazy("Commissions"), "commissions:statement_list", "coins", keys="g c"),
-            Entry(gettext_lazy("Periods"), "commissions:period_list", "calendar-dollar", (Role.FINANCE,)),
-            Entry(gettext_lazy("Plans"), "commissions:plan_list", "file-percent", _MANAGING),
-            Entry(gettext_lazy("Quotas"), "commissions:quota_list", "target", _MANAGING),
+            Entry(gettext_lazy("Commissions"), "commissions:statement_list", "coins", _PAID, "g c"),
+            Entry(gettext_lazy("Periods"), "commissions:period_list", "calendar-dollar", _PAYING),
+            Entry(gettext_lazy("Plans"), "commissions:plan_list", "file-percent", _PLANNING),
+            Entry(gettext_lazy("Quotas"), "commissions:quota_list", "target", _PLANNING),
         ),
     ),
     Group(
         gettext_lazy("Team"),
         (
-            Entry(gettext_lazy("Pods"), "pods:pod_list", "hexagons", keys="g p"),
+            Entry(gettext_lazy("Pods"), "pods:pod_list", "hexagons", _HIRED, "g p"),
             Entry(gettext_lazy("People"), "people:person_list", "users"),
         ),
     ),
@@ -85,7 +89,7 @@ GROUPS: Final[tuple[Group, ...]] = (
 
 #: What is in the person's own menu.
 PERSONAL: Final = (
-    Entry(gettext_lazy("Your account"), "home:account", "user-circle"),
+    Entry(gettext_lazy("Your account"), "people:settings_edit", "user-circle"),
     Entry(gettext_lazy("Password"), "account_change_password", "lock"),
     Entry(gettext_lazy("Second factor"), "mfa_index", "shield-lock"),
     Entry(gettext_lazy("Sessions"), "usersessions_list", "devices"),
@@ -93,10 +97,10 @@ PERSONAL: Final = (
 
 #: Things to do from anywhere, offered by the palette.
 ACTIONS: Final = (
-    Entry(gettext_lazy("Log an activity"), "activities:activity_create", "pencil-plus", _WORKING, "l"),
-    Entry(gettext_lazy("New lead"), "leads:lead_create", "plus", _WORKING),
-    Entry(gettext_lazy("New deal"), "deals:deal_create", "plus", _WORKING),
-    Entry(gettext_lazy("New account"), "accounts:account_create", "plus", _WORKING),
+    Entry(gettext_lazy("Log an activity"), "activities:activity_create", "pencil-plus", _ADDING, "l"),
+    Entry(gettext_lazy("New lead"), "leads:lead_create", "plus", _ADDING),
+    Entry(gettext_lazy("New deal"), "deals:deal_create", "plus", _ADDING),
+    Entry(gettext_lazy("New account"), "accounts:account_create", "plus", _ADDING),
     Entry(gettext_lazy("Import a file"), "connectors:import_create", "file-import", _CONFIGURING),
 )
 
@@ -171,6 +175,11 @@ class Shell:
     def personal(self) -> list[Link]:
         """The person's own pages."""
         return links_for(self._actor, PERSONAL)
+
+    @property
+    def log_url(self) -> str:
+        """Where an activity is logged; empty for those who may not."""
+        return next((link.url for link in links_for(self._actor, ACTIONS) if link.keys == "l"), "")
 
     @cached_property
     def unread(self) -> int:
