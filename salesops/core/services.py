@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from django.db import transaction
 from django.http import Http404
@@ -12,6 +13,9 @@ from django.http import Http404
 from salesops.core.actor import Actor
 from salesops.core.models import ListPreference, PostedForm, SavedView
 from salesops.core.selectors import own_saved_view, person_id, saved_views_for
+
+#: A form may be posted again after a night, a holiday, a page restored by the browser; not after a month.
+POSTED_FORMS_KEPT: Final = timedelta(days=30)
 
 
 @transaction.atomic
@@ -71,3 +75,10 @@ def post_once(*, actor: Actor, key: uuid.UUID, at: datetime, act: Callable[[], s
     location = act()
     PostedForm.objects.filter(pk=posted.pk).update(location=location[:500])
     return location, True
+
+
+def forget_posted_forms(*, at: datetime, limit: int = 1000) -> int:
+    """Delete up to `limit` keys of forms that were posted long ago; how many, 0 when there are none any more."""
+    old = PostedForm.objects.filter(posted_at__lt=at - POSTED_FORMS_KEPT).order_by("posted_at")[:limit]
+    deleted, _by_model = PostedForm.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()
+    return deleted

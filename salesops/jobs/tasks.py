@@ -11,6 +11,7 @@ from celery import shared_task
 from django.db import DatabaseError
 from django.utils.translation import gettext_lazy as _
 
+from salesops.core.services import forget_posted_forms
 from salesops.jobs import registry, runner, services
 from salesops.jobs.doorbell import TASK_NAME
 
@@ -43,7 +44,24 @@ def tidy(run: runner.JobRun) -> None:
             return
 
 
+@registry.handles("core.forget_forms")
+def forget_forms(run: runner.JobRun) -> None:
+    """Delete the keys of forms posted long ago, a thousand at a time."""
+    deleted = 1
+    while deleted:
+        with run.batch():
+            deleted = forget_posted_forms(at=run.now())
+            run.state["deleted"] = run.state.get("deleted", 0) + deleted
+            run.state["rounds"] = run.state.get("rounds", 0) + 1
+
+
 registry.comes_round(
     code="jobs.canary", title=_("A sign of life from the workers"), kind=services.CANARY, rule="* * * * *"
 )
 registry.comes_round(code="jobs.tidy", title=_("Old jobs are cleared away"), kind="jobs.tidy", rule="20 3 * * *")
+registry.comes_round(
+    code="core.forget_forms",
+    title=_("Keys of old forms are cleared away"),
+    kind="core.forget_forms",
+    rule="40 3 * * *",
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from salesops.core.forms import MoneyField, PortalForm, ShareField
 from salesops.core.models import PostedForm
 from salesops.core.money_inputs import parse_money
-from salesops.core.services import post_once
+from salesops.core.services import POSTED_FORMS_KEPT, forget_posted_forms, post_once
 from salesops.deals.models import Deal, Stage
 from salesops.values.money import MIN_MINOR, MoneyError, plain, to_minor
 from tests.cast import NOW, Cast
@@ -198,3 +199,13 @@ def test_a_failed_act_leaves_no_key_behind(cast: Cast) -> None:
     assert not PostedForm.objects.exists()
     assert post_once(actor=actor, key=key, at=NOW, act=lambda: "/there/") == ("/there/", True)
     assert post_once(actor=actor, key=key, at=NOW, act=fail) == ("/there/", False)
+
+
+def test_keys_of_forms_posted_long_ago_are_forgotten_a_few_at_a_time(cast: Cast) -> None:
+    ages = (timedelta(), POSTED_FORMS_KEPT, POSTED_FORMS_KEPT + timedelta(seconds=1), timedelta(days=400))
+    for age in ages:
+        PostedForm.objects.create(key=uuid.uuid4(), actor_id=1, posted_at=NOW - age)
+    assert forget_posted_forms(at=NOW, limit=1) == 1
+    assert forget_posted_forms(at=NOW) == 1
+    assert forget_posted_forms(at=NOW) == 0
+    assert sorted(NOW - row.posted_at for row in PostedForm.objects.all()) == [ages[0], ages[1]]
