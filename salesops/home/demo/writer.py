@@ -64,6 +64,8 @@ class TableWriter:
         unknown = set(rows.columns) - {field.attname for field in fields}
         if unknown:
             raise ValueError(f"{rows.label} has no {', '.join(sorted(unknown))}")
+        # A key that is not brought is given by the database.
+        fields = [field for field in fields if field.attname in rows.columns or not isinstance(field, models.AutoField)]
         for field in fields:
             values = rows.columns.get(field.attname)
             columns.append([self._default(field)] * len(rows) if values is None else values)
@@ -123,6 +125,7 @@ class TableWriter:
         names = ", ".join(self._name(str(field.column)) for field in fields)
         text = "\n".join(map("\t".join, zip(*ready, strict=True)))
         with (
+            self._connection.wrap_database_errors,
             self._connection.cursor() as cursor,
             cursor.copy(f"COPY {self._name(model._meta.db_table)} ({names}) FROM STDIN") as copy,
         ):
