@@ -33,6 +33,7 @@ def icon(name: str, label: str = "", css: str = "") -> SafeString:
     )
 
 
+@lru_cache(maxsize=512, typed=True)  # typed: a safe text and a plain one of the same letters are two things
 def badge(text: str, tone: str = "grey") -> SafeString:
     """A short state in a colour, with a capital. The text says it all; the colour only helps the eye."""
     text = text[:1].upper() + text[1:]
@@ -45,6 +46,7 @@ def avatar(name: str) -> SafeString:
     return format_html('<span class="face face-{}" aria-hidden="true">{}</span>', tint, display.initials(name) or "?")
 
 
+@lru_cache(maxsize=2048, typed=True)
 def person(name: str) -> SafeString:
     """A person's avatar and name."""
     return format_html('<span class="who">{}<span class="who-name">{}</span></span>', avatar(name), name)

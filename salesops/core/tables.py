@@ -6,6 +6,7 @@ library's costs 0.2 ms a cell.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,7 +17,6 @@ import django_tables2 as tables
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.urls import reverse
-from django.utils.html import conditional_escape, escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django_tables2.data import TableListData
@@ -83,7 +83,9 @@ class LinkColumn(PortalColumn):
     def show(self, value: Any, record: Any, table: PortalTable) -> str:
         """A link."""
         pk = getattr(record, self.pk_field, None)
-        return str(value) if pk is None else format_html('<a href="{}">{}</a>', self.address(pk), value)
+        if pk is None:
+            return str(value)
+        return mark_safe(f'<a href="{escaped(self.address(pk))}">{escaped(value)}</a>')  # both are escaped
 
 
 class MoneyColumn(PortalColumn):
@@ -180,7 +182,25 @@ class MomentColumn(PortalColumn):
         return parts.moment(value, table.now if self.ago else None)
 
 
-class BadgeColumn(PortalColumn):
+class ChoiceColumn(PortalColumn):
+    """One of a field's choices, by its label: `ChoiceColumn(accessor="origin")`."""
+
+    def show(self, value: Any, record: Any, table: PortalTable) -> str:
+        """The label."""
+        return table.label_of_choice(self, value, record)
+
+    def label(self, value: Any, record: Any) -> str:
+        """The label of a choice, or the value itself."""
+        own = str(self.accessor or "")
+        display_of = getattr(record, f"get_{own}_display", None) if own and "__" not in own else None
+        return str(display_of() if callable(display_of) else value)
+
+    def export(self, value: Any, record: Any) -> list[Cell]:
+        """The label."""
+        return [self.label(value, record)]
+
+
+class BadgeColumn(ChoiceColumn):
     """A state in a colour: `BadgeColumn(tones={"won": "green", "lost": "red"})`; `tone` reads it off another field."""
 
     css = "col-badge"
@@ -192,17 +212,7 @@ class BadgeColumn(PortalColumn):
     def show(self, value: Any, record: Any, table: PortalTable) -> str:
         """A badge with the state's label."""
         key = getattr(record, self.tone_field) if self.tone_field else value
-        return parts.badge(self.label(value, record), self.tones.get(key, "grey"))
-
-    def label(self, value: Any, record: Any) -> str:
-        """The label of a choice, or the value itself."""
-        own = str(self.accessor or "")
-        display_of = getattr(record, f"get_{own}_display", None) if own and "__" not in own else None
-        return str(display_of() if callable(display_of) else value)
-
-    def export(self, value: Any, record: Any) -> list[Cell]:
-        """The label."""
-        return [self.label(value, record)]
+        return parts.badge(super().show(value, record, table), self.tones.get(key, "grey"))
 
 
 class FlagColumn(PortalColumn):
@@ -270,6 +280,7 @@ class PortalTable(tables.Table):
         super().__init__(data, **kwargs)
         self.now, self.sort, self.selectable, self.is_large = now, sort, selectable, is_large
         self.shown = self.choose(columns_shown)
+        self._labels: dict[tuple[ChoiceColumn, Any], str] = {}
 
     @classmethod
     def column_names(cls) -> list[str]:
@@ -325,6 +336,13 @@ class PortalTable(tables.Table):
         """The header of a column."""
         return str(self.columns[name].header)
 
+    def label_of_choice(self, column: ChoiceColumn, value: Any, record: Any) -> str:
+        """The label of a choice; the same value in the same column is looked up once."""
+        key = (column, value)
+        if key not in self._labels:
+            self._labels[key] = column.label(value, record)
+        return self._labels[key]
+
     @property
     def headers(self) -> list[Header]:
         """The headers of the columns shown."""
@@ -361,21 +379,19 @@ class PortalTable(tables.Table):
     def body_html(self) -> SafeString:
         """The rows as HTML, in one go: a template's loop would cost several times as much."""
         pick = _("Select %(row)s")
+        cells = [self._shower(name) for name in self.shown]
+        lead_open, lead = f'<th scope="row" class="{cells[0][0]} cell-first">', cells[0][2]
+        others = [(f'<td class="{css}" data-label="{escaped(label)}">', show) for css, label, show in cells[1:]]
         out: list[str] = []
-        for record, cells in self.body():
+        for record in self.data:
             out.append("<tr>")
             if self.selectable:
-                label = escape(pick % {"row": record})
                 out.append(
                     f'<td class="col-pick"><input type="checkbox" name="pk" value="{record.pk}" data-pick-row '
-                    f'aria-label="{label}"></td>'
+                    f'aria-label="{escaped(pick % {"row": record})}"></td>'
                 )
-            css, _label, html = cells[0]
-            out.append(f'<th scope="row" class="{css} cell-first">{conditional_escape(html)}</th>')
-            out.extend(
-                f'<td class="{css}" data-label="{escape(label)}">{conditional_escape(html)}</td>'
-                for css, label, html in cells[1:]
-            )
+            out.append(f"{lead_open}{escaped(lead(record))}</th>")
+            out.extend([f"{opening}{escaped(show(record))}</td>" for opening, show in others])
             out.append("</tr>\n")
         return mark_safe("".join(out))  # every piece is escaped above
 
@@ -431,6 +447,13 @@ class PortalTable(tables.Table):
         return column if isinstance(column, PortalColumn) else PortalColumn()
 
 
+def escaped(value: Any) -> str:
+    """Text for HTML, escaped unless it is HTML already; Django's own does the same five times slower."""
+    if isinstance(value, SafeString):
+        return value
+    return value.__html__() if hasattr(value, "__html__") else html.escape(str(value))
+
+
 def plain_cell(value: Any) -> Cell:
     """A value as a file carries it: numbers, days and moments stay what they are, all else becomes text."""
     if isinstance(value, bool | int | Decimal | date | datetime) or value is None:
@@ -445,7 +468,8 @@ def _reader(accessor: str) -> Callable[[Any], Any]:
     def read(record: Any) -> Any:
         value = record
         for step in steps:
-            value = value.get(step) if isinstance(value, Mapping) else getattr(value, step, None)
+            is_mapping = not isinstance(value, models.Model) and isinstance(value, Mapping)
+            value = value.get(step) if is_mapping else getattr(value, step, None)
             if value is None:
                 return None
         return value() if callable(value) and not isinstance(value, models.Manager) else value

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from salesops.core.tables import (
     BadgeColumn,
+    ChoiceColumn,
     LinkColumn,
     MomentColumn,
     MoneyColumn,
@@ -36,7 +37,7 @@ class LeadTable(PortalTable):
     company = PortalColumn(verbose_name=_("Company"))
     title = PortalColumn(verbose_name=_("Title"))
     status = BadgeColumn(accessor="status", tones=TONES, verbose_name=_("Status"))
-    origin = PortalColumn(verbose_name=_("Origin"))
+    origin = ChoiceColumn(accessor="origin", verbose_name=_("Origin"))
     owner = PersonColumn(accessor="owner", verbose_name=_("Owner"))
     pod = PortalColumn(accessor="pod__name", verbose_name=_("Pod"))
     segment = PortalColumn(accessor="segment__name", verbose_name=_("Segment"))
@@ -69,14 +70,6 @@ class LeadTable(PortalTable):
     class Meta:
         model = Lead
         fields = ()
-
-    def show_origin(self, value: str, record: Lead) -> str:
-        """The origin's label."""
-        return record.get_origin_display()
-
-    def export_origin(self, value: str, record: Lead) -> str:
-        """The origin's label."""
-        return str(record.get_origin_display())
 
     def show_email(self, value: str, record: Lead) -> str:
         """An address to write to."""
