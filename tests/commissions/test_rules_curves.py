@@ -197,6 +197,13 @@ def test_cap_and_floor_are_the_smaller_and_the_greater(curve: Curve, limit: Frac
     assert curves.floored(curve, limit).height(x) == max(curve.height(x), limit)
 
 
+@given(any_curve(), st.fractions(0, 10**6, max_denominator=9), st.integers(-(10**6), 10**6), TOTALS)
+def test_a_floor_from_some_total_on(curve: Curve, limit: Fraction, since: int, x: int) -> None:
+    is_raised = x > since or (x == since and curve.boundary is Boundary.UPPER)
+    found = curves.floored(curve, limit, Fraction(since)).height(x)
+    assert found == (max(curve.height(x), limit) if is_raised else curve.height(x))
+
+
 @given(any_curve(), TOTALS)
 def test_the_integers_of_the_columns_are_the_same_curve(curve: Curve, x: int) -> None:
     row = [row for row in curve.numbers() if row.first <= x][-1]

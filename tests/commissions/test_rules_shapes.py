@@ -189,6 +189,18 @@ def test_what_is_missing_is_a_problem_and_never_zero() -> None:
     assert codes({"shape": "flat", "rate": "8%"}, quota=-1) == ["quota-negative"]
 
 
+@pytest.mark.parametrize("boundary", list(Boundary))
+def test_a_floor_pays_at_least_that_for_anything_and_nothing_for_nothing(boundary: Boundary) -> None:
+    words = {"shape": "flat", "rate": "10%", "floor": "5.00"}
+    totals = [-100_00, 0, 1, 49_99, 50_00, 60_00]
+    assert pays(words, totals, boundary=boundary) == [-10_00, 0, 5_00, 5_00, 5_00, 6_00]
+    gated = words | {"gate": {"at": "20", "then": "all"}, "cap": "5.50"}
+    assert pays(gated, [0, 19_99, 20_01, 60_00], boundary=boundary) == [0, 0, 5_00, 5_50]
+    from_zero = words | {"gate": {"at": "0", "then": "all"}}
+    assert pays(from_zero, [-1, 0, 1], boundary=boundary) == [0, 0, 5_00]
+    assert codes(words | {"floor": "50%"}, target_minor=None) == ["target-missing"]
+
+
 def test_rates_must_suit_what_is_measured() -> None:
     assert codes({"shape": "flat", "rate": "5 each"}) == ["rate-of-other-measure"]
     assert codes({"shape": "flat", "rate": "5%"}, measure=Measure.COUNT) == ["rate-of-other-measure"]
@@ -207,7 +219,7 @@ def test_bounds_that_fall_together_or_are_too_fine_are_problems() -> None:
         {"shape": "flat", "rate": "12.5%"},
         TO_QUOTA_AND_ABOVE | {"gate": {"at": "40%", "then": "above"}, "cap": "25000.00"},
         POINTS | {"after": "continue"},
-        STEPS,
+        STEPS | {"floor": "25.00", "cap": "40%"},
     ],
 )
 def test_words_read_back_as_they_were_written(words: dict[str, Any]) -> None:
@@ -230,6 +242,8 @@ def test_words_read_back_as_they_were_written(words: dict[str, Any]) -> None:
         ({"shape": "flat", "rate": "1" * 41}, "shape.rate"),
         ({"shape": "flat", "rate": "8%", "tier": []}, "shape.tier"),
         ({"shape": "flat", "rate": "8%", "cap": "1e9"}, "shape.cap"),
+        ({"shape": "flat", "rate": "8%", "floor": "-1"}, "shape.floor"),
+        ({"shape": "flat", "rate": "8%", "floor": "60%", "cap": "50%"}, "shape.floor"),
         ({"shape": "flat", "rate": "8%", "gate": {"at": "40%"}}, "shape.gate"),
         ({"shape": "flat", "rate": "8%", "gate": {"at": "x", "then": "all"}}, "shape.gate.at"),
         ({"shape": "marginal", "tiers": []}, "shape.tiers"),

@@ -324,6 +324,8 @@ def random_words(chance: random.Random) -> dict[str, Any]:
         words["gate"] = {"at": at, "then": chance.choice(["all", "above"])}
     if chance.random() < 0.3:
         words["cap"] = chance.choice(["200%", "310.01", "75%"])
+    if chance.random() < 0.3:
+        words["floor"] = chance.choice(["5%", "12.34", "0"])
     return words
 
 

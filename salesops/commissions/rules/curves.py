@@ -293,9 +293,20 @@ def capped(curve: Curve, most: Fraction) -> Curve:
     return _clipped(curve, most, "cap", is_upper=True)
 
 
-def floored(curve: Curve, least: Fraction) -> Curve:
-    """Never less than `least` minor units: flat wherever the curve would be lower."""
-    return _clipped(curve, least, "floor", is_upper=False)
+def floored(curve: Curve, least: Fraction, since: Fraction | None = None) -> Curve:
+    """Never less than `least` minor units: flat wherever the curve would be lower. With `since` only from there on."""
+    raised = _clipped(curve, least, "floor", is_upper=False)
+    if since is None:
+        return raised
+    first, last = curve.segments[0], raised.segments[bisect.bisect_right(raised._starts, since)]
+    below = min(first.start, since - 1)
+    segments = [
+        replace(first, start=below, height=first.at(below)),
+        *(segment for segment in curve.segments[1:] if segment.start < since),
+        replace(last, start=since, height=last.at(since)),
+        *(segment for segment in raised.segments[1:] if segment.start > since),
+    ]
+    return Curve(tuple(segments), curve.boundary)
 
 
 def _from_zero(rows: Sequence[tuple[Fraction, Fraction]]) -> list[Segment]:

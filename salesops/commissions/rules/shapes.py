@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any, Final
@@ -29,7 +29,7 @@ class Measure(StrEnum):
 
 
 class ShapeKind(StrEnum):
-    """The basic shapes; every one may carry a gate and a cap."""
+    """The basic shapes; every one may carry a gate, a floor and a cap."""
 
     FLAT = "flat"
     MARGINAL = "marginal"
@@ -86,13 +86,17 @@ class Gate:
 
 @dataclass(frozen=True)
 class Shape:
-    """The shape of a component's curve in plan words, before anybody's quota and target pay are known."""
+    """The shape of a component's curve in plan words, before anybody's quota and target pay are known.
+
+    floor: the least that is paid as soon as anything is credited and the gate, if there is one, is reached.
+    """
 
     kind: ShapeKind
     rows: tuple[Row, ...]
     gate: Gate | None = None
     cap: Number | None = None
     is_continued: bool = False
+    floor: Number | None = None
 
     @property
     def uses_quota(self) -> bool:
@@ -103,7 +107,7 @@ class Shape:
     @property
     def uses_target(self) -> bool:
         """Whether a target pay is needed to draw the curve."""
-        worths = [row.worth for row in self.rows] + ([self.cap] if self.cap else [])
+        worths = [*(row.worth for row in self.rows), *(limit for limit in (self.cap, self.floor) if limit)]
         return any(worth.unit is Unit.TARGET_SHARE and worth.value for worth in worths) or self.uses_target_rate
 
     @property
@@ -128,6 +132,8 @@ class Shape:
             plain["after"] = "continue" if self.is_continued else "flat"
         if self.gate:
             plain["gate"] = {"at": self.gate.at.text, "then": "above" if self.gate.is_above_only else "all"}
+        if self.floor:
+            plain["floor"] = self.floor.text
         if self.cap:
             plain["cap"] = self.cap.text
         return plain
@@ -177,10 +183,13 @@ def shape_from_plain(plain: object, where: str = "shape") -> Outcome[Shape]:
     problems: list[Problem] = []
     rows = _read_rows(kind, plain, where, problems)
     gate = _read_gate(plain.get("gate"), f"{where}.gate", problems)
-    cap = None
-    if plain.get("cap") is not None:
-        cap = _read(_pay, plain["cap"], f"{where}.cap", problems)
-    known = {"shape", "gate", "cap", *(("rate",) if kind is ShapeKind.FLAT else (_LISTS[kind][0],))}
+    floor, cap = (
+        None if plain.get(name) is None else _read(_pay, plain[name], f"{where}.{name}", problems)
+        for name in ("floor", "cap")
+    )
+    if floor and cap and floor.unit is cap.unit and floor.value > cap.value:
+        problems.append(_unreadable(f"{where}.floor", floor.text, f"0 - {cap.text}"))
+    known = {"shape", "gate", "floor", "cap", *(("rate",) if kind is ShapeKind.FLAT else (_LISTS[kind][0],))}
     after = "flat"
     if kind is ShapeKind.POINTS:
         known.add("after")
@@ -213,7 +222,7 @@ def shape_from_plain(plain: object, where: str = "shape") -> Outcome[Shape]:
             )
     if problems:
         return Outcome.bad(*problems)
-    return Outcome.good(Shape(kind, tuple(rows), gate, cap, after == "continue"))
+    return Outcome.good(Shape(kind, tuple(rows), gate, cap, after == "continue", floor))
 
 
 def _read_rows(kind: ShapeKind, plain: dict[str, Any], where: str, problems: list[Problem]) -> list[Row]:
@@ -315,7 +324,7 @@ def curve_of(
     try:
         if facts.quota == 0 and shape.uses_quota:
             return _curve_of_zero_quota(shape, facts, boundary, zero_quota)
-        return Outcome.good(_with_gate_and_cap(shape, _basic_curve(shape, facts, boundary), facts))
+        return Outcome.good(_with_gate_and_limits(shape, _basic_curve(shape, facts, boundary), facts))
     except CurveError as error:
         return Outcome.bad(
             Problem.of(
@@ -421,10 +430,10 @@ def _curve_of_zero_quota(shape: Shape, facts: PersonFacts, boundary: Boundary, z
         reachable = tuple(row for row in shape.rows if row.at.unit is Unit.AMOUNT or not row.at.value)
         if is_gate_on_quota or not reachable or (shape.kind is ShapeKind.POINTS and reachable != shape.rows):
             return Outcome.good(curves.flat(Fraction(0)))
-        lowest = Shape(shape.kind, reachable, shape.gate, shape.cap)
-        return Outcome.good(_with_gate_and_cap(lowest, _basic_curve(lowest, facts, boundary), facts))
+        lowest = replace(shape, rows=reachable)
+        return Outcome.good(_with_gate_and_limits(lowest, _basic_curve(lowest, facts, boundary), facts))
     last = shape.rows[-1]
-    open_shape = Shape(shape.kind, shape.rows, None if is_gate_on_quota else shape.gate, shape.cap)
+    open_shape = replace(shape, gate=None if is_gate_on_quota else shape.gate)
     if last.at.unit is Unit.AMOUNT or not last.at.value:
         curve = _basic_curve(shape, facts, boundary)
     elif shape.kind in (ShapeKind.STEPS, ShapeKind.POINTS):
@@ -432,7 +441,7 @@ def _curve_of_zero_quota(shape: Shape, facts: PersonFacts, boundary: Boundary, z
         curve = curves.steps([(Fraction(0), _pay_of(last.worth, facts))], Boundary.LOWER)
     else:
         curve = curves.flat(_rate_of(last.worth, facts), boundary)
-    return Outcome.good(_with_gate_and_cap(open_shape, curve, facts))
+    return Outcome.good(_with_gate_and_limits(open_shape, curve, facts))
 
 
 def _basic_curve(shape: Shape, facts: PersonFacts, boundary: Boundary) -> Curve:
@@ -448,9 +457,15 @@ def _basic_curve(shape: Shape, facts: PersonFacts, boundary: Boundary) -> Curve:
     return curves.joined(pays, boundary, is_continued=shape.is_continued)
 
 
-def _with_gate_and_cap(shape: Shape, curve: Curve, facts: PersonFacts) -> Curve:
+def _with_gate_and_limits(shape: Shape, curve: Curve, facts: PersonFacts) -> Curve:
+    # The first total above nothing: 0 stays worth 0, whichever side owns it.
+    paid_from = Fraction(1 if curve.boundary is Boundary.UPPER else 0)
     if shape.gate:
-        curve = curves.gated(curve, Fraction(_units(shape.gate.at, facts)), is_from_gate=shape.gate.is_above_only)
+        at = Fraction(_units(shape.gate.at, facts))
+        curve = curves.gated(curve, at, is_from_gate=shape.gate.is_above_only)
+        paid_from = max(paid_from, at)
+    if shape.floor:
+        curve = curves.floored(curve, _pay_of(shape.floor, facts), paid_from)
     if shape.cap:
         curve = curves.capped(curve, _pay_of(shape.cap, facts))
     return curve

@@ -179,9 +179,9 @@ class Words:
         self.units = units
 
     def worth(self, total: Fraction) -> Fraction:
-        """The pay for this total: shape, then gate, then cap."""
+        """The pay for this total: shape, then gate, then floor, then cap."""
         words = self._for_zero_quota() if self.terms["quota"] == 0 and self._uses_quota() else self
-        return words._capped(words._gated(total))
+        return words._capped(words._raised(total, words._gated(total)))
 
     def _gated(self, total: Fraction) -> Fraction:
         gate = self.shape.get("gate")
@@ -192,6 +192,13 @@ class Words:
             return Fraction(0)
         taken = self._plain(at, False) if gate["then"] == "above" else Fraction(0)
         return self._plain(total, self.is_lower) - taken
+
+    def _raised(self, total: Fraction, pay: Fraction) -> Fraction:
+        """At least the floor, as soon as anything is credited and the gate is reached."""
+        gate = self.shape.get("gate")
+        is_open = not gate or self._is_reached(self._bound(gate["at"]), total, self.is_lower)
+        is_paid = self.shape.get("floor") and total > 0 and is_open
+        return max(pay, self._pay(self.shape["floor"])) if is_paid else pay
 
     def _capped(self, pay: Fraction) -> Fraction:
         return min(pay, self._pay(self.shape["cap"])) if self.shape.get("cap") else pay
@@ -239,7 +246,7 @@ class Words:
             return self._instead({"shape": "flat", "rate": "0"})
         if self.zero_quota == "hold" or self._uses_target_rate():
             raise BundleError("The quota is zero, and the plan holds the pay then.")
-        extras = {name: self.shape[name] for name in ("gate", "cap") if self.shape.get(name)}
+        extras = {name: self.shape[name] for name in ("gate", "floor", "cap") if self.shape.get(name)}
         is_gate_on_quota = "gate" in extras and self._is_share(extras["gate"]["at"])
         list_name, at_name, rows = self._rows()
         by_quota = [row for row in rows if self._is_share(row[at_name])]

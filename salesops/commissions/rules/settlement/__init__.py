@@ -1,0 +1,1 @@
+"""Settlement: what a person earned becomes what they are paid."""
