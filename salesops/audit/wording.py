@@ -231,6 +231,8 @@ class _Names:
             return self._number(entry, name, value, field)
         if isinstance(value, list):
             return ", ".join(self.text(entry, name, each) for each in value)
+        if isinstance(value, dict) and name.endswith("_minor"):
+            return " · ".join(_amount(each, currency) for currency, each in value.items())
         if isinstance(value, dict):
             return ", ".join(f"{key}: {self.text(entry, key, each)}" for key, each in value.items())
         labels = dict(getattr(field, "flatchoices", None) or _CODES.get(name, {}))
@@ -242,15 +244,18 @@ class _Names:
             return self._rows.get((target, value), f"#{value}")
         if name.endswith("_minor"):
             given = entry.after.get("currency") or entry.before.get("currency")
-            currency = given or self._currencies.get((entry.subject_type, entry.subject_id))
-            try:
-                return display.money(value, check_currency(str(currency)))
-            except MoneyError:
-                return _("%(minor)s minor units") % {"minor": display.number(value)}
+            return _amount(value, given or self._currencies.get((entry.subject_type, entry.subject_id)))
         if name.endswith("_bp"):
             return display.share(value)
         labels = dict(getattr(field, "flatchoices", None) or ())
         return str(labels[value]) if value in labels else display.number(value)
+
+
+def _amount(minor: int, currency: Any) -> str:
+    try:
+        return display.money(minor, check_currency(str(currency)))
+    except MoneyError:
+        return _("%(minor)s minor units") % {"minor": display.number(minor)}
 
 
 def _model(subject_type: str) -> type[models.Model] | None:

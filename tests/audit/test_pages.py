@@ -178,6 +178,21 @@ def test_changes_in_words(cast: Cast, django_assert_num_queries: Any) -> None:
     ]
 
 
+def test_sums_of_several_currencies_in_words(cast: Cast) -> None:
+    record(
+        actor=cast.actor("rita"),
+        action="period.calculated",
+        subject=cast.ana,
+        after={"earned_minor": {"USD": 26_003_678, "EUR": 2_707_119, "JPY": 500}, "paid_minor": {"points": 12}},
+        at=NOW,
+    )
+    (only,) = described(AuditEntry.objects.all())
+    assert {line.label: line.after for line in only.lines} == {
+        "Earned": "$260,036.78 · €27,071.19 · ¥500",
+        "Paid": "12 minor units",
+    }
+
+
 def test_a_page_shows_what_was_recorded_and_nothing_runs(client_of: ClientOf, cast: Cast) -> None:
     evil = "<script>alert(1)</script>"
     entry = record(

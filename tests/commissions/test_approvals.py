@@ -57,6 +57,11 @@ def locked(cast: Cast, period: Period) -> Period:
     return lock_period(actor=cast.actor("finn"), period=period, at=NOW)
 
 
+def test_the_lock_is_recorded_with_the_sum_of_each_currency(locked: Period) -> None:
+    entry = AuditEntry.objects.get(action="period.locked")
+    assert entry.after["earned_minor"] == {"USD": 240_00}
+
+
 def test_finance_approves_and_the_digest_is_kept(cast: Cast, period: Period) -> None:
     result = approve_statements(actor=cast.actor("finn"), statement_ids=keys(period), at=NOW, note="checked")
     assert (result.decided, result.refused) == (3, {})

@@ -162,6 +162,9 @@ def lock_period(*, actor: Actor, period: Period, at: datetime) -> Period:
     Statement.objects.bulk_update(statements, ["bundle", "state", "locked_at"], batch_size=200)
     Period.objects.filter(pk=period.pk).update(state=PeriodState.LOCKED, locked_at=at, locked_by_id=checker)
     post_earnings(statements=statements, by_id=checker, at=at)
+    earned: dict[str, int] = {}
+    for statement in statements:
+        earned[statement.currency] = earned.get(statement.currency, 0) + statement.earned_minor
     record(
         actor=actor,
         action="period.locked",
@@ -170,7 +173,7 @@ def lock_period(*, actor: Actor, period: Period, at: datetime) -> Period:
         after={
             "state": PeriodState.LOCKED,
             "statements": len(statements),
-            "earned_minor": sum(row.earned_minor for row in statements),
+            "earned_minor": earned,
         },
         at=at,
     )
