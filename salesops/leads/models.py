@@ -79,8 +79,7 @@ class Lead(models.Model):
             models.Index(fields=["pod", "-estimated_minor", "-id"], name="leads_lead_pod_value"),
             models.Index(fields=["owner", "-estimated_minor", "-id"], name="leads_lead_owner_value"),
             models.Index(fields=["last_touched_at", "id"], name="leads_lead_touched"),
-            # Who sees a lead is told by owner and pod: with both in an index, counting reads no row.
-            models.Index(fields=["owner", "pod"], name="leads_lead_seen"),
+            # Who sees a lead is told by owner and pod: with both in an index, counting within a status reads no row.
             models.Index(fields=["status", "owner", "pod"], name="leads_lead_status_seen"),
             models.Index(fields=["pod"], condition=Q(status__in=WORK_STATUSES), name="leads_lead_work_of_pod"),
             models.Index(fields=["owner"], condition=Q(status__in=WORK_STATUSES), name="leads_lead_work_of_owner"),
