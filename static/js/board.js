@@ -39,6 +39,7 @@
 
   // --- The portal decides -----------------------------------------------------------------------------------------
   let asked = null; // a card that waits for the dialog to say when and why its deal closed
+  let back = null; // takes the last move back
   const settle = async (card, origin) => {
     const column = columnOf(card);
     const from = origin.list.closest("[data-stage]");
@@ -87,6 +88,7 @@
       roam();
       if (had) visit(fresh);
       announce(said.message);
+      offerBack(fresh, from.dataset.stage, origin.next?.dataset?.card, column === from ? "" : said.message);
     } catch (error) {
       if (!(error instanceof TypeError)) throw error;
       putBack(card, origin, false);
@@ -94,13 +96,27 @@
       announce(board().dataset.failed);
     }
   };
+  const offerBack = (card, stage, nextPk, message) => { // by a button in a message, or Ctrl Z
+    back = () => {
+      back = null;
+      const now = $(`[data-card="${card.dataset.card}"]`);
+      const list = $(`[data-stage="${stage}"] [data-cards]`);
+      if (!now || !list || now.classList.contains("is-waiting")) return;
+      const origin = whereIs(now);
+      const next = nextPk && $(`[data-card="${nextPk}"]`, list);
+      list.insertBefore(now, next || $("[data-more]", list));
+      visit(now);
+      settle(now, origin);
+    };
+    if (message) window.portal.toast(message, "success", { label: board().dataset.undo, run: back });
+  };
   const refresh = (pk) => {
     const query = board().dataset.query;
     return window.htmx.ajax("GET", `${board().dataset.boardUrl}${query ? `?${query}` : "?view="}`, { target: "#list", swap: "outerHTML" }).then(() => visit($(`[data-card="${pk}"]`)));
   };
   document.addEventListener("deal-moved", () => {
     const pk = asked?.card.dataset.card;
-    asked = null;
+    asked = back = null;
     $("#dialog").close();
     if (pk) refresh(pk);
   });
@@ -182,6 +198,7 @@
     }
   };
   document.addEventListener("keydown", (event) => {
+    if (back && !lifted && (event.ctrlKey || event.metaKey) && event.key === "z" && !event.target.closest("input, textarea, dialog")) { event.preventDefault(); back(); return; }
     const card = event.target.closest?.("[data-card]");
     if (!card || event.target !== card || event.ctrlKey || event.metaKey || event.altKey) return;
     const key = event.key;

@@ -19,7 +19,7 @@
     toast.addEventListener("focusin", () => clearTimeout(timer));
     toast.addEventListener("pointerleave", () => { timer = setTimeout(() => toast.remove(), 3000); });
   };
-  const toast = (text, level = "info") => {
+  const toast = (text, level = "info", action = null) => { // action: { label, run }, offered beside the text
     const region = toasts();
     if (!region || !text) return;
     if ($$("[data-toast] > span", region).some((each) => each.textContent === text)) return;
@@ -33,7 +33,17 @@
     close.dataset.dismiss = "";
     close.setAttribute("aria-label", say("close"));
     close.textContent = "×";
-    note.append(body, close);
+    note.append(body);
+    if (action) {
+      const act = document.createElement("button");
+      act.type = "button";
+      act.className = "toast-act";
+      act.dataset.dismiss = "";
+      act.textContent = action.label;
+      act.addEventListener("click", action.run);
+      note.append(act);
+    }
+    note.append(close);
     region.append(note);
     fade(note);
   };
@@ -292,7 +302,7 @@
       "/": () => (document.getElementById("list-search") || $("[data-search]") || { focus() { document.dispatchEvent(new CustomEvent("portal:open-palette")); } }).focus(),
       "?": () => document.getElementById("help")?.showModal(),
       "[": fold,
-      "l": () => dialog?.dataset.logUrl && openForm(dialog.dataset.logUrl),
+      "l": () => { const own = $("a[data-log]"); if (own) own.click(); else if (dialog?.dataset.logUrl) openForm(dialog.dataset.logUrl); },
       "n": () => $("[data-create]")?.click(),
       "j": () => step(1),
       "k": () => step(current() ? -1 : 1),
@@ -302,10 +312,13 @@
   });
 
   // --- Parts that need a start ------------------------------------------------------------------------------------
-  const fit = () => { // a table that fits keeps its head in view; one that does not scrolls, by keyboard too
+  const fit = () => { // a table that fits, in the end with shorter texts, keeps its head in view; one that does not scrolls, by keyboard too
+    const fitsNow = (frame) => frame.scrollWidth <= frame.clientWidth + 1;
     for (const frame of $$(".table-frame")) {
-      frame.classList.remove("is-fitting");
-      const fits = frame.scrollWidth <= frame.clientWidth + 1;
+      frame.classList.add("is-fitting");
+      frame.classList.remove("is-tight");
+      let fits = fitsNow(frame);
+      if (!fits) { frame.classList.add("is-tight"); fits = fitsNow(frame); }
       frame.classList.toggle("is-fitting", fits);
       if (fits) frame.removeAttribute("tabindex"); else frame.tabIndex = 0;
     }

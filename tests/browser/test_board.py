@@ -54,6 +54,10 @@ def test_by_mouse(portal: Portal, stages: tuple[Stage, Stage]) -> None:
     expect(page.locator(f'[data-stage="{there.pk}"] .board-head')).to_contain_text("$12,000")
     expect(page.locator(f'[data-stage="{here.pk}"] .board-head')).not_to_contain_text("$12,000")
     expect(page.locator("[data-board-says]")).to_contain_text(there.name)
+    page.get_by_role("button", name="Undo").click()
+    _card(page, portal, here)
+    assert _stored(portal) == (here.pk, 2)
+    expect(page.locator(f'[data-stage="{here.pk}"] .board-head')).to_contain_text("$12,000")
 
 
 def test_by_keyboard(portal: Portal, stages: tuple[Stage, Stage]) -> None:
@@ -79,6 +83,10 @@ def test_by_keyboard(portal: Portal, stages: tuple[Stage, Stage]) -> None:
     expect(says).to_contain_text(there.name)
     assert _stored(portal) == (there.pk, 1)
     expect(page.locator(f'[data-card="{portal.scene.deal.pk}"]')).to_be_focused()
+    page.keyboard.press("Control+z")
+    _card(page, portal, here)
+    expect(says).to_contain_text(here.name)
+    assert _stored(portal) == (here.pk, 2)
 
 
 def test_a_move_that_came_too_late(portal: Portal, stages: tuple[Stage, Stage]) -> None:
