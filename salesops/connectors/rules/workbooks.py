@@ -276,7 +276,7 @@ class _Strings:
             self._pieces.append(text)
 
 
-class _Book(ExcelReader):  # type: ignore[misc]  # the library is not typed
+class _Book(ExcelReader):
     """The library's reader, without what a table does not need and without parts that would be held as a whole."""
 
     def __init__(self, stream: BinaryIO, limits: Limits) -> None:
