@@ -101,7 +101,8 @@ class Supervisor:
         process = subprocess.Popen(  # noqa: S603  # our own programs
             list(child.command),
             cwd=self._folder,
-            env={**os.environ, **child.environment},
+            # A pipe would hold back what a child says until there is a lot of it.
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **child.environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

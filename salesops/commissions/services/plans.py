@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max, Q
@@ -14,10 +15,16 @@ from salesops.audit.services import record, state_of
 from salesops.commissions.choices import VersionState
 from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
 from salesops.commissions.models import Plan, PlanAssignment, PlanVersion, Quota
+from salesops.commissions.rules.conventions import Proration, RampRule, SettlementOrder
 from salesops.commissions.rules.examples import activation_problems
-from salesops.commissions.rules.plans import plan_digest, plan_from_plain
+from salesops.commissions.rules.plans import Component, PlanDefinition, plan_digest, plan_from_plain
 from salesops.core.actor import Actor, Role
 from salesops.values.periods import Period
+
+#: Words of a component that only plan files know so far.
+_WORDS_OF_FILES: Final = frozenset(
+    ("measure", "counts", "when", "amount", "group", "quota_name", "weight", "period_kind", "scope")
+)
 
 
 def _designer(actor: Actor) -> None:
@@ -30,6 +37,34 @@ def _refuse(problems: list[Any]) -> None:
     if problems:
         raise CommissionRefusedError(
             [f"{problem.where}: {problem.text(_)} {problem.remedy_text(_)}".strip(": ") for problem in problems]
+        )
+
+
+def _refuse_words_of_files(plan: PlanDefinition) -> None:
+    """Refuse what `calculate_plan` reckons for files and `calculate_period` does not: it would be passed over silently."""
+    plain = Component(key="x", name="x", shape=plan.components[0].shape)
+    words = {
+        item.name
+        for component in plan.components
+        for item in fields(Component)
+        if item.name in _WORDS_OF_FILES and getattr(component, item.name) != getattr(plain, item.name)
+    }
+    words |= {rule.value for component in plan.components for rule in component.crediting if not rule.is_direct}
+    words |= {name for name in ("ramp", "settlement") if getattr(plan, name)}
+    conventions = plan.conventions
+    words |= {
+        value.value
+        for value, known in (
+            (conventions.proration, (Proration.CALENDAR_DAYS, Proration.NONE)),
+            (conventions.ramp, (RampRule.STARTING_MONTH,)),
+            (conventions.settlement_order, (SettlementOrder.BONUS_CAP_DRAW,)),
+        )
+        if value not in known
+    }
+    if words:
+        raise CommissionRefusedError(
+            _("The pages do not calculate this yet: %(words)s. Leave it out, or calculate the plan as a file.")
+            % {"words": ", ".join(sorted(words))}
         )
 
 
@@ -106,7 +141,9 @@ def activate_version(*, actor: Actor, version: PlanVersion, at: datetime) -> Pla
         raise CommissionRefusedError(_("This version is no draft any more."))
     if version.created_by_id is not None and version.created_by_id == actor.user_id:
         raise NotAllowedError(_("You wrote this version: somebody else must put it in force."))
-    _refuse(list(activation_problems(plan_from_plain(version.definition).unwrap())))
+    plan = plan_from_plain(version.definition).unwrap()
+    _refuse(list(activation_problems(plan)))
+    _refuse_words_of_files(plan)
     same = PlanVersion.objects.select_for_update().filter(plan=version.plan, state=VersionState.ACTIVE)
     running = same.filter(Q(end_on__isnull=True) | Q(end_on__gt=version.start_on))
     for other in running:
