@@ -232,7 +232,8 @@ class _Names:
         if isinstance(value, list):
             return ", ".join(self.text(entry, name, each) for each in value)
         if isinstance(value, dict) and name.endswith("_minor"):
-            return " · ".join(_amount(each, currency) for currency, each in value.items())
+            # PostgreSQL keeps the keys of JSON in an order of its own.
+            return " · ".join(_amount(each, currency) for currency, each in sorted(value.items()))
         if isinstance(value, dict):
             return ", ".join(f"{key}: {self.text(entry, key, each)}" for key, each in value.items())
         labels = dict(getattr(field, "flatchoices", None) or _CODES.get(name, {}))

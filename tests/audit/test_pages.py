@@ -188,7 +188,7 @@ def test_sums_of_several_currencies_in_words(cast: Cast) -> None:
     )
     (only,) = described(AuditEntry.objects.all())
     assert {line.label: line.after for line in only.lines} == {
-        "Earned": "$260,036.78 · €27,071.19 · ¥500",
+        "Earned": "€27,071.19 · ¥500 · $260,036.78",
         "Paid": "12 minor units",
     }
 
