@@ -627,7 +627,7 @@ class _Runner:
                 Found(
                     Problem.of(
                         "more-uncredited",
-                        gettext_noop("%(count)s more transactions credit nobody."),
+                        gettext_noop("Further transactions that credit nobody: %(count)s."),
                         remedy=gettext_noop("Mend those that are named, then calculate again."),
                         count=len(seen) - MOST_NAMED,
                     )
@@ -654,7 +654,7 @@ class _Runner:
                     Problem.of(
                         "not-on-a-plan",
                         gettext_noop(
-                            "%(count)s transactions of this person earn nothing: they were on no plan on that day."
+                            "Transactions that earn this person nothing, because they were on no plan on that day: %(count)s."
                         ),
                         where=f"person:{person}",
                         remedy=gettext_noop("Put them on a plan from the right day, then calculate again."),

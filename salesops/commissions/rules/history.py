@@ -67,7 +67,7 @@ def settle_run(
 ) -> tuple[list[PersonPeriod], list[Found]]:
     """Every period of every person from the first in which something happens to the last, settled in order.
 
-    events: by plan and person. Returns the periods by plan, person and day, and what could not be told.
+    events: by plan and person; whoever is among them is settled even where nothing was earned. Returns the periods by plan, person and day, and what could not be told.
     """
     problems: list[Found] = []
     rows = _rows_by_person(run)
@@ -99,6 +99,7 @@ def _days(transactions: Transactions, events: Mapping[tuple[int, int], PersonEve
     for item in events.values():
         days.extend(day for day, _value in (*item.adjustments, *item.achieved, *item.payments, *item.team))
         days.extend(occurrence.day for occurrence in item.occurrences)
+        days.extend(day for day in (item.leaves_on,) if day is not None)
     return (min(days), max(days)) if days else None
 
 
@@ -135,9 +136,12 @@ class _History:
         is_over = False
         while period.start <= days[1] and not is_over:
             share = self.book.active(self.number, self.person, period)
-            target = self.book.target(self.number, self.person, period)
+            target = self.book.target(self.number, self.person, period) if share else 0
             entry = PersonPeriod(self.number, self.person, period, by_start[period.start], target, share)
             given = self._given(entry, events)
+            if not found and not share and not _is_anything(given):
+                period = period_of(period.end, self.plan.period_kind)
+                continue
             outcome = settle(given, terms, carried)
             self.problems.extend(Found(problem, self.number, self.person) for problem in outcome.problems)
             found.append(entry)
@@ -196,9 +200,18 @@ class _History:
             parts = self.parts.get((component, reversed_key))
             left = outstanding(tuple(parts)) if parts else None
             if left and left.earned_minor and amount:
-                earlier = [item for item in reversals if item.original.reference == reversed_key]
-                taken = sum(item.amount_minor for item in earlier if item.original.component == component)
-                if abs(taken + amount) <= abs(left.earned_minor):
+                same = [item for item in reversals if item.original == left]
+                if abs(sum(item.amount_minor for item in same) + amount) <= abs(left.earned_minor):
+                    # Somebody credited twice for the same, as owner and by an overlay say, gives it back as one.
+                    twin = next((item for item in same if item.reference == key), None)
+                    if twin:
+                        reversals.remove(twin)
+                        amount += twin.amount_minor
                     reversals.append(Reversal(key, day, amount, left))
                     return
         earnings.append(Earning(component, key, day, amount, reversed_key))
+
+
+def _is_anything(given: PeriodInput) -> bool:
+    """Whether anything happened in the period."""
+    return any((given.earnings, given.reversals, given.achieved, given.occurrences, given.adjustments))

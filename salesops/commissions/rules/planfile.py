@@ -75,9 +75,18 @@ def plan_as_file(name: str, description: str, plan: PlanDefinition) -> dict[str,
         _as_written(component, _COMPONENT_AMOUNTS, measures[component["key"]], plan.currency)
     for example in words["examples"]:
         _as_written(example, _EXAMPLE_AMOUNTS, measures.get(example["component"], "money"), plan.currency)
+    if "settlement" in words:
+        words["settlement"] = _without_nothing(words["settlement"])
     head = {"name": name} | ({"description": description} if description else {})
     order = ("currency", "time_zone", "period_kind", "ramp", "components", "settlement", "conventions", "examples")
     return head | {key: words[key] for key in order if words.get(key)}
+
+
+def _without_nothing(value: Any) -> Any:
+    """The same without words that say nothing: YAML texts have no null."""
+    if isinstance(value, dict):
+        return {key: _without_nothing(item) for key, item in value.items() if item is not None and item != []}
+    return [_without_nothing(item) for item in value] if isinstance(value, list) else value
 
 
 def _component(data: object, where: str, currency: str, measures: dict[str, str], problems: list[Problem]) -> object:

@@ -26,7 +26,7 @@ from salesops.commissions.rules.engine import (
 )
 from salesops.commissions.rules.fields import BUILT_IN
 from salesops.commissions.rules.plans import DEFAULT_QUOTA, PlanDefinition, share_from_text
-from salesops.commissions.rules.quotas import OnPlan, QuotaRow
+from salesops.commissions.rules.quotas import ALWAYS, OnPlan, QuotaRow
 from salesops.commissions.rules.shapes import Measure
 from salesops.values.money import MoneyError, check_currency, to_minor
 from salesops.values.outcomes import Problem, gettext_noop
@@ -47,7 +47,6 @@ RATE_COLUMNS: Final = ("date", "base", "quote", "rate")
 
 MOST_ROWS: Final = 3_000_000
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,59}", re.ASCII)
-_ALWAYS: Final = (date.min, date.max)
 
 
 class People:
@@ -79,13 +78,14 @@ def read_tables(
     transactions: Sequence[Row],
     quotas: Sequence[Row] = (),
     rates: Sequence[Row] = (),
+    people: Iterable[str] = (),
 ) -> Read:
     """Facts for the engine from rows of texts by column.
 
-    Without any quotas everybody who is credited is on every plan. Days are ISO days, amounts plain decimals in major
+    Without any quotas everybody who is named, also in `people`, is on every plan. Days are ISO days, amounts plain decimals in major
     units. Rows that cannot be read are left out and named with their line (the first row is line 2).
     """
-    return _Reader(plans, transactions, quotas, rates).read()
+    return _Reader(plans, transactions, quotas, rates, people).read()
 
 
 class _Reader:
@@ -95,11 +95,13 @@ class _Reader:
         transactions: Sequence[Row],
         quotas: Sequence[Row],
         rates: Sequence[Row],
+        people: Iterable[str],
     ) -> None:
         self.plans = plans
         self.rows = transactions
         self.quota_rows = quotas
         self.rate_rows = rates
+        self.others = set(people)
         self.problems: list[Problem] = []
         self.currency = next(iter(plans.values()))[1].currency if plans else "USD"
 
@@ -110,7 +112,7 @@ class _Reader:
             (self._shares(row, line, "credits"), self._shares(row, line, "overlays"))
             for line, row in enumerate(self.rows, 2)
         ]
-        names = {row.get("person", "").strip() for row in (*self.rows, *self.quota_rows)}
+        names = self.others | {row.get("person", "").strip() for row in (*self.rows, *self.quota_rows)}
         names |= {row.get("manager", "").strip() for row in self.quota_rows}
         names |= {name for pair in splits for shares in pair for name, _points in shares}
         people = People(names - {""})
@@ -235,7 +237,7 @@ class _Reader:
     def _quotas(self, people: People) -> tuple[list[OnPlan], list[QuotaRow]]:
         if not self.quota_rows:
             everybody = [
-                OnPlan(person, number, *_ALWAYS) for number in self.plans for person in range(len(people.names))
+                OnPlan(person, number, *ALWAYS) for number in self.plans for person in range(len(people.names))
             ]
             return everybody, []
         numbers = {name: number for number, (name, _plan) in self.plans.items()}
@@ -314,7 +316,7 @@ class _Reader:
                 return None
             return period.start, period.end
         if not row.get("start", "").strip() and not row.get("end", "").strip():
-            return _ALWAYS
+            return ALWAYS
         start, end = self._day(row, line, "start", "quotas"), self._day(row, line, "end", "quotas")
         if start is None or end is None:
             return None
@@ -396,19 +398,22 @@ class _Reader:
         return None
 
     def _wrong(self, table: str, line: int, name: str, value: str, expected: str) -> None:
-        self.problems.append(
-            Problem.of(
-                "cell-unreadable",
-                gettext_noop("Line %(line)s of the %(table)s: %(value)s cannot be read in the column %(column)s."),
-                where=f"{table}:{line}:{name}",
-                remedy=gettext_noop("Expected: %(expected)s"),
-                table=table,
-                line=line,
-                column=name,
-                value=repr(value)[:80],
-                expected=expected,
-            )
-        )
+        self.problems.append(unreadable_cell(table, line, name, value, expected))
+
+
+def unreadable_cell(table: str, line: int, name: str, value: str, expected: str) -> Problem:
+    """A cell of a table that cannot be read, with its place; the first row is line 2."""
+    return Problem.of(
+        "cell-unreadable",
+        gettext_noop("Line %(line)s of the %(table)s: %(value)s cannot be read in the column %(column)s."),
+        where=f"{table}:{line}:{name}",
+        remedy=gettext_noop("Expected: %(expected)s"),
+        table=table,
+        line=line,
+        column=name,
+        value=repr(value)[:80],
+        expected=expected,
+    )
 
 
 def values_of(texts: Sequence[str]) -> Values:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
+from typing import Final
 
 from salesops.commissions.rules.conventions import Proration, RampRule
 from salesops.commissions.rules.engine import Terms, targets_of
@@ -13,10 +14,13 @@ from salesops.commissions.rules.shapes import Measure
 from salesops.values.outcomes import Problem, gettext_noop
 from salesops.values.periods import Period, PeriodKind, period_of, periods_between
 
+# The days of a quota that is set for every period of pay for which no other one is.
+ALWAYS: Final = (date.min, date.max)
+
 
 @dataclass(frozen=True)
 class QuotaRow:
-    """What a person is to reach on the days [start, end).
+    """What a person is to reach on the days [start, end); at all times (`ALWAYS`): in every period of pay.
 
     name: which of the person's quotas it is. amount: minor units of `currency`, or whole things.
     """
@@ -100,14 +104,22 @@ class TermsBook:
         ]
 
     def full_quota(self, plan: PlanDefinition, component: Component, person: int, period: Period) -> int | None:
-        """What lies within the period, added up: three months make a quarter. None where no quota was set."""
+        """What lies within the period, added up: three months make a quarter. None where no quota was set.
+
+        The quota that holds always counts for each period of pay for which there is no other.
+        """
         currency = plan.currency if component.measure is Measure.MONEY else ""
         rows = [
             row
             for row in self._quotas[person, component.quota_name, currency]
             if row.start >= period.start and row.end <= period.end
         ]
-        return sum(row.amount for row in rows) if rows else None
+        always = [row.amount for row in self._quotas[person, component.quota_name, currency] if _is_always(row)]
+        if not always:
+            return sum(row.amount for row in rows) if rows else None
+        parts = periods_between(period.start, period.end, plan.period_kind)
+        is_open = [not any(row.start < part.end and row.end > part.start for row in rows) for part in parts]
+        return sum(row.amount for row in rows) + sum(always) * sum(is_open)
 
     def _note_changes(self, number: int, person: int, entries: Sequence[OnPlan]) -> None:
         if len({(entry.rate, entry.target_minor) for entry in entries}) > 1:
@@ -165,6 +177,10 @@ def ramp_share(plan: PlanDefinition, period: Period, ramp_from: date | None) -> 
         place = (month.start.year - first.start.year) * 12 + month.start.month - first.start.month
         shares.append(plan.ramp[max(place, 0)] if place < len(plan.ramp) else Fraction(1))
     return sum(shares, Fraction(0)) / len(shares)
+
+
+def _is_always(row: QuotaRow) -> bool:
+    return (row.start, row.end) == ALWAYS
 
 
 def _periods_of_pay(plan: PlanDefinition, period: Period) -> int:

@@ -19,7 +19,7 @@ from salesops.commissions.rules.explain import exact_text
 from salesops.commissions.rules.history import PersonEvents, PersonPeriod, settle_run
 from salesops.commissions.rules.planfile import plan_as_file, plan_from_file
 from salesops.commissions.rules.plans import PlanDefinition, share_from_text
-from salesops.commissions.rules.plantables import Read, read_tables
+from salesops.commissions.rules.plantables import Read, read_tables, unreadable_cell
 from salesops.commissions.rules.quotas import TermsBook
 from salesops.commissions.rules.settlement.facts import Achieved, Adjustment, Collection, Occurrence
 from salesops.commissions.rules.shapes import Measure
@@ -82,10 +82,20 @@ def write_plan(name: str, description: str, plan: PlanDefinition) -> str:
 
 
 def read_rows(data: bytes) -> list[dict[str, str]]:
-    """Rows of a CSV file (UTF-8, commas) by column. Raises ValueError for what is none."""
+    """Rows of a CSV file (UTF-8, commas) by column. Raises ValueError for what is none.
+
+    A row with more cells than there are columns is refused: a comma within an amount would cut it off.
+    """
     try:
         reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
-        rows = [{str(name).strip(): value or "" for name, value in row.items() if name is not None} for row in reader]
+        names = [name.strip() for name in reader.fieldnames or ()]
+        if len(set(names)) < len(names):
+            raise ValueError(f"A column stands twice: {', '.join(names)}")
+        rows = []
+        for row in reader:
+            if None in row:
+                raise ValueError(f"Line {reader.line_num} has more cells than the {len(names)} columns.")
+            rows.append({name.strip(): value or "" for name, value in row.items()})
     except (csv.Error, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from error
     return rows
@@ -101,10 +111,16 @@ def calculate_files(
     """Credits, earnings and payouts as plain data: amounts in major units as texts, people by name."""
     numbered = {number: plan for number, (_name, _description, plan) in enumerate(plans)}
     named = {number: (name, plan) for number, (name, _description, plan) in enumerate(plans)}
-    read = read_tables(named, [*transactions], [*quotas], [*rates])
+    people = {row.get("person", "").strip() for row in events}
+    read = read_tables(named, [*transactions], [*quotas], [*rates], people - {""})
     book = TermsBook(numbered, read.on_plan, read.quotas)
     result = run(numbered, read.facts, book)
     by_person = _Events(named, read).of(events)
+    for entry in read.on_plan:
+        settlement = numbered[entry.plan].settlement
+        if settlement and settlement.draw:
+            # A draw is paid to whoever is on the plan, also in periods in which nothing was sold.
+            by_person.setdefault((entry.plan, entry.person), PersonEvents())
     periods, problems = settle_run(numbered, read.facts.transactions, result, book, by_person)
     teller = _Teller(named, read, result, book)
     return {
@@ -128,29 +144,38 @@ def _plan_problems(plans: Mapping[int, PlanDefinition]) -> list[tuple[int, Probl
     return [(number, problem) for number, plan in plans.items() for problem in activation_problems(plan)]
 
 
+class _CellError(ValueError):
+    """A cell of an event that cannot be read, and what would be."""
+
+    def __init__(self, column: str, value: str, expected: str) -> None:
+        super().__init__(value)
+        self.column = column
+        self.value = value
+        self.expected = expected
+
+
 class _Events:
     """Reads the rows of events."""
 
     def __init__(self, plans: Mapping[int, tuple[str, PlanDefinition]], read: Read) -> None:
         self.plans = plans
         self.read = read
+        self.numbers = {name: number for number, (name, _plan) in plans.items()}
 
     def of(self, rows: Sequence[Mapping[str, str]]) -> dict[tuple[int, int], PersonEvents]:
         """By plan and person; problems are added to what was read."""
         found: dict[tuple[int, int], dict[str, Any]] = defaultdict(lambda: defaultdict(list))
-        numbers = {name: number for number, (name, _plan) in self.plans.items()}
+        for name in rows[0] if rows else ():
+            if name not in EVENT_COLUMNS:
+                self.read.problems.append(unreadable_cell("events", 1, name, name, ", ".join(EVENT_COLUMNS)))
         for line, row in enumerate(rows, 2):
             try:
-                kind, person = row.get("type", "").strip(), self.read.people[row.get("person", "").strip()]
-                plan_name = row.get("plan", "").strip()
-                targets = [numbers[plan_name]] if plan_name else list(numbers.values())
-                if kind not in EVENT_TYPES:
-                    raise ValueError(kind)
-                for number in targets:
-                    name, value = self._event(kind, row, line, self.plans[number][1])
+                person = self.read.people[_cell(row, "person", "Ana")]
+                for number in self._plans_of(row):
+                    name, value = self._event(row, line, self.plans[number][1])
                     found[number, person][name].append(value)
-            except (KeyError, ValueError, MoneyError) as error:
-                self.read.problems.append(_unreadable(f"events:{line}", str(error), ", ".join(EVENT_COLUMNS)))
+            except _CellError as error:
+                self.read.problems.append(unreadable_cell("events", line, error.column, error.value, error.expected))
         return {
             key: PersonEvents(
                 adjustments=tuple(values["adjustments"]),
@@ -163,23 +188,73 @@ class _Events:
             for key, values in found.items()
         }
 
-    def _event(self, kind: str, row: Mapping[str, str], line: int, plan: PlanDefinition) -> tuple[str, Any]:
-        day = date.fromisoformat(row.get("date", "").strip())
-        reference = row.get("reference", "").strip() or f"{kind} {line}"
+    def _plans_of(self, row: Mapping[str, str]) -> list[int]:
+        name = row.get("plan", "").strip()
+        if name and name not in self.numbers:
+            raise _CellError("plan", name, ", ".join(self.numbers))
+        return [self.numbers[name]] if name else list(self.numbers.values())
+
+    def _event(self, row: Mapping[str, str], line: int, plan: PlanDefinition) -> tuple[str, Any]:
+        kind = row.get("type", "").strip()
+        if kind not in EVENT_TYPES:
+            raise _CellError("type", kind, ", ".join(EVENT_TYPES))
+        day = _day(row)
         if kind == "leaving":
             return "leaving", day
+        if kind == "team":
+            return "team", (day, _share(row))
+        terms = plan.settlement
         if kind == "bonus":
-            return "occurrences", Occurrence(row.get("reference", "").strip(), f"{reference} {line}", day)
-        if kind in ("objective", "team"):
-            share = share_from_text(row.get("share", "").strip())
-            if share is None:
-                raise ValueError(row.get("share", ""))
-            return ("team", (day, share)) if kind == "team" else ("achieved", (day, Achieved(reference, share)))
-        amount = to_minor(row.get("amount", "").strip(), plan.currency)
+            bonus = _named(row, [item.key for item in terms.bonuses] if terms else [])
+            return "occurrences", Occurrence(bonus, f"{bonus} {line}", day)
+        if kind == "objective":
+            objective = _named(row, [item.key for item in terms.objectives] if terms else [])
+            return "achieved", (day, Achieved(objective, _share(row)))
+        amount = _amount(row, "amount", plan.currency)
         if kind == "payment":
-            return "payments", (day, Collection(reference, amount, to_minor(row.get("of", "").strip(), plan.currency)))
-        people = row.get("preparer", "").strip() or "preparer", row.get("approver", "").strip() or "approver"
-        return "adjustments", (day, Adjustment(reference, amount, row.get("reason", "").strip() or "-", *people))
+            reference = _cell(row, "reference", "D-1")
+            return "payments", (day, Collection(reference, amount, _amount(row, "of", plan.currency)))
+        reference = row.get("reference", "").strip() or f"adjustment {line}"
+        words = (_cell(row, name, "...") for name in ("reason", "preparer", "approver"))
+        return "adjustments", (day, Adjustment(reference, amount, *words))
+
+
+def _cell(row: Mapping[str, str], name: str, expected: str) -> str:
+    text = row.get(name, "").strip()
+    if not text:
+        raise _CellError(name, text, expected)
+    return text
+
+
+def _named(row: Mapping[str, str], keys: Sequence[str]) -> str:
+    text = row.get("reference", "").strip()
+    if text not in keys:
+        raise _CellError("reference", text, ", ".join(keys) or "-")
+    return text
+
+
+def _day(row: Mapping[str, str]) -> date:
+    text = row.get("date", "").strip()
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise _CellError("date", text, "2026-01-31") from None
+
+
+def _share(row: Mapping[str, str]) -> Fraction:
+    text = row.get("share", "").strip()
+    share = share_from_text(text)
+    if share is None:
+        raise _CellError("share", text, "80%")
+    return share
+
+
+def _amount(row: Mapping[str, str], name: str, currency: str) -> int:
+    text = row.get(name, "").strip()
+    try:
+        return to_minor(text, currency)
+    except MoneyError:
+        raise _CellError(name, text, "1250.00") from None
 
 
 class _Teller:
@@ -234,6 +309,8 @@ class _Teller:
                 }
                 for item in (settled.lines if settled else ())
             ],
+            "owed": self._money(number, settled.owed_minor if settled else 0),
+            "carried_forward": self._money(number, settled.carried.brought_forward_minor if settled else 0),
             "draw_owed": self._money(number, settled.carried.owed_minor if settled else 0),
             "held": self._money(number, settled.carried.held_minor if settled else 0),
         }
