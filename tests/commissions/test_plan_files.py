@@ -113,6 +113,12 @@ def test_a_team_factor_and_the_gate_below_it() -> None:
     for attainment, payout in (("120%", "120.00"), ("80%", "80.00"), ("40%", "0.00")):
         team = [{"type": "team", "person": "Ana", "date": "2026-01-31", "share": attainment}]
         assert paid(words, [deal("D1", "1000")], events=team).person()["payout"] == payout
+    # Nobody asks for the team of somebody who is not yet, or no longer, on the plan.
+    quotas = [{"person": "Ben", "period": "2026-02"}, {"person": "Ana"}]
+    team = [{"type": "team", "person": "Ben", "date": "2026-02-28", "share": "100%"}]
+    team += [{"type": "team", "person": "Ana", "date": f"2026-{month:02d}-28", "share": "80%"} for month in (1, 2, 3)]
+    rows = [deal("D1", "1000"), deal("D2", "1000", "2026-02-10", "Ben"), deal("D3", "1000", "2026-03-10")]
+    assert paid(words, rows, quotas, events=team).person("Ben")["payout"] == "120.00"
     missing = calculated(words, [deal("D1", "1000")])
     assert [(problem["code"], problem["person"]) for problem in missing.problems] == [
         ("team-attainment-missing", "Ana")

@@ -139,7 +139,7 @@ class _History:
             target = self.book.target(self.number, self.person, period) if share else 0
             entry = PersonPeriod(self.number, self.person, period, by_start[period.start], target, share)
             given = self._given(entry, events)
-            if not found and not share and not _is_anything(given):
+            if not share and not _is_anything(given) and not _is_anything_left(carried):
                 period = period_of(period.end, self.plan.period_kind)
                 continue
             outcome = settle(given, terms, carried)
@@ -210,6 +210,11 @@ class _History:
                     reversals.append(Reversal(key, day, amount, left))
                     return
         earnings.append(Earning(component, key, day, amount, reversed_key))
+
+
+def _is_anything_left(carried: Carried) -> bool:
+    """Whether something is held, owed or to be taken back."""
+    return bool(carried.held or carried.draws or carried.brought_forward_minor)
 
 
 def _is_anything(given: PeriodInput) -> bool:
