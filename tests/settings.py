@@ -19,3 +19,5 @@ from salesops.config.settings import *  # noqa: F403
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+# WhiteNoise complains about a folder that is not there.
+os.makedirs(STATIC_ROOT, exist_ok=True)  # noqa: F405

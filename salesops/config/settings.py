@@ -125,7 +125,9 @@ if IS_SQLITE:
         # IMMEDIATE takes the write lock at BEGIN, so that contended writers wait instead of failing.
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-64000",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-64000; "
+        # Without it a REPLACE deletes rows that no DELETE may touch.
+        "PRAGMA recursive_triggers=ON",
     }
 else:
     _database["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)

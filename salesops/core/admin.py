@@ -343,6 +343,13 @@ class PortalInline(UnfoldTabularInline):
     may_delete: ClassVar[bool] = False
     show_change_link = False
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Each input says which column it is in: the rows of a table have no labels."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            getattr(field.widget, "widget", field.widget).attrs.setdefault("aria-label", str(field.label or ""))
+        return field
+
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Administrators."""
         return is_administrator(request)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, ClassVar
 
+from django.apps import apps
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -74,8 +75,16 @@ def _trigger(vendor: str, table: str, name: str, event: str, condition: str, mes
     }
 
 
+def _key_of(table: str) -> str:
+    """The column of a table's primary key; "id" for a table that is no model's."""
+    for model in apps.get_models():
+        if model._meta.db_table == table:
+            return str(model._meta.pk.column)
+    return "id"
+
+
 class AppendOnly(Guard):
-    """Refuse UPDATE, DELETE and (PostgreSQL) TRUNCATE: money and audit rows are corrected by new rows.
+    """Refuse UPDATE, DELETE, (PostgreSQL) TRUNCATE and (SQLite) REPLACE: money and audit rows are corrected by new rows.
 
     `when` limits the guard to rows for which an SQL condition on OLD holds, such as `OLD.state = 'locked'`;
     `deletes_only` leaves updates to the application.
@@ -95,7 +104,14 @@ class AppendOnly(Guard):
             found |= _trigger(
                 vendor, self.table, f"{self.table}_no_{event.lower()}", event, self.when or "1 = 1", message
             )
-        if vendor != "sqlite":
+        if vendor == "sqlite":
+            # REPLACE deletes the row that stands in its way without a word to the DELETE trigger. That it tells it on
+            # the portal's own connections, for keys other than the id, too, is said by PRAGMA recursive_triggers.
+            key = _key_of(self.table)
+            stands = f"stands.{key} = NEW.{key} AND ({self.when or '1 = 1'})".replace("OLD.", "stands.")
+            there = f"EXISTS (SELECT 1 FROM {self.table} AS stands WHERE {stands})"
+            found |= _trigger(vendor, self.table, f"{self.table}_no_replace", "INSERT", there, message)
+        else:
             name = f"{self.table}_no_truncate"
             found[name] = [
                 f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "

@@ -201,6 +201,8 @@ def test_what_is_wanted_must_come_out() -> None:
 def test_limits_are_exact() -> None:
     assert check("(" * 39 + "seats > 1" + ")" * 39, FIELDS).problems[0].code == "formula-deep"
     assert check("(" * 38 + "seats > 1" + ")" * 38, FIELDS).is_ok
+    # A tree also grows to the left, without any bracket being open for long.
+    assert problem("(" * 25 + "seats" + " * 2 + 1)" * 25 + " > 1").code == "formula-deep"
     assert check("1" + "+1" * 197 + " > 0", FIELDS).is_ok
     assert problem("1" + "+1" * 398 + " > 0").code == "formula-many-parts"
     assert check("seats > 1".ljust(2_000), FIELDS).is_ok
@@ -244,21 +246,28 @@ def test_nothing_recurses_deeply_or_takes_long(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("head", "middle", "tail", "end", "times"),
     [
-        "(" * 20 + "seats" + " + 1) * 2" * 19 + ") > 0",
-        "IF(seats / (1 + term_months) > 1, 1, " * 18 + "1" + ")" * 18 + " = 1",
-        "NOT (seats > 1 AND " * 12 + "is_new" + ")" * 12,
-        "MAX(1, seats / term_months, " * 25 + "2" + ")" * 25 + " > 1",
+        ("(", "seats", " + 1) * 2", " > 0", 18),
+        ("IF(seats / (1 + term_months) > 1, 1, ", "1", ")", " = 1", 18),
+        ("NOT (seats > 1 AND ", "is_new", ")", "", 12),
+        ("MAX(1, seats / term_months, ", "2", ")", " > 1", 25),
+        ("ROUND(1 / ", "seats", " + 1, 2)", " > 1", 10),
     ],
-    ids=lambda text: text[:12],
 )
-def test_sql_grows_with_the_formula_only(text: str) -> None:
+def test_sql_grows_with_the_formula_only(head: str, middle: str, tail: str, end: str, times: int) -> None:
     """As deep as is allowed, the SQL stays of a size that DuckDB reads, and agrees."""
-    formula = check(text, FIELDS).unwrap()
-    sql = formula.sql(COLUMNS, 2)
-    assert isinstance(sql, SqlText)
-    assert len(sql.expression) < 200_000
+
+    def nested(times: int) -> tuple[Formula, str]:
+        formula = check(head * times + middle + tail * times + end, FIELDS).unwrap()
+        sql = formula.sql(COLUMNS, 2)
+        assert isinstance(sql, SqlText)
+        return formula, sql.expression
+
+    # First a step whose powers would still fit into memory.
+    assert len(nested(8)[1]) < 6 * len(nested(4)[1])
+    formula, expression = nested(times)
+    assert len(expression) < 200_000
     assert in_sql(formula, ROW) is formula.evaluate(ROW, 2)
 
 

@@ -16,11 +16,16 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
+from salesops.core.actor import system_actor
 from salesops.core.forms import MoneyField, PortalForm, ShareField
 from salesops.core.models import PostedForm
 from salesops.core.money_inputs import parse_money
 from salesops.core.services import POSTED_FORMS_KEPT, forget_posted_forms, post_once
 from salesops.deals.models import Deal, Stage
+from salesops.jobs.choices import JobState
+from salesops.jobs.registry import declared_schedules
+from salesops.jobs.services import enqueue
+from salesops.jobs.testing import run_due
 from salesops.values.money import MIN_MINOR, MoneyError, plain, to_minor
 from tests.cast import NOW, Cast
 
@@ -209,3 +214,23 @@ def test_keys_of_forms_posted_long_ago_are_forgotten_a_few_at_a_time(cast: Cast)
     assert forget_posted_forms(at=NOW) == 1
     assert forget_posted_forms(at=NOW) == 0
     assert sorted(NOW - row.posted_at for row in PostedForm.objects.all()) == [ages[0], ages[1]]
+
+
+def test_keys_of_old_forms_are_cleared_away_by_a_schedule_and_young_ones_stay(cast: Cast) -> None:
+    actor, keys = cast.actor("ana"), [uuid.uuid4() for _number in range(4)]
+    ages = [POSTED_FORMS_KEPT * 2, POSTED_FORMS_KEPT + timedelta(seconds=1), POSTED_FORMS_KEPT, timedelta(0)]
+    for key, age in zip(keys, ages, strict=True):
+        post_once(actor=actor, key=key, at=NOW - age, act=lambda: "/there/")
+    (declared,) = [one for one in declared_schedules() if one.code == "core.forget_forms"]
+    enqueue(kind=declared.kind, key="sweep", payload={}, actor=system_actor(), at=NOW, title="Sweep")
+    (swept,) = run_due(at=NOW)
+    assert (swept.state, swept.checkpoint["deleted"]) == (JobState.DONE, 2)
+    assert set(PostedForm.objects.values_list("key", flat=True)) == set(keys[2:])
+    assert post_once(actor=actor, key=keys[2], at=NOW, act=lambda: "/elsewhere/") == ("/there/", False)
+
+
+def test_many_old_forms_are_cleared_away_a_part_at_a_time(cast: Cast) -> None:
+    PostedForm.objects.bulk_create(
+        PostedForm(key=uuid.uuid4(), actor_id=1, posted_at=NOW - POSTED_FORMS_KEPT * 2) for _number in range(5)
+    )
+    assert [forget_posted_forms(at=NOW, limit=2) for _round in range(4)] == [2, 2, 1, 0]

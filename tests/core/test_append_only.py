@@ -1,0 +1,296 @@
+"""Rows about money and what was done stay as they were written, by whatever road somebody tries to change them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.db import DatabaseError, connection, models, transaction
+from django.db.models import ProtectedError
+from django.test import Client
+
+from salesops.commissions.choices import PayrollFormat
+from salesops.commissions.services.approvals import approve_statements, lock_period
+from salesops.commissions.services.payroll import release_payroll
+from salesops.core.guards import AppendOnly, declared_guards
+from salesops.deals.models import Deal, Stage
+from salesops.deals.services.deals import create_deal
+from salesops.leads.models import Lead, LeadAssignment
+from salesops.values.money import plain
+from tests.cast import NOW, Cast
+from tests.commissions.pay import FLAT_8, calculated, plan_in_force, won
+
+pytestmark = pytest.mark.django_db
+
+IS_SQLITE = connection.vendor == "sqlite"
+#: Every table that refuses UPDATE and DELETE, for all of its rows or for those that are locked.
+TABLES = sorted(
+    {guard.table for guard in declared_guards() if isinstance(guard, AppendOnly) and not guard.deletes_only}
+)
+#: A column whose change would hurt, and what somebody would like to see there.
+CHANGES: dict[str, tuple[str, Any]] = {
+    "audit_auditentry": ("reason", "never mind"),
+    "commissions_approval": ("note", "never mind"),
+    "commissions_credit": ("amount_minor", 1),
+    "commissions_earning": ("amount_minor", 1),
+    "commissions_ledgerentry": ("amount_minor", 1),
+    "commissions_payrollfile": ("name", "other.csv"),
+    "commissions_payrollitem": ("amount_minor", 1),
+    "commissions_period": ("label", "2031Q1"),
+    "deals_stagechange": ("amount_minor", 1),
+    "leads_leadassignment": ("reason", "never mind"),
+}
+
+
+@pytest.fixture
+def paid(cast: Cast) -> None:
+    """A quarter that was calculated, approved, locked and paid; a deal that was made; a lead that was given away."""
+    plan_in_force(cast, FLAT_8)
+    won(cast, "ana", 1_000_00)
+    won(cast, "alba", 2_000_00)
+    period = calculated(cast)
+    finn = cast.actor("finn")
+    approve_statements(actor=finn, statement_ids=list(period.statements.values_list("pk", flat=True)), at=NOW)
+    period = lock_period(actor=finn, period=period, at=NOW)
+    release_payroll(actor=finn, period=period, payroll_format=PayrollFormat.GUSTO, at=NOW)
+    stage = Stage.objects.filter(kind="open")[0]
+    create_deal(actor=cast.actor("ana"), name="Made", stage=stage, amount_minor=500, currency="USD", at=NOW)
+    lead = Lead.objects.create(name="Lead", owner=cast.ana, created_at=NOW)
+    LeadAssignment.objects.create(lead=lead, person=cast.ana, assigned_at=NOW, method="manual", reason="")
+
+
+def model_of(table: str) -> type[models.Model]:
+    """The model of a table."""
+    (model,) = [model for model in apps.get_models() if model._meta.db_table == table]
+    return model
+
+
+def first_of(table: str) -> models.Model:
+    """A row that the guard protects."""
+    row = model_of(table)._base_manager.order_by("pk").first()
+    assert row is not None, f"nothing in {table} to protect"
+    return row
+
+
+def key(table: str) -> str:
+    """The column of the primary key."""
+    field = model_of(table)._meta.pk
+    assert field is not None
+    return str(field.column)
+
+
+def run(sql: str, *values: Any) -> None:
+    """Past the ORM."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+
+
+def _changed(table: str) -> models.Model:
+    row = first_of(table)
+    name, value = CHANGES[table]
+    setattr(row, name, value)
+    return row
+
+
+def _columns(table: str) -> str:
+    return ", ".join(f'"{field.column}"' for field in model_of(table)._meta.concrete_fields)
+
+
+def _copied(table: str) -> str:
+    """All columns of the row, with the change in its place."""
+    name, _value = CHANGES[table]
+    return _columns(table).replace(f'"{name}"', "%s")
+
+
+def _raw_update(table: str) -> None:
+    name, value = CHANGES[table]
+    run(f"UPDATE {table} SET {name} = %s WHERE {key(table)} = %s", value, first_of(table).pk)
+
+
+def _update(table: str) -> None:
+    name, value = CHANGES[table]
+    model_of(table)._base_manager.filter(pk=first_of(table).pk).update(**{name: value})
+
+
+def _bulk_update(table: str) -> None:
+    model_of(table)._base_manager.bulk_update([_changed(table)], [CHANGES[table][0]])
+
+
+def _upsert(table: str) -> None:
+    model_of(table)._base_manager.bulk_create(
+        [_changed(table)], update_conflicts=True, update_fields=[CHANGES[table][0]], unique_fields=["pk"]
+    )
+
+
+def _raw_upsert(table: str) -> None:
+    name, value = CHANGES[table]
+    run(
+        f"INSERT INTO {table} ({_columns(table)}) SELECT {_columns(table)} FROM {table} WHERE {key(table)} = %s "
+        f"ON CONFLICT ({key(table)}) DO UPDATE SET {name} = %s",
+        first_of(table).pk,
+        value,
+    )
+
+
+def _replace(table: str) -> None:
+    run(
+        f"REPLACE INTO {table} ({_columns(table)}) SELECT {_copied(table)} FROM {table} WHERE {key(table)} = %s",
+        CHANGES[table][1],
+        first_of(table).pk,
+    )
+
+
+def _update_or_replace(table: str) -> None:
+    name, value = CHANGES[table]
+    run(f"UPDATE OR REPLACE {table} SET {name} = %s WHERE {key(table)} = %s", value, first_of(table).pk)
+
+
+def _raw_delete(table: str) -> None:
+    run(f"DELETE FROM {table} WHERE {key(table)} = %s", first_of(table).pk)
+
+
+def _delete_all_past_the_collector(table: str) -> None:
+    rows: Any = model_of(table)._base_manager.filter(pk=first_of(table).pk)
+    rows._raw_delete("default")
+
+
+def _truncate(table: str) -> None:
+    run("SET CONSTRAINTS ALL IMMEDIATE")  # what waits for the end of the transaction would refuse it first
+    run(f"TRUNCATE {table} CASCADE")
+
+
+ROADS: list[Callable[[str], None]] = [
+    _raw_update,
+    _update,
+    _bulk_update,
+    _upsert,
+    _raw_upsert,
+    _raw_delete,
+    _delete_all_past_the_collector,
+    *([_replace, _update_or_replace] if IS_SQLITE else [_truncate]),
+]
+
+
+def stored(table: str) -> list[dict[str, Any]]:
+    """All rows."""
+    return list(model_of(table)._base_manager.order_by("pk").values())
+
+
+def test_every_append_only_table_is_tried() -> None:
+    assert sorted(CHANGES) == TABLES
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_no_road_leads_to_another_row(paid: None, table: str) -> None:
+    before = stored(table)
+    came_through = []
+    for road in ROADS:
+        try:
+            with transaction.atomic():
+                road(table)
+            came_through.append(road.__name__)
+        except DatabaseError as error:
+            assert "append-only" in str(error) or "locked" in str(error), (road.__name__, str(error))  # noqa: PT017
+    assert came_through == []
+    assert stored(table) == before
+
+
+@pytest.mark.skipif(not IS_SQLITE, reason="REPLACE is SQLite's")
+@pytest.mark.parametrize(
+    "table", ["audit_auditentry", "commissions_payrollfile", "commissions_ledgerentry", "commissions_period"]
+)
+def test_a_replacement_under_another_key_is_refused_as_well(paid: None, table: str) -> None:
+    """What must be unique besides the key stands in its way, and would be deleted."""
+    before = stored(table)
+    another = f"(SELECT MAX({key(table)}) + 1 FROM {table})"
+    values = _columns(table).replace(f'"{key(table)}"', another)
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        run(f"REPLACE INTO {table} ({_columns(table)}) SELECT {values} FROM {table} ORDER BY {key(table)} LIMIT 1")
+    assert stored(table) == before
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_without_the_guards_every_road_of_change_is_open(paid: None, table: str) -> None:
+    """What refuses is the guard and nothing else: this is the test of the test above."""
+    if IS_SQLITE:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = %s", [table])
+            for (name,) in cursor.fetchall():
+                cursor.execute(f"DROP TRIGGER {name}")
+    else:
+        run("SET CONSTRAINTS ALL IMMEDIATE")
+        run(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+    name, value = CHANGES[table]
+    for road in ROADS:
+        if "delete" in road.__name__ or "truncate" in road.__name__:
+            continue  # a foreign key may refuse these as well
+        with transaction.atomic():
+            road(table)
+            assert getattr(first_of(table), name) == value, road.__name__
+            transaction.set_rollback(True)
+
+
+def _act_and_check(act: Callable[[], Any]) -> None:
+    """Do it, and ask the database at once what it would ask at the end of the transaction."""
+    with transaction.atomic():
+        act()
+        connection.check_constraints()
+        if not IS_SQLITE:
+            run("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def test_what_the_rows_hang_on_cannot_be_deleted_either(paid: None, cast: Cast) -> None:
+    """Through the ORM, which would cascade, and past it, where the foreign keys of the database hold."""
+    before = {table: stored(table) for table in TABLES}
+    for act in (
+        cast.ana.delete,
+        Deal.objects.all().delete,
+        Lead.objects.all().delete,
+        Stage.objects.all().delete,
+        model_of("commissions_statement")._base_manager.all().delete,
+        model_of("commissions_transaction")._base_manager.all().delete,
+        lambda: run("DELETE FROM people_user WHERE id = %s", cast.ana.pk),
+        lambda: run("DELETE FROM deals_deal"),
+        lambda: run("DELETE FROM leads_lead"),
+        lambda: run("DELETE FROM commissions_transaction"),
+    ):
+        with pytest.raises((DatabaseError, ProtectedError)):
+            _act_and_check(act)
+    assert {table: stored(table) for table in TABLES} == before
+
+
+@pytest.mark.parametrize("table", [table for table in TABLES if admin.site.is_registered(model_of(table))])
+def test_the_admin_site_neither_changes_nor_deletes_them(
+    paid: None, client_of: Callable[[str], Client], table: str
+) -> None:
+    """For every such model that the admin site shows."""
+    model = model_of(table)
+    before, row, ada = stored(table), first_of(table), client_of("ada")
+    base = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+    name, value = CHANGES[table]
+    for address, posted in (
+        (f"{base}{row.pk}/delete/", {"post": "yes"}),
+        (f"{base}{row.pk}/change/", {name: value}),
+        (base, {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"}),
+    ):
+        ada.post(address, posted)
+    assert stored(table) == before
+
+
+def test_many_small_amounts_sum_to_the_cent_in_the_database(cast: Cast) -> None:
+    """100,001 times ten cents, summed by the database and not by Python."""
+    stage = Stage.objects.filter(kind="open")[0]
+    Deal.objects.create(name="Ten cents", owner=cast.ana, stage=stage, amount_minor=10, currency="USD", created_at=NOW)
+    columns = _columns("deals_deal").replace('"id", ', "")
+    run(
+        f"INSERT INTO deals_deal ({columns}) WITH RECURSIVE numbers (n) AS "
+        "(SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 100000) "
+        f"SELECT {columns} FROM deals_deal CROSS JOIN numbers"
+    )
+    assert Deal.objects.count() == 100_001
+    total = Deal.objects.aggregate(total=models.Sum("amount_minor"))["total"]
+    assert (total, type(total)) == (1_000_010, int)
+    assert plain(total, "USD") == "10000.10"
