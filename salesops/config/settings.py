@@ -1,12 +1,16 @@
 """All settings, in one file, read from the environment. With nothing set the portal runs embedded on SQLite."""
 
+import logging
 import os
 import secrets
 from pathlib import Path
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
+
+from salesops.config.logs import logging_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = environ.Env()
@@ -55,6 +59,7 @@ INSTALLED_APPS = [
     "django_filters",
     "django_tables2",
     "django_htmx",
+    "django_structlog",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -92,6 +97,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "salesops.core.middleware.PartialMessagesMiddleware",
     "salesops.pods.middleware.ActorMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
     "salesops.people.middleware.SignInMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -376,11 +382,11 @@ UNFOLD = {
     },
 }
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="WARNING")},
-}
+_log_format = env("LOG_FORMAT", default="text")
+if _log_format not in ("text", "json"):
+    raise ImproperlyConfigured(f'LOG_FORMAT is "text" or "json", not "{_log_format}".')
+# A page that says no is an answer, not a warning; addresses of people are not written down.
+DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+LOGGING = logging_settings(level=env("LOG_LEVEL", default="WARNING"), form=_log_format)
 SILENCED_SYSTEM_CHECKS: list[str] = []

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
@@ -342,24 +343,25 @@ def run(
     heart = _Heart(job, clock=clock, lease=lease) if has_heart else None
     if heart:
         heart.start()
-    try:
-        _attempt(attempt)
-    except LeaseLost:
-        log.warning("Job %s: another worker took over; attempt %s wrote nothing more.", job.pk, attempt.token)
-    except JobCancelled:
-        _leave(attempt, state=JobState.CANCELLED, finished_at=clock())
-    except SoftTimeLimitExceeded:
-        _pause(attempt)
-    except JobFailedError as error:
-        _fail(attempt, str(error))
-    except Exception as error:  # any fault of a handler is the job's, never the worker's
-        if raise_errors:
-            raise
-        log.exception("Job %s (%s) raised.", job.pk, job.kind)
-        _try_again(attempt, error)
-    finally:
-        if heart:
-            heart.stop()
+    with structlog.contextvars.bound_contextvars(job=job.pk, job_kind=job.kind):
+        try:
+            _attempt(attempt)
+        except LeaseLost:
+            log.warning("Job %s: another worker took over; attempt %s wrote nothing more.", job.pk, attempt.token)
+        except JobCancelled:
+            _leave(attempt, state=JobState.CANCELLED, finished_at=clock())
+        except SoftTimeLimitExceeded:
+            _pause(attempt)
+        except JobFailedError as error:
+            _fail(attempt, str(error))
+        except Exception as error:  # any fault of a handler is the job's, never the worker's
+            if raise_errors:
+                raise
+            log.exception("Job %s (%s) raised.", job.pk, job.kind)
+            _try_again(attempt, error)
+        finally:
+            if heart:
+                heart.stop()
     return True
 
 
