@@ -183,7 +183,9 @@ class MomentColumn(PortalColumn):
 
 
 class ChoiceColumn(PortalColumn):
-    """One of a field's choices, by its label: `ChoiceColumn(accessor="origin")`."""
+    """One of a field's choices, by its label; the field is the accessor's or, without one, has the column's name."""
+
+    field_name = ""  # set by the table
 
     def show(self, value: Any, record: Any, table: PortalTable) -> str:
         """The label."""
@@ -191,8 +193,9 @@ class ChoiceColumn(PortalColumn):
 
     def label(self, value: Any, record: Any) -> str:
         """The label of a choice, or the value itself."""
-        own = str(self.accessor or "")
-        display_of = getattr(record, f"get_{own}_display", None) if own and "__" not in own else None
+        path, _dot, own = str(self.accessor or self.field_name).replace("__", ".").rpartition(".")
+        holder = _reader(path)(record) if path else record
+        display_of = getattr(holder, f"get_{own}_display", None)
         return str(display_of() if callable(display_of) else value)
 
     def export(self, value: Any, record: Any) -> list[Cell]:
@@ -265,6 +268,13 @@ class PortalTable(tables.Table):
     """
 
     default_columns: ClassVar[Sequence[str]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Tell columns of choices their name, which is the field's when nothing else is said."""
+        super().__init_subclass__(**kwargs)
+        for name, column in cls.base_columns.items():
+            if isinstance(column, ChoiceColumn):
+                column.field_name = name
 
     def __init__(
         self,
