@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import re
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -22,11 +23,8 @@ from salesops.jobs.tables import JobTable
 def tables() -> list[type[PortalTable]]:
     """All tables of the rooms."""
     for room in apps.get_app_configs():
-        if room.name.startswith("salesops."):
-            try:
-                importlib.import_module(f"{room.name}.tables")
-            except ModuleNotFoundError as error:
-                assert error.name == f"{room.name}.tables"
+        if room.name.startswith("salesops.") and find_spec(f"{room.name}.tables"):
+            import_module(f"{room.name}.tables")
     found = [table for table in PortalTable.__subclasses__() if table.__module__.startswith("salesops.")]
     return sorted(found, key=lambda table: table.__qualname__)
 
