@@ -98,6 +98,8 @@ SIGHT: Final[dict[Role, dict[Noun, Scope]]] = {
 
 #: Roles that may change leads, deals and accounts they see. Finance and executives read.
 EDITORS: Final = frozenset({Role.REP, Role.MANAGER, Role.REVOPS, Role.ADMIN})
+#: Those of them that may change what a closed deal pays: commission is counted from it.
+CLOSED_DEAL_EDITORS: Final = frozenset({Role.MANAGER, Role.REVOPS, Role.ADMIN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,11 @@ class Actor:
     def may_edit_work(self) -> bool:
         """Whether the actor may change the leads, deals and accounts that they see."""
         return self.is_system or not self.roles.isdisjoint(EDITORS)
+
+    @property
+    def may_change_closed_deals(self) -> bool:
+        """Whether the actor may change what a won or lost deal pays, among the deals that they see."""
+        return self.is_system or not self.roles.isdisjoint(CLOSED_DEAL_EDITORS)
 
 
 NOBODY: Final = Actor(user_id=None, name="")

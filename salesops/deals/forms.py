@@ -20,8 +20,10 @@ from salesops.core.forms import DateField, MoneyField, PortalForm, ShareField
 from salesops.core.upserts import UNSET
 from salesops.deals.choices import StageKind
 from salesops.deals.models import Deal, DealLine, DealSplit, Product, Stage
+from salesops.deals.rules.stages import FREE_WHEN_CLOSED
 from salesops.deals.selectors import owners_for, people_to_share_with, pods_to_choose_for, products, stages
 from salesops.deals.services import BulkChanges, LineDraft, SplitDraft
+from salesops.deals.services.deals import EDITABLE
 from salesops.people.choices import JobFunction
 from salesops.people.models import User
 from salesops.pods.models import Pod
@@ -121,7 +123,10 @@ def _offer_currencies(form: forms.Form, current: str = "") -> None:
 
 
 class DealForm(PortalForm):
-    """The fields of a deal that are typed. `version` is the one the form was opened with."""
+    """The fields of a deal that are typed. `version` is the one the form was opened with.
+
+    Of a closed deal, who may not change what it pays is asked for the texts only.
+    """
 
     name = forms.CharField(label=_("Name"), max_length=200)
     account = AccountField(label=_("Account"), required=False)
@@ -160,13 +165,17 @@ class DealForm(PortalForm):
             del self.fields["closed_on"]
         if deal.kind != StageKind.LOST:
             del self.fields["lost_because"]
+        if deal.kind != StageKind.OPEN and not actor.may_change_closed_deals:
+            for name in EDITABLE.intersection(self.fields) - FREE_WHEN_CLOSED:
+                del self.fields[name]
 
     @property
     def changes(self) -> dict[str, Any]:
         """What the service may change, from what was typed."""
         changes = {name: value for name, value in self.values.items() if name != "version"}
-        changes["amount_minor"] = changes["amount_minor"] or 0
-        account = changes.get("account")
+        if "amount_minor" in changes:
+            changes["amount_minor"] = changes["amount_minor"] or 0
+        account = changes.get("account", self.deal.account)
         contact = changes.get("contact")
         if contact is not None and (account is None or contact.account_id != account.pk):
             changes["contact"] = None

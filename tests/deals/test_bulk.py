@@ -45,7 +45,7 @@ def mixed(make_deal: MakeDeal, cast: Cast) -> list[int]:
 
 
 def test_the_preview_is_what_happens(mixed: list[int], cast: Cast, stages: dict[str, Stage]) -> None:
-    actor = cast.actor("ana")
+    actor = cast.actor("max")
     changes = BulkChanges(stage=stages["lost"], lost_because="no budget", closed_on=date(2026, 6, 16))
     before = everything()
     planned = plan_bulk_edit(actor=actor, deal_ids=mixed, changes=changes, at=LATER)

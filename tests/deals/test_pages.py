@@ -391,7 +391,7 @@ def test_a_refused_card_is_told_why_and_nothing_moves(
 ) -> None:
     won, opened = make_deal(stage="won"), make_deal()
     before = everything()
-    refused = put(client_of("ana"), won, stages["lost"])
+    refused = put(client_of("max"), won, stages["lost"])
     assert (refused.status_code, refused.json()["message"]) == (
         422,
         "A closed deal cannot change its outcome: reopen it first.",
@@ -499,7 +499,7 @@ def test_many_deals_are_changed_exactly_as_the_preview_says(
 ) -> None:
     opened, lost, won = make_deal(name="Open"), make_deal(name="Lost", stage="lost"), make_deal(name="Won", stage="won")
     theirs = make_deal(name="Theirs", owner=cast.alba, pod=cast.south)
-    client = client_of("ana")
+    client = client_of("max")
     chosen = {
         "pk": [opened.pk, lost.pk, won.pk, theirs.pk],
         "stage": stages["lost"].pk,

@@ -226,7 +226,7 @@ def test_the_stage_is_not_edited_past_the_machine(cast: Cast, make_deal: MakeDea
 
 def test_the_day_of_a_closed_deal_can_be_corrected_but_not_into_the_future(cast: Cast, make_deal: MakeDeal) -> None:
     deal = make_deal(stage="won", closed_on=date(2026, 6, 10), opened_on=date(2026, 6, 1))
-    actor = cast.actor("ana")
+    actor = cast.actor("max")
     for day, code in [(date(2026, 6, 18), "closed-in-future"), (date(2026, 5, 31), "closed-before-opened")]:
         with pytest.raises(ValidationError) as refused:
             edit_deal(actor=actor, deal_id=deal.pk, version=1, at=NOW, changes={"closed_on": day})
@@ -285,7 +285,7 @@ def test_losing_without_a_reason_is_refused_and_nothing_moves(cast: Cast, make_d
 
 def test_reopening_clears_day_and_reason_and_is_recorded(cast: Cast, make_deal: MakeDeal) -> None:
     deal = make_deal(stage="lost", closed_on=date(2026, 6, 1), lost_because="price")
-    move_deal(actor=cast.actor("ana"), deal_id=deal.pk, stage=Stage.objects.get(code="proposal"), at=LATER)
+    move_deal(actor=cast.actor("max"), deal_id=deal.pk, stage=Stage.objects.get(code="proposal"), at=LATER)
     deal.refresh_from_db()
     assert (deal.kind, deal.closed_on, deal.lost_because) == ("open", None, "")
     entry = AuditEntry.objects.get()
@@ -299,7 +299,7 @@ def test_won_to_lost_is_refused(cast: Cast, make_deal: MakeDeal) -> None:
     before = everything()
     with pytest.raises(ValidationError) as refused:
         move_deal(
-            actor=cast.actor("ana"),
+            actor=cast.actor("max"),
             deal_id=deal.pk,
             stage=Stage.objects.get(code="lost"),
             at=LATER,

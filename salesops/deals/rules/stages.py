@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -12,6 +13,17 @@ from salesops.values.outcomes import Outcome, Problem, gettext_noop
 OPEN: Final = "open"
 WON: Final = "won"
 LOST: Final = "lost"
+#: What everybody who may edit a deal may change after it closed. All else counts for commission or names the deal on
+#: statements and in imports, and is for `Actor.may_change_closed_deals`.
+FREE_WHEN_CLOSED: Final = frozenset({"contact", "expected_close_on", "lost_because", "next_step", "note"})
+#: What the others are told.
+CLOSED_DEAL: Final = Problem.of(
+    "closed-deal",
+    gettext_noop(
+        "The deal is closed: only a manager, revenue operations or an administrator may change what its commission "
+        "depends on."
+    ),
+)
 
 
 class Move(StrEnum):
@@ -98,6 +110,13 @@ def decide_move(facts: MoveFacts) -> Outcome[Decision]:
     if problems:
         return Outcome.bad(*problems)
     return Outcome.good(Decision(move, facts.to_stage.kind, closed_on, reason))
+
+
+def problems_of_changing(kind: str, names: Iterable[str], may_change_closed: bool) -> tuple[Problem, ...]:
+    """What speaks against changing these fields or parts of a deal that is of this kind before the change."""
+    if kind == OPEN or may_change_closed or FREE_WHEN_CLOSED.issuperset(names):
+        return ()
+    return (CLOSED_DEAL,)
 
 
 def problems_of_closing(closed_on: date, today: date, opened_on: date | None) -> tuple[Problem, ...]:

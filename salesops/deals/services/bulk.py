@@ -17,7 +17,7 @@ from salesops.core.days import company_day
 from salesops.core.upserts import UNSET, Fate, Unset
 from salesops.deals.models import Deal, Product, Stage, StageChange
 from salesops.deals.rules.places import place_on_entering
-from salesops.deals.rules.stages import Move, MoveFacts, decide_move
+from salesops.deals.rules.stages import Move, MoveFacts, decide_move, problems_of_changing
 from salesops.deals.selectors.choices import owners_for, pods_to_choose_for
 from salesops.deals.services.deals import AUDITED, check_may_edit, facts_of, pod_of, seconds_between
 from salesops.jobs.models import Job
@@ -180,7 +180,8 @@ def plan_bulk_edit(
 def bulk_edit(*, actor: Actor, deal_ids: Sequence[int], changes: BulkChanges, at: datetime) -> BulkPlan:
     """Change these deals in one transaction and say what happened to each.
 
-    A deal that the stage machine refuses stays as it is and is named with the reason. Raises ValidationError when there
+    A deal that the stage machine refuses, or that is closed and not the actor's to change, stays as it is and is named
+    with the reason. Raises ValidationError when there
     is nothing to change or the actor may not give deals to that owner or pod, PermissionDenied for who only reads.
     """
     check_bulk(actor, changes, at=at)
@@ -265,11 +266,15 @@ def _batch(
         found += 1
         before, left, entered_at = state_of(deal, names=AUDITED), deal.stage, deal.stage_entered_at
         shown_before = _shown(deal)
+        kind = deal.kind
         problems = _apply(deal, changes, brought, today)
+        old, new = changed(before, state_of(deal, names=AUDITED))
+        # Whatever else speaks against it: who may not change closed deals is told that, not to reopen it first.
+        asked = {"stage"} if problems else set(new)
+        problems = problems_of_changing(kind, asked, actor.may_change_closed_deals) or problems
         if problems:
             plan.take(BulkRow(deal.pk, deal.name, Fate.REFUSED, problems=problems))
             continue
-        old, new = changed(before, state_of(deal, names=AUDITED))
         if not new:
             plan.take(BulkRow(deal.pk, deal.name, Fate.UNCHANGED))
             continue

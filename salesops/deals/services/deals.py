@@ -20,7 +20,15 @@ from salesops.core.upserts import UNSET, Unset
 from salesops.deals.choices import StageKind
 from salesops.deals.models import Deal, Product, Stage, StageChange
 from salesops.deals.rules.places import place_on_entering
-from salesops.deals.rules.stages import Decision, Move, MoveFacts, StageFacts, decide_move, problems_of_closing
+from salesops.deals.rules.stages import (
+    Decision,
+    Move,
+    MoveFacts,
+    StageFacts,
+    decide_move,
+    problems_of_changing,
+    problems_of_closing,
+)
 from salesops.deals.selectors.choices import owners_for, pods_to_choose_for
 from salesops.leads.models import Lead
 from salesops.people.models import User
@@ -101,6 +109,15 @@ def check_may_edit(actor: Actor) -> None:
         raise PermissionDenied(translate("You can read deals but not change them."))
 
 
+def check_may_change(actor: Actor, deal: Deal, names: Iterable[str]) -> None:
+    """Refuse changes of these fields or parts, asked before any is made, where the deal is closed and carries commission.
+
+    Raises ValidationError with the code "closed-deal".
+    """
+    if problems := problems_of_changing(deal.kind, names, actor.may_change_closed_deals):
+        raise refusal(problems)
+
+
 def locked_deal(actor: Actor, deal_id: int, version: int | None) -> Deal:
     """The deal, locked until the transaction ends. Raises Http404 when it is not the actor's, StaleDealError when newer."""
     deal: Deal = Deal.objects.select_for_update().get_for(actor, pk=deal_id)
@@ -152,8 +169,8 @@ def create_deal(
 ) -> Deal:
     """Make a deal, by default the actor's own, in their pod, opened today, in the first open stage.
 
-    A deal may be made closed: the stage machine then asks what closing asks. Raises ValidationError by field, and
-    PermissionDenied for who only reads.
+    A deal may be made closed: the stage machine then asks what closing asks, and who may not change closed deals makes
+    it for themselves only. Raises ValidationError by field, and PermissionDenied for who only reads.
     """
     check_may_edit(actor)
     today = company_day(at)
@@ -185,6 +202,11 @@ def create_deal(
     )
     if entered.kind != StageKind.OPEN or not entered.is_active:
         _apply(deal, _decide(deal, first_open_stage(), entered, today, closed_on, lost_because), entered)
+    is_own = holder is not None and holder.pk == actor.user_id
+    if deal.kind != StageKind.OPEN and not is_own and not actor.may_change_closed_deals:
+        raise ValidationError(
+            {"owner": ValidationError(_("You can add closed deals for yourself only."), code="closed-for-others")}
+        )
     check_deal(actor, deal, at=at, given=set(_RELATIONS))
     deal.save()
     StageChange.objects.create(
@@ -207,7 +229,8 @@ def create_deal(
 def edit_deal(*, actor: Actor, deal_id: int, version: int, at: datetime, changes: Mapping[str, Any]) -> Deal:
     """Change fields of a deal (see EDITABLE); `version` is the one the form was opened with.
 
-    Nothing is written where nothing differs. Raises StaleDealError when somebody was faster, ValidationError by field,
+    Nothing is written where nothing differs. Of a closed deal, most may change only texts (see FREE_WHEN_CLOSED in
+    `rules.stages`). Raises StaleDealError when somebody was faster, ValidationError by field,
     Http404 when it is not the actor's, PermissionDenied for who only reads, TypeError for a field that is not editable.
     """
     check_may_edit(actor)
@@ -217,6 +240,7 @@ def edit_deal(*, actor: Actor, deal_id: int, version: int, at: datetime, changes
     before = state_of(deal, names=AUDITED)
     had_currency, had_amount = deal.currency, deal.amount_minor
     given = {name for name, value in changes.items() if getattr(deal, name) != value}
+    check_may_change(actor, deal, given)
     for name in given:
         setattr(deal, name, changes[name].strip() if isinstance(changes[name], str) else changes[name])
     problems: list[Problem] = []
@@ -263,11 +287,14 @@ def move_deal(
 
     Closing takes `closed_on` (today in the company's zone unless given) and, when lost, needs a reason; reopening clears
     both. `place` is where the card stands in its column, on top unless given. Moving to the stage where the deal is
-    only places the card, so a move sent twice is harmless. Raises ValidationError with what the stage machine says,
+    only places the card, so a move sent twice is harmless. A closed deal moves no further for who may not change closed
+    deals. Raises ValidationError with what the stage machine says,
     StaleDealError, Http404, PermissionDenied.
     """
     check_may_edit(actor)
     deal = locked_deal(actor, deal_id, version)
+    if stage.pk != deal.stage_id:
+        check_may_change(actor, deal, {"stage"})
     decision = _decide(deal, deal.stage, stage, company_day(at), closed_on, lost_because)
     move_locked(deal, decision, stage, actor=actor, at=at, place=place)
     return deal
@@ -315,10 +342,12 @@ def reassign(
 ) -> Deal:
     """Give a deal to another owner or pod. A new owner brings the pod they work in, unless `pod` says otherwise.
 
-    Raises ValidationError for an owner or pod that the actor may not give to, StaleDealError, Http404, PermissionDenied.
+    Raises ValidationError for an owner or pod that the actor may not give to and for a closed deal that is not theirs to
+    give, StaleDealError, Http404, PermissionDenied.
     """
     check_may_edit(actor)
     deal = locked_deal(actor, deal_id, version)
+    check_may_change(actor, deal, {"owner", "pod"})
     before = state_of(deal, names=AUDITED)
     given = apply_owner(deal, owner, pod, company_day(at))
     check_relations(actor, deal, at=at, given=given)

@@ -17,7 +17,7 @@ from salesops.core.actor import Actor
 from salesops.deals.models import Deal, DealLine, DealSplit, Product
 from salesops.deals.rules.amounts import Share, deal_amount, line_amount, problems_of_shares
 from salesops.deals.selectors.choices import people_to_share_with
-from salesops.deals.services.deals import AUDITED, check_may_edit, locked_deal, refusal, save_changes
+from salesops.deals.services.deals import AUDITED, check_may_change, check_may_edit, locked_deal, refusal, save_changes
 from salesops.people.choices import JobFunction
 from salesops.values.money import MoneyError, check_minor
 
@@ -58,6 +58,7 @@ def set_lines(*, actor: Actor, deal_id: int, version: int, lines: Sequence[LineD
             _("A deal has at most %(most)s lines."), code="too-many-lines", params={"most": MOST_LINES}
         )
     deal = locked_deal(actor, deal_id, version)
+    check_may_change(actor, deal, {"lines"})
     before = state_of(deal, names=AUDITED)
     existing = {line.pk: line for line in deal.lines.all()}
     lines_before = [_plain_line(line) for line in existing.values()]
@@ -98,6 +99,7 @@ def set_splits(*, actor: Actor, deal_id: int, version: int, splits: Sequence[Spl
     """
     check_may_edit(actor)
     deal = locked_deal(actor, deal_id, version)
+    check_may_change(actor, deal, {"splits"})
     problems = problems_of_shares([Share(part.person_id, part.function, part.share_bp) for part in splits])
     if problems:
         raise refusal(problems)

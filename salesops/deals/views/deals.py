@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, ClassVar, Final
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from salesops.accounts.models import Account
 from salesops.core import display
-from salesops.core.actor import Role
+from salesops.core.actor import Actor, Role
 from salesops.core.days import company_day
 from salesops.core.views import (
     BulkAction,
@@ -31,6 +31,7 @@ from salesops.deals.choices import StageKind
 from salesops.deals.filters import DealFilter, ProductFilter
 from salesops.deals.forms import DealCreateForm, DealForm, MoveForm, ReassignForm, offered_name
 from salesops.deals.models import Deal, Stage
+from salesops.deals.rules.stages import CLOSED_DEAL
 from salesops.deals.selectors import deal_for, deals_for, products_for, stages
 from salesops.deals.services import StaleDealError, create_deal, edit_deal, move_deal, reassign
 from salesops.deals.tables import TONES, DealTable, ProductTable
@@ -79,6 +80,8 @@ class DealDetailView(ScopedDetailView):
         )
         return {
             "may_edit": self.actor.may_edit_work,
+            "may_change": self.actor.may_edit_work and not is_kept(self.actor, deal),
+            "kept": kept_words(self.actor, deal),
             "steps": [stage for stage in stages() if stage.kind == StageKind.OPEN],
             "tone": TONES[StageKind(deal.kind)],
             "age": ((deal.closed_on or today) - since).days,
@@ -184,8 +187,8 @@ class DealEditView(ScopedEditView):
             raise
 
     def get_context(self) -> dict[str, Any]:
-        """What somebody else changed meanwhile."""
-        return {"theirs": getattr(self, "theirs", [])}
+        """What somebody else changed meanwhile, and why most of a closed deal is not offered."""
+        return {"theirs": getattr(self, "theirs", []), "kept": kept_words(self.actor, self.object)}
 
 
 def differences(form: DealForm, deal: Deal) -> list[dict[str, str]]:
@@ -215,7 +218,16 @@ def _in_words(name: str, value: Any, deal: Deal) -> str:
     return str(value)
 
 
-class DealMoveView(ScopedEditView):
+class _UnlessKeptView(ScopedEditView):
+    """A form that is not opened for a closed deal whose pay the actor may not change; the service refuses the post."""
+
+    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        """The form, or 403 with the words."""
+        refuse_kept(self.actor, deal_for(self.actor, self.kwargs["pk"]))
+        return super().get(request, **kwargs)
+
+
+class DealMoveView(_UnlessKeptView):
     """To another stage: from the deal's page, or from the board, which asks here for what closing needs."""
 
     roles = EDITORS
@@ -288,7 +300,7 @@ class DealMoveView(ScopedEditView):
         return response
 
 
-class DealReassignView(ScopedEditView):
+class DealReassignView(_UnlessKeptView):
     """To another owner or pod."""
 
     roles = EDITORS
@@ -367,6 +379,22 @@ class ProductListView(ScopedListView):
     selector = products_for
     table_class, filterset_class = ProductTable, ProductFilter
     empty = Empty(_("No products yet"), _("An administrator adds products, or an import brings them."), "package")
+
+
+def is_kept(actor: Actor, deal: Deal) -> bool:
+    """Whether the deal is closed and the actor may not change what it pays."""
+    return deal.kind != StageKind.OPEN and not actor.may_change_closed_deals
+
+
+def kept_words(actor: Actor, deal: Deal) -> str:
+    """Who may change what the closed deal pays, told to an editor who may not; else nothing."""
+    return CLOSED_DEAL.text(translate) if actor.may_edit_work and is_kept(actor, deal) else ""
+
+
+def refuse_kept(actor: Actor, deal: Deal) -> None:
+    """Refuse to open a form that could not be saved: raises PermissionDenied."""
+    if is_kept(actor, deal):
+        raise PermissionDenied(CLOSED_DEAL.text(translate))
 
 
 def stale_or(error: ValidationError) -> int:

@@ -19,7 +19,7 @@ from salesops.deals.models import Deal
 from salesops.deals.rules.amounts import line_amount
 from salesops.deals.selectors import deal_for
 from salesops.deals.services import StaleDealError, set_lines, set_splits
-from salesops.deals.views.deals import EDITORS, stale_or
+from salesops.deals.views.deals import EDITORS, refuse_kept, stale_or
 from salesops.values.money import plain
 
 
@@ -60,7 +60,8 @@ class _PartsView(PortalView):
         return render(self.request, self.template_name, context, status=status)
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        """The rows as they are now, and an empty one."""
+        """The rows as they are now, and an empty one; 403 with the words for a closed deal that is not theirs to change."""
+        refuse_kept(self.actor, self.deal)
         return self.answer(self.make(), self.deal.version)
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
