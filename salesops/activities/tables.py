@@ -12,6 +12,7 @@ from django.utils.translation import pgettext
 
 from salesops.activities.choices import ActivityKind
 from salesops.activities.models import Activity
+from salesops.activities.services import may_edit
 from salesops.core import display, parts
 from salesops.core.tables import BadgeColumn, MomentColumn, NumberColumn, PersonColumn, PortalColumn, PortalTable
 
@@ -41,7 +42,9 @@ class ActivityTable(PortalTable):
         fields = ()
 
     def show_subject(self, value: str, record: Activity) -> str:
-        """The subject, which leads to the form that corrects it."""
+        """The subject, which leads who may correct it to the form."""
+        if not may_edit(self.actor, record):
+            return value
         url = reverse("activities:activity_edit", kwargs={"pk": record.pk})
         return format_html('<a href="{}" data-dialog>{}</a>', url, value)
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from salesops.commissions.models import Earning, Plan, PlanAssignment, Quota, Statement
 from salesops.commissions.selectors.statements import attainment_of
 from salesops.core import display
+from salesops.core.actor import Role
 from salesops.core.tables import (
     BadgeColumn,
     Cell,
@@ -22,6 +23,8 @@ from salesops.core.tables import (
     ShareColumn,
 )
 
+#: Who sets quotas, of those they see.
+QUOTA_SETTERS = (Role.REVOPS, Role.ADMIN, Role.MANAGER)
 STATEMENT_TONES = {"draft": "amber", "approved": "blue", "locked": "violet", "paid": "green"}
 
 
@@ -152,3 +155,10 @@ class QuotaTable(PortalTable):
     class Meta:
         model = Quota
         fields = ()
+
+    def show_person(self, value: str, record: Quota) -> str:
+        """The person, which leads who sets quotas to the form."""
+        column = self.base_columns["person"]
+        if isinstance(column, LinkColumn) and self.actor.has(*QUOTA_SETTERS):
+            return column.show(value, record, self)
+        return value

@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from django_tables2.data import TableListData
 
 from salesops.core import display, parts
+from salesops.core.actor import NOBODY, Actor
 from salesops.values.money import from_minor
 
 #: What a cell of an exported file may hold.
@@ -263,7 +264,7 @@ class PortalTable(tables.Table):
     """The table of a list page.
 
     `default_columns` are shown until the person chooses others; empty means all. The first column of the table is always
-    shown and names the row. Methods `show_<column>(value, record)` and `export_<column>(value, record)` override a
+    shown and names the row. `actor` is the reader: what they may not open is shown without a link. Methods `show_<column>(value, record)` and `export_<column>(value, record)` override a
     column's own.
     """
 
@@ -283,12 +284,14 @@ class PortalTable(tables.Table):
         columns_shown: Sequence[str] = (),
         sort: str = "",
         now: datetime | None = None,
+        actor: Actor = NOBODY,
         selectable: bool = False,
         is_large: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(data, **kwargs)
         self.now, self.sort, self.selectable, self.is_large = now, sort, selectable, is_large
+        self.actor = actor
         self.shown = self.choose(columns_shown)
         self._labels: dict[tuple[ChoiceColumn, Any], str] = {}
 

@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from salesops.activities.models import Activity
-from salesops.commissions.choices import PeriodState, StatementState, VersionState
+from salesops.commissions.choices import PeriodState, VersionState
 from salesops.commissions.models import Period, PlanVersion, Statement
-from salesops.commissions.selectors.periods import periods_to_open, standings
+from salesops.commissions.selectors.periods import periods_to_open, standings, unpaid_statements
 from salesops.connectors.models import RejectedRow
 from salesops.core import display
 from salesops.core.actor import Actor, Role
@@ -204,8 +204,8 @@ def _stale_deals(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
 def _periods(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
     """The next step of each period that has one, as far as the actor may take it."""
     is_finance = actor.has(Role.FINANCE)
-    waiting = Q(state=PeriodState.OPEN) | Q(statements__state=StatementState.LOCKED)
-    periods = list(Period.objects.filter(waiting, end_on__lte=today).distinct().order_by("start_on")[:12])
+    waiting = Q(state=PeriodState.OPEN) | Q(pk__in=unpaid_statements().order_by().values("period_id"))
+    periods = list(Period.objects.filter(waiting, end_on__lte=today).order_by("start_on")[:12])
     words = {
         "calculate": (_("Calculate %(period)s"), _("The period is over and nothing was calculated yet")),
         "approve": (_("Approve the statements of %(period)s"), _("They wait for finance")),
@@ -214,8 +214,6 @@ def _periods(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
     }
     for standing in standings(periods):
         if standing.step == "done" or (standing.step != "calculate" and not is_finance):
-            continue
-        if standing.step == "release" and not any(standing.earned.values()):
             continue
         title, why = words[standing.step]
         yield Card(

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date
 
-from django.db.models import Count, Sum
+from django.db.models import Count, QuerySet, Sum
 
 from salesops.commissions.choices import PeriodState, StatementState, VersionState
 from salesops.commissions.models import Calculation, LedgerEntry, PayrollFile, Period, PlanVersion, Statement
@@ -16,13 +16,17 @@ from salesops.values.periods import period_of
 
 @dataclass(slots=True)
 class PeriodStanding:
-    """A period with the numbers of its statements by state and what they come to, by currency (minor units)."""
+    """A period with the numbers of its statements by state and what they come to, by currency (minor units).
+
+    `held` counts statements with problems, `unpaid` those that a payroll file still has to pay.
+    """
 
     period: Period
     counts: dict[str, int] = field(default_factory=dict)
     earned: dict[str, int] = field(default_factory=dict)
     credited: dict[str, int] = field(default_factory=dict)
     held: int = 0
+    unpaid: int = 0
     calculation: Calculation | None = None
 
     @property
@@ -40,7 +44,7 @@ class PeriodStanding:
         """What has to be done next: calculate, approve, lock, release, or nothing."""
         if self.period.state == PeriodState.OPEN:
             return "calculate" if not self.total else "approve" if self.waiting else "lock"
-        return "release" if self.counts.get(StatementState.LOCKED, 0) else "done"
+        return "release" if self.unpaid else "done"
 
 
 def may_see_periods(actor: Actor) -> bool:
@@ -53,6 +57,12 @@ def sees_amounts(actor: Actor) -> bool:
     return actor.sight(Noun.PAY) in (Scope.TOTALS, Scope.ALL)
 
 
+def unpaid_statements() -> QuerySet[Statement]:
+    """Locked statements that earned something and are in no payroll file. Whoever earned nothing needs no payment."""
+    rows: QuerySet[Statement] = Statement.objects.filter(state=StatementState.LOCKED, payroll_item__isnull=True)
+    return rows.exclude(earned_minor=0)
+
+
 def standings(periods: list[Period]) -> list[PeriodStanding]:
     """The standing of these periods, with a constant number of queries."""
     found = {period.pk: PeriodStanding(period) for period in periods}
@@ -63,6 +73,9 @@ def standings(periods: list[Period]) -> list[PeriodStanding]:
         currency = row["currency"]
         standing.earned[currency] = standing.earned.get(currency, 0) + row["earned"]
         standing.credited[currency] = standing.credited.get(currency, 0) + row["credited"]
+    unpaid = unpaid_statements().filter(period__in=found).order_by().values("period_id")
+    for of_period in unpaid.annotate(count=Count("pk")):
+        found[of_period["period_id"]].unpaid = of_period["count"]
     held = Statement.objects.filter(period__in=found).exclude(problems=[]).order_by().values("period_id")
     for of_period in held.annotate(count=Count("pk")):
         found[of_period["period_id"]].held = of_period["count"]

@@ -489,6 +489,7 @@ class ScopedListView(PortalView):
             columns_shown=shown,
             sort=self.sort,
             now=self.now,
+            actor=self.actor,
             selectable=is_selectable,
             is_large=is_large,
         )

@@ -121,6 +121,7 @@ class PodDetailView(PodView, ScopedDetailView):
             "past": sorted((row for row in rows if row.end_on and row.end_on <= day), key=_ended, reverse=True),
             "territories": list(assignments.order_by("territory__name", "person__name")),
             "may_arrange": self.actor.has(*ARRANGERS),
+            "sees_work": self.actor.sight(Noun.WORK) > Scope.TOTALS,
             "history": described(list(history_of(self.actor, pod)[:_HISTORY])),
         }
 
