@@ -63,7 +63,7 @@
     const data = JSON.parse(source.textContent);
     drawn.get(box)?.dispose();
     if ((data.kind || "bar") === "bar" && !box.classList.contains("chart-fixed")) box.style.height = `${Math.max(9, 3.5 + data.labels.length * 1.9)}rem`;
-    const chart = window.echarts.init(box, null, { renderer: "svg", locale: "EN" });
+    const chart = window.echarts.init(box, null, { renderer: "svg", locale: document.documentElement.lang.startsWith("zh") ? "ZH" : "EN" });
     chart.setOption(options(data, box.clientWidth));
     if (data.links?.length) chart.on("click", (event) => { const link = data.links[event.dataIndex]; if (link) window.location.assign(link); });
     drawn.set(box, chart);
