@@ -8,6 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from salesops.jobs.choices import RETRYABLE, UNFINISHED, CatchUp, JobEventKind, JobState
@@ -88,6 +89,11 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return self.title or self.kind
+
+    @property
+    def shown_title(self) -> str:
+        """The title in the reader's language: what comes round by itself is kept in English."""
+        return gettext(self.title) if self.title else self.kind
 
     @property
     def is_unfinished(self) -> bool:

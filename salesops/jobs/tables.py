@@ -22,7 +22,7 @@ TONES = {
 class JobTable(PortalTable):
     """Jobs, the newest first."""
 
-    title = LinkColumn("jobs:job_detail", verbose_name=_("Job"), orderable=False)
+    title = LinkColumn("jobs:job_detail", accessor="shown_title", verbose_name=_("Job"), orderable=False)
     state = BadgeColumn(verbose_name=_("State"), tones=TONES, orderable=False)
     progress = PortalColumn(verbose_name=_("Progress"), accessor="done_count", orderable=False)
     requested_by_name = PortalColumn(verbose_name=_("Asked by"), orderable=False)

@@ -80,3 +80,15 @@ def test_the_words_themselves(language: str, statement: str, job: str) -> None:
     with translation.override(language):
         assert f">{statement}<" in StatementTable([])._shower("state")[2](Statement(state="draft"))
         assert f">{job}<" in JobTable([])._shower("state")[2](Job(state="dead"))
+
+
+def test_what_comes_round_is_named_in_the_readers_language() -> None:
+    job = Job(pk=1, kind="jobs.tidy", title="Old jobs are cleared away", state="done")
+    said = {}
+    for language in ("en", "zh-hans"):
+        with translation.override(language):
+            said[language] = strip_tags(JobTable([])._shower("title")[2](job))
+            assert next(JobTable([]).file_rows([job]))[0] == said[language]
+    assert said["en"] == "Old jobs are cleared away"
+    assert said["zh-hans"] == "清理旧作业"
+    assert said["zh-hans"] != said["en"]
