@@ -14,7 +14,7 @@ from salesops.core.filters import (
     YesNoFilter,
 )
 from salesops.deals.choices import StageKind
-from salesops.deals.models import Deal, Product, Stage
+from salesops.deals.models import Deal, DealSplit, Product, Stage
 from salesops.people.selectors import people_for
 from salesops.pods.selectors import pods_for
 
@@ -33,6 +33,7 @@ class DealFilter(PortalFilterSet):
     expected = PeriodFilter(field_name="expected_close_on", label=_("Expected close"))
     closed = PeriodFilter(field_name="closed_on", label=_("Closed"))
     created = PeriodFilter(field_name="created_at", is_moment=True, label=_("Created"))
+    has_shares = YesNoFilter(condition=Q(pk__in=DealSplit.objects.order_by().values("deal_id")), label=_("Is shared"))
     has_account = YesNoFilter(condition=Q(account__isnull=False), label=_("Has an account"))
 
     class Meta:

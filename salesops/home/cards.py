@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final
+from urllib.parse import urlencode
 
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from salesops.activities.choices import ActivityKind
 from salesops.activities.models import Activity
 from salesops.commissions.choices import PeriodState, VersionState
 from salesops.commissions.models import Period, PlanVersion, Statement
@@ -73,8 +76,10 @@ def _more(rows: list[Any], count: int) -> tuple[list[Any], int]:
 
 def _tasks(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
     """Tasks of the actor that are due by the end of today, the longest overdue first."""
+    day = timezone.localtime(at).date()
+    midnight = timezone.make_aware(datetime.combine(day + timedelta(days=1), time()))
     due = Activity.objects.visible_to(actor).filter(
-        person_id=actor.user_id, done_at__isnull=True, due_at__isnull=False, due_at__lt=at + timedelta(hours=12)
+        kind=ActivityKind.TASK, person_id=actor.user_id, done_at__isnull=True, due_at__lt=midnight
     )
     rows = list(due.select_related("lead", "deal", "account").order_by("due_at", "pk")[: MOST + 1])
     shown, more = _more(rows, due.count() if len(rows) > MOST else len(rows))
@@ -101,7 +106,12 @@ def _tasks(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
             url=reverse("activities:activity_edit", kwargs={"pk": task.pk}),
         )
     if more:
-        yield _rest(more, 11, reverse("activities:activity_list"), _("more tasks are due"))
+        yield _rest(
+            more,
+            11,
+            _list("activities:activity_list", open="yes", person=actor.user_id, due_until=day),
+            _("more tasks are due"),
+        )
 
 
 def _untouched_leads(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
@@ -123,7 +133,12 @@ def _untouched_leads(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
             url=reverse("leads:lead_detail", kwargs={"pk": lead.pk}),
         )
     if more:
-        yield _rest(more, 21, f"{reverse('leads:lead_list')}?owner={actor.user_id}", _("more new leads wait"))
+        yield _rest(
+            more,
+            21,
+            _list("leads:lead_list", owner=actor.user_id, status=LeadStatus.NEW, untouched="yes"),
+            _("more new leads wait"),
+        )
 
 
 def _unassigned_leads(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
@@ -138,12 +153,13 @@ def _unassigned_leads(actor: Actor, at: datetime, today: date) -> Iterator[Card]
             % {"count": display.number(count)},
             why=_("Nobody will call them until you assign them"),
             action=_("Assign"),
-            url=f"{reverse('leads:lead_list')}?owner=none",
+            url=_list("leads:lead_list", owner="none", status=LeadStatus.NEW),
         )
 
 
 def _overdue_deals(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
     """Open deals of the actor whose expected close has passed; for managers how many their people have."""
+    until = {"kind": StageKind.OPEN, "expected_until": today - timedelta(days=1)}
     late = Deal.objects.visible_to(actor).filter(kind=StageKind.OPEN, expected_close_on__lt=today)
     own = late.filter(owner_id=actor.user_id)
     rows = list(own.order_by("expected_close_on", "pk")[: MOST + 1])
@@ -160,10 +176,14 @@ def _overdue_deals(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
             url=reverse("deals:deal_detail", kwargs={"pk": deal.pk}),
         )
     if more:
-        yield _rest(more, 31, reverse("deals:deal_list"), _("more deals are past their day"))
+        yield _rest(
+            more, 31, _list("deals:deal_list", owner=actor.user_id, **until), _("more deals are past their day")
+        )
     if actor.has(Role.MANAGER):
-        team = late.filter(owner_id__in=actor.tree_ids)[:1000].count()
+        theirs = late.filter(owner_id__in=actor.tree_ids)
+        team = theirs[:1000].count()
         if team:
+            owners = list(theirs.order_by("owner_id").values_list("owner_id", flat=True).distinct())
             yield Card(
                 rank=32,
                 icon="users",
@@ -176,7 +196,7 @@ def _overdue_deals(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
                 % {"count": display.number(team)},
                 why=_("The forecast is only as good as these days"),
                 action=_("Review"),
-                url=reverse("deals:forecast"),
+                url=_list("deals:deal_list", owner=owners, **until),
             )
 
 
@@ -256,18 +276,19 @@ def _drafts(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
 
 
 def _shelf(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
-    """Rows of files that could not be taken."""
-    count = RejectedRow.objects.visible_to(actor).filter(state="shelved")[:10_000].count()
-    if count:
+    """Rows that could not be taken, by file, the oldest first."""
+    shelved = RejectedRow.objects.visible_to(actor).filter(state="shelved").order_by("file_import_id")
+    of_files = shelved.values_list("file_import_id", "file_import__file_name").annotate(count=Count("pk"))
+    for file_id, file_name, count in of_files[:MOST]:
         yield Card(
             rank=28,
             icon="file-alert",
             tone="amber",
             title=ngettext("%(count)s row is on the shelf", "%(count)s rows are on the shelf", count)
             % {"count": display.number(count)},
-            why=_("They came with a file and could not be read"),
+            why=f"{file_name} · {_('They came with a file and could not be read')}",
             action=_("Mend"),
-            url=reverse("connectors:import_list"),
+            url=f"{reverse('connectors:row_list', kwargs={'pk': file_id})}?state=shelved",
         )
 
 
@@ -287,7 +308,7 @@ def _deals_without(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
             % {"count": display.number(count)},
             why=_("Nobody is credited for them"),
             action=_("Review"),
-            url=f"{reverse('deals:deal_list')}?kind=won&owner=none",
+            url=_list("deals:deal_list", kind=StageKind.WON, owner="none", has_shares="no"),
         )
 
 
@@ -305,6 +326,11 @@ def _dead_jobs(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
             action=_("Open"),
             url=f"{reverse('jobs:job_list')}?state=dead",
         )
+
+
+def _list(name: str, **filters: Any) -> str:
+    """A list page that shows exactly the rows which these filters leave."""
+    return f"{reverse(name)}?{urlencode(filters, doseq=True)}"
 
 
 def _rest(count: int, rank: float, url: str, words: str) -> Card:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-import pytest
+import re
+from collections.abc import Callable
+from datetime import timedelta
 
+import pytest
+from django.test import Client
+
+from salesops.activities.models import Activity
 from salesops.commissions.choices import PayrollFormat
 from salesops.commissions.models import Period, Statement
 from salesops.commissions.selectors.periods import standings
 from salesops.commissions.services.approvals import approve_statements, lock_period
 from salesops.commissions.services.payroll import release_payroll
-from salesops.home.cards import cards_for
-from tests.cast import NOW, Cast
+from salesops.connectors.models import RejectedRow
+from salesops.deals.models import Deal, DealSplit, Stage
+from salesops.home.cards import MOST, cards_for
+from salesops.jobs.models import Job
+from salesops.leads.models import Lead
+from tests.cast import NOW, TODAY, Cast
 from tests.commissions.pay import FLAT_8, calculated, plan_in_force, won
+from tests.scene import make_scene
 
 LATER = NOW.replace(month=7)
 
@@ -50,3 +61,49 @@ def test_sums_that_cancel_out_are_still_paid(cast: Cast) -> None:
     won(cast, "ana", -1_000_00)
     won(cast, "alba", 1_000_00)
     assert offered(cast, locked(cast)) == ("release", True)
+
+
+#: What each reader's cards count, by the page behind them.
+COUNTED = {
+    "ana": {"/activities/": 8, "/leads/": 8, "/deals/": 7},
+    "max": {"/leads/": 3, "/deals/": 7},
+    "rita": {"/deals/": 2, "shelf/": 1, "/jobs/": 1},
+    "ada": {"/jobs/": 1},
+}
+
+
+@pytest.mark.parametrize("who", COUNTED)
+def test_a_card_leads_to_exactly_the_rows_it_counts(who: str, cast: Cast, client_of: Callable[[str], Client]) -> None:
+    scene = make_scene(cast)
+    stages = {kind: Stage.objects.filter(kind=kind).first() for kind in ("open", "won")}
+    deal = {"pod": cast.north, "amount_minor": 1, "currency": "USD", "created_at": NOW, "stage_entered_at": NOW}
+    for days in (-3, -2, -1, 0, 1) * 2 + (-4,):
+        day = TODAY + timedelta(days=days)
+        for owner in (cast.ana, cast.alba):
+            Deal.objects.create(
+                name="Open", kind="open", stage=stages["open"], expected_close_on=day, **{**deal, "owner": owner}
+            )
+    for shared in (False, False, True):
+        lone = Deal.objects.create(name="Won", kind="won", stage=stages["won"], closed_on=TODAY, **deal)
+        if shared:
+            DealSplit.objects.create(deal=lone, person=cast.ana, function="ae", share_bp=10_000)
+    for number in range(7):
+        about = {"kind": "task", "subject": "Call", "person": cast.ana, "deal": scene.deal, "created_at": NOW}
+        Activity.objects.create(due_at=NOW - timedelta(days=number), **about)
+        Activity.objects.create(due_at=NOW + timedelta(days=number + 1), **about)
+        Lead.objects.create(name="New", owner=cast.ana, pod=cast.north, created_at=NOW)
+        Lead.objects.create(name="Touched", owner=cast.ana, pod=cast.north, created_at=NOW, first_touched_at=NOW)
+    for status in ("new", "new", "new", "working"):
+        Lead.objects.create(name="Nobody's", pod=cast.north, status=status, created_at=NOW)
+    RejectedRow.objects.create(file_import=scene.file_import, line=3, cells=["x"], state="dismissed")
+    Job.objects.filter(pk=scene.job.pk).update(state="dead", finished_at=NOW)
+    found = {}
+    for card in cards_for(cast.actor(who), at=NOW):
+        number = re.match(r"\d+", card.title)
+        if number is None or "?" not in card.url:
+            continue
+        page = client_of(who).get(f"{card.url}&part=totals")
+        count = int(number[0]) + (MOST if card.icon == "dots" else 0)
+        assert page.context["count"] == count, card
+        found[next(end for end in COUNTED[who] if card.url.split("?")[0].endswith(end))] = count
+    assert found == COUNTED[who]
