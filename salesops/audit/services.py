@@ -116,10 +116,12 @@ def _locked_head() -> AuditHead:
     """The head row, locked until the transaction ends; made before the very first entry."""
     found = AuditHead.objects.select_for_update().first()
     if found is None:
-        if AuditEntry.objects.exists():
-            raise BrokenChainError("the head of the audit is missing; run verify_audit")
+        # Several may come here at once: who holds the new row looks for entries, so that nobody takes those of a writer
+        # who was faster for a chain without a head.
         AuditHead.objects.bulk_create([AuditHead()], ignore_conflicts=True)
         found = AuditHead.objects.select_for_update().get()
+        if found.sequence == 0 and AuditEntry.objects.exists():
+            raise BrokenChainError("the head of the audit is missing; run verify_audit")
     return found
 
 
