@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from django.db.models import Model
 
+from salesops.audit.anchors import kept
 from salesops.audit.models import AuditEntry, AuditHead
 from salesops.audit.querysets import AuditEntryQuerySet
 from salesops.audit.rules.chain import Check, Link, Problem
@@ -65,8 +66,15 @@ def links() -> Iterator[Link]:
 
 
 def verify(*, anchors: set[str] | None = None) -> tuple[int, list[Problem]]:
-    """Walk the whole chain: the number of entries, and every problem. `anchors`: hashes that must occur in it."""
-    check = Check(anchors=set(anchors or ()))
+    """Walk the whole chain: the number of entries, and every problem.
+
+    The hashes that other rooms keep must occur in it, and those in `anchors`, which somebody kept elsewhere.
+    """
+    wanted: dict[str, tuple[str, ...]] = dict.fromkeys(anchors or (), ())
+    # Read before the chain: what is kept while the chain is walked may end it where the walk no longer looks.
+    for anchor in kept():
+        wanted[anchor.entry_hash] = (*wanted.get(anchor.entry_hash, ()), anchor.kept_on)
+    check = Check(anchors=wanted)
     for link in links():
         check.see(link)
     end = head()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import ProtectedError, Sum
+from django.utils.translation import override
 
 from salesops.audit.models import AuditEntry
 from salesops.commissions.choices import PayrollFormat
@@ -31,6 +34,7 @@ from salesops.commissions.services.payroll import release_payroll
 from salesops.commissions.services.periods import open_period
 from salesops.commissions.services.plans import activate_version, save_draft
 from salesops.deals.models import Deal
+from tests.audit.test_chain import tamper
 from tests.cast import NOW, Cast
 from tests.commissions.pay import FLAT_8, calculated, definition, plan_in_force, statement_of, won
 
@@ -253,6 +257,35 @@ def test_the_bundle_of_a_locked_statement_verifies_after_its_deals_changed(cast:
     assert verify.disagreements(bundle) == []
     bundle["result"]["lines"][0]["earned_minor"] += 1
     assert verify.disagreements(bundle) != []
+
+
+def test_a_payroll_file_shows_that_the_audit_was_cut_behind_its_back(cast: Cast, locked: Period) -> None:
+    (file,) = release_payroll(actor=cast.actor("finn"), period=locked, payroll_format=PayrollFormat.GUSTO, at=NOW).files
+    out = StringIO()
+    call_command("verify_audit", stdout=out)
+    entries = AuditEntry.objects.count()
+    assert out.getvalue().splitlines()[0] == f"{entries} entries, nothing wrong."
+    anchored = AuditEntry.objects.get(entry_hash=file.audit_anchor)
+    assert anchored.sequence == entries - 1
+    last = AuditEntry.objects.get(sequence=anchored.sequence - 1)
+    tamper(
+        f"DELETE FROM audit_auditentry WHERE sequence > {last.sequence}",
+        f"UPDATE audit_audithead SET sequence = {last.sequence}, entry_hash = '{last.entry_hash}'",
+    )
+    out = StringIO()
+    with pytest.raises(CommandError, match=f"1 problems in {last.sequence} entries"):
+        call_command("verify_audit", stdout=out)
+    assert out.getvalue().splitlines() == [
+        f"{last.sequence}: anchor missing: {file.name} keeps the hash {file.audit_anchor}, and no entry has it:"
+        " the chain was cut or rewritten"
+    ]
+    with override("zh-hans"):
+        out = StringIO()
+        with pytest.raises(CommandError):
+            call_command("verify_audit", stdout=out)
+    assert out.getvalue().splitlines() == [
+        f"{last.sequence}：缺少锚点：{file.name} 保存的哈希 {file.audit_anchor} 不属于任何条目：审计链被截断或改写"
+    ]
 
 
 def test_the_gusto_file_is_frozen_and_no_statement_is_in_two(cast: Cast, locked: Period) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
+
+from salesops.values.outcomes import gettext_noop
 
 #: What the first entry follows.
 GENESIS: Final = "0" * 64
@@ -103,24 +105,47 @@ class Fault(enum.StrEnum):
     ANCHOR_MISSING = "anchor missing"
 
 
+#: What each fault is called.
+FAULTS: Final[Mapping[Fault, str]] = {
+    Fault.EDITED: gettext_noop("edited"),
+    Fault.REMOVED: gettext_noop("removed"),
+    Fault.MOVED: gettext_noop("moved"),
+    Fault.INSERTED: gettext_noop("inserted"),
+    Fault.REWRITTEN: gettext_noop("rewritten"),
+    Fault.TRUNCATED: gettext_noop("truncated"),
+    Fault.NO_HEAD: gettext_noop("no head"),
+    Fault.ANCHOR_MISSING: gettext_noop("anchor missing"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing found wrong: where (a sequence), what, and a sentence for the person who reads it."""
 
     sequence: int
     fault: Fault
-    detail: str
+    message: str
+    params: tuple[tuple[str, object], ...] = ()
+
+    @property
+    def detail(self) -> str:
+        """The sentence in English."""
+        return self.text()
+
+    def text(self, translate: Callable[[str], str] = gettext_noop) -> str:
+        """The sentence; `translate` turns the English sentence into the reader's."""
+        return translate(self.message) % dict(self.params)
 
 
 @dataclass(slots=True)
 class Check:
     """Walks a chain in the order of its sequence, holding one row at a time.
 
-    `anchors` are entry hashes that were kept elsewhere and must still occur. Give each row to `see`, then the head row
-    to `finish`, which returns all problems.
+    `anchors` are entry hashes that must still occur, each with the names of what they are kept on (none where somebody
+    brought the hash). Give each row to `see`, then the head row to `finish`, which returns all problems.
     """
 
-    anchors: set[str] = field(default_factory=set)
+    anchors: dict[str, tuple[str, ...]] = field(default_factory=dict)
     seen: int = 0
     last_sequence: int = 0
     last_hash: str = GENESIS
@@ -133,21 +158,24 @@ class Check:
         """Look at the next row."""
         self.seen += 1
         if link.sequence < 1:
-            self._add(link.sequence, Fault.INSERTED, "an entry stands before the first")
+            self._add(link.sequence, Fault.INSERTED, gettext_noop("an entry stands before the first"))
         elif link.sequence != self.last_sequence + 1:
             first, last = self.last_sequence + 1, link.sequence - 1
             self._gaps.append((first, last))
-            span = f"entry {first} is" if first == last else f"entries {first} to {last} are"
-            self._add(first, Fault.REMOVED, f"{span} missing")
+            if first == last:
+                self._add(first, Fault.REMOVED, gettext_noop("entry %(first)s is missing"), first=first)
+            else:
+                message = gettext_noop("entries %(first)s to %(last)s are missing")
+                self._add(first, Fault.REMOVED, message, first=first, last=last)
         if link.digest() != link.entry_hash:
             self._broken.append(link)
         elif link.previous_hash != self.last_hash and link.sequence == self.last_sequence + 1 and self._is_last_sound:
             self._add(
                 link.sequence,
                 Fault.INSERTED if self.last_sequence else Fault.REWRITTEN,
-                "the entry does not follow from the one before it: that one was inserted or rewritten",
+                gettext_noop("the entry does not follow from the one before it: that one was inserted or rewritten"),
             )
-        self.anchors.discard(link.entry_hash)
+        self.anchors.pop(link.entry_hash, None)
         self._is_last_sound = not self._broken or self._broken[-1] is not link
         self.last_sequence, self.last_hash = link.sequence, link.entry_hash
 
@@ -155,21 +183,33 @@ class Check:
         """Compare the end with the head row and name every problem, in order of its place."""
         if head_sequence is None:
             if self.seen:
-                self._add(self.last_sequence, Fault.NO_HEAD, "the head row is missing")
+                self._add(self.last_sequence, Fault.NO_HEAD, gettext_noop("the head row is missing"))
         elif head_sequence > self.last_sequence:
             first = self.last_sequence + 1
-            self._add(first, Fault.TRUNCATED, f"entries {first} to {head_sequence} were cut off at the end")
+            message = gettext_noop("entries %(first)s to %(last)s were cut off at the end")
+            self._add(first, Fault.TRUNCATED, message, first=first, last=head_sequence)
         elif head_sequence < self.last_sequence:
             first = head_sequence + 1
-            self._add(first, Fault.INSERTED, f"entries {first} to {self.last_sequence} stand after the head")
+            message = gettext_noop("entries %(first)s to %(last)s stand after the head")
+            self._add(first, Fault.INSERTED, message, first=first, last=self.last_sequence)
         elif head_hash != self.last_hash:
-            self._add(self.last_sequence, Fault.REWRITTEN, "the last entry is not the one that the head names")
+            message = gettext_noop("the last entry is not the one that the head names")
+            self._add(self.last_sequence, Fault.REWRITTEN, message)
         self._name_broken()
-        for anchor in sorted(self.anchors):
-            self._add(
-                self.last_sequence, Fault.ANCHOR_MISSING, f"no entry has the hash {anchor}: the chain was rewritten"
-            )
+        self._name_lost_anchors()
         return sorted(self._problems, key=lambda problem: problem.sequence)
+
+    def _name_lost_anchors(self) -> None:
+        """What was the end of the chain once and is not in it any more shows that the chain was written anew."""
+        for anchor, kept_on in sorted(self.anchors.items(), key=lambda item: (item[1], item[0])):
+            for name in kept_on:
+                message = gettext_noop(
+                    "%(name)s keeps the hash %(hash)s, and no entry has it: the chain was cut or rewritten"
+                )
+                self._add(self.last_sequence, Fault.ANCHOR_MISSING, message, name=name, hash=anchor)
+            if not kept_on:
+                message = gettext_noop("no entry has the hash %(hash)s: the chain was rewritten")
+                self._add(self.last_sequence, Fault.ANCHOR_MISSING, message, hash=anchor)
 
     def _name_broken(self) -> None:
         """An entry whose hash is right for another place was moved; else it was edited."""
@@ -181,9 +221,9 @@ class Check:
             if number < _MOVES_LOOKED_AT:
                 stood = next((p for p in sorted(places) if replace(link, sequence=p).digest() == link.entry_hash), None)
             if stood is None:
-                self._add(link.sequence, Fault.EDITED, "the entry is not what was recorded")
+                self._add(link.sequence, Fault.EDITED, gettext_noop("the entry is not what was recorded"))
             else:
-                self._add(link.sequence, Fault.MOVED, f"the entry stood at {stood}")
+                self._add(link.sequence, Fault.MOVED, gettext_noop("the entry stood at %(place)s"), place=stood)
 
-    def _add(self, sequence: int, fault: Fault, detail: str) -> None:
-        self._problems.append(Problem(sequence, fault, detail))
+    def _add(self, sequence: int, fault: Fault, message: str, **params: object) -> None:
+        self._problems.append(Problem(sequence, fault, message, tuple(params.items())))

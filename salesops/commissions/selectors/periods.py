@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
 from django.db.models import Count, QuerySet, Sum
 
+from salesops.audit.anchors import Anchor
 from salesops.commissions.choices import PeriodState, StatementState, VersionState
 from salesops.commissions.models import Calculation, LedgerEntry, PayrollFile, Period, PlanVersion, Statement
 from salesops.core.actor import Actor, Noun, Role, Scope
@@ -112,6 +114,12 @@ def files_of(actor: Actor, period: Period) -> list[PayrollFile]:
     return list(
         PayrollFile.objects.visible_to(actor).filter(period=period).defer("content").select_related("released_by")
     )
+
+
+def payroll_anchors() -> Iterator[Anchor]:
+    """The hash of the audit that each payroll file keeps, for whoever checks the audit."""
+    for name, entry_hash in PayrollFile.objects.exclude(audit_anchor="").values_list("name", "audit_anchor"):
+        yield Anchor(entry_hash, name)
 
 
 def balances_of(person_id: int) -> dict[str, int]:

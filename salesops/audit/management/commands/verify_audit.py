@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from salesops.audit import selectors
+from salesops.audit.rules.chain import FAULTS
 
 
 class Command(BaseCommand):
@@ -23,7 +24,7 @@ class Command(BaseCommand):
             "--anchor",
             action="append",
             default=[],
-            help="A hash (or NUMBER:HASH) kept elsewhere, such as on a payroll file; it must still be in the chain.",
+            help="A hash (or NUMBER:HASH) kept elsewhere; it must still be in the chain. Those on payroll files always must.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -34,7 +35,10 @@ class Command(BaseCommand):
                 raise CommandError(_("“%(anchor)s” is not a hash of 64 hexadecimal digits.") % {"anchor": anchor})
         seen, problems = selectors.verify(anchors=anchors)
         for problem in problems:
-            self.stdout.write(f"{problem.sequence}: {problem.fault}: {problem.detail}")
+            self.stdout.write(
+                _("%(place)d: %(fault)s: %(detail)s")
+                % {"place": problem.sequence, "fault": _(FAULTS[problem.fault]), "detail": problem.text(_)}
+            )
         if problems:
             raise CommandError(
                 _("%(problems)d problems in %(entries)d entries.") % {"problems": len(problems), "entries": seen}
