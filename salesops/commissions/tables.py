@@ -14,6 +14,7 @@ from salesops.core.tables import (
     BadgeColumn,
     Cell,
     DayColumn,
+    LastDayColumn,
     LinkColumn,
     MoneyColumn,
     NumberColumn,
@@ -125,7 +126,7 @@ class PlanAssignmentTable(PortalTable):
 
     person = PersonColumn(accessor="person", verbose_name=_("Person"))
     start_on = DayColumn()
-    end_on = DayColumn()
+    end_on = LastDayColumn()
     rate = PortalColumn(verbose_name=_("Personal rate"))
     target_pay_minor = MoneyColumn(verbose_name=_("Target pay of a period"))
 
@@ -147,7 +148,7 @@ class QuotaTable(PortalTable):
         "commissions:quota_edit", accessor="person__name", verbose_name=_("Person"), order_by=("person__name",)
     )
     start_on = DayColumn()
-    end_on = DayColumn()
+    end_on = LastDayColumn()
     amount_minor = MoneyColumn(verbose_name=_("Quota"), initial_sort_descending=True)
 
     default_columns = ("person", "start_on", "end_on", "amount_minor")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -19,6 +19,7 @@ from django.db import models
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django_tables2.data import TableListData
 
 from salesops.core import display, parts
@@ -167,6 +168,22 @@ class DayColumn(PortalColumn):
     def show(self, value: Any, record: Any, table: PortalTable) -> str:
         """In the reader's language."""
         return parts.day(value)
+
+
+class LastDayColumn(DayColumn):
+    """The last day of a range whose end, as it is stored, is the first day after it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("verbose_name", gettext_lazy("Last day"))
+        super().__init__(*args, **kwargs)
+
+    def show(self, value: Any, record: Any, table: PortalTable) -> str:
+        """The day before the end."""
+        return parts.day(value - timedelta(days=1) if value else None)
+
+    def export(self, value: Any, record: Any) -> list[Cell]:
+        """The day before the end."""
+        return [plain_cell(value - timedelta(days=1) if value else None)]
 
 
 class MomentColumn(PortalColumn):
