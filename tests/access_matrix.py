@@ -137,7 +137,6 @@ ROWS: list[Row] = [
     Row("deals:deal_board", {200: SEEING}),
     Row("deals:forecast", {200: HIRED}),
     Row("deals:product_list", {200: SEEING}),
-    Row("deals:account_options", {200: WORKERS}),
     Row("deals:deal_bulk_edit", {302: WORKERS}),
     Row("deals:deal_bulk_reassign", {302: WORKERS}),
     Row("deals:deal_detail", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.deal.pk}),

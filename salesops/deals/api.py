@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
-
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, status, viewsets
+from rest_framework import mixins, status
 from rest_framework.decorators import action
-from rest_framework.exceptions import APIException
-from rest_framework.exceptions import ValidationError as RefusedError
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
-from rest_framework.views import APIView
 
-from salesops.core.actor import Actor, Noun, Scope
+from salesops.core.viewsets import ScopedViewSet, key_of
 from salesops.deals.filters import DealFilter
 from salesops.deals.models import Deal, Product, Stage
 from salesops.deals.selectors import deal_for, deals_for, products_for, stage_changes_for
@@ -36,79 +28,6 @@ from salesops.deals.serializers import (
 from salesops.deals.services import create_deal, edit_deal, move_deal, reassign
 
 
-class ConflictError(APIException):
-    """Somebody changed the row since it was read."""
-
-    status_code = status.HTTP_409_CONFLICT
-    default_code = "stale"
-
-
-class SeesWork(BasePermission):
-    """For roles that see single leads, deals and accounts."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        """Whether the actor sees any row at all; which ones is for the selectors."""
-        return actor_of(request).sight(Noun.WORK) >= Scope.OWN
-
-
-def actor_of(request: Request) -> Actor:
-    """Who asks."""
-    actor: Actor = request.actor  # type: ignore[attr-defined]  # set by pods.middleware
-    return actor
-
-
-def now_of(request: Request) -> datetime:
-    """The moment of the request."""
-    now: datetime = request.now  # type: ignore[attr-defined]  # set by pods.middleware
-    return now
-
-
-class ScopedViewSet(viewsets.GenericViewSet[Any]):
-    """Rows that the actor sees; what a service refuses is answered by field, what was changed meanwhile with 409."""
-
-    permission_classes = [SeesWork]
-
-    @property
-    def actor(self) -> Actor:
-        """Who asks."""
-        return actor_of(self.request)
-
-    @property
-    def now(self) -> datetime:
-        """The moment of the request."""
-        return now_of(self.request)
-
-    def get_serializer_context(self) -> dict[str, Any]:
-        """Serializers offer what the actor may choose."""
-        context = dict(super().get_serializer_context())
-        if not getattr(self, "swagger_fake_view", False):
-            context |= {"actor": self.actor, "at": self.now}
-        return context
-
-    def given(self, serializer_class: Any) -> dict[str, Any]:
-        """What was sent, checked. Raises 400 by field."""
-        serializer = serializer_class(data=self.request.data, context=self.get_serializer_context())
-        serializer.is_valid(raise_exception=True)
-        return dict(serializer.validated_data)
-
-    def handle_exception(self, exc: Exception) -> Response:
-        """A service's refusal as the API says it."""
-        if isinstance(exc, ValidationError):
-            return super().handle_exception(_refused(exc))
-        return super().handle_exception(exc)
-
-
-def _refused(error: ValidationError) -> APIException:
-    if getattr(error, "code", "") == "stale":
-        return ConflictError(" ".join(error.messages))
-    if hasattr(error, "error_dict"):
-        detail = error.message_dict
-        return RefusedError(
-            {"non_field_errors" if name == "__all__" else name: words for name, words in detail.items()}
-        )
-    return RefusedError({"non_field_errors": error.messages})
-
-
 class DealViewSet(ScopedViewSet, mixins.ListModelMixin):
     """Deals."""
 
@@ -117,7 +36,7 @@ class DealViewSet(ScopedViewSet, mixins.ListModelMixin):
 
     def get_queryset(self) -> QuerySet[Deal]:
         """The deals that the actor sees, newest first."""
-        return Deal.objects.none() if getattr(self, "swagger_fake_view", False) else deals_for(self.actor)
+        return Deal.objects.none() if self.is_description else deals_for(self.actor)
 
     def _shown(self, deal: Deal, code: int = status.HTTP_200_OK) -> Response:
         return Response(DealDetailSerializer(deal, context=self.get_serializer_context()).data, status=code)
@@ -125,7 +44,7 @@ class DealViewSet(ScopedViewSet, mixins.ListModelMixin):
     @extend_schema(responses=DealDetailSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:
         """One deal with its lines and shares."""
-        return self._shown(deal_for(self.actor, _key(pk)))
+        return self._shown(deal_for(self.actor, key_of(pk)))
 
     @extend_schema(request=DealCreateSerializer, responses={201: DealDetailSerializer})
     def create(self, request: Request) -> Response:
@@ -136,7 +55,7 @@ class DealViewSet(ScopedViewSet, mixins.ListModelMixin):
     @extend_schema(request=DealEditSerializer, responses=DealDetailSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change fields; `version` must be the one read, else 409."""
-        deal = deal_for(self.actor, _key(pk))
+        deal = deal_for(self.actor, key_of(pk))
         given = self.given(DealEditSerializer)
         version = given.pop("version")
         return self._shown(edit_deal(actor=self.actor, deal_id=deal.pk, version=version, at=self.now, changes=given))
@@ -145,14 +64,14 @@ class DealViewSet(ScopedViewSet, mixins.ListModelMixin):
     @action(detail=True, methods=["post"])
     def move(self, request: Request, pk: str) -> Response:
         """Move to a stage."""
-        deal = deal_for(self.actor, _key(pk))
+        deal = deal_for(self.actor, key_of(pk))
         return self._shown(move_deal(actor=self.actor, deal_id=deal.pk, at=self.now, **self.given(DealMoveSerializer)))
 
     @extend_schema(request=DealReassignSerializer, responses={200: DealDetailSerializer, 204: None})
     @action(detail=True, methods=["post"])
     def reassign(self, request: Request, pk: str) -> Response:
         """Give to another owner or pod; 204 when the giver does not see it any more."""
-        deal = deal_for(self.actor, _key(pk))
+        deal = deal_for(self.actor, key_of(pk))
         moved = reassign(actor=self.actor, deal_id=deal.pk, at=self.now, **self.given(DealReassignSerializer))
         if not deals_for(self.actor).filter(pk=moved.pk).exists():
             return Response(status=status.HTTP_204_NO_CONTENT)
@@ -162,7 +81,7 @@ class DealViewSet(ScopedViewSet, mixins.ListModelMixin):
     @action(detail=True, methods=["get"], filterset_class=None)
     def stage_changes(self, request: Request, pk: str) -> Response:
         """The moves of a deal, the latest first."""
-        deal = deal_for(self.actor, _key(pk))
+        deal = deal_for(self.actor, key_of(pk))
         page = self.paginate_queryset(stage_changes_for(self.actor, deal))
         return self.get_paginated_response(StageChangeSerializer(page or [], many=True).data)
 
@@ -184,12 +103,7 @@ class ProductViewSet(ScopedViewSet, mixins.ListModelMixin):
 
     def get_queryset(self) -> QuerySet[Product]:
         """All of them."""
-        return Product.objects.none() if getattr(self, "swagger_fake_view", False) else products_for(self.actor)
-
-
-def _key(pk: str) -> int:
-    """The key of the address; 0, which is nobody's, for what is no key."""
-    return int(pk) if pk.isdecimal() and len(pk) <= 18 else 0
+        return Product.objects.none() if self.is_description else products_for(self.actor)
 
 
 router = SimpleRouter()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
@@ -10,11 +9,11 @@ from typing import Any, cast
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
-from django.urls import reverse_lazy
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from salesops.accounts.models import Account, Contact
+from salesops.accounts.forms import AccountField, offer, offer_currencies
+from salesops.accounts.models import Contact
 from salesops.core.actor import Actor
 from salesops.core.forms import DateField, MoneyField, PortalForm, ShareField
 from salesops.core.upserts import UNSET
@@ -27,99 +26,6 @@ from salesops.deals.services.deals import EDITABLE
 from salesops.people.choices import JobFunction
 from salesops.people.models import User
 from salesops.pods.models import Pod
-
-_NUMBERED = re.compile(r"^(?P<name>.*) \(#(?P<pk>[0-9]{1,18})\)$", re.ASCII | re.DOTALL)
-
-
-class AccountField(forms.CharField):
-    """An account, found by typing a part of its name; the browser offers what fits. Cleans to an Account.
-
-    Where several accounts have the same name, the offers carry their number: "Acme (#12)".
-    """
-
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("max_length", 230)
-        super().__init__(**kwargs)
-        self.actor: Actor | None = None
-        self.widget.attrs.update(
-            {
-                "list": "account-options",
-                "autocomplete": "off",
-                "hx-get": reverse_lazy("deals:account_options"),
-                "hx-trigger": "input changed delay:200ms, focus once",
-                "hx-target": "#account-options",
-                "hx-swap": "innerHTML",
-                "hx-params": "account",
-            }
-        )
-
-    def prepare_value(self, value: Any) -> Any:
-        """An account's name, as the offers write it."""
-        return offered_name(value) if isinstance(value, Account) else value
-
-    def clean(self, value: Any) -> Any:
-        """The account behind the name. Raises ValidationError when there is none, or more than one."""
-        text = super().clean(value)
-        if not text:
-            return None
-        if self.actor is None:
-            raise TypeError("an account field needs to know whose accounts it may find")
-        rows = Account.objects.visible_to(self.actor)
-        numbered = _NUMBERED.match(text)
-        if numbered and (found := rows.filter(pk=int(numbered["pk"])).first()):
-            return found
-        matches = list(rows.filter(name__iexact=text)[:2])
-        if not matches:
-            raise ValidationError(
-                _("There is no account called “%(name)s”. Choose one of those offered, or add it first."),
-                code="no-account",
-                params={"name": text[:80]},
-            )
-        if len(matches) > 1:
-            raise ValidationError(
-                _("Several accounts are called so. Choose one of those offered."), code="several-accounts"
-            )
-        return matches[0]
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        """Whether another account is named."""
-        return super().has_changed(self.prepare_value(initial), data)
-
-
-def offered_name(account: Account, is_unique: bool = True) -> str:
-    """What the browser offers for an account."""
-    return account.name if is_unique else f"{account.name} (#{account.pk})"
-
-
-def _currencies(current: str = "") -> list[tuple[str, str]]:
-    """The currencies that a deal may be in: the company's first, then those often used."""
-    codes = [
-        settings.COMPANY_CURRENCY,
-        current,
-        "USD",
-        "EUR",
-        "GBP",
-        "CHF",
-        "JPY",
-        "CNY",
-        "HKD",
-        "TWD",
-        "SGD",
-        "AUD",
-        "CAD",
-    ]
-    return [(code, code) for code in dict.fromkeys(code for code in codes if code)]
-
-
-def _offer(form: forms.Form, **choices: QuerySet[Any]) -> None:
-    """Say which rows the choice fields of a form offer."""
-    for name, rows in choices.items():
-        cast(forms.ModelChoiceField, form.fields[name]).queryset = rows
-
-
-def _offer_currencies(form: forms.Form, current: str = "") -> None:
-    """Say which currencies a form offers."""
-    cast(forms.ChoiceField, form.fields["currency"]).choices = _currencies(current)
 
 
 class DealForm(PortalForm):
@@ -149,12 +55,12 @@ class DealForm(PortalForm):
         super().__init__(*args, actor=actor, **kwargs)
         self.deal = deal
         cast(AccountField, self.fields["account"]).actor = actor
-        _offer(
+        offer(
             self,
             product=Product.objects.filter(Q(is_active=True) | Q(deals=deal)).distinct(),
             contact=Contact.objects.filter(account__deals=deal),
         )
-        _offer_currencies(self, deal.currency)
+        offer_currencies(self, deal.currency)
         if deal.account_id is None:
             del self.fields["contact"]
         if deal.lines.exists():
@@ -203,8 +109,8 @@ class DealCreateForm(PortalForm):
         super().__init__(*args, actor=actor, **kwargs)
         opened = stages().filter(kind=StageKind.OPEN)
         cast(AccountField, self.fields["account"]).actor = actor
-        _offer_currencies(self)
-        _offer(
+        offer_currencies(self)
+        offer(
             self,
             stage=opened,
             owner=owners_for(actor, at=at),
@@ -247,7 +153,7 @@ class MoveForm(PortalForm):
 
     def __init__(self, *args: Any, actor: Actor, only: Stage | None = None, **kwargs: Any) -> None:
         super().__init__(*args, actor=actor, **kwargs)
-        _offer(self, stage=stages())
+        offer(self, stage=stages())
         if only is not None:
             self.fields["stage"].widget = forms.HiddenInput()
             if only.kind == StageKind.OPEN:
@@ -268,7 +174,7 @@ class ReassignForm(PortalForm):
 
     def __init__(self, *args: Any, actor: Actor, at: datetime, **kwargs: Any) -> None:
         super().__init__(*args, actor=actor, **kwargs)
-        _offer(self, owner=owners_for(actor, at=at), pod=pods_to_choose_for(actor))
+        offer(self, owner=owners_for(actor, at=at), pod=pods_to_choose_for(actor))
 
 
 class LineForm(forms.Form):
@@ -287,7 +193,7 @@ class LineForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.deal = deal
         self.fields["amount"].widget.attrs["placeholder"] = self.initial.get("counted", "")
-        _offer(self, product=Product.objects.filter(Q(is_active=True) | Q(deal_lines__deal=deal)).distinct())
+        offer(self, product=Product.objects.filter(Q(is_active=True) | Q(deal_lines__deal=deal)).distinct())
 
     def _clean_fields(self) -> None:
         super()._clean_fields()  # type: ignore[misc]  # Django's own step, which its stubs leave out
@@ -323,7 +229,7 @@ class SplitForm(forms.Form):
     def __init__(self, *args: Any, deal: Deal, actor: Actor, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         people = User.objects.filter(Q(pk__in=people_to_share_with(actor)) | Q(deal_splits__deal=deal)).distinct()
-        _offer(self, person=people)
+        offer(self, person=people)
 
     @property
     def draft(self) -> SplitDraft:
@@ -381,7 +287,7 @@ class BulkForm(PortalForm):
 
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
         super().__init__(*args, actor=actor, **kwargs)
-        _offer(self, stage=stages(), product=products())
+        offer(self, stage=stages(), product=products())
 
     def clean(self) -> dict[str, Any] | None:
         """Refuse to set and to empty the same field, and to change nothing."""
@@ -423,7 +329,7 @@ class BulkReassignForm(PortalForm):
 
     def __init__(self, *args: Any, actor: Actor, at: datetime, **kwargs: Any) -> None:
         super().__init__(*args, actor=actor, **kwargs)
-        _offer(self, owner=owners_for(actor, at=at), pod=pods_to_choose_for(actor))
+        offer(self, owner=owners_for(actor, at=at), pod=pods_to_choose_for(actor))
 
     def clean(self) -> dict[str, Any] | None:
         """Refuse to give and to take away at once, and to change nothing."""

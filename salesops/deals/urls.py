@@ -11,7 +11,6 @@ urlpatterns = [
     path("board/", views.DealBoardView.as_view(), name="deal_board"),
     path("forecast/", views.ForecastView.as_view(), name="forecast"),
     path("products/", views.ProductListView.as_view(), name="product_list"),
-    path("accounts/", views.AccountOptionsView.as_view(), name="account_options"),
     path("of-account/<int:pk>/", views.AccountDealsView.as_view(), name="account_deals"),
     path("bulk/edit/", views.DealBulkEditView.as_view(), name="deal_bulk_edit"),
     path("bulk/reassign/", views.DealBulkReassignView.as_view(), name="deal_bulk_reassign"),

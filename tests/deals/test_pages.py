@@ -216,12 +216,12 @@ def test_accounts_of_the_same_name_are_told_apart(
 ) -> None:
     twin = Account.objects.create(name="Gekko & Co", match_name="gekko", owner=cast.ana, pod=cast.north, created_at=NOW)
     client = client_of("ana")
-    offered = client.get(at("account_options"), {"account": "gek"}).content.decode()
+    offered = client.get(reverse("accounts:account_options"), {"account": "gek"}).content.decode()
     assert re.findall(r'value="([^"]+)"', offered) == [
         f"Gekko &amp; Co (#{gekko.pk})",
         f"Gekko &amp; Co (#{twin.pk})",
     ]
-    assert re.findall(r'value="([^"]+)"', client.get(at("account_options"), {"account": "hoo"}).content.decode()) == []
+    assert re.findall(r'value="([^"]+)"', client.get(reverse("accounts:account_options"), {"account": "hoo"}).content.decode()) == []
     refused = client.post(at("deal_create"), new_deal(stages, account="Gekko & Co"))
     assert "Several accounts are called so" in refused.content.decode()
     client.post(at("deal_create"), new_deal(stages, account=f"Gekko & Co (#{twin.pk})"))

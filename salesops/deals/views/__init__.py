@@ -3,7 +3,6 @@
 from salesops.deals.views.board import DealBoardView, DealPlaceView
 from salesops.deals.views.bulk import DealBulkEditView, DealBulkReassignView
 from salesops.deals.views.deals import (
-    AccountOptionsView,
     DealCreateView,
     DealDetailView,
     DealEditView,
@@ -18,7 +17,6 @@ from salesops.deals.views.parts import DealLinesView, DealSplitsView
 
 __all__ = [
     "AccountDealsView",
-    "AccountOptionsView",
     "DealBoardView",
     "DealBulkEditView",
     "DealBulkReassignView",

@@ -6,9 +6,7 @@ import json
 from typing import Any, ClassVar, Final
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Count
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
@@ -21,7 +19,6 @@ from salesops.core.views import (
     BulkAction,
     Empty,
     MoneyTotal,
-    PortalView,
     ScopedCreateView,
     ScopedDetailView,
     ScopedEditView,
@@ -29,7 +26,7 @@ from salesops.core.views import (
 )
 from salesops.deals.choices import StageKind
 from salesops.deals.filters import DealFilter, ProductFilter
-from salesops.deals.forms import DealCreateForm, DealForm, MoveForm, ReassignForm, offered_name
+from salesops.deals.forms import DealCreateForm, DealForm, MoveForm, ReassignForm
 from salesops.deals.models import Deal, Stage
 from salesops.deals.rules.stages import CLOSED_DEAL
 from salesops.deals.selectors import deal_for, deals_for, products_for, stages
@@ -40,8 +37,6 @@ from salesops.leads.models import Lead
 #: Roles that see single deals, and those of them that change deals.
 READERS: Final = (Role.REP, Role.MANAGER, Role.REVOPS, Role.FINANCE, Role.ADMIN)
 EDITORS: Final = (Role.REP, Role.MANAGER, Role.REVOPS, Role.ADMIN)
-#: Accounts offered while a name is typed.
-_OFFERED: Final = 12
 
 
 class DealListView(ScopedListView):
@@ -335,41 +330,6 @@ class DealReassignView(_UnlessKeptView):
     def get_success_message(self, result: Any) -> str:
         """Whose it is now."""
         return translate("Reassigned “%(deal)s”.") % {"deal": self.object}
-
-
-class AccountOptionsView(PortalView):
-    """Accounts whose name holds what was typed, as options of a text field."""
-
-    roles = EDITORS
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """The options, the ones that begin with it first."""
-        text = request.GET.get("account", "").replace("\x00", "").strip()[:100]
-        rows = Account.objects.visible_to(self.actor)
-        found: list[Account] = list(rows.filter(name__istartswith=text).order_by("name", "pk")[:_OFFERED])
-        if text and len(found) < _OFFERED:
-            known = [account.pk for account in found]
-            found += (
-                rows.filter(name__icontains=text).exclude(pk__in=known).order_by("name", "pk")[: _OFFERED - len(found)]
-            )
-        names = {account.name.casefold() for account in found}
-        twice: set[str] = set()
-        if names:
-            counted = (
-                rows.filter(name__in=[account.name for account in found])
-                .order_by()
-                .values("name")
-                .annotate(n=Count("pk"))
-            )
-            twice = {row["name"].casefold() for row in counted if row["n"] > 1}
-        seen: set[str] = set()
-        for account in found:
-            folded = account.name.casefold()
-            if folded in seen:
-                twice.add(folded)
-            seen.add(folded)
-        options = [offered_name(account, account.name.casefold() not in twice) for account in found]
-        return render(request, "deals/account_options.html", {"options": options})
 
 
 class ProductListView(ScopedListView):
