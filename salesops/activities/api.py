@@ -20,7 +20,7 @@ from salesops.activities.serializers import (
     TaskDoneSerializer,
 )
 from salesops.activities.services import complete_task, edit_activity, log_activity
-from salesops.deals.api import ScopedViewSet
+from salesops.core.viewsets import ScopedViewSet
 
 
 class ActivityViewSet(ScopedViewSet, mixins.ListModelMixin):

@@ -12,8 +12,18 @@ class CommissionsConfig(AppConfig):
     verbose_name = _("Commissions")
 
     def ready(self) -> None:
-        """Payroll files keep the head of the audit; say so to those who check the audit."""
+        """Name what can be switched off here; payroll files keep the head of the audit: say so to those who check it."""
         from salesops.audit import anchors
+        from salesops.commissions.choices import PAYROLL_RELEASE
         from salesops.commissions.selectors.periods import payroll_anchors
+        from salesops.core import features
 
+        features.declare(
+            code=PAYROLL_RELEASE,
+            title=_("Release of payroll"),
+            description=_(
+                "Finance makes the payroll files of locked periods. Off: no file is made; those made earlier can still be"
+                " downloaded."
+            ),
+        )
         anchors.keep("payroll files", payroll_anchors)

@@ -1,7 +1,12 @@
 """Fixed lists of the commissions room."""
 
+from typing import Final
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+#: The switch for making payroll files.
+PAYROLL_RELEASE: Final = "payroll_release"
 
 
 class PeriodKind(models.TextChoices):

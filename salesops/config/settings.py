@@ -343,7 +343,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Salesops API",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated", "salesops.core.viewsets.ApiIsOn"],
     "ENUM_NAME_OVERRIDES": {
         "AccountStatus": "salesops.accounts.choices.AccountStatus",
         "LeadStatusCode": "salesops.leads.choices.LeadStatus",

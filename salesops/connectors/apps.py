@@ -12,7 +12,17 @@ class ConnectorsConfig(AppConfig):
     verbose_name = _("Connectors")
 
     def ready(self) -> None:
-        """Say where records go."""
+        """Say where records go, and what can be switched off here."""
+        from salesops.connectors.choices import IMPORTS
         from salesops.connectors.destinations import introduce_rooms_below
+        from salesops.core import features
 
         introduce_rooms_below()
+        features.declare(
+            code=IMPORTS,
+            title=_("Imports of files"),
+            description=_(
+                "Revenue operations and administrators bring in files. Off: no file is uploaded and no import begins;"
+                " what runs already ends, and the shelf can be mended."
+            ),
+        )

@@ -5,6 +5,9 @@ from typing import Final
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+#: The switch for bringing in files.
+IMPORTS: Final = "imports"
+
 
 class ImportState(models.TextChoices):
     """Where a file's import stands."""

@@ -16,7 +16,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from salesops.connectors.choices import CHANGEABLE, RowState
+from salesops.connectors.choices import CHANGEABLE, IMPORTS, RowState
 from salesops.connectors.destinations import kinds_taken
 from salesops.connectors.filters import ImportFilter, RejectedRowFilter
 from salesops.connectors.forms import MendForm, ReadingForm, UploadForm, mapping_from
@@ -37,6 +37,7 @@ from salesops.connectors.selectors.lookups import Resolver
 from salesops.connectors.services import imports, uploads
 from salesops.connectors.services.reading import layout_of, mapping_of
 from salesops.connectors.tables import ImportTable, RejectedRowTable
+from salesops.core import features
 from salesops.core.actor import Actor, Noun, Scope
 from salesops.core.views import Empty, PortalView, ScopedCreateView, ScopedEditView, ScopedListView
 from salesops.jobs.choices import UNFINISHED
@@ -61,18 +62,21 @@ class ImportListView(ScopedListView):
             "Bring your people, accounts, deals and quotas from a CSV or XLSX file. You see what would happen before anything is written."
         ),
         "file-import",
-        gettext_lazy("Import a file"),
-        "connectors:import_create",
     )
 
     def allows(self, actor: Actor) -> bool:
         """Revops and administrators."""
         return imports_files(actor)
 
+    def may_create(self) -> bool:
+        """While imports are switched on."""
+        return super().may_create() and features.is_on(IMPORTS)
+
 
 class ImportCreateView(ScopedCreateView):
     """Upload a file."""
 
+    feature = IMPORTS
     form_class, title, back_url = UploadForm, gettext_lazy("Import a file"), "connectors:import_list"
     submit_label = gettext_lazy("Upload")
     looked_at: FileImport
@@ -155,6 +159,7 @@ class ImportDetailView(ImportView):
             "notes": [Problem.from_plain(each) for each in row.notes],
             "problems": [Problem.from_plain(each) for each in row.problems],
             "job": job if job is not None and job.state in UNFINISHED else None,
+            "imports_off": "" if features.is_on(IMPORTS) else features.off_text(IMPORTS),
             "shelved": shelf_for(self.actor, row).filter(state=RowState.SHELVED).count(),
             "preview": row.preview if row.preview.get("counts") is not None else None,
         }
@@ -331,6 +336,8 @@ class ImportSaveMappingView(ImportView):
 
 class ImportStartView(ImportView):
     """Begin the import."""
+
+    feature = IMPORTS
 
     def act(self, request: HttpRequest) -> str:
         """Enqueue it."""

@@ -29,7 +29,7 @@ from unfold.admin import ModelAdmin
 from unfold.admin import TabularInline as UnfoldTabularInline
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
-from salesops.core import display, rates, records
+from salesops.core import display, features, rates, records
 from salesops.core.actor import NOBODY, Actor, Role
 from salesops.core.fields import ExactDecimalField
 from salesops.core.forms import MoneyField, PortalModelForm
@@ -387,16 +387,28 @@ def _state(row: models.Model) -> dict[str, Any]:
 
 @admin.register(FeatureSwitch)
 class FeatureSwitchAdmin(PortalAdmin):
-    """Parts of the portal that can be turned off. The code names them; it is the program's, not the administrator's."""
+    """Parts of the portal that can be turned off: those that the code declares, with what each does."""
 
-    list_display = ("label", "code", "is_on")
+    list_display = ("shown_title", "is_on", "shown_description")
     list_filter = ("is_on",)
     search_fields = ("label", "code", "description")
     may_add = False
+    fields = ("shown_title", "shown_description", "is_on")
+    readonly_fields = ("shown_title", "shown_description")
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
-        """Only the switch and its words."""
-        return ("code",)
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[FeatureSwitch]:
+        """Only what something reads."""
+        return super().get_queryset(request).filter(code__in=[feature.code for feature in features.declared()])
+
+    @admin.display(description=gettext_lazy("feature"), ordering="label")
+    def shown_title(self, row: FeatureSwitch) -> str:
+        """The part's name in the reader's language."""
+        return str(row)
+
+    @admin.display(description=gettext_lazy("what it does"))
+    def shown_description(self, row: FeatureSwitch) -> str:
+        """What happens when it is off, in the reader's language."""
+        return _(row.description)
 
 
 @admin.register(SavedView)

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class CoreConfig(AppConfig):
-    """Registers the core room, and has the database's guards looked after around each run of migrate."""
+    """Registers the core room, has the database's guards looked after around each run of migrate, and switches written."""
 
     name = "salesops.core"
     label = "core"
@@ -14,7 +14,9 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect once; the sender makes each handler run once a migrate, not once for each room."""
+        from salesops.core.features import write_switches
         from salesops.core.guards import install_guards, lift_guards
 
         pre_migrate.connect(lift_guards, sender=self)
         post_migrate.connect(install_guards, sender=self)
+        post_migrate.connect(write_switches, sender=self)

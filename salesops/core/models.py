@@ -9,6 +9,7 @@ from typing import Self, TypeVar
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from salesops.core.fields import ExactDecimalField
@@ -139,7 +140,10 @@ class PostedForm(models.Model):
 
 
 class FeatureSwitch(models.Model):
-    """A part of the portal that administrators can turn off."""
+    """A part of the portal that administrators can turn off. The parts are declared in code (`core/features.py`).
+
+    `label` and `description` are kept in English and shown in the reader's language.
+    """
 
     code = models.SlugField(_("code"), unique=True)
     label = models.CharField(_("label"), max_length=120)
@@ -151,7 +155,7 @@ class FeatureSwitch(models.Model):
         verbose_name, verbose_name_plural = _("feature switch"), _("feature switches")
 
     def __str__(self) -> str:
-        return self.label
+        return gettext(self.label)
 
 
 class ExchangeRate(models.Model):

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from salesops.core import features
 from salesops.core.actor import Actor, Noun, Scope
 
 
@@ -31,6 +32,19 @@ class SeesNoun(BasePermission):
         """Whether the actor sees any row at all."""
         noun: Noun = getattr(view, "noun", Noun.WORK)
         return actor_of(request).sight(noun) >= Scope.OWN
+
+
+class ApiIsOn(BasePermission):
+    """Nobody, while an administrator has switched the API off."""
+
+    @property
+    def message(self) -> str:
+        """What the program is told."""
+        return features.off_text(features.API)
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Whether the API answers at all."""
+        return features.is_on(features.API)
 
 
 def actor_of(request: Request) -> Actor:
@@ -65,6 +79,10 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
     def now(self) -> datetime:
         """The moment of the request."""
         return now_of(self.request)
+
+    def get_permissions(self) -> list[Any]:
+        """Whatever a view asks for, the API must be on."""
+        return [*super().get_permissions(), ApiIsOn()]
 
     @property
     def is_description(self) -> bool:

@@ -16,11 +16,11 @@ from django.utils.translation import ngettext
 
 from salesops.activities.choices import ActivityKind
 from salesops.activities.models import Activity
-from salesops.commissions.choices import PeriodState, VersionState
+from salesops.commissions.choices import PAYROLL_RELEASE, PeriodState, VersionState
 from salesops.commissions.models import Period, PlanVersion, Statement
 from salesops.commissions.selectors.periods import periods_to_open, standings, unpaid_statements
 from salesops.connectors.models import RejectedRow
-from salesops.core import display
+from salesops.core import display, features
 from salesops.core.actor import Actor, Role
 from salesops.core.days import company_day
 from salesops.deals.choices import StageKind
@@ -234,6 +234,8 @@ def _periods(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
     }
     for standing in standings(periods):
         if standing.step == "done" or (standing.step != "calculate" and not is_finance):
+            continue
+        if standing.step == "release" and not features.is_on(PAYROLL_RELEASE):
             continue
         title, why = words[standing.step]
         yield Card(

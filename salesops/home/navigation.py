@@ -12,6 +12,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from salesops.connectors.choices import IMPORTS
+from salesops.core import features
 from salesops.core.actor import Actor, Role
 from salesops.notices.models import Notice
 
@@ -20,7 +22,10 @@ Text = str | Promise
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A page of the menu. `roles` empty: for everybody. `keys`: what to press for it, such as "g d"."""
+    """A page of the menu. `roles` empty: for everybody. `keys`: what to press for it, such as "g d".
+
+    `feature`: what must be switched on (`core/features.py`).
+    """
 
     label: Text
     url_name: str
@@ -28,6 +33,7 @@ class Entry:
     roles: tuple[Role, ...] = ()
     keys: str = ""
     is_docked: bool = False
+    feature: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,7 @@ ACTIONS: Final = (
     Entry(gettext_lazy("New lead"), "leads:lead_create", "plus", _ADDING),
     Entry(gettext_lazy("New deal"), "deals:deal_create", "plus", _ADDING),
     Entry(gettext_lazy("New account"), "accounts:account_create", "plus", _ADDING),
-    Entry(gettext_lazy("Import a file"), "connectors:import_create", "file-import", _CONFIGURING),
+    Entry(gettext_lazy("Import a file"), "connectors:import_create", "file-import", _CONFIGURING, feature=IMPORTS),
 )
 
 
@@ -118,10 +124,12 @@ class Link:
 
 
 def links_for(actor: Actor, entries: tuple[Entry, ...], active: str = "") -> list[Link]:
-    """The entries that exist and that this actor's roles may open."""
+    """The entries that exist, are switched on and that this actor's roles may open."""
     found = []
     for entry in entries:
         if entry.roles and not actor.has(*entry.roles):
+            continue
+        if entry.feature and not features.is_on(entry.feature):
             continue
         try:
             url = reverse(entry.url_name)

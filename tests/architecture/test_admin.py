@@ -18,7 +18,7 @@ from django.urls import reverse
 from salesops.audit.models import AuditEntry
 from salesops.audit.services import record
 from salesops.core.admin import PortalAdmin
-from salesops.core.models import ExchangeRate, FeatureSwitch, SavedView
+from salesops.core.models import ExchangeRate, SavedView
 from salesops.deals.choices import StageKind
 from salesops.deals.models import Product, Stage
 from salesops.people.models import FunctionAssignment, ReportingLine, RoleGrant, User
@@ -341,15 +341,6 @@ def test_the_kind_of_a_stage_stays_while_deals_stand_in_it(ada: Client, scene: S
     ada.post(address(Stage, "change", fresh.pk), {**data, "code": "later", "kind": "won"})
     fresh.refresh_from_db()
     assert fresh.kind == StageKind.WON
-
-
-def test_feature_switches_are_turned_and_not_made(ada: Client, cast: Cast) -> None:
-    switch = FeatureSwitch.objects.create(code="effort", label="Effort score")
-    assert ada.get(address(FeatureSwitch, "add")).status_code == 403
-    ada.post(address(FeatureSwitch, "change", switch.pk), {"label": "Effort score", "description": "", "code": "other"})
-    switch.refresh_from_db()
-    assert (switch.code, switch.is_on) == ("effort", False)
-    assert entries() == [("featureswitch.edited", "Ada Admin", {"is_on": True}, {"is_on": False})]
 
 
 def test_saved_views_are_tidied_up(ada: Client, cast: Cast) -> None:

@@ -13,11 +13,19 @@ from django.utils.translation import gettext as _
 
 from salesops.audit.selectors import head
 from salesops.audit.services import record
-from salesops.commissions.choices import EntryKind, LedgerAccount, PayrollFormat, PeriodState, StatementState
+from salesops.commissions.choices import (
+    PAYROLL_RELEASE,
+    EntryKind,
+    LedgerAccount,
+    PayrollFormat,
+    PeriodState,
+    StatementState,
+)
 from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
 from salesops.commissions.models import LedgerEntry, PayrollFile, PayrollItem, Period, Statement
 from salesops.commissions.rules.payroll import PayrollBytes, PayrollRow, generic_file, gusto_file
 from salesops.commissions.selectors.totals import disagreements
+from salesops.core import features
 from salesops.core.actor import Actor, Role
 from salesops.values.outcomes import Problem
 
@@ -40,10 +48,11 @@ def release_payroll(*, actor: Actor, period: Period, payroll_format: PayrollForm
     Who cannot be paid this way is held with the reason (a total below zero, no employee number, a currency the payroll
     program does not pay in); the balance stays in the ledger and later releases pick it up. Statements that earned nothing need no payment and stay out of the file. Raises NotAllowedError
     for anyone but finance and for whoever prepared a statement, CommissionRefusedError when the period is open, totals
-    disagree, or nothing is left to pay.
+    disagree, or nothing is left to pay, SwitchedOffError while administrators have switched releases off.
     """
     if not actor.has(Role.FINANCE) or actor.user_id is None:
         raise NotAllowedError(_("Only finance releases payroll."))
+    features.need(PAYROLL_RELEASE)
     period = Period.objects.select_for_update().get(pk=period.pk)
     if period.state != PeriodState.LOCKED:
         raise CommissionRefusedError(

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from salesops.audit.services import record
-from salesops.commissions.choices import PayrollFormat, PeriodState
+from salesops.commissions.choices import PAYROLL_RELEASE, PayrollFormat, PeriodState
 from salesops.commissions.forms import ReleaseForm
 from salesops.commissions.models import PayrollFile, Period, Statement
 from salesops.commissions.selectors.periods import files_of, may_see_periods, periods_to_open, sees_amounts, standings
@@ -25,6 +25,7 @@ from salesops.commissions.services.calculate import may_calculate
 from salesops.commissions.services.payroll import release_payroll
 from salesops.commissions.services.periods import open_period
 from salesops.commissions.tables import StatementTable
+from salesops.core import features
 from salesops.core.actor import Actor, Role
 from salesops.core.days import company_day
 from salesops.core.tables import Rows
@@ -122,6 +123,7 @@ class PeriodDetailView(PortalView):
                 "sees_amounts": sees_amounts(self.actor),
                 "may_calculate": may_calculate(self.actor) and period.state == PeriodState.OPEN,
                 "is_finance": self.actor.has(Role.FINANCE),
+                "release_off": "" if features.is_on(PAYROLL_RELEASE) else features.off_text(PAYROLL_RELEASE),
                 "job": job if job is not None and job.state in UNFINISHED else None,
                 "last_day": date.fromordinal(period.end_on.toordinal() - 1),
             },
@@ -173,6 +175,7 @@ class PeriodLockView(ConfirmView):
 class PayrollReleaseView(ScopedEditView):
     """Make the payroll file of a locked period."""
 
+    feature = PAYROLL_RELEASE
     selector, form_class = period_for, ReleaseForm
     title, submit_label = gettext_lazy("Release payroll"), gettext_lazy("Release")
     lead = gettext_lazy("The file is frozen: it downloads again as the same bytes, and no statement is in two files.")

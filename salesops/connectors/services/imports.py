@@ -16,12 +16,13 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from salesops.audit.services import record
-from salesops.connectors.choices import CHANGEABLE, ImportState, RowState
+from salesops.connectors.choices import CHANGEABLE, IMPORTS, ImportState, RowState
 from salesops.connectors.models import FileImport, RejectedRow
 from salesops.connectors.rules.convert import Lookup, Part
 from salesops.connectors.rules.tables import Cell, Checkpoint, FileRefused, Row, cell_text, pack_cells, unpack_cells
 from salesops.connectors.services.reading import Reader, RowFate, mapping_of, path_of, unresolved
 from salesops.connectors.services.uploads import open_questions
+from salesops.core import features
 from salesops.core.actor import Actor, Noun, Scope
 from salesops.core.upserts import Fate
 from salesops.jobs.choices import RETRYABLE, JobState
@@ -164,8 +165,12 @@ def _name(reader: Reader, lookup: Lookup, count: int) -> dict[str, Any]:
 
 @transaction.atomic
 def start(*, actor: Actor, file_import: FileImport, at: datetime) -> Job:
-    """Begin the import in the background. Pressed twice, it runs once. Raises ValidationError when it is not ready."""
+    """Begin the import in the background. Pressed twice, it runs once. Raises ValidationError when it is not ready.
+
+    Raises SwitchedOffError while imports are switched off.
+    """
     _need(actor)
+    features.need(IMPORTS)
     settle_stopped()
     row = FileImport.objects.select_for_update().get(pk=file_import.pk)
     if row.state == ImportState.RUNNING and row.job_id:

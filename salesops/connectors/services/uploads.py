@@ -17,7 +17,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from salesops.audit.services import record
-from salesops.connectors.choices import CHANGEABLE, ImportState
+from salesops.connectors.choices import CHANGEABLE, IMPORTS, ImportState
 from salesops.connectors.destinations import kinds_taken
 from salesops.connectors.models import ConfirmedName, FileImport, SavedMapping, Source
 from salesops.connectors.rules import files
@@ -28,6 +28,7 @@ from salesops.connectors.rules.proposals import guess_kinds, propose
 from salesops.connectors.rules.questions import Question, answer, questions
 from salesops.connectors.rules.tables import FileRefused, Layout, Limits, Reading, Row
 from salesops.connectors.services.reading import layout_of, mapping_of, path_of
+from salesops.core import features
 from salesops.core.actor import Actor, Noun, Scope
 from salesops.values.outcomes import Problem
 
@@ -91,7 +92,8 @@ def look_at(*, actor: Actor, name: str, chunks: Iterable[bytes], reading: Readin
 
 @transaction.atomic
 def keep(*, actor: Actor, looked_at: FileImport, source: Source, at: datetime) -> FileImport:
-    """Begin the import of a file that was looked at."""
+    """Begin the import of a file that was looked at. Raises SwitchedOffError while imports are switched off."""
+    features.need(IMPORTS)
     row = looked_at
     row.source, row.uploaded_by_id, row.uploaded_at = source, _need(actor), at
     row.save()

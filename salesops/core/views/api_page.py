@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from drf_spectacular.generators import SchemaGenerator
 
+from salesops.core import features
 from salesops.core.views.base import PortalView
 
 #: The colour of each method.
@@ -44,6 +45,8 @@ class Operation:
 
 class ApiPageView(PortalView):
     """Every address of the API, with what it takes and answers."""
+
+    feature = features.API
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """The page."""

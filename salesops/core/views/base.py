@@ -9,10 +9,12 @@ from typing import Any, ClassVar
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
 from django.views import View
 
+from salesops.core import features
 from salesops.core.actor import Actor, Role
 
 
@@ -20,6 +22,8 @@ class PortalView(View):
     """A page. `roles` names who may open it; empty means everybody who is logged in (rows are scoped all the same)."""
 
     roles: ClassVar[tuple[Role, ...]] = ()
+    #: The part of the portal (`core/features.py`) that must be switched on for the page to do anything.
+    feature: ClassVar[str] = ""
 
     @property
     def actor(self) -> Actor:
@@ -49,6 +53,9 @@ class PortalView(View):
         """Refuse whom the page is not for; keep what is personal out of caches."""
         if not self.allows(self.actor):
             raise PermissionDenied
+        if self.feature and not features.is_on(self.feature):
+            context = {"title": _("Switched off"), "text": features.off_text(self.feature)}
+            return render(request, "core/switched_off.html", context, status=403)
         response = super().dispatch(request, *args, **kwargs)
         patch_vary_headers(response, ["HX-Request", "HX-Target"])
         response.headers.setdefault("Cache-Control", "no-store")
