@@ -153,7 +153,10 @@ def validate_rule(value: str) -> None:
 
 
 class Schedule(models.Model):
-    """Work that comes round: a cron rule read in a real time zone. Declared in code, then kept by administrators."""
+    """Work that comes round: a cron rule read in a real time zone. Declared in code, then kept by administrators.
+
+    `title` is kept in English and shown in the reader's language.
+    """
 
     code = models.CharField(_("code"), max_length=80, unique=True)
     title = models.CharField(_("title"), max_length=200)
@@ -176,7 +179,7 @@ class Schedule(models.Model):
         verbose_name, verbose_name_plural = _("schedule"), _("schedules")
 
     def __str__(self) -> str:
-        return self.title
+        return gettext(self.title) if self.title else self.code
 
 
 class ScheduleRun(models.Model):
