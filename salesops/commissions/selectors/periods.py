@@ -89,7 +89,8 @@ def standings(periods: list[Period]) -> list[PeriodStanding]:
 def periods_to_open(day: date) -> list[tuple[str, str, str, date]]:
     """Periods that plans in force ask for and that are not there yet: kind, time zone, label, first day.
 
-    From the first day of the oldest version in force to `day`; the newest first, at most 24.
+    From the first day of the oldest version in force to `day`, at most 600 of a kind (fifty years of months): a company
+    that brings its past calculates that too. The newest first.
     """
     wanted: dict[tuple[str, str], date] = defaultdict(lambda: date.max)
     for kind, zone, start in PlanVersion.objects.filter(state=VersionState.ACTIVE).values_list(
@@ -100,13 +101,13 @@ def periods_to_open(day: date) -> list[tuple[str, str, str, date]]:
     found = []
     for (kind, zone), first in sorted(wanted.items()):
         period = period_of(day, kind)
-        for _step in range(24):
+        for _step in range(600):
             if period.end <= first:
                 break
             if (kind, zone, period.start) not in there:
                 found.append((kind, zone, period.label, period.start))
             period = period_of(date.fromordinal(period.start.toordinal() - 1), kind)
-    return sorted(found, key=lambda each: each[3], reverse=True)[:24]
+    return sorted(found, key=lambda each: each[3], reverse=True)
 
 
 def files_of(actor: Actor, period: Period) -> list[PayrollFile]:

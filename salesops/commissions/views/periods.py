@@ -36,6 +36,9 @@ from salesops.jobs.services import enqueue
 from salesops.people.reauth import require_recent
 from salesops.values.outcomes import Problem
 
+#: How many periods that can be calculated stand in sight; the earlier ones are unfolded.
+RECENT = 12
+
 
 def period_for(actor: Actor, pk: int) -> Period:
     """One period; 404 for those who do not run or read periods."""
@@ -53,11 +56,12 @@ class PeriodListView(PortalView):
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
         """The page."""
-        today = company_day(self.now)
+        to_open = periods_to_open(company_day(self.now)) if may_calculate(self.actor) else []
         context = {
             "title": _("Periods"),
             "standings": standings(list(Period.objects.all()[:60])),
-            "to_open": periods_to_open(today) if may_calculate(self.actor) else [],
+            "to_open": to_open[:RECENT],
+            "to_open_earlier": to_open[RECENT:],
             "sees_amounts": sees_amounts(self.actor),
             "may_calculate": may_calculate(self.actor),
         }
