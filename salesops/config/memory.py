@@ -1,5 +1,6 @@
 """How a web process keeps its memory: what is loaded at the start is never looked through again for garbage."""
 
+import atexit
 import gc
 from typing import Final
 
@@ -13,4 +14,5 @@ def settle() -> None:
     """Call once, when everything is loaded. Modules, models and templates stay for good; only what comes later is swept."""
     gc.collect()
     gc.freeze()
+    atexit.register(gc.unfreeze)  # what is never swept, extensions report as leaked when the process ends
     gc.set_threshold(YOUNG, MIDDLE, OLD)
