@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -100,7 +101,7 @@ class MendForm(PortalForm):
                 strip=False,
                 initial=cells[place] if place < len(cells) else "",
                 max_length=32_767,
-                help_text=wrong.get(header, ""),
+                help_text=format_html('<span class="cell-bad">{}</span>', wrong[header]) if header in wrong else "",
                 widget=forms.TextInput(attrs={"autocomplete": "off"}),
             )
         self.order_fields([*self.names, "form_key"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -144,6 +144,22 @@ class ImportView(PortalView):
         return self.back()
 
 
+#: Where the records of a kind are listed; pages of rooms beside this one are only named.
+LIST_PAGES: Final = {
+    "people": "people:person_list",
+    "territories": "pods:territory_list",
+    "territory_assignments": "pods:territory_list",
+    "pods": "pods:pod_list",
+    "pod_memberships": "pods:pod_list",
+    "accounts": "accounts:account_list",
+    "contacts": "accounts:contact_list",
+    "leads": "leads:lead_list",
+    "deals": "deals:deal_list",
+    "quotas": "commissions:quota_list",
+    "commission_rates": "commissions:plan_list",
+}
+
+
 class ImportDetailView(ImportView):
     """One import, at whatever step it is."""
 
@@ -156,6 +172,7 @@ class ImportDetailView(ImportView):
             "title": row.file_name,
             "import": row,
             "kind_label": _(KINDS[row.kind].label) if row.kind in KINDS else "",
+            "list_page": LIST_PAGES.get(row.kind, ""),
             "notes": [Problem.from_plain(each) for each in row.notes],
             "problems": [Problem.from_plain(each) for each in row.problems],
             "job": job if job is not None and job.state in UNFINISHED else None,

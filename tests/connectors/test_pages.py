@@ -17,6 +17,8 @@ from django.urls import reverse
 
 from salesops.connectors.choices import ImportState, RowState
 from salesops.connectors.models import ConfirmedName, FileImport, RejectedRow, SavedMapping, Source
+from salesops.connectors.rules.fields import KINDS
+from salesops.connectors.views import LIST_PAGES
 from salesops.deals.models import Deal, Product
 from salesops.jobs.models import Job
 from salesops.jobs.testing import run_due
@@ -326,3 +328,27 @@ def test_a_file_larger_than_allowed_is_refused_before_it_is_kept(
         assert "larger than 1 MB" in text_of(response)
     assert not FileImport.objects.exists()
     assert (set(folder.glob("*")) if folder.exists() else set()) == before
+
+
+def test_an_import_leads_to_what_came_in(client_of: Callable[[str], Client], source: Source) -> None:
+    """Before: that nothing is written yet. After: the list of these records. Beside a bad cell: what is wrong with it."""
+    rita = client_of("rita")
+    send(rita, "deals.csv", DEALS.replace("03/04", "13/04").replace("04/04", "14/04").encode(), source)
+    row = FileImport.objects.get()
+    rita.post(page("import_mapping", row.pk), {"kind": "deals"})
+    run_due()
+    assert "Nothing is written before you press" in text_of(rita.get(page("import_detail", row.pk)))
+    rita.post(page("import_start", row.pk))
+    run_due()
+    assert (
+        f'href="{reverse("deals:deal_list")}">'
+        in text_of(rita.get(page("import_detail", row.pk))).partition("<main")[2]
+    )
+    shelved = RejectedRow.objects.get()
+    assert '<span class="cell-bad">' in text_of(rita.get(page("row_edit", shelved.pk)))
+
+
+def test_every_kind_names_a_page_that_is_there() -> None:
+    """A renamed page would silently lose the way from an import to its records; products have no list."""
+    assert set(KINDS) - set(LIST_PAGES) == {"products"}
+    assert all(reverse(name) for name in LIST_PAGES.values())
