@@ -81,7 +81,7 @@ def tell_of_dead_job(job: Job, *, at: datetime) -> None:
     tell(
         person_ids=people,
         key=f"job-dead:{job.pk}:{job.attempts}",
-        title=lambda: _("Given up: %(job)s") % {"job": job.title},
+        title=lambda: _("Given up: %(job)s") % {"job": job.shown_title},
         body=lambda: (
             _("It was tried %(count)d times. The last error: %(error)s")
             % {"count": job.attempts, "error": job.last_error[-500:] or "—"}

@@ -313,6 +313,21 @@ class TestProposals:
             "closed_on": "closedate",
         }
 
+    @pytest.mark.parametrize(
+        "header", ["value", "Value", "Value (EUR)", "deal_value_usd", "Contract Value", "Total value", "Net value"]
+    )
+    def test_a_value_is_the_amount_of_a_deal(self, header: str) -> None:
+        profile = table(f"deal|owner|{header}|stage", "Big|Ana|1,200.50|Won", "Small|Ana|80.00|Lost")
+        assert columns(propose("deals", profile, currency="USD"))["amount"] == header
+
+    def test_a_value_is_what_a_lead_may_be_worth(self) -> None:
+        profile = table("lead|company|value|status", "Bud|Acme|1,200.50|new")
+        assert columns(propose("leads", profile, currency="USD"))["estimated"] == "value"
+
+    def test_an_amount_goes_before_an_amount_in_a_currency(self) -> None:
+        profile = table("deal|amount_usd|amount|stage", "Big|1.00|2.00|Won")
+        assert columns(propose("deals", profile, currency="EUR"))["amount"] == "amount"
+
     def test_chinese_headers_are_understood(self) -> None:
         profile = table("商机编号|商机名称|客户|金额|阶段|成交日期", "1|Big|Acme|5|Won|2017年3月1日")
         assert guess_kinds(profile.headers)[0].kind == "deals"

@@ -221,7 +221,12 @@ def test_accounts_of_the_same_name_are_told_apart(
         f"Gekko &amp; Co (#{gekko.pk})",
         f"Gekko &amp; Co (#{twin.pk})",
     ]
-    assert re.findall(r'value="([^"]+)"', client.get(reverse("accounts:account_options"), {"account": "hoo"}).content.decode()) == []
+    assert (
+        re.findall(
+            r'value="([^"]+)"', client.get(reverse("accounts:account_options"), {"account": "hoo"}).content.decode()
+        )
+        == []
+    )
     refused = client.post(at("deal_create"), new_deal(stages, account="Gekko & Co"))
     assert "Several accounts are called so" in refused.content.decode()
     client.post(at("deal_create"), new_deal(stages, account=f"Gekko & Co (#{twin.pk})"))
@@ -293,6 +298,20 @@ def test_another_account_takes_the_contact_away(
     assert response.status_code == 302
     deal.refresh_from_db()
     assert (deal.account, deal.contact) == (other, None)
+
+
+def test_the_contact_is_a_link_for_whoever_may_open_it(
+    client_of: LogIn, make_deal: MakeDeal, gekko: Account, cast: Cast
+) -> None:
+    contact = gekko.contacts.create(name="Bud", created_at=NOW)
+    deal = make_deal(account=gekko, contact=contact)
+    link = f'href="{reverse("accounts:contact_detail", kwargs={"pk": contact.pk})}"'
+    ana = client_of("ana")
+    assert ana.get(at("deal_detail", deal)).content.decode().count(link) == 2
+    Account.objects.filter(pk=gekko.pk).update(owner=cast.sam, pod=cast.south)
+    page = ana.get(at("deal_detail", deal)).content.decode()
+    assert link not in page
+    assert "<dd>Bud</dd>" in page
 
 
 def test_the_amount_of_a_deal_with_lines_is_shown_but_not_typed(

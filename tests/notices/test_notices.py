@@ -20,6 +20,7 @@ from salesops.notices.models import Notice
 from salesops.notices.selectors import bell_text, unread_count
 from salesops.notices.services import mark_read, tell
 from salesops.people import services as people
+from salesops.people.models import User
 from tests.cast import NOW, Cast
 
 ClientOf = Callable[[str], Client]
@@ -205,6 +206,24 @@ def test_a_job_that_is_given_up_is_told(cast: Cast) -> None:
         (name, "Given up: Import of leads", "It was tried 5 times. The last error: disk full")
         for name in ("Ada Admin", "Ana Alvarez", "Rita Revops")
     ]
+
+
+def test_a_job_that_came_round_and_is_given_up_is_told_in_the_readers_language(cast: Cast) -> None:
+    User.objects.filter(pk=cast.rita.pk).update(language="zh-hans")
+    job = Job.objects.create(
+        kind="jobs.tidy",
+        key="y",
+        title="Old jobs are cleared away",
+        created_at=NOW,
+        run_after=NOW,
+        ring_after=NOW,
+        attempts=5,
+    )
+    registry.tell_dead(job, at=NOW)
+    assert dict(Notice.objects.values_list("person__name", "title")) == {
+        "Ada Admin": "Given up: Old jobs are cleared away",
+        "Rita Revops": "已放弃：清理旧作业",
+    }
 
 
 def test_jobs_run_with_the_rights_of_those_who_asked(cast: Cast) -> None:

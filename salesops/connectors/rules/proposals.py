@@ -128,12 +128,45 @@ _GENERIC_WORDS: Final = """
 """
 _GENERIC: Final = frozenset(_GENERIC_WORDS.split())
 
+# What stands behind the name of an amount in headers such as "Value (EUR)".
+_CURRENCIES: Final = frozenset(
+    [
+        "usd",
+        "eur",
+        "gbp",
+        "chf",
+        "cny",
+        "rmb",
+        "twd",
+        "hkd",
+        "jpy",
+        "krw",
+        "sgd",
+        "cad",
+        "aud",
+        "nzd",
+        "inr",
+        "brl",
+        "mxn",
+        "sek",
+        "nok",
+        "dkk",
+        "pln",
+        "czk",
+        "zar",
+        "aed",
+    ]
+)
+
 
 def _likeness(field: Field, header: str) -> float:
     """How well a header suits a field by its words alone, from 0 to 1."""
     words = header_words(header)
     if not words:
         return 0.0
+    if field.type is FieldType.MONEY and len(words) > 1 and words[-1] in _CURRENCIES:
+        # "Value (EUR)" is a value; a column without the currency is still the likelier one.
+        return _likeness(field, " ".join(words[:-1])) * 0.98
     together = "".join(words)
     best = 0.0
     for place, phrase in enumerate((field.code, field.label, *field.synonyms)):

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
 
 from salesops.accounts.models import Account
+from salesops.accounts.selectors import contacts_for
 from salesops.core import display
 from salesops.core.actor import Actor, Role
 from salesops.core.days import company_day
@@ -87,6 +88,7 @@ class DealDetailView(ScopedDetailView):
             "splits": list(deal.splits.select_related("person")),
             "contacts": contacts if is_account_seen else [],
             "is_account_seen": is_account_seen,
+            "is_contact_seen": bool(deal.contact_id and contacts_for(self.actor).filter(pk=deal.contact_id).exists()),
             "is_lead_seen": bool(deal.lead_id and Lead.objects.visible_to(self.actor).filter(pk=deal.lead_id).exists()),
             "about": f"deal-{deal.pk}",
         }
