@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from salesops.connectors.models import Source
+from salesops.connectors.rules.encodings import ENCODINGS
 from salesops.connectors.rules.fields import ANY_KEY, CREATABLE, KINDS, LOOKUP_KEYS, Field, FieldType
 from salesops.connectors.rules.mapping import FieldRule, Mapping, Unknown
 from salesops.connectors.services.uploads import too_large_text
@@ -60,14 +61,7 @@ class ReadingForm(PortalForm):
     encoding = forms.ChoiceField(
         label=gettext_lazy("Encoding"),
         required=False,
-        choices=(
-            ("", gettext_lazy("found out")),
-            ("utf-8", "UTF-8"),
-            ("utf-16", "UTF-16"),
-            ("cp1252", "Windows-1252"),
-            ("gb18030", "GB 18030"),
-            ("big5", "Big5"),
-        ),
+        choices=(("", gettext_lazy("found out")), *ENCODINGS.items()),
     )
     delimiter = forms.ChoiceField(
         label=gettext_lazy("Separator"),

@@ -93,9 +93,13 @@ class ImportCreateView(ScopedCreateView):
         """The file is stored and looked at first, so that the transaction that keeps it is short."""
         file = form.cleaned_data["file"]
         self.looked_at = uploads.look_at(actor=self.actor, name=file.name, chunks=file.chunks())
-        location = super().once(form, act)
-        if self.looked_at.pk is None:
-            uploads.forget(looked_at=self.looked_at)
+        is_kept = False
+        try:
+            location = super().once(form, act)
+            is_kept = self.looked_at.pk is not None
+        finally:
+            if not is_kept:
+                uploads.forget(looked_at=self.looked_at)
         return location
 
     def save(self, form: Any) -> Any:
@@ -185,6 +189,8 @@ class ImportDetailView(ImportView):
                 context |= self.mapping_context(row)
             except FileNotFoundError:
                 context["is_swept"] = True
+        elif uploads.may_be_read_again(row):
+            context["reading_form"] = ReadingForm(actor=self.actor)
         if context["preview"]:
             context |= self.preview_context(row)
         return render(request, "connectors/import_detail.html", context)

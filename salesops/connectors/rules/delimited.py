@@ -300,7 +300,7 @@ def inspect(stream: BinaryIO, size: int, reading: Reading, limits: Limits = LIMI
         notes += doubts
     if len(delimiter) != 1 or delimiter in '"\r\n\0 ':
         raise FileRefused(_no_delimiter(delimiter))
-    records = list(islice(_records(stream, encoding.name, delimiter, start, limits), _SAMPLE_LINES))
+    records = _sample_records(_records(stream, encoding.name, delimiter, start, limits), limits)
     if not records:
         raise FileRefused(empty())
     layout, more = _layout(records, encoding.name, delimiter, start, reading, limits)
@@ -392,6 +392,18 @@ def _sample_lines(stream: BinaryIO, encoding: str, start: Checkpoint, limits: Li
         if chars > limits.line_bytes:
             break
     return lines
+
+
+def _sample_records(records: Iterator[_Record], limits: Limits) -> list[_Record]:
+    """The first rows, fewer of them when they are long: a line of nothing but commas holds very many cells."""
+    sample: list[_Record] = []
+    chars = 0
+    for record in islice(records, _SAMPLE_LINES):
+        sample.append(record)
+        chars += sum(len(line.text) for line in record.lines)
+        if chars > limits.line_bytes:
+            break
+    return sample
 
 
 def _unended(stream: BinaryIO, size: int, encoding: str) -> tuple[Problem, ...]:

@@ -34,6 +34,7 @@ class Limits:
     """How much a file may ask of the reader. Sizes are in bytes or characters, as their names say.
 
     `held_bytes` and `held_elements`: of a part of a workbook that is neither a sheet nor the table of shared texts.
+    `directory_bytes`: of a workbook's table of contents. `batch_chars`: of the rows that are held at once.
     """
 
     file_bytes: int = 512 * 1024 * 1024
@@ -49,8 +50,10 @@ class Limits:
     held_elements: int = 100_000
     unpacked_ratio: int = 250
     packed_parts: int = 2_000
+    directory_bytes: int = 1024 * 1024
     xml_depth: int = 64
     reread_chars: int = 64 * 1024 * 1024
+    batch_chars: int = 4 * 1024 * 1024
 
 
 LIMITS: Final = Limits()

@@ -182,6 +182,26 @@ def _column_of(reference: str) -> int:
     return column
 
 
+class _Directory:
+    """A stream for opening an archive: its table of contents is read in one go, and refused when that is too large.
+
+    An archive of nothing but a table of contents would otherwise become gigabytes of objects before it can be counted.
+    """
+
+    def __init__(self, stream: BinaryIO, limits: Limits) -> None:
+        self.seek, self.tell, self.seekable = stream.seek, stream.tell, stream.seekable
+        self._stream = stream
+        self._limits = limits
+
+    def read(self, size: int = -1) -> bytes:
+        """Read on. Raises FileRefused for more at once than a table of contents, or a piece of a part, may have."""
+        most = self._limits.directory_bytes
+        found = self._stream.read(size if 0 <= size <= most else most + 1)
+        if len(found) > most:
+            raise FileRefused(_bomb())
+        return found
+
+
 def check_archive(archive: zipfile.ZipFile, limits: Limits) -> None:
     """Refuse an archive that would unpack to more than the limits allow, from its own table of contents.
 
@@ -323,7 +343,7 @@ class _Opened:
 def _open(stream: BinaryIO, limits: Limits) -> Iterator[_Opened]:
     """Open a workbook behind the guard. Whatever a damaged one makes the library raise becomes FileRefused."""
     try:
-        with zipfile.ZipFile(stream) as archive:
+        with zipfile.ZipFile(_Directory(stream, limits)) as archive:  # type: ignore[arg-type]  # it asks for no more than this
             names = {part.filename.lower() for part in archive.infolist()}
             if "[content_types].xml" not in names or "xl/workbook.xml" not in names:
                 raise FileRefused(not_a_workbook(names))

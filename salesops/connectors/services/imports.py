@@ -32,6 +32,8 @@ from salesops.jobs.services import enqueue
 
 #: Examples of each fate that a preview keeps, and distinct names that it asks about.
 SAMPLES: Final = 50
+#: Characters of a cell that an example keeps: what the page shows of a whole row.
+SAMPLE_CHARS: Final = 160
 MOST_NAMES: Final = 200
 #: A file up to this size is previewed while the person waits.
 AT_ONCE_BYTES: Final = 300_000
@@ -138,7 +140,7 @@ def _sample(fate: RowFate) -> dict[str, Any]:
     return {
         "line": fate.row.line,
         "label": fate.label,
-        "cells": [cell_text(cell) for cell in fate.row.cells][:30],
+        "cells": [cell_text(cell)[:SAMPLE_CHARS] for cell in fate.row.cells[:30]],
         "before": {name: _plain(value) for name, value in fate.before.items()},
         "after": {name: _plain(value) for name, value in fate.after.items()},
         "problems": [problem.as_plain() for problem in fate.problems],

@@ -19,7 +19,7 @@ from salesops.connectors.rules import files
 from salesops.connectors.rules.convert import Converted, Converter, Lookup, Part, Record, Reference
 from salesops.connectors.rules.fields import LookupKind
 from salesops.connectors.rules.mapping import Mapping
-from salesops.connectors.rules.tables import Checkpoint, Layout, Row
+from salesops.connectors.rules.tables import LIMITS, Checkpoint, Layout, Row
 from salesops.connectors.selectors.lookups import Resolver
 from salesops.core.actor import Actor
 from salesops.core.days import company_day
@@ -87,13 +87,15 @@ class Reader:
         )
 
     def batches(self, stream: BinaryIO, checkpoint: Checkpoint | None = None, size: int = BATCH) -> Iterator[list[Row]]:
-        """The rows from a checkpoint on. Raises FileRefused when the file cannot be read on."""
+        """The rows from a checkpoint on, fewer at once when they are long. Raises FileRefused when the file cannot be read on."""
         batch: list[Row] = []
+        chars = 0
         for row in files.rows(stream, self.layout, checkpoint):
             batch.append(row)
-            if len(batch) == size:
+            chars += sum(len(cell) for cell in row.cells if isinstance(cell, str))
+            if len(batch) == size or chars > LIMITS.batch_chars:
                 yield batch
-                batch = []
+                batch, chars = [], 0
         if batch:
             yield batch
 

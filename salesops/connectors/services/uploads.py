@@ -84,6 +84,9 @@ def look_at(*, actor: Actor, name: str, chunks: Iterable[bytes], reading: Readin
             sha256=digest.hexdigest(),
         )
         inspect(file_import=row, reading=reading)
+        if row.state == ImportState.REFUSED and not may_be_read_again(row):
+            forget(looked_at=row)
+            row.stored_as = ""
     except BaseException:
         stored.unlink(missing_ok=True)
         raise
@@ -109,7 +112,16 @@ def keep(*, actor: Actor, looked_at: FileImport, source: Source, at: datetime) -
 
 def forget(*, looked_at: FileImport) -> None:
     """Remove a file that was looked at and not kept, as after a form that was posted twice."""
-    path_of(looked_at).unlink(missing_ok=True)
+    if looked_at.stored_as:
+        path_of(looked_at).unlink(missing_ok=True)
+
+
+def may_be_read_again(file_import: FileImport) -> bool:
+    """Whether the file is there and can be read another way, also one that was refused for its encoding alone."""
+    if file_import.state == ImportState.REFUSED:
+        problems = {problem["code"] for problem in file_import.problems}
+        return bool(file_import.stored_as) and problems == {"file-encoding"}
+    return file_import.state in CHANGEABLE
 
 
 def too_large_text() -> str:
@@ -174,9 +186,9 @@ def open_questions(file_import: FileImport) -> tuple[Question, ...]:
     return questions(mapping_of(file_import), profile_for(file_import))
 
 
-def _changeable(file_import: FileImport) -> FileImport:
+def _changeable(file_import: FileImport, *, or_refused: bool = False) -> FileImport:
     row = FileImport.objects.select_for_update().get(pk=file_import.pk)
-    if row.state not in CHANGEABLE:
+    if row.state not in CHANGEABLE and not (or_refused and may_be_read_again(row)):
         raise ValidationError(_("This import has begun; its mapping cannot be changed any more."))
     row.job_id = None  # a job that was stopped with the columns as they were must not go on with others
     return row
@@ -203,7 +215,7 @@ def read_again(*, actor: Actor, file_import: FileImport, reading: Reading) -> Fi
     Raises ValidationError, and leaves everything as it was, when it cannot be read that way.
     """
     _need(actor)
-    row = _changeable(file_import)
+    row = _changeable(file_import, or_refused=True)
     inspect(file_import=row, reading=reading)
     if row.state == ImportState.REFUSED:
         raise ValidationError([Problem.from_plain(each).text(_) for each in row.problems])
