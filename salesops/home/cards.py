@@ -17,8 +17,9 @@ from django.utils.translation import ngettext
 from salesops.activities.choices import ActivityKind
 from salesops.activities.models import Activity
 from salesops.commissions.choices import PAYROLL_RELEASE, PeriodState, VersionState
-from salesops.commissions.models import Period, PlanVersion, Statement
+from salesops.commissions.models import Period, Plan, PlanAssignment, PlanVersion, Statement
 from salesops.commissions.selectors.periods import periods_to_open, standings, unpaid_statements
+from salesops.connectors.choices import IMPORTS
 from salesops.connectors.models import RejectedRow
 from salesops.core import display, features
 from salesops.core.actor import Actor, Role
@@ -29,6 +30,7 @@ from salesops.jobs.choices import JobState
 from salesops.jobs.models import Job
 from salesops.leads.choices import LeadStatus
 from salesops.leads.models import Lead
+from salesops.people.models import RoleGrant
 
 #: Cards of one kind at the most; the last one says how many more there are.
 MOST: Final = 5
@@ -55,6 +57,8 @@ def cards_for(actor: Actor, *, at: datetime) -> list[Card]:
     today = company_day(at)
     sources: list[tuple[tuple[Role, ...], Callable[[Actor, datetime, date], Iterator[Card]]]] = [
         ((), _tasks),
+        ((Role.ADMIN,), _first_people),
+        ((Role.REVOPS,), _first_records),
         ((Role.REP, Role.MANAGER), _untouched_leads),
         ((Role.MANAGER,), _unassigned_leads),
         ((Role.REP, Role.MANAGER), _overdue_deals),
@@ -67,6 +71,68 @@ def cards_for(actor: Actor, *, at: datetime) -> list[Card]:
     ]
     found = [card for roles, source in sources if not roles or actor.has(*roles) for card in source(actor, at, today)]
     return sorted(found, key=lambda card: card.rank)
+
+
+def _first(title: str, why: str, action: str, page: str, icon: str) -> Card:
+    """A step of a new company: before everything but what is overdue."""
+    return Card(rank=15, icon=icon, tone="blue", title=title, why=why, action=action, url=reverse(page))
+
+
+def _first_people(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
+    """Whom a new company needs before it can pay anybody; each step goes when it is done."""
+    held = set(RoleGrant.objects.on(today).filter(person__is_active=True).values_list("role", flat=True))
+    if Role.REVOPS not in held:
+        yield _first(
+            _("Invite revenue operations"),
+            _("They import files, write plans and set quotas; nobody has this role yet"),
+            _("Invite"),
+            "people:person_invite",
+            "user-plus",
+        )
+    if Role.FINANCE not in held:
+        yield _first(
+            _("Invite finance"),
+            _("They put plans in force, approve statements and release payroll; nobody has this role yet"),
+            _("Invite"),
+            "people:person_invite",
+            "user-plus",
+        )
+    if not held & {Role.REP, Role.MANAGER} and features.is_on(IMPORTS):
+        yield _first(
+            _("Bring your reps and managers"),
+            _("From a file, with their roles and whom they report to; nobody is a rep or a manager yet"),
+            _("Import a file"),
+            "connectors:import_create",
+            "file-import",
+        )
+
+
+def _first_records(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
+    """What a new company brings and writes before a period can be calculated; each step goes when it is done."""
+    if not Deal.objects.exists() and features.is_on(IMPORTS):
+        yield _first(
+            _("Bring your accounts and deals"),
+            _("From a file; you see what would happen before anything is written"),
+            _("Import a file"),
+            "connectors:import_create",
+            "file-import",
+        )
+    if not Plan.objects.exists():
+        yield _first(
+            _("Write the first plan"),
+            _("It says what people earn; somebody else puts it in force"),
+            _("New plan"),
+            "commissions:plan_create",
+            "file-percent",
+        )
+    elif PlanVersion.objects.filter(state=VersionState.ACTIVE).exists() and not PlanAssignment.objects.exists():
+        yield _first(
+            _("Put people on a plan"),
+            _("Nobody is on one yet: one by one on the page of the plan, or all from a file with their rates"),
+            _("Open"),
+            "commissions:plan_list",
+            "user-plus",
+        )
 
 
 def _more(rows: list[Any], count: int) -> tuple[list[Any], int]:

@@ -11,15 +11,17 @@ from django.test import Client
 
 from salesops.activities.models import Activity
 from salesops.commissions.choices import PayrollFormat
-from salesops.commissions.models import Period, Statement
+from salesops.commissions.models import Period, Plan, Statement
 from salesops.commissions.selectors.periods import standings
 from salesops.commissions.services.approvals import approve_statements, lock_period
 from salesops.commissions.services.payroll import release_payroll
+from salesops.commissions.services.plans import assign_to_plan
 from salesops.connectors.models import RejectedRow
 from salesops.deals.models import Deal, DealSplit, Stage
 from salesops.home.cards import MOST, cards_for
 from salesops.jobs.models import Job
 from salesops.leads.models import Lead
+from salesops.people.models import RoleGrant
 from tests.cast import NOW, TODAY, Cast
 from tests.commissions.pay import FLAT_8, calculated, plan_in_force, won
 from tests.scene import make_scene
@@ -107,3 +109,25 @@ def test_a_card_leads_to_exactly_the_rows_it_counts(who: str, cast: Cast, client
         assert page.context["count"] == count, card
         found[next(end for end in COUNTED[who] if card.url.split("?")[0].endswith(end))] = count
     assert found == COUNTED[who]
+
+
+def test_a_new_company_is_told_what_to_do_first(cast: Cast) -> None:
+    """Each step stands on the home page of the role that takes it, until it is taken."""
+
+    def titles(name: str) -> list[str]:
+        return [card.title for card in cards_for(cast.actor(name), at=NOW)]
+
+    bring, write, put = "Bring your accounts and deals", "Write the first plan", "Put people on a plan"
+    assert titles("rita") == [bring, write]
+    plan_in_force(cast, FLAT_8, people=())
+    assert titles("rita")[:2] == [bring, put]
+    assign_to_plan(
+        actor=cast.actor("rita"), plan=Plan.objects.get(), person_id=cast.ana.pk, start_on=TODAY, currency="USD", at=NOW
+    )
+    won(cast, "ana", 1_000_00)
+    assert not {bring, write, put} & set(titles("rita"))
+
+    assert titles("ada") == []
+    RoleGrant.objects.exclude(role="admin").update(end_on=TODAY)
+    assert titles("ada") == ["Invite revenue operations", "Invite finance", "Bring your reps and managers"]
+    assert titles("ana") == []
