@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date, time, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -188,6 +189,21 @@ def test_an_invitation_from_the_page(cast: Cast, client_of: ClientOf) -> None:
     assert User.objects.filter(name="Nina New").count() == 1
     run_due(at=NOW)
     assert [message.to for message in mail.outbox] == [["nina@example.com"]]
+
+
+@pytest.mark.parametrize(("backend", "is_kept"), [("filebased", True), ("smtp", False)])
+def test_without_a_mail_server_it_is_said_where_the_mail_lies(
+    backend: str, is_kept: bool, cast: Cast, client_of: ClientOf, settings: Any, tmp_path: Path
+) -> None:
+    """Who sets the portal up would otherwise wait for a mail that goes nowhere."""
+    settings.EMAIL_BACKEND = f"django.core.mail.backends.{backend}.EmailBackend"
+    settings.EMAIL_FILE_PATH = str(tmp_path)
+    client = client_of("ada")
+    data = {"name": "Nina New", "email": "nina@example.com", "started_on": "2026-06-17", "language": "en"}
+    page = client.post(reverse("people:person_invite"), data | {"time_zone": "UTC"}, follow=True)
+    (said,) = [str(message) for message in page.context["messages"]]
+    assert said.startswith("Invited. A mail with a link to choose a password is on its way.")
+    assert said.endswith(f"mails are kept as files in {tmp_path}.") == is_kept
 
 
 def test_what_a_service_refuses_is_shown_at_its_field_and_nothing_is_lost(cast: Cast, client_of: ClientOf) -> None:

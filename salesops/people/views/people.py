@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -142,6 +143,14 @@ class _AdminForm(_PersonForm):
         return selectors.may_grant(actor)
 
 
+def said_about_mail(said: str) -> str:
+    """What is said after a mail was sent; without a mail server also where the mails lie instead."""
+    if not settings.EMAIL_BACKEND.endswith(".filebased.EmailBackend"):
+        return said
+    where = _("No mail server is set up (EMAIL_URL): mails are kept as files in %(folder)s.")
+    return f"{said} {where % {'folder': settings.EMAIL_FILE_PATH}}"
+
+
 @recently
 class PersonInviteView(ScopedFormView):
     """A new person, who gets a mail to choose a password."""
@@ -152,6 +161,10 @@ class PersonInviteView(ScopedFormView):
     submit_label = gettext_lazy("Invite")
     back_url = "people:person_list"
     success_message = gettext_lazy("Invited. A mail with a link to choose a password is on its way.")
+
+    def get_success_message(self, result: Any) -> str:
+        """With the place of the mail where there is no server."""
+        return said_about_mail(super().get_success_message(result))
 
     def get_initial(self) -> dict[str, Any]:
         """They start today."""
@@ -398,6 +411,10 @@ class PasswordLinkView(_AdminForm):
     title = gettext_lazy("Send a password link")
     submit_label = gettext_lazy("Send it")
     success_message = gettext_lazy("The mail is on its way.")
+
+    def get_success_message(self, result: Any) -> str:
+        """With the place of the mail where there is no server."""
+        return said_about_mail(super().get_success_message(result))
 
     def change(self, values: dict[str, Any]) -> None:
         """By a job."""
