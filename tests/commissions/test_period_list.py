@@ -1,4 +1,4 @@
-"""Which periods can be calculated from the page of periods."""
+"""The pages of periods: which can be calculated, and where the road goes on."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from salesops.commissions.models import Period
+from salesops.commissions.models import Period, Statement
+from salesops.commissions.services.periods import open_period
 from tests.cast import Cast
-from tests.commissions.pay import FLAT_8, plan_in_force
+from tests.commissions.pay import FLAT_8, calculated, plan_in_force
 
 pytestmark = pytest.mark.django_db
 
@@ -35,3 +36,30 @@ def test_a_company_calculates_its_past_from_the_page(client_of: Callable[[str], 
     # A quarter before the plan is asked for by nobody.
     rita.post(address, first | {"start_on": "2016-10-01"})
     assert Period.objects.count() == 1
+
+
+def approve(finn: Client, *periods: Period) -> str:
+    """Tick the statements of these periods, preview, approve; where that leads."""
+    address = reverse("commissions:statement_approve")
+    chosen = {"pk": list(Statement.objects.filter(period__in=periods).values_list("pk", flat=True)), "note": ""}
+    preview = finn.post(address, chosen | {"step": "preview"})
+    answer = finn.post(address, chosen | {"step": "apply", "fingerprint": preview.context["fingerprint"]})
+    assert not Statement.objects.filter(period__in=periods).exclude(state="approved").exists()
+    return str(answer.headers["Location"])
+
+
+def test_an_approval_leads_to_the_period_and_its_next_step(client_of: Callable[[str], Client], cast: Cast) -> None:
+    """With the statements of one period to that period, with those of several to the list; Rita is told who goes on."""
+    plan_in_force(cast, FLAT_8, people=("ana", "alba"))
+    first, second, third = (
+        calculated(cast, period=open_period(day=date(2026, month, 1), kind="quarter", time_zone="UTC"))
+        for month in (1, 4, 7)
+    )
+    finn, rita = client_of("finn"), client_of("rita")
+    page = reverse("commissions:period_detail", kwargs={"pk": first.pk})
+    told = "The next step is for finance"
+    assert told in rita.get(page).content.decode()
+    assert told not in finn.get(page).content.decode()
+    assert approve(finn, first) == page
+    assert finn.get(page).context["standing"].step == "lock"
+    assert approve(finn, second, third) == reverse("commissions:statement_list")

@@ -165,6 +165,10 @@ class PeriodLockView(ConfirmView):
     is_danger = False
     roles = (Role.FINANCE,)
 
+    def get_title(self) -> str:
+        """Which period."""
+        return _("Lock %(period)s") % {"period": self.object.label}
+
     def save(self, form: Any) -> Any:
         """Lock it."""
         return lock_period(actor=self.actor, period=self.object, at=self.now)
@@ -184,6 +188,10 @@ class PayrollReleaseView(ScopedEditView):
     title, submit_label = gettext_lazy("Release payroll"), gettext_lazy("Release")
     lead = gettext_lazy("The file is frozen: it downloads again as the same bytes, and no statement is in two files.")
     roles = (Role.FINANCE,)
+
+    def get_title(self) -> str:
+        """Of which period."""
+        return _("Release the payroll of %(period)s") % {"period": self.object.label}
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """A plain form."""

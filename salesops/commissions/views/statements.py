@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
@@ -188,6 +189,13 @@ class StatementApproveView(BulkView):
     title, back_url = gettext_lazy("Approve statements"), "commissions:statement_list"
     submit_label = gettext_lazy("Approve")
     roles = (Role.FINANCE,)
+
+    def get_next_url(self) -> str:
+        """The period, where the next step stands; with statements of several, the list."""
+        periods = list(self.chosen.order_by().values_list("period_id", flat=True).distinct()[:2])
+        if len(periods) == 1:
+            return reverse("commissions:period_detail", kwargs={"pk": periods[0]})
+        return super().get_next_url()
 
     def preview(self, rows: QuerySet[Any], form: Any) -> Sequence[Change]:
         """Each statement with its amount, or why it stays."""

@@ -105,6 +105,10 @@ class BulkView(PortalView):
         url = reverse(self.back_url)
         return f"{url}?{query}" if query else url
 
+    def get_next_url(self) -> str:
+        """Where to go when it is done. Asked before the rows change, so that they are still those chosen."""
+        return self.get_back_url()
+
     def post(self, request: HttpRequest) -> HttpResponseBase:
         """Ask, preview or apply."""
         count = bounded_count(self.chosen, MOST_ROWS + 1)
@@ -137,11 +141,11 @@ class BulkView(PortalView):
     def carry_out(self, form: Any, count: int) -> HttpResponseBase:
         """Apply once for the form's key."""
         said: list[str] = []
-        back = self.get_back_url()
+        then = self.get_next_url()
 
         def act() -> str:
             said.append(self.apply(self.chosen, form))
-            return back
+            return then
 
         try:
             key = getattr(form, "key", None) or uuid.uuid4()
