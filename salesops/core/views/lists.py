@@ -546,6 +546,7 @@ class ScopedListView(PortalView):
             "open_with": self.open_with,
             "columns": self.choose_columns,
         }.get(request.POST.get("do", ""))
+        self.get_rows()  # a page about something that is not the actor's is not found, whatever is posted to it
         return act() if act else HttpResponseBadRequest()
 
     def _back(self, query: str | None = None) -> HttpResponse:
