@@ -343,7 +343,7 @@ class _Opened:
 def _open(stream: BinaryIO, limits: Limits) -> Iterator[_Opened]:
     """Open a workbook behind the guard. Whatever a damaged one makes the library raise becomes FileRefused."""
     try:
-        with zipfile.ZipFile(_Directory(stream, limits)) as archive:  # type: ignore[arg-type]  # it asks for no more than this
+        with zipfile.ZipFile(_Directory(stream, limits)) as archive:
             names = {part.filename.lower() for part in archive.infolist()}
             if "[content_types].xml" not in names or "xl/workbook.xml" not in names:
                 raise FileRefused(not_a_workbook(names))

@@ -421,7 +421,7 @@ class ScopedListView(PortalView):
         if request.GET.get("part") == "totals":
             return self.show_totals()
         if request.GET.get("part") == "filters":
-            return render(request, "parts/list_filters.html", {"filterset": self.filterset})
+            return self.show_filters()
         if not request.GET and not self.is_partial and (view := self.opening_view):
             return redirect(f"{request.path}?{_with_view(view)}")
         template = {"list": "parts/list_rows.html", "list-page": "parts/list.html"}.get(self.htmx_target)
@@ -453,9 +453,7 @@ class ScopedListView(PortalView):
             "noun_plural": self.model._meta.verbose_name_plural,
             "table": table,
             "page": page,
-            "filterset": self.filterset,
-            "chips": self.filterset.chips(),
-            "is_filtered": self.filterset.is_active,
+            **self.filter_context(),
             "can_sort": True,
             "sort": self.sort,
             "is_sort_refused": self.is_sort_refused,
@@ -469,8 +467,6 @@ class ScopedListView(PortalView):
             "bulk_actions": actions,
             "totals_url": f"?{self._part_query('totals')}" if self.totals and page.rows else "",
             "query": self.clean_query().urlencode(),
-            "hidden_filters": self.hidden_filters(),
-            "filters_url": f"?{self._part_query('filters')}",
             "filter_query": self.clean_query(keep=frozenset({"sort", "cols", "view"})).urlencode(),
             "create_url": _url_or_nothing(self.create_url) if self.may_create() else "",
             "create_label": self.create_label or _("New %(noun)s") % {"noun": self.model._meta.verbose_name},
@@ -501,6 +497,20 @@ class ScopedListView(PortalView):
             {"name": name, "label": table.label_of(name), "is_shown": name in table.shown, "is_fixed": position == 0}
             for position, name in enumerate(names)
         ]
+
+    def filter_context(self) -> dict[str, Any]:
+        """What the bar above the rows needs: the filters as asked, and where their fields are fetched when opened."""
+        return {
+            "filterset": self.filterset,
+            "chips": self.filterset.chips(),
+            "is_filtered": self.filterset.is_active,
+            "hidden_filters": self.hidden_filters(),
+            "filters_url": f"?{self._part_query('filters')}",
+        }
+
+    def show_filters(self) -> HttpResponseBase:
+        """The fields of the filters: there may be a thousand people to choose from, so a page fetches them when asked."""
+        return render(self.request, "parts/list_filters.html", {"filterset": self.filterset})
 
     def hidden_filters(self) -> list[tuple[str, str]]:
         """The filters that are set, but for the search: they stay in the form until its panel is opened and loaded."""

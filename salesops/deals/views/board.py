@@ -47,6 +47,8 @@ class DealBoardView(DealListView):
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         """The board, more cards of a column, or the part that htmx asks for."""
+        if request.GET.get("part") == "filters":
+            return self.show_filters()
         if request.GET.get("part") == "column":
             return self.more_cards()
         if not request.GET and not self.is_partial and (opening := self.opening_view):
@@ -90,9 +92,7 @@ class DealBoardView(DealListView):
             **self.shared_context(),
             "title": self.title,
             "noun_plural": self.model._meta.verbose_name_plural,
-            "filterset": self.filterset,
-            "chips": self.filterset.chips(),
-            "is_filtered": self.filterset.is_active,
+            **self.filter_context(),
             "saved_views": self.saved_views,
             "active_view": active,
             "is_view_changed": active is not None and active.query != self.view_query(),

@@ -66,6 +66,8 @@ class ForecastView(DealListView):
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         """The page, or the part that htmx asks for."""
+        if request.GET.get("part") == "filters":
+            return self.show_filters()
         if not request.GET and not self.is_partial and (opening := self.opening_view):
             return redirect(f"{request.path}?{opening.query}&view={opening.pk}")
         part = {"list": "deals/forecast_body.html", "list-page": "deals/forecast_page.html"}.get(self.htmx_target)
@@ -93,9 +95,7 @@ class ForecastView(DealListView):
             "view": self,
             "title": self.title,
             "noun_plural": self.model._meta.verbose_name_plural,
-            "filterset": self.filterset,
-            "chips": self.filterset.chips(),
-            "is_filtered": self.filterset.is_active,
+            **self.filter_context(),
             "saved_views": self.saved_views,
             "active_view": active,
             "is_view_changed": active is not None and active.query != self.view_query(),
