@@ -31,6 +31,7 @@ from salesops.jobs.models import Job
 from salesops.leads.choices import LeadStatus
 from salesops.leads.models import Lead
 from salesops.people.models import RoleGrant
+from salesops.values.periods import period_of
 
 #: Cards of one kind at the most; the last one says how many more there are.
 MOST: Final = 5
@@ -313,7 +314,12 @@ def _periods(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
             action=_("Open"),
             url=reverse("commissions:period_detail", kwargs={"pk": standing.period.pk}),
         )
-    ended = [label for _kind, _zone, label, start in periods_to_open(today) if start < today.replace(day=1)]
+    # A past that a company did not bring is no work to be done: only what ended within a year is.
+    ended = [
+        label
+        for kind, _zone, label, start in periods_to_open(today)
+        if today - timedelta(days=365) < period_of(start, kind).end <= today
+    ]
     if ended:
         yield Card(
             rank=26,

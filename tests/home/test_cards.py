@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.test import Client
@@ -131,3 +131,17 @@ def test_a_new_company_is_told_what_to_do_first(cast: Cast) -> None:
     RoleGrant.objects.exclude(role="admin").update(end_on=TODAY)
     assert titles("ada") == ["Invite revenue operations", "Invite finance", "Bring your reps and managers"]
     assert titles("ana") == []
+
+
+@pytest.mark.parametrize(
+    ("since", "title", "why"),
+    [
+        (2026, "1 period is not calculated", "2026Q1"),
+        (2017, "4 periods are not calculated", "2026Q1, 2025Q4, 2025Q3, 2025Q2"),
+    ],
+)
+def test_only_periods_that_ended_within_a_year_wait(since: int, title: str, why: str, cast: Cast) -> None:
+    """On 17 June the second quarter still runs; what ended long ago may be calculated, but is no work that waits."""
+    plan_in_force(cast, FLAT_8, start_on=date(since, 1, 1))
+    cards = {card.title: card.why for card in cards_for(cast.actor("finn"), at=NOW)}
+    assert cards == {title: why}
