@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 READERS: Final = frozenset({Role.ADMIN, Role.FINANCE, Role.REVOPS})
 #: Actions that are about somebody's pay whatever row they name.
 PAY_ACTIONS: Final = ("payroll.", "statement.", "earning.", "credit.", "ledger.", "payment.", "pay.", "dispute.")
-#: What the commissions room records that is not about one person's pay.
-NOT_PAY_ACTIONS: Final = ("plan.", "quota.", "period.", "component.", "rate.")
+#: What the commissions room records that tells no sum of pay. A period's entries do: with one person on a plan the sum
+#: is that person's pay, and the page of periods hides it from the same readers.
+NOT_PAY_ACTIONS: Final = ("plan.", "quota.", "component.", "rate.")
 
 
 def about_pay() -> Q:

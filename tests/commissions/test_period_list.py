@@ -12,7 +12,7 @@ from django.urls import reverse
 from salesops.commissions.models import Period, Statement
 from salesops.commissions.services.periods import open_period
 from tests.cast import Cast
-from tests.commissions.pay import FLAT_8, calculated, plan_in_force
+from tests.commissions.pay import FLAT_8, calculated, plan_in_force, won
 
 pytestmark = pytest.mark.django_db
 
@@ -63,3 +63,16 @@ def test_an_approval_leads_to_the_period_and_its_next_step(client_of: Callable[[
     assert approve(finn, first) == page
     assert finn.get(page).context["standing"].step == "lock"
     assert approve(finn, second, third) == reverse("commissions:statement_list")
+
+
+def test_the_sums_of_a_period_are_not_in_the_audit_of_those_who_do_not_see_them(
+    client_of: Callable[[str], Client], cast: Cast
+) -> None:
+    """Ana alone is on the plan, so that the period's sum is her pay: Finn reads it, Rita and Ada do not."""
+    plan_in_force(cast, FLAT_8, people=("ana",))
+    won(cast, "ana", 1_000_00)
+    calculated(cast)
+    for name, is_seen in (("finn", True), ("rita", False), ("ada", False)):
+        page = client_of(name).get(reverse("audit:entry_list")).content.decode()
+        assert ("$80.00" in page) == is_seen, name
+        assert ("Period calculated" in page) == is_seen, name
