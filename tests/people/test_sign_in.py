@@ -438,6 +438,14 @@ def test_finance_and_administrators_must_set_up_a_second_factor_first(cast: Cast
     assert where(client.post(path, {"x": 1})) == reverse("mfa_activate_totp")
 
 
+@pytest.mark.parametrize(("name", "is_needed"), [("finn", True), ("ada", True), ("rita", False), ("ana", False)])
+def test_whoever_must_set_up_a_second_factor_is_told_why(cast: Cast, name: str, is_needed: bool) -> None:
+    client = Client()
+    log_in(client, name)
+    page = client.get(reverse("mfa_activate_totp")).content.decode()
+    assert ("the other pages open when it is set up" in page) == is_needed
+
+
 def test_the_api_says_so_too(cast: Cast) -> None:
     client = Client()
     log_in(client, "finn")

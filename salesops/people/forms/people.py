@@ -32,7 +32,7 @@ class PersonChoiceField(forms.ModelChoiceField):
     """One of the people the actor may see who can log in."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(queryset=User.objects.none(), **kwargs)
+        super().__init__(queryset=User.objects.none(), **{"empty_label": "—", **kwargs})
 
 
 class _WithPeople(PortalForm):

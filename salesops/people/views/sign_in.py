@@ -17,6 +17,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 
 from salesops.audit.services import record
 from salesops.people.rules.browsers import browser_name
+from salesops.people.selectors import needs_second_factor
 
 
 @login_not_required
@@ -62,6 +63,11 @@ class ActivateTOTPView(_SetUp, _ActivateTOTPView):
     """Set up an app that shows codes."""
 
     factor = "totp"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """With whether the role asks for it: then no other page opens before."""
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return context | {"is_needed": needs_second_factor(self.request.actor)}  # type: ignore[attr-defined]  # see above
 
 
 class AddWebAuthnView(_SetUp, _AddWebAuthnView):
