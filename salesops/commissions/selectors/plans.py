@@ -45,6 +45,11 @@ def assignments_for(actor: Actor, plan: Plan) -> QuerySet[PlanAssignment]:
     )
 
 
+def count_on(plan: Plan) -> int:
+    """How many people were ever put on a plan: a number that whoever sees the plan may know."""
+    return PlanAssignment.objects.filter(plan=plan).values("person").distinct().count()
+
+
 def quotas_for(actor: Actor) -> QuerySet[Quota]:
     """Quotas the actor may see."""
     return Quota.objects.visible_to(actor).select_related("person")

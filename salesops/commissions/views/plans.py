@@ -19,6 +19,7 @@ from salesops.commissions.rules.plans import curve_for, plan_from_plain
 from salesops.commissions.selectors.drawing import Drawing, draw
 from salesops.commissions.selectors.plans import (
     assignments_for,
+    count_on,
     current_version,
     plan_for,
     plans_for,
@@ -88,6 +89,7 @@ class PlanDetailView(ScopedDetailView):
             "shown": _shown(version) if version else None,
             "people": PlanAssignmentTable(Rows(people, PlanAssignment), now=self.now),
             "people_count": len(people),
+            "all_people": count_on(plan),
             "sees_pay": self.actor.sight(Noun.PAY) >= Scope.OWN,
             "may_design": self.actor.has(*DESIGNERS),
             "may_activate": version is not None
