@@ -276,6 +276,34 @@ class TestLimits:
         with pytest.raises(FileRefused, match="Line 4 is longer than 1,000 bytes"):
             next(rows)
 
+    def test_an_endless_line_is_refused_unread_while_rows_are_read(self) -> None:
+        layout = look(b"Name,Amount\nAcme,1\n").layout
+        assert layout
+        stream = Endless(b"y" * 65536, pieces=1024, head=b"Name,Amount\nAcme,1\n")
+        rows = files.rows(stream, layout)
+        assert next(rows).cells == ("Acme", "1")
+        with pytest.raises(FileRefused, match="Line 3 is longer than 1,048,576 bytes"):
+            next(rows)
+        assert stream.given < 2 * 1024 * 1024
+
+    def test_a_long_line_that_ends_is_refused_as_well(self) -> None:
+        layout = look(b"Name,Amount\nAcme,1\n").layout
+        assert layout
+        rows = files.rows(
+            io.BytesIO(b"Name,Amount\nAcme,1\n" + b"y" * 5000 + b"\nBeta,2\n"), layout, limits=Limits(line_bytes=1000)
+        )
+        assert next(rows).cells == ("Acme", "1")
+        with pytest.raises(FileRefused, match="Line 3 is longer than 1,000 bytes"):
+            next(rows)
+
+    def test_a_row_of_quoted_lines_without_end_is_given_up_early(self) -> None:
+        layout = look(b"a,b\n1,2\n").layout
+        assert layout
+        stream = Endless(b'","x\n' * 10_000, pieces=400, head=b'a,b\n1,"x\n')
+        row = next(files.rows(stream, layout))
+        assert (codes(row.problems), row.line) == (["row-quotes"], 2)
+        assert stream.given < 1024 * 1024
+
     def test_a_million_columns_are_refused(self) -> None:
         began = time.process_time()
         data = b"a," * 500_000 + b"\n" + b"1," * 500_000 + b"\n"
