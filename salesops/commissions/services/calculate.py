@@ -9,7 +9,6 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
 
-import numpy as np
 from django.db import transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
@@ -18,19 +17,17 @@ from salesops.audit.services import record
 from salesops.commissions.choices import PeriodState, StatementState
 from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
 from salesops.commissions.models import Calculation, Credit, Earning, Period, PlanVersion, Statement
-from salesops.commissions.rules.columns import CreditColumns, EarningColumns, calculate
-from salesops.commissions.rules.conventions import Proration
-from salesops.commissions.rules.credits import Credit as Credited
-from salesops.commissions.rules.credits import CreditRule, credit_transactions
-from salesops.commissions.rules.curves import Curve
+from salesops.commissions.rules.credits import CreditRule
+from salesops.commissions.rules.engine import NONE, RULES, Run, run
 from salesops.commissions.rules.explain import exact_text
-from salesops.commissions.rules.plans import PlanDefinition, curve_for, digest_of, effective_quota, plan_from_plain
-from salesops.commissions.selectors.facts import OnPlan, PeriodFacts, facts_of
+from salesops.commissions.rules.plans import curve_for, digest_of
+from salesops.commissions.selectors.facts import PeriodFacts, facts_of
 from salesops.commissions.services.transactions import sync_bookings
 from salesops.core.actor import Actor, Role
 from salesops.people.models import FunctionAssignment
+from salesops.values import periods
 from salesops.values.outcomes import Problem, gettext_noop
-from salesops.values.rates import convert
+from salesops.values.rates import RateTable
 
 #: Rises when the same inputs may give another result. Locked statements keep the number they were made with.
 ENGINE_VERSION: Final = "1"
@@ -41,7 +38,11 @@ _BATCH: Final = 2_000
 class Line:
     """A credit of a statement with what it earned in each component (component key to columns of the earning)."""
 
-    credited: Credited
+    place: int
+    transaction: str
+    day: date
+    rule: str
+    basis_points: int
     amount_minor: int
     why: dict[str, Any]
     earned: dict[str, tuple[int, int, int, int, int]] = field(default_factory=dict)
@@ -49,13 +50,12 @@ class Line:
 
 @dataclass(slots=True)
 class Drafted:
-    """A statement as calculated, before it is compared with the stored one."""
+    """A statement as calculated, before it is compared with the stored one. The rate is the share agreed, as stored."""
 
-    on_plan: list[OnPlan]
     version: PlanVersion
-    quota_minor: int | None
-    target_minor: int | None
-    rate: Decimal | None
+    quota_minor: int | None = None
+    target_minor: int | None = None
+    rate: Decimal | None = None
     lines: dict[tuple[str, str], Line] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
@@ -81,10 +81,10 @@ class Drafted:
                 "problems": [problem.as_plain() for problem in self.problems],
                 "lines": [
                     [
-                        line.credited.transaction,
-                        line.credited.day.isoformat(),
-                        line.credited.rule,
-                        line.credited.basis_points,
+                        line.transaction,
+                        line.day.isoformat(),
+                        line.rule,
+                        line.basis_points,
                         line.amount_minor,
                         line.why,
                         sorted([component, *values] for component, values in line.earned.items()),
@@ -137,27 +137,27 @@ def calculate_period(*, actor: Actor, period: Period, at: datetime) -> Calculati
                 period=period.label,
             )
         )
-    drafts = _draft(facts, problems)
+    drafts = _draft(facts, period, problems)
     number = (Calculation.objects.filter(period=period).aggregate(last=Max("number"))["last"] or 0) + 1
-    run = Calculation.objects.create(
+    calculation = Calculation.objects.create(
         period=period, number=number, started_at=at, run_by_id=actor.user_id, engine_version=ENGINE_VERSION
     )
-    written = _write(period, drafts, facts, run, at)
-    run.finished_at = at
-    run.problems = [problem.as_plain() for problem in problems] + [
+    written = _write(period, drafts, facts, calculation, at)
+    calculation.finished_at = at
+    calculation.problems = [problem.as_plain() for problem in problems] + [
         problem.as_plain() for draft in drafts.values() for problem in draft.problems
     ]
-    run.totals = {
+    calculation.totals = {
         "statements": len(drafts),
         "written": written,
-        "transactions": len(facts.transactions),
+        "transactions": len(facts.ids),
         "credited_minor": _by_currency(drafts, "credited_minor"),
         "earned_minor": _by_currency(drafts, "earned_minor"),
     }
-    run.inputs_digest = digest_of([[list(key), draft.digest()] for key, draft in sorted(drafts.items())])
-    run.save()
-    record(actor=actor, action="period.calculated", subject=period, after={"run": number, **run.totals}, at=at)
-    return run
+    calculation.inputs_digest = digest_of([[list(key), draft.digest()] for key, draft in sorted(drafts.items())])
+    calculation.save()
+    record(actor=actor, action="period.calculated", subject=period, after={"run": number, **calculation.totals}, at=at)
+    return calculation
 
 
 def _by_currency(drafts: dict[tuple[int, int], Drafted], name: str) -> dict[str, int]:
@@ -170,152 +170,80 @@ def _by_currency(drafts: dict[tuple[int, int], Drafted], name: str) -> dict[str,
 # --- From facts to drafts -----------------------------------------------------------------------------------------
 
 
-def _draft(facts: PeriodFacts, problems: list[Problem]) -> dict[tuple[int, int], Drafted]:
-    """A draft for each person on a plan version, with credits and earnings; what cannot be credited joins `problems`."""
+def _draft(facts: PeriodFacts, period: Period, problems: list[Problem]) -> dict[tuple[int, int], Drafted]:
+    """A draft for each person on a plan version, with credits and earnings; what is about nobody's plan joins `problems`."""
+    whole = periods.Period(period.start_on, period.end_on, period.label)
+    done = run(facts.definitions, facts.engine, facts.book)
     drafts: dict[tuple[int, int], Drafted] = {}
-    definitions: dict[int, PlanDefinition] = {}
-    for version in facts.versions.values():
-        definitions[version.pk] = plan_from_plain(version.definition).unwrap()
-    for key, on_plan in sorted(facts.people.items()):
-        version = facts.versions[key[1]]
-        drafts[key] = Drafted(
-            on_plan=on_plan,
-            version=version,
-            quota_minor=_prorated(definitions[version.pk], on_plan, on_plan[-1].full_quota_minor),
-            target_minor=_prorated(definitions[version.pk], on_plan, on_plan[-1].target_minor),
-            rate=on_plan[-1].rate,
+    for person, version_id in sorted(facts.people):
+        plan = facts.definitions[version_id]
+        terms = {part.key: facts.book(version_id, part, person, whole) for part in plan.components}
+        draft = drafts[person, version_id] = Drafted(
+            version=facts.versions[version_id],
+            quota_minor=next(iter(terms.values())).quota,
+            target_minor=facts.book.target(version_id, person, whole),
+            rate=facts.rates[person, version_id],
+            problems=list(facts.book.problems[version_id, person]),
         )
-        if len({(entry.rate, entry.target_minor) for entry in on_plan}) > 1:
-            drafts[key].problems.append(
-                Problem.of(
-                    "terms-change-within-period",
-                    gettext_noop("The personal rate or target pay changes within the period; the last one was used."),
-                    where=f"person:{key[0]}",
-                    remedy=gettext_noop(
-                        "Let the change begin with a period, or put the person on another plan from that day."
-                    ),
-                )
+        for part in plan.components:
+            held = terms[part.key]
+            outcome = curve_for(
+                plan, part, quota=held.quota, target_minor=held.target_minor, personal_rate=held.personal_rate
             )
-    unplanned: set[tuple[int, str]] = set()
-    for version_id, plan in definitions.items():
-        for crediting in {component.crediting for component in plan.components}:
-            outcome = credit_transactions(facts.transactions, facts.holdings, crediting)
-            for problem in outcome.problems:
-                if problem not in problems:
-                    problems.append(problem)
-            for credited in outcome.unwrap():
-                draft = drafts.get((credited.person, version_id))
-                if draft is None or not any(entry.covers(credited.day) for entry in draft.on_plan):
-                    unplanned.add((credited.person, credited.transaction))
-                    continue
-                _credit(facts, draft, credited)
-        _earn(plan, {key: draft for key, draft in drafts.items() if key[1] == version_id})
-    planned = {
-        (draft.on_plan[0].person_id, line.credited.transaction)
-        for draft in drafts.values()
-        for line in draft.lines.values()
-    }
-    missed: dict[int, int] = defaultdict(int)
-    for person, _key in unplanned - planned:
-        missed[person] += 1
-    problems.extend(
-        Problem.of(
-            "not-on-a-plan",
-            gettext_noop("%(count)s transactions of this person earn nothing: they were on no plan on that day."),
-            where=f"person:{person}",
-            remedy=gettext_noop("Put them on a plan from the right day, then calculate again."),
-            count=count,
-        )
-        for person, count in sorted(missed.items())
-    )
+            draft.problems.extend(problem for problem in outcome.problems if problem not in draft.problems)
+    for found in done.problems:
+        about = drafts.get((found.person or 0, found.plan or 0))
+        asked = problems if about is None else about.problems
+        if found.problem not in asked:
+            asked.append(found.problem)
+    _credit(facts, done, drafts)
+    _earn(facts, done, drafts)
     return drafts
 
 
-def _prorated(plan: PlanDefinition, on_plan: list[OnPlan], full: int | None) -> int | None:
-    """A quota or target pay cut to the part of the period on the plan, where the plan says so."""
-    if full is None:
-        return None
-    share = sum((entry.active_share for entry in on_plan), Fraction(0))
-    return effective_quota(full, active_share=share) if plan.conventions.proration is not Proration.NONE else full
+def _credit(facts: PeriodFacts, done: Run, drafts: dict[tuple[int, int], Drafted]) -> None:
+    """Put the credits on the drafts, each with what it was reckoned from."""
+    transactions = facts.engine.transactions
+    rows = zip(*(column.tolist() for column in done.credits.values()), strict=True)
+    for values in rows:
+        row = dict(zip(done.credits, values, strict=True))
+        place, rule = row["transaction"], RULES[row["rule"]]
+        key, day = str(transactions.key[place]), date.fromordinal(int(transactions.day[place]))
+        why: dict[str, Any] = {
+            "amount": int(transactions.amount[place]),
+            "currency": transactions.currencies[transactions.currency[place]],
+            "credited": row["part"],
+        }
+        if rule is CreditRule.SPLIT:
+            why["shares"] = facts.shares[place]
+        if row["thing"] != NONE:
+            why["held"] = facts.things[row["thing"]]
+        if row["pinned"] != NONE:
+            why |= _why_rate(facts.engine.rates, *done.pinned[row["pinned"]])
+        draft = drafts[row["person"], row["plan"]]
+        draft.lines[key, rule.value] = Line(place, key, day, rule.value, row["basis_points"], row["amount"], why)
 
 
-def _credit(facts: PeriodFacts, draft: Drafted, credited: Credited) -> None:
-    """Add a credit to a draft, converted to the plan's currency at the day's rate; without a rate it is a problem."""
-    key = (credited.transaction, credited.rule)
-    if key in draft.lines:
-        return
-    transaction = facts.by_key[credited.transaction]
-    currency = facts.rows[credited.transaction][1]
-    why: dict[str, Any] = {"amount": transaction.amount, "currency": currency, "credited": credited.amount}
-    if credited.rule == CreditRule.SPLIT:
-        why["shares"] = [[share.person, share.basis_points] for share in transaction.shares]
-    if credited.why:
-        why["held"] = credited.why
-    if currency == draft.version.currency:
-        draft.lines[key] = Line(credited, credited.amount, why)
-        return
-    pinned = facts.rates.rate_on(currency, draft.version.currency, credited.day)
-    if pinned.value is None:
-        draft.problems.extend(problem for problem in pinned.problems if problem not in draft.problems)
-        return
-    why["rate"] = str(pinned.value.minor_fraction())
-    why["rate_legs"] = [
-        [leg.on.isoformat(), leg.base, leg.quote, exact_text(leg.value), leg.source] for leg in pinned.value.legs
-    ]
-    draft.lines[key] = Line(credited, convert(credited.amount, pinned.value), why)
+def _why_rate(rates: RateTable, currency: str, day: int, into: str, exact: Fraction) -> dict[str, Any]:
+    """The pinned rate between minor units, and the published rates it is made of."""
+    legs = rates.rate_on(currency, into, date.fromordinal(day)).unwrap().legs
+    return {
+        "rate": str(exact),
+        "rate_legs": [[leg.on.isoformat(), leg.base, leg.quote, exact_text(leg.value), leg.source] for leg in legs],
+    }
 
 
-def _earn(plan: PlanDefinition, drafts: dict[tuple[int, int], Drafted]) -> None:
-    """Run the engine over the lines of one plan version, in columns, and put the earnings on the lines."""
-    lines: list[tuple[Line, str]] = []
-    columns: dict[str, list[Any]] = defaultdict(list)
-    curves: dict[tuple[int, int, int], Curve] = {}
-    for (person_id, _version_id), draft in drafts.items():
-        for index, component in enumerate(plan.components):
-            rate = None if draft.rate is None else Fraction(draft.rate)
-            outcome = curve_for(
-                plan, component, quota=draft.quota_minor, target_minor=draft.target_minor, personal_rate=rate
-            )
-            if outcome.value is None:
-                draft.problems.extend(outcome.problems)
-                continue
-            curves[person_id, index, 0] = outcome.value
-            wanted = {rule.value for rule in component.crediting}
-            for (key, rule), line in sorted(draft.lines.items()):
-                if rule in wanted:
-                    lines.append((line, component.key))
-                    for name, value in (
-                        ("person", person_id),
-                        ("component", index),
-                        ("day", line.credited.day.toordinal()),
-                        ("key", key),
-                        ("amount", line.amount_minor),
-                    ):
-                        columns[name].append(value)
-    if not lines:
-        return
-    count = len(lines)
-    earned: EarningColumns = calculate(
-        CreditColumns(
-            person=np.array(columns["person"], dtype=np.int64),
-            component=np.array(columns["component"], dtype=np.int64),
-            period=np.zeros(count, dtype=np.int64),
-            day=np.array(columns["day"], dtype=np.int64),
-            key=np.array(columns["key"], dtype=object),
-            amount=np.array(columns["amount"], dtype=np.int64),
-        ),
-        curves,
-        plan.conventions.rounding,
-    )
-    values = zip(
-        *(
-            column.tolist()
-            for column in (earned.before, earned.after, earned.pay_before, earned.pay_after, earned.amount)
-        ),
-        strict=True,
-    )
-    for (line, component_key), row in zip(lines, values, strict=True):
-        line.earned[component_key] = row
+def _earn(facts: PeriodFacts, done: Run, drafts: dict[tuple[int, int], Drafted]) -> None:
+    """Put what each credit earned on its line; a component without a curve earns nothing and has said why."""
+    transactions = facts.engine.transactions
+    names = ("plan", "component", "transaction", "person", "rule", "period")
+    earned = ("before", "after", "pay_before", "pay_after", "amount")
+    keys = zip(*(done.lines[name].tolist() for name in names), strict=True)
+    amounts = zip(*(done.lines[name].tolist() for name in earned), strict=True)
+    for (plan, component, place, person, rule, period), values in zip(keys, amounts, strict=True):
+        if (plan, component, person, period) in done.curves:
+            line = drafts[person, plan].lines[str(transactions.key[place]), RULES[rule].value]
+            line.earned[facts.definitions[plan].components[component].key] = values
 
 
 # --- From drafts to rows ------------------------------------------------------------------------------------------
@@ -331,7 +259,7 @@ def _write(
     }
     for key, row in stored.items():
         if key not in drafts and (row.earned_minor or row.credited_minor):
-            drafts[key] = Drafted(on_plan=[], version=row.plan_version, quota_minor=None, target_minor=None, rate=None)
+            drafts[key] = Drafted(version=row.plan_version)
     changed: dict[tuple[int, int], str] = {}
     for key, draft in drafts.items():
         digest = draft.digest()
@@ -383,19 +311,18 @@ def _write_lines(changed: dict[tuple[int, int], tuple[Statement, Drafted]], fact
     credits: list[Credit] = []
     sources: list[tuple[Statement, Line]] = []
     for statement, draft in changed.values():
-        for _key, line in sorted(draft.lines.items(), key=lambda item: (item[1].credited.day, item[0])):
-            credited = line.credited
+        for _key, line in sorted(draft.lines.items(), key=lambda item: (item[1].day, item[0])):
             credits.append(
                 Credit(
                     statement=statement,
-                    transaction_id=facts.rows[credited.transaction][0],
-                    person_id=credited.person,
-                    function=functions.on(credited.person, credited.day),
-                    rule=credited.rule,
-                    share_bp=credited.basis_points,
+                    transaction_id=facts.ids[line.place],
+                    person_id=statement.person_id,
+                    function=functions.on(statement.person_id, line.day),
+                    rule=line.rule,
+                    share_bp=line.basis_points,
                     amount_minor=line.amount_minor,
                     currency=statement.currency,
-                    effective_on=credited.day,
+                    effective_on=line.day,
                 )
             )
             sources.append((statement, line))
