@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.db import IntegrityError
 from django.test import Client
 from django.urls import reverse
@@ -390,9 +391,14 @@ def test_an_endless_line_takes_no_memory(
     ids=["260 MB", "1 GB"],
 )
 def test_a_line_larger_than_any_file_may_be_is_never_stored(
-    client_of: Callable[[str], Client], source: Source, size: int
+    client_of: Callable[[str], Client], source: Source, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the settings as they come: read through, thrown away, and said."""
+    """With the settings as they come: read through, thrown away, and said. Not even a temporary file is begun."""
+
+    def begin(*_args: Any) -> None:
+        raise AssertionError("a temporary file")
+
+    monkeypatch.setattr(TemporaryUploadedFile, "__init__", begin)
     rita, before = client_of("rita"), stored()
     with peak_growth() as grown:
         response = stream(rita, source, "deals.csv", size, repeat(b"x" * MB))
