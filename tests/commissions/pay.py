@@ -11,7 +11,7 @@ from salesops.commissions.models import Period, Plan, PlanVersion, Statement
 from salesops.commissions.services.calculate import calculate_period
 from salesops.commissions.services.periods import open_period
 from salesops.commissions.services.plans import activate_version, assign_to_plan, create_plan, save_draft, set_quota
-from salesops.deals.models import Deal, Stage
+from salesops.deals.models import Deal, Product, Stage
 from salesops.values.periods import parse_label
 from tests.cast import NOW, Cast
 
@@ -96,6 +96,7 @@ def won(
     *,
     name: str = "Deal",
     currency: str = "USD",
+    product: Product | None = None,
 ) -> Deal:
     """A deal won on a day."""
     stage = Stage.objects.filter(kind="won").order_by("position").first()
@@ -108,6 +109,7 @@ def won(
         kind="won",
         amount_minor=amount_minor,
         currency=currency,
+        product=product,
         closed_on=day,
         created_at=NOW,
     )

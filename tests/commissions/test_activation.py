@@ -19,9 +19,7 @@ pytestmark = pytest.mark.django_db
 @pytest.mark.parametrize(
     ("component", "plan", "word"),
     [
-        ({"when": "amount > 100"}, {}, "when"),
         ({"amount": "amount * 50%"}, {}, "amount"),
-        ({"group": "card"}, {}, "group"),
         ({"counts": ["renewal"]}, {}, "counts"),
         ({"quota_name": "renewals"}, {}, "quota_name"),
         ({"weight": "60%"}, {}, "weight"),
@@ -30,7 +28,6 @@ pytestmark = pytest.mark.django_db
         ({"crediting": ["split", "overlay"]}, {}, "overlay"),
         ({}, {"ramp": ["50%", "100%"]}, "ramp"),
         ({}, {"settlement": {"draw": {"amount": "2000.00"}}}, "settlement"),
-        ({}, {"conventions": {"proration": "working_days"}}, "working_days"),
         ({}, {"conventions": {"settlement_order": "cap_draw_bonus"}}, "cap_draw_bonus"),
     ],
 )

@@ -16,3 +16,16 @@ BUILT_IN: Final[dict[str, Field]] = {
         Field("currency", Kind.TEXT, gettext_noop("Currency")),
     )
 }
+
+# What the portal knows of a booking beside that; files bring columns of their own. Blank where a deal has none.
+OF_THE_PORTAL: Final[dict[str, Field]] = BUILT_IN | {
+    field.name: field
+    for field in (
+        Field("product", Kind.TEXT, gettext_noop("Product")),
+        Field("account", Kind.TEXT, gettext_noop("Account")),
+        Field("segment", Kind.TEXT, gettext_noop("Segment")),
+        Field("industry", Kind.TEXT, gettext_noop("Industry")),
+        Field("country", Kind.TEXT, gettext_noop("Country")),
+        Field("territory", Kind.TEXT, gettext_noop("Territory")),
+    )
+}

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from operator import itemgetter
+from typing import Any, Final
 
 import numpy as np
 from django.db.models import Q
@@ -27,8 +28,11 @@ from salesops.commissions.rules.engine import (
     THINGS,
     Facts,
     Transactions,
+    Values,
     relation,
 )
+from salesops.commissions.rules.fields import OF_THE_PORTAL
+from salesops.commissions.rules.formulas import Kind, check
 from salesops.commissions.rules.plans import PlanDefinition, plan_from_plain
 from salesops.commissions.rules.quotas import OnPlan, QuotaRow, TermsBook
 from salesops.core.models import ExchangeRate
@@ -36,7 +40,16 @@ from salesops.deals.models import DealSplit
 from salesops.pods.models import TerritoryAssignment
 from salesops.values.rates import MAX_AGE_DAYS, Rate, RateTable
 
-_KINDS = tuple(TransactionKind.values)
+_KINDS: Final = tuple(TransactionKind.values)
+#: Where the texts are kept that formulas may ask for (see rules.fields).
+_TEXTS: Final = {
+    "product": "product__name",
+    "account": "account__name",
+    "segment": "account__segment__name",
+    "industry": "account__industry",
+    "country": "account__country",
+    "territory": "account__territory__code",
+}
 
 
 @dataclass(slots=True)
@@ -56,6 +69,12 @@ class PeriodFacts:
     ids: list[int] = field(default_factory=list)
     things: list[str] = field(default_factory=list)
     shares: dict[int, list[list[int]]] = field(default_factory=dict)
+
+    def asked_by(self, version_id: int) -> list[str]:
+        """The texts that the conditions of a version ask for."""
+        plan = self.definitions[version_id]
+        read = [check(component.when, OF_THE_PORTAL).value for component in plan.components if component.when]
+        return sorted({name for formula in read if formula for name in formula.fields} & set(_TEXTS))
 
 
 def versions_in(period: Period) -> dict[int, PlanVersion]:
@@ -136,9 +155,13 @@ def _read_transactions(period: Period, facts: PeriodFacts, leave_out: frozenset[
         "account_id",
         "account__territory_id",
         "reverses_id",
+        *_TEXTS.values(),
     )
     # By day and key in the order of their characters, which databases sort by their own collations.
-    found = sorted(row for row in rows.values_list(*columns).iterator(chunk_size=10_000) if row[1] not in leave_out)
+    found = sorted(
+        (row for row in rows.values_list(*columns).iterator(chunk_size=10_000) if row[1] not in leave_out),
+        key=itemgetter(0, 1),
+    )
     places = {row[2]: place for place, row in enumerate(found)}
     currencies = tuple(sorted({row[5] for row in found}))
     code = {currency: index for index, currency in enumerate(currencies)}
@@ -157,6 +180,7 @@ def _read_transactions(period: Period, facts: PeriodFacts, leave_out: frozenset[
         quantity=np.ones(len(found), dtype=np.int64),
         owner=_whole(NOBODY if row[7] is None else row[7] for row in found),
         reverses=_whole(places.get(row[10], NONE) for row in found),
+        values={name: _texts(row[-len(_TEXTS) + index] for row in found) for index, name in enumerate(_TEXTS)},
     )
     facts.shares = _shares(rows.values("deal"), [row[6] for row in found])
     number: dict[str, int] = {}
@@ -178,6 +202,14 @@ def _read_transactions(period: Period, facts: PeriodFacts, leave_out: frozenset[
 
 def _whole(values: Iterable[int]) -> Ints:
     return np.fromiter(values, dtype=np.int64)
+
+
+def _texts(values: Iterable[str | None]) -> Values:
+    """A column of texts; an empty one is blank."""
+    listed = [value or "" for value in values]
+    column = np.empty(len(listed), dtype=object)
+    column[:] = listed
+    return Values(Kind.TEXT, column, np.array([bool(value) for value in listed], dtype=np.bool_))
 
 
 def _shares(deals: Any, deal_of: Sequence[int | None]) -> dict[int, list[list[int]]]:

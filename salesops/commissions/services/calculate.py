@@ -204,6 +204,7 @@ def _draft(facts: PeriodFacts, period: Period, problems: list[Problem]) -> dict[
 def _credit(facts: PeriodFacts, done: Run, drafts: dict[tuple[int, int], Drafted]) -> None:
     """Put the credits on the drafts, each with what it was reckoned from."""
     transactions = facts.engine.transactions
+    asked = {version_id: facts.asked_by(version_id) for version_id in facts.definitions}
     rows = zip(*(column.tolist() for column in done.credits.values()), strict=True)
     for values in rows:
         row = dict(zip(done.credits, values, strict=True))
@@ -220,6 +221,8 @@ def _credit(facts: PeriodFacts, done: Run, drafts: dict[tuple[int, int], Drafted
             why["held"] = facts.things[row["thing"]]
         if row["pinned"] != NONE:
             why |= _why_rate(facts.engine.rates, *done.pinned[row["pinned"]])
+        if asked[row["plan"]]:
+            why["fields"] = {name: str(transactions.values[name].column[place]) for name in asked[row["plan"]]}
         draft = drafts[row["person"], row["plan"]]
         draft.lines[key, rule.value] = Line(place, key, day, rule.value, row["basis_points"], row["amount"], why)
 

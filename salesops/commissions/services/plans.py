@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -15,16 +15,17 @@ from salesops.audit.services import record, state_of
 from salesops.commissions.choices import VersionState
 from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
 from salesops.commissions.models import Plan, PlanAssignment, PlanVersion, Quota
-from salesops.commissions.rules.conventions import Proration, RampRule, SettlementOrder
+from salesops.commissions.rules import formulas
+from salesops.commissions.rules.conventions import RampRule, SettlementOrder
 from salesops.commissions.rules.examples import activation_problems
+from salesops.commissions.rules.fields import OF_THE_PORTAL
 from salesops.commissions.rules.plans import Component, PlanDefinition, plan_digest, plan_from_plain
 from salesops.core.actor import Actor, Role
+from salesops.values.outcomes import Problem
 from salesops.values.periods import Period
 
 #: Words of a component that only plan files know so far.
-_WORDS_OF_FILES: Final = frozenset(
-    ("measure", "counts", "when", "amount", "group", "quota_name", "weight", "period_kind", "scope")
-)
+_WORDS_OF_FILES: Final = frozenset(("measure", "counts", "amount", "quota_name", "weight", "period_kind", "scope"))
 
 
 def _designer(actor: Actor) -> None:
@@ -55,7 +56,6 @@ def _refuse_words_of_files(plan: PlanDefinition) -> None:
     words |= {
         value.value
         for value, known in (
-            (conventions.proration, (Proration.CALENDAR_DAYS, Proration.NONE)),
             (conventions.ramp, (RampRule.STARTING_MONTH,)),
             (conventions.settlement_order, (SettlementOrder.BONUS_CAP_DRAW,)),
         )
@@ -66,6 +66,16 @@ def _refuse_words_of_files(plan: PlanDefinition) -> None:
             _("The pages do not calculate this yet: %(words)s. Leave it out, or calculate the plan as a file.")
             % {"words": ", ".join(sorted(words))}
         )
+
+
+def conditions_that_cannot_be_read(plan: PlanDefinition) -> list[Problem]:
+    """What is wrong with the conditions of a plan, by component: words that no booking of the portal has, for one."""
+    return [
+        replace(problem, where=f"{component.key}.when")
+        for component in plan.components
+        if component.when
+        for problem in formulas.check(component.when, OF_THE_PORTAL).problems
+    ]
 
 
 @transaction.atomic
@@ -97,6 +107,7 @@ def save_draft(
     if outcome.value is None:
         _refuse(list(outcome.problems))
     parsed = outcome.unwrap()
+    _refuse(conditions_that_cannot_be_read(parsed))
     if version is None:
         number = (PlanVersion.objects.filter(plan=plan).aggregate(last=Max("number"))["last"] or 0) + 1
         version = PlanVersion(plan=plan, number=number, created_by_id=actor.user_id, created_at=at)
@@ -144,6 +155,7 @@ def activate_version(*, actor: Actor, version: PlanVersion, at: datetime) -> Pla
     plan = plan_from_plain(version.definition).unwrap()
     _refuse(list(activation_problems(plan)))
     _refuse_words_of_files(plan)
+    _refuse(conditions_that_cannot_be_read(plan))
     same = PlanVersion.objects.select_for_update().filter(plan=version.plan, state=VersionState.ACTIVE)
     running = same.filter(Q(end_on__isnull=True) | Q(end_on__gt=version.start_on))
     for other in running:
