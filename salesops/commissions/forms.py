@@ -7,11 +7,14 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from salesops.commissions.choices import PayrollFormat, PeriodKind
 from salesops.commissions.models import PlanVersion
+from salesops.commissions.rules.fields import OF_THE_PORTAL
+from salesops.commissions.rules.formulas import MOST_CHARACTERS, check
 from salesops.core.actor import Role
 from salesops.core.forms import DateField, MoneyField, PortalForm
 from salesops.people.models import User, validate_time_zone
@@ -52,6 +55,16 @@ class VersionForm(PortalForm):
     )
     component_name = forms.CharField(
         label=gettext_lazy("What is paid for"), max_length=80, initial=gettext_lazy("Commission on bookings")
+    )
+    when = forms.CharField(
+        label=gettext_lazy("Only bookings of which this is true"),
+        max_length=MOST_CHARACTERS,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "class": "input-code", "spellcheck": "false"}),
+        help_text=format_lazy(
+            gettext_lazy('Empty for all. For example: product = "Service" AND amount >= 1000. Words: {words}.'),
+            words=", ".join(sorted(OF_THE_PORTAL)),
+        ),
     )
     shape = forms.ChoiceField(label=gettext_lazy("Curve"), choices=SHAPES, initial="flat", widget=forms.RadioSelect)
     rate = forms.CharField(
@@ -113,6 +126,14 @@ class VersionForm(PortalForm):
         """Upper case."""
         return str(self.cleaned_data["currency"]).upper()
 
+    def clean_when(self) -> str:
+        """A condition that can be read, or what is wrong with it and where."""
+        text = str(self.cleaned_data["when"]).strip()
+        problems = check(text, OF_THE_PORTAL).problems if text else ()
+        if problems:
+            raise ValidationError([f"{problem.text(_)} {problem.remedy_text(_)}".strip() for problem in problems])
+        return text
+
     def clean(self) -> dict[str, Any]:
         """Put the definition together; the service checks it."""
         data: dict[str, Any] = super().clean() or self.cleaned_data
@@ -135,6 +156,7 @@ class VersionForm(PortalForm):
                     "measure": "money",
                     "shape": self._shape(data),
                     "crediting": ["split", "owner", "holder"],
+                    **({"when": data["when"]} if data["when"] else {}),
                 }
             ],
             "conventions": {name: data[name] for name in ("zero_quota", "proration", "rounding", "boundary")},
@@ -169,6 +191,7 @@ class VersionForm(PortalForm):
             "currency": version.currency,
             "time_zone": version.time_zone,
             "component_name": component["name"],
+            "when": component.get("when", ""),
             "shape": shape["shape"],
             "rate": shape.get("rate", ""),
             "tiers": "\n".join(f"{tier['from']} = {tier['rate']}" for tier in shape.get("tiers", [])),

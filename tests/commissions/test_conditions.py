@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from salesops.commissions.errors import CommissionRefusedError
 from salesops.commissions.models import Calculation, Earning, Plan
@@ -80,3 +83,23 @@ def test_a_condition_that_asks_for_what_no_booking_has_is_refused_in_words(cast:
     with pytest.raises(CommissionRefusedError, match=r"services\.when: .*colour"):
         in_force(cast, parted({"when": 'colour = "red"'}, {}))
     assert not Plan.objects.get().versions.exists()
+
+
+def test_a_condition_is_written_on_the_page_and_shown_there(cast: Cast, client_of: Callable[[str], Client]) -> None:
+    rita = client_of("rita")
+    plan = create_plan(actor=cast.actor("rita"), name="Field", at=NOW)
+    address = reverse("commissions:version_create", kwargs={"pk": plan.pk})
+    form = rita.get(address).context["form"]
+    typed = {name: form.get_initial_for_field(field, name) or "" for name, field in form.fields.items()}
+    typed |= {"start_on": "2026-01-01", "rate": "3%", "when": 'product = "Service" AND colour = "red"'}
+    refused = rita.post(address, typed)
+    assert refused.status_code == 422
+    assert list(refused.context["form"].errors) == ["when"]
+    assert "colour" in refused.context["form"].errors["when"][0]
+    rita.post(address, typed | {"when": 'product = "Service"'})
+    draft = plan.versions.get()
+    assert draft.definition["components"][0]["when"] == 'product = "Service"'
+    page = rita.get(reverse("commissions:plan_detail", kwargs={"pk": plan.pk})).content.decode()
+    assert "<code>product = &quot;Service&quot;</code>" in page
+    again = rita.get(reverse("commissions:version_edit", kwargs={"pk": draft.pk})).context["form"]
+    assert again.initial["when"] == 'product = "Service"'
