@@ -61,7 +61,7 @@ class UserAdmin(PortalAdmin):
     may_add = False
     readonly_fields = ("left_on", "is_active", "is_staff", "last_login", "date_joined")
     fieldsets = (
-        (None, {"fields": ("name", "email", "title", "language", "time_zone", "started_on", "left_on")}),
+        (None, {"fields": ("name", "family_name", "email", "title", "language", "time_zone", "started_on", "left_on")}),
         (_("Numbers"), {"fields": ("employee_number", "payroll_number", "external_id")}),
         (_("Account"), {"fields": ("is_active", "is_staff", "last_login", "date_joined")}),
     )

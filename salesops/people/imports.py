@@ -50,6 +50,7 @@ class PersonRecord:
     """
 
     name: str | Unset = UNSET
+    family_name: str | Unset = UNSET
     email: str | Unset = UNSET
     external_id: str | Unset | None = UNSET
     employee_number: str | Unset | None = UNSET
@@ -66,6 +67,7 @@ class PersonRecord:
 
 _PLAIN: Final = (
     "name",
+    "family_name",
     "email",
     "external_id",
     "employee_number",
@@ -191,7 +193,7 @@ def _apply(
 def _plain_values(record: PersonRecord, person: User | None) -> dict[str, object]:
     """The columns of the person that the record speaks about."""
     values = values_given(record, _PLAIN)
-    for name in ("name", "title", "employee_number", "external_id"):
+    for name in ("name", "family_name", "title", "employee_number", "external_id"):
         if isinstance(values.get(name), str):
             values[name] = values[name].strip()
     for name in ("external_id", "employee_number"):

@@ -51,6 +51,13 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     email = models.EmailField(_("e-mail"), unique=True)
     name = models.CharField(_("name"), max_length=120)
+    family_name = models.CharField(
+        _("family name"),
+        max_length=60,
+        blank=True,
+        db_default="",
+        help_text=_("As it stands in payroll files, and a part of the name. Empty: the last word of the name."),
+    )
     title = models.CharField(_("title"), max_length=120, blank=True)
     employee_number = models.CharField(_("employee number"), max_length=40, null=True, blank=True, unique=True)
     external_id = models.CharField(_("external id"), max_length=80, null=True, blank=True, unique=True)

@@ -317,7 +317,7 @@ class TestBlanks:
         rules = [FieldRule("first_name", column="a"), FieldRule("last_name", column="b")]
         done = convert("people", rules, "José", "Saraiva")
         assert done.record
-        assert done.record.values == {"name": "José Saraiva"}
+        assert done.record.values == {"name": "José Saraiva", "family_name": "Saraiva"}
         assert done.record.identity == (("name", "José Saraiva"),)
 
     def test_all_problems_of_a_row_are_found(self) -> None:

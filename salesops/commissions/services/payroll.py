@@ -27,6 +27,7 @@ from salesops.commissions.rules.payroll import PayrollBytes, PayrollRow, generic
 from salesops.commissions.selectors.totals import disagreements
 from salesops.core import features
 from salesops.core.actor import Actor, Role
+from salesops.people.models import User
 from salesops.values.outcomes import Problem
 
 
@@ -97,10 +98,19 @@ def _reference(rows: list[Statement]) -> str:
     return " ".join(f"S{row.pk}" for row in rows)
 
 
+def names_of(person: User) -> tuple[str, str]:
+    """First and last name for a payroll program: the family name that is kept, else the last word of the name."""
+    before, found, after = person.name.partition(person.family_name) if person.family_name else ("", "", "")
+    if found:
+        return " ".join(f"{before} {after}".split()), person.family_name
+    first_name, _space, last_name = person.name.rpartition(" ")
+    return first_name, last_name
+
+
 def _row(period: Period, rows: list[Statement]) -> PayrollRow:
     """One person's row: all their statements of the period in one currency, added up."""
     person = rows[0].person
-    first_name, _space, last_name = person.name.rpartition(" ")
+    first_name, last_name = names_of(person)
     return PayrollRow(
         employee_id=person.payroll_number or person.employee_number or "",
         last_name=last_name,

@@ -166,6 +166,7 @@ class Converter:
                 self._find(reader, cell, answers, values, problems)
             else:
                 self._take(reader, cell, values, problems)
+        family_name = values.get("last_name")
         _join_names(values)
         identity = self._identity(values)
         if not problems:
@@ -175,6 +176,8 @@ class Converter:
         if problems or identity is None:
             return Converted(row, None, tuple(problems))
         ordered = {target: values[target] for target in self._order if target in values}
+        if self._kind.code == "people" and family_name:
+            ordered["family_name"] = family_name  # payroll files want to know which part of the name it is
         return Converted(row, Record(self._kind.code, row.line, ordered, identity))
 
     def _take(self, reader: CellReader, cell: Cell, values: dict[str, Any], problems: list[Problem]) -> None:

@@ -69,6 +69,7 @@ class PersonForm(PortalModelForm):
         model = User
         fields = (
             "name",
+            "family_name",
             "email",
             "title",
             "employee_number",
@@ -86,6 +87,13 @@ class PersonForm(PortalModelForm):
         if "admin" not in self.actor.roles:
             self.fields["email"].disabled = True
             self.fields["email"].help_text = _("Administrators change it.")
+
+    def clean_family_name(self) -> str:
+        """A part of the name, so that payroll files can say which part is the other."""
+        family_name = str(self.cleaned_data["family_name"]).strip()
+        if family_name and family_name not in str(self.cleaned_data.get("name", "")):
+            raise ValidationError(_("Write it as it stands in the name."), code="not-in-name")
+        return family_name
 
 
 class RoleGrantForm(PortalForm):

@@ -30,6 +30,7 @@ from salesops.people.services.sessions import end_sessions
 EDITABLE: Final = frozenset(
     {
         "name",
+        "family_name",
         "email",
         "title",
         "employee_number",
