@@ -14,6 +14,7 @@ from django.core import serializers
 from django.db import connection
 from django.db.backends.base.operations import BaseDatabaseOperations
 from django.test import Client
+from django.utils import translation
 
 from tests.cast import NOW, Cast, make_cast
 
@@ -67,6 +68,13 @@ def _flush_past_the_guards() -> Iterator[None]:
     BaseDatabaseOperations.execute_sql_flush = flush  # type: ignore[method-assign]
     yield
     BaseDatabaseOperations.execute_sql_flush = original  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse=True)
+def _in_english() -> Iterator[None]:
+    """A page in another language leaves that language active in this thread; the next test begins in English."""
+    yield
+    translation.activate("en")
 
 
 @pytest.fixture

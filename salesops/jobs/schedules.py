@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
+from django.utils import translation
 
 from salesops.core.actor import system_actor
 from salesops.jobs import registry, services
@@ -34,7 +35,7 @@ def declare(*, at: datetime) -> int:
         schedule, is_new = Schedule.objects.get_or_create(
             code=declared.code,
             defaults={
-                "title": str(declared.title),
+                "title": _in_english(declared.title),
                 "kind": declared.kind,
                 "payload": dict(declared.payload),
                 "rule": declared.rule,
@@ -47,6 +48,12 @@ def declare(*, at: datetime) -> int:
             Schedule.objects.filter(pk=schedule.pk).update(kind=declared.kind)
         made += is_new
     return made
+
+
+def _in_english(title: Any) -> str:
+    """As it is stored, whoever's language is active; pages translate it for their readers."""
+    with translation.override("en"):
+        return str(title)
 
 
 def tick(*, at: datetime) -> int:

@@ -116,6 +116,13 @@ def test_schedules_are_neither_made_nor_deleted_and_speak_the_readers_language(
     assert "清理旧作业" in ada.get(page("changelist"), HTTP_ACCEPT_LANGUAGE="zh-hans").content.decode()
 
 
+def test_titles_are_stored_in_english_whoever_starts_the_portal(db: None) -> None:
+    Schedule.objects.filter(code="jobs.tidy").delete()
+    with override("zh-hans"):
+        schedules.declare(at=NOW)
+    assert Schedule.objects.get(code="jobs.tidy").title == "Old jobs are cleared away"
+
+
 def test_the_list_leaves_out_what_came_round_and_went_well(
     client_of: ClientOf, cast: Cast, work: None, tidy: Schedule
 ) -> None:
