@@ -55,7 +55,6 @@ class User(AbstractBaseUser, PermissionsMixin):
         _("family name"),
         max_length=60,
         blank=True,
-        db_default="",
         help_text=_("As it stands in payroll files, and a part of the name. Empty: the last word of the name."),
     )
     title = models.CharField(_("title"), max_length=120, blank=True)

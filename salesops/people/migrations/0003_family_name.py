@@ -14,7 +14,6 @@ class Migration(migrations.Migration):
             name="family_name",
             field=models.CharField(
                 blank=True,
-                db_default="",
                 help_text="As it stands in payroll files, and a part of the name. Empty: the last word of the name.",
                 max_length=60,
                 verbose_name="family name",
