@@ -32,6 +32,8 @@ from salesops.values.outcomes import gettext_noop as _
 # Delimiters that are looked for, with the name to show; in order of how common they are.
 DELIMITERS: Final[dict[str, str]] = {",": _("comma"), ";": _("semicolon"), "\t": _("tab"), "|": _("vertical bar")}
 
+#: What stands for a NUL character where it is shown and kept.
+NUL_SHOWN: Final = "\N{SYMBOL FOR NULL}"
 _CHUNK: Final = 256 * 1024
 _SAMPLE_LINES: Final = 200
 _PREVIEWED: Final = 20
@@ -272,6 +274,8 @@ def _row(record: _Record, layout: Layout, count: int, limits: Limits, *, is_whol
         problems.append(_ragged(len(cells), width, layout.delimiter))
     if any("\0" in part.text for part in record.lines):
         problems += [nul_in_cell(name) for name, cell in zip(layout.headers, cells, strict=False) if "\0" in cell]
+        # No database keeps it: the shelf shows its sign in its place.
+        cells = [cell.replace("\0", NUL_SHOWN) for cell in cells]
     if sum(len(part.text) for part in record.lines) > limits.cell_chars:
         problems += [
             cell_too_long(name, len(cell), limits)
@@ -279,7 +283,7 @@ def _row(record: _Record, layout: Layout, count: int, limits: Limits, *, is_whol
             if len(cell) > limits.cell_chars
         ]
     if problems:
-        return Row(line, tuple(cells[: limits.columns]), after, tuple(problems), record.raw)
+        return Row(line, tuple(cells[: limits.columns]), after, tuple(problems), record.raw.replace("\0", NUL_SHOWN))
     return Row(line, tuple(cells), after)
 
 
