@@ -45,6 +45,18 @@ class TransactionKind(models.TextChoices):
     """What happened to the business."""
 
     BOOKING = "booking", _("Booking")
+    RENEWAL = "renewal", _("Renewal")
+    EXPANSION = "expansion", _("Expansion")
+    CONTRACTION = "contraction", _("Contraction")
+    CANCELLATION = "cancellation", _("Cancellation")
+    INVOICE = "invoice", _("Invoice")
+    PAYMENT = "payment", _("Payment received")
+    REFUND = "refund", _("Refund")
+    CREDIT_NOTE = "credit_note", _("Credit note")
+    USAGE = "usage", _("Usage")
+    PIPELINE = "pipeline", _("Accepted pipeline")
+    MEETING = "meeting", _("Meeting held")
+    OBJECTIVE = "objective", _("Objective reached")
     ADJUSTMENT = "adjustment", _("Adjustment")
 
 
@@ -60,6 +72,9 @@ class LedgerAccount(models.TextChoices):
 
     EXPENSE = "expense", _("Cost of sales")
     OWED = "owed", _("Owed to the person")
+    HELD = "held", _("Earned, not yet due")
+    ADVANCED = "advanced", _("Advanced as a draw")
+    TAKEN = "taken", _("To be taken back later")
     PAID = "paid", _("Handed to payroll")
 
 
@@ -67,6 +82,16 @@ class EntryKind(models.TextChoices):
     """Why an entry was posted."""
 
     EARNING = "earning", _("Earning")
+    BONUS = "bonus", _("Bonus")
+    MULTIPLIER = "multiplier", _("Team multiplier")
+    LIMIT = "limit", _("Cap or floor")
+    CLAWBACK = "clawback", _("Clawback")
+    DRAW = "draw", _("Draw advanced")
+    RECOVERY = "recovery", _("Draw recovered")
+    FORGIVEN = "forgiven", _("Draw forgiven")
+    HOLD = "hold", _("Held")
+    RELEASE = "release", _("Released")
+    CARRIED = "carried", _("Carried to another period")
     ADJUSTMENT = "adjustment", _("Adjustment")
     PAYMENT = "payment", _("Payment")
     REVERSAL = "reversal", _("Reversal")
@@ -76,4 +101,80 @@ class PayrollFormat(models.TextChoices):
     """The files payroll programs read."""
 
     GUSTO = "gusto", _("Gusto")
+    ADP_WFN = "adp_wfn", _("ADP Workforce Now")
+    ADP_RUN = "adp_run", _("ADP RUN")
     GENERIC = "generic", _("Generic CSV")
+    MAPPED = "mapped", _("Saved columns")
+
+
+class SettledKind(models.TextChoices):
+    """What a line of the settlement is, in the order in which a settlement is told; values of rules.settlement.lines."""
+
+    OBJECTIVE = "objective", _("Objective")
+    BONUS = "bonus", _("Bonus")
+    MULTIPLIER = "multiplier", _("Team multiplier")
+    CAP = "cap", _("Cap")
+    FLOOR = "floor", _("Floor")
+    REVERSAL = "reversal", _("Taken back")
+    CLAWBACK_WAIVED = "clawback_waived", _("Clawback waived")
+    DRAW_GUARANTEE = "draw_guarantee", _("Guaranteed draw")
+    DRAW_ADVANCE = "draw_advance", _("Draw advanced")
+    DRAW_RECOVERY = "draw_recovery", _("Draw recovered")
+    DRAW_FORGIVEN = "draw_forgiven", _("Draw forgiven")
+    DRAW_OWED = "draw_owed", _("Draw still owed")
+    HOLD = "hold", _("Held")
+    HELD_CANCELLED = "held_cancelled", _("Set off against what was held")
+    RELEASE = "release", _("Released")
+    ADJUSTMENT = "adjustment", _("Adjustment")
+    BROUGHT_FORWARD = "brought_forward", _("Brought forward")
+    CARRIED_FORWARD = "carried_forward", _("Carried forward")
+    OWED = "owed", _("Owed by the person")
+
+
+class AdjustmentKind(models.TextChoices):
+    """Where an adjustment comes from."""
+
+    MANUAL = "manual", _("By hand")
+    LATE = "late", _("Late change")
+
+
+class AdjustmentState(models.TextChoices):
+    """Where an adjustment stands. Only an approved one is paid."""
+
+    WAITING = "waiting", _("To be approved")
+    APPROVED = "approved", _("Approved")
+    REFUSED = "refused", _("Refused")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
+
+
+class Cause(models.TextChoices):
+    """Why a recalculation of a locked period comes to something else than was paid."""
+
+    DEAL_EDITED = "deal_edited", _("Deal changed")
+    DEAL_GONE = "deal_gone", _("Deal no longer counts")
+    DEAL_LATE = "deal_late", _("Deal became known late")
+    SHARES = "shares", _("Shares changed")
+    OWNER = "owner", _("Owner changed")
+    QUOTA = "quota", _("Quota changed")
+    PLAN = "plan", _("Plan changed")
+    EXCHANGE_RATE = "exchange_rate", _("Exchange rate changed")
+    ALONG_THE_CURVE = "along_the_curve", _("Moved along the curve by another change")
+    OTHER = "other", _("Another change")
+
+
+class DisputeState(models.TextChoices):
+    """Where a dispute stands."""
+
+    OPEN = "open", _("Open")
+    ACCEPTED = "accepted", _("Accepted")
+    REFUSED = "refused", _("Refused")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
+
+
+class EventKind(models.TextChoices):
+    """What a settlement needs to know of a person beside their earnings."""
+
+    OBJECTIVE = "objective", _("Objective achieved")
+    BONUS = "bonus", _("Bonus earned")
+    TEAM = "team", _("Attainment of the team")
+    PAYMENT = "payment", _("Payment of an invoice")

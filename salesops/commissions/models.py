@@ -9,25 +9,39 @@ from django.utils.translation import gettext_lazy as _
 
 from salesops.accounts.models import Account
 from salesops.commissions.choices import (
+    AdjustmentKind,
+    AdjustmentState,
+    Cause,
     Decision,
+    DisputeState,
     EntryKind,
+    EventKind,
     LedgerAccount,
     PayrollFormat,
     PeriodKind,
     PeriodState,
+    SettledKind,
     StatementState,
     TransactionKind,
     VersionState,
 )
 from salesops.commissions.querysets import (
+    AcknowledgementQuerySet,
+    AdjustmentQuerySet,
     CreditQuerySet,
+    DisputeMessageQuerySet,
+    DisputeQuerySet,
     EarningQuerySet,
     LedgerEntryQuerySet,
     PayrollFileQuerySet,
+    PayrollMappingQuerySet,
     PlanAssignmentQuerySet,
+    PlanEventQuerySet,
     PlanQuerySet,
     PlanVersionQuerySet,
     QuotaQuerySet,
+    ScenarioQuerySet,
+    SettlementLineQuerySet,
     StatementQuerySet,
 )
 from salesops.core.fields import ExactDecimalField
@@ -182,7 +196,10 @@ class Period(models.Model):
 
 
 class Transaction(models.Model):
-    """Something that happened to the business and may be credited. `source_key` says once and for all where it is from."""
+    """Something that happened to the business and may be credited. `source_key` says once and for all where it is from.
+
+    credited_to: who is credited where no deal says so. attributes: further fields that formulas may ask for.
+    """
 
     source_key = models.CharField(max_length=120, unique=True)
     kind = models.CharField(_("kind"), max_length=12, choices=TransactionKind.choices, default=TransactionKind.BOOKING)
@@ -198,6 +215,15 @@ class Transaction(models.Model):
     effective_on = models.DateField(_("day that counts"), db_index=True)
     amount_minor = models.BigIntegerField(_("amount"))
     currency = models.CharField(_("currency"), max_length=3)
+    quantity = models.BigIntegerField(_("quantity"), default=1)
+    credited_to = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="credited_transactions",
+        verbose_name=_("credited to"),
+    )
     reverses = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="reversals", verbose_name=_("reverses")
     )
@@ -239,9 +265,11 @@ class Calculation(models.Model):
 
 
 class Statement(models.Model):
-    """What a person earned in a period under a plan version. Its totals equal its lines.
+    """What a person earned in a period under a plan version, and what of it is paid. Its totals equal its lines.
 
-    `bundle` is the whole statement with its inputs, frozen when it is locked; `digest` covers inputs and result.
+    quota, target and rate are those of the first component; `terms` holds those of each. payout_minor: what the period
+    pays after settlement, never below zero; owed_minor: what the person owes instead. carried: what goes on into the
+    next period, and what each part came to (see rules.settlement.facts). `bundle` is the whole statement with its inputs, frozen when it is locked; `digest` covers inputs and result.
     """
 
     person = models.ForeignKey(
@@ -259,6 +287,10 @@ class Statement(models.Model):
     earned_minor = models.BigIntegerField(_("earned"), default=0)
     target_minor = models.BigIntegerField(_("target pay"), null=True, blank=True)
     rate = ExactDecimalField(_("personal rate"), null=True, blank=True)
+    terms = models.JSONField(_("terms by component"), default=list, blank=True)
+    payout_minor = models.BigIntegerField(_("paid out"), default=0)
+    owed_minor = models.BigIntegerField(_("owed by the person"), default=0)
+    carried = models.JSONField(_("carried on"), null=True, blank=True)
     problems = models.JSONField(_("problems"), default=list, blank=True)
     digest = models.CharField(_("digest"), max_length=64, blank=True)
     bundle = models.JSONField(_("bundle"), null=True, blank=True)
@@ -282,7 +314,11 @@ class Statement(models.Model):
 
 
 class Credit(models.Model):
-    """A person's share in a transaction, in a function, by a named rule, as of the transaction's day."""
+    """A person's share in a transaction, in a function, by a named rule, as of the transaction's day.
+
+    `why` holds what it was reckoned from: amount and currency of the transaction, shares or holder, rate of exchange,
+    and the fields that conditions asked for.
+    """
 
     statement = models.ForeignKey(Statement, models.PROTECT, related_name="credits", verbose_name=_("statement"))
     transaction = models.ForeignKey(Transaction, models.PROTECT, related_name="credits", verbose_name=_("transaction"))
@@ -295,6 +331,7 @@ class Credit(models.Model):
     amount_minor = models.BigIntegerField(_("credited"))
     currency = models.CharField(_("currency"), max_length=3)
     effective_on = models.DateField(_("day that counts"))
+    why = models.JSONField(_("why"), default=dict, blank=True)
     locked_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = CreditQuerySet.as_manager()
@@ -315,8 +352,8 @@ class Credit(models.Model):
 class Earning(models.Model):
     """The height difference that one credit made on a component's curve: a statement's line.
 
-    from_minor and to_minor are what the person had been credited with before and after; the heights are what that was
-    worth, rounded; `why` holds the stretch of the curve.
+    from_minor and to_minor are what the person had been credited with before and after, in units of the component's
+    measure; the heights are what that was worth, rounded.
     """
 
     statement = models.ForeignKey(Statement, models.PROTECT, related_name="earnings", verbose_name=_("statement"))
@@ -332,7 +369,6 @@ class Earning(models.Model):
     height_to_minor = models.BigIntegerField(_("worth after"))
     amount_minor = models.BigIntegerField(_("earned"))
     currency = models.CharField(_("currency"), max_length=3)
-    why = models.JSONField(_("why"), default=dict, blank=True)
     locked_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = EarningQuerySet.as_manager()
@@ -354,6 +390,7 @@ class Approval(models.Model):
 
     statement = models.ForeignKey(Statement, models.PROTECT, related_name="approvals", verbose_name=_("statement"))
     decision = models.CharField(_("decision"), max_length=8, choices=Decision.choices)
+    level = models.CharField(_("level"), max_length=20, default="finance")
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="approvals", verbose_name=_("decided by")
     )
@@ -413,6 +450,266 @@ class PayrollItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.payroll_file} · {self.statement}"
+
+
+class SettlementLine(models.Model):
+    """A step from what was earned to what is paid: a cap, a draw, a hold, an adjustment. Seen from the payout.
+
+    reference: what it is about (a transaction, a bonus, an adjustment). reason and params: the sentence that says why
+    (see rules.settlement.lines). Lines that are not paid only tell of a balance.
+    """
+
+    statement = models.ForeignKey(
+        Statement, models.PROTECT, related_name="settlement_lines", verbose_name=_("statement")
+    )
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="settlement_lines", verbose_name=_("person")
+    )
+    position = models.PositiveIntegerField(_("line"))
+    kind = models.CharField(_("kind"), max_length=20, choices=SettledKind.choices)
+    component = models.CharField(_("component"), max_length=40, blank=True)
+    reference = models.CharField(_("reference"), max_length=160, blank=True)
+    amount_minor = models.BigIntegerField(_("amount"))
+    currency = models.CharField(_("currency"), max_length=3)
+    is_paid = models.BooleanField(_("part of the payout"), default=True)
+    reason = models.CharField(_("reason"), max_length=40)
+    params = models.JSONField(default=dict, blank=True)
+    locked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = SettlementLineQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["statement", "position"]
+        verbose_name, verbose_name_plural = _("settlement line"), _("settlement lines")
+        constraints = [
+            models.UniqueConstraint(fields=["statement", "position"], name="commissions_settlementline_position")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.statement} · {self.get_kind_display()}"
+
+
+class Adjustment(models.Model):
+    """A signed amount that a person is paid in a period beside what the curves give, with its reason.
+
+    By hand: prepared by one person and approved by another. Late: what a locked period should have paid, less what it
+    did pay, with the cause; made by the calculation of the open period and made anew with it.
+    """
+
+    kind = models.CharField(_("kind"), max_length=8, choices=AdjustmentKind.choices, default=AdjustmentKind.MANUAL)
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="adjustments", verbose_name=_("person")
+    )
+    plan = models.ForeignKey(Plan, models.PROTECT, related_name="adjustments", verbose_name=_("plan"))
+    period = models.ForeignKey(Period, models.PROTECT, related_name="adjustments", verbose_name=_("paid in"))
+    amount_minor = models.BigIntegerField(_("amount"))
+    currency = models.CharField(_("currency"), max_length=3)
+    reason = models.CharField(_("reason"), max_length=300)
+    cause = models.CharField(_("cause"), max_length=20, choices=Cause.choices, blank=True)
+    about_period = models.ForeignKey(
+        Period, models.PROTECT, null=True, blank=True, related_name="corrections", verbose_name=_("about")
+    )
+    about_transaction = models.ForeignKey(
+        Transaction, models.PROTECT, null=True, blank=True, related_name="adjustments", verbose_name=_("transaction")
+    )
+    component = models.CharField(_("component"), max_length=40, blank=True)
+    paid_minor = models.BigIntegerField(_("was paid"), null=True, blank=True)
+    due_minor = models.BigIntegerField(_("should have been paid"), null=True, blank=True)
+    state = models.CharField(_("state"), max_length=9, choices=AdjustmentState.choices, default=AdjustmentState.WAITING)
+    prepared_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("prepared by")
+    )
+    prepared_at = models.DateTimeField(_("prepared at"))
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("decided by")
+    )
+    decided_at = models.DateTimeField(_("decided at"), null=True, blank=True)
+    decision_note = models.CharField(_("note"), max_length=300, blank=True)
+    locked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = AdjustmentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-prepared_at", "-id"]
+        verbose_name, verbose_name_plural = _("adjustment"), _("adjustments")
+        constraints = [
+            models.CheckConstraint(condition=~Q(amount_minor=0), name="commissions_adjustment_not_nothing"),
+            models.CheckConstraint(
+                condition=Q(prepared_by__isnull=True) | Q(decided_by__isnull=True) | ~Q(prepared_by=F("decided_by")),
+                name="commissions_adjustment_maker_is_not_checker",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=AdjustmentState.APPROVED, kind=AdjustmentKind.MANUAL)
+                | Q(prepared_by__isnull=False, decided_by__isnull=False),
+                name="commissions_adjustment_by_two_people",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person} · {self.reason}"
+
+
+class PlanEvent(models.Model):
+    """What a settlement needs to know of a person beside their earnings: an objective achieved, a bonus, a payment.
+
+    reference: the key of the objective or bonus, or the source key of the transaction that was paid. share: how much of
+    an objective, or of the team's quota, was reached (1 is all). amount, of: paid so far and the whole invoice.
+    """
+
+    plan = models.ForeignKey(Plan, models.PROTECT, related_name="events", verbose_name=_("plan"))
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="plan_events",
+        verbose_name=_("person"),
+    )
+    kind = models.CharField(_("kind"), max_length=10, choices=EventKind.choices)
+    on = models.DateField(_("day"), db_index=True)
+    reference = models.CharField(_("reference"), max_length=120, blank=True)
+    share = ExactDecimalField(_("share"), null=True, blank=True)
+    amount_minor = models.BigIntegerField(_("amount"), null=True, blank=True)
+    of_minor = models.BigIntegerField(_("of"), null=True, blank=True)
+    currency = models.CharField(_("currency"), max_length=3, default=settings.COMPANY_CURRENCY)
+    note = models.CharField(_("note"), max_length=300, blank=True)
+    is_void = models.BooleanField(_("no longer counts"), default=False)
+    recorded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("recorded by")
+    )
+    recorded_at = models.DateTimeField(_("recorded at"))
+
+    objects = PlanEventQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-on", "-id"]
+        verbose_name, verbose_name_plural = _("plan event"), _("plan events")
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} · {self.on}"
+
+
+class Acknowledgement(models.Model):
+    """A person has read a plan version; the digest says what they saw. Append-only."""
+
+    plan_version = models.ForeignKey(
+        PlanVersion, models.PROTECT, related_name="acknowledgements", verbose_name=_("plan version")
+    )
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="acknowledgements", verbose_name=_("person")
+    )
+    digest = models.CharField(_("digest"), max_length=64)
+    acknowledged_at = models.DateTimeField(_("acknowledged at"))
+
+    objects = AcknowledgementQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-acknowledged_at", "-id"]
+        verbose_name, verbose_name_plural = _("acknowledgement"), _("acknowledgements")
+        constraints = [
+            models.UniqueConstraint(fields=["plan_version", "person"], name="commissions_acknowledgement_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person} · {self.plan_version}"
+
+
+class Dispute(models.Model):
+    """A person doubts a statement, or one line of it. It has a clock, messages and a decision."""
+
+    statement = models.ForeignKey(Statement, models.PROTECT, related_name="disputes", verbose_name=_("statement"))
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="disputes", verbose_name=_("person")
+    )
+    line = models.CharField(_("line"), max_length=160, blank=True)
+    subject = models.CharField(_("subject"), max_length=200)
+    state = models.CharField(_("state"), max_length=9, choices=DisputeState.choices, default=DisputeState.OPEN)
+    opened_at = models.DateTimeField(_("opened at"))
+    due_at = models.DateTimeField(_("answer due"))
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("decided by")
+    )
+    decided_at = models.DateTimeField(_("decided at"), null=True, blank=True)
+    decision = models.TextField(_("decision"), blank=True)
+    adjustment = models.OneToOneField(
+        Adjustment, models.PROTECT, null=True, blank=True, related_name="dispute", verbose_name=_("adjustment")
+    )
+
+    objects = DisputeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-opened_at", "-id"]
+        verbose_name, verbose_name_plural = _("dispute"), _("disputes")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(decided_by__isnull=True) | ~Q(decided_by=F("person")),
+                name="commissions_dispute_judge_is_not_party",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.statement} · {self.subject}"
+
+
+class DisputeMessage(models.Model):
+    """What somebody wrote in a dispute. Append-only."""
+
+    dispute = models.ForeignKey(Dispute, models.PROTECT, related_name="messages", verbose_name=_("dispute"))
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("author"))
+    text = models.TextField(_("message"))
+    written_at = models.DateTimeField(_("written at"))
+
+    objects = DisputeMessageQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["written_at", "id"]
+        verbose_name, verbose_name_plural = _("message"), _("messages")
+
+    def __str__(self) -> str:
+        return f"{self.dispute} · {self.author}"
+
+
+class Scenario(models.Model):
+    """What other plans would have paid in a past period. Nothing of it touches pay.
+
+    changes: plan id (as text) to the definition tried instead. result: what it came to, see selectors.scenarios.
+    """
+
+    name = models.CharField(_("name"), max_length=120)
+    period = models.ForeignKey(Period, models.PROTECT, related_name="scenarios", verbose_name=_("period"))
+    changes = models.JSONField(_("changes"), default=dict)
+    result = models.JSONField(_("result"), null=True, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="scenarios", verbose_name=_("created by")
+    )
+    created_at = models.DateTimeField(_("created at"))
+    calculated_at = models.DateTimeField(_("calculated at"), null=True, blank=True)
+
+    objects = ScenarioQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        verbose_name, verbose_name_plural = _("scenario"), _("scenarios")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PayrollMapping(models.Model):
+    """Saved columns of a payroll file for a program without a published list: header and what stands below it."""
+
+    name = models.CharField(_("name"), max_length=80, unique=True)
+    columns = models.JSONField(_("columns"), default=list)
+    created_at = models.DateTimeField(_("created at"))
+
+    objects = PayrollMappingQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name, verbose_name_plural = _("payroll columns"), _("payroll columns")
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class LedgerEntry(models.Model):

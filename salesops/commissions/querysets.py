@@ -10,14 +10,22 @@ from salesops.core.querysets import OwnedByPeopleQuerySet, ScopedQuerySet
 
 if TYPE_CHECKING:
     from salesops.commissions.models import (  # noqa: F401
+        Acknowledgement,
+        Adjustment,
         Credit,
+        Dispute,
+        DisputeMessage,
         Earning,
         LedgerEntry,
         PayrollFile,
+        PayrollMapping,
         Plan,
         PlanAssignment,
+        PlanEvent,
         PlanVersion,
         Quota,
+        Scenario,
+        SettlementLine,
         Statement,
     )
 
@@ -76,6 +84,66 @@ class EarningQuerySet(OwnedByPeopleQuerySet["Earning"]):
     """Own, or the tree's."""
 
     noun = Noun.PAY
+
+
+class SettlementLineQuerySet(OwnedByPeopleQuerySet["SettlementLine"]):
+    """Own, or the tree's."""
+
+    noun = Noun.PAY
+
+
+class AdjustmentQuerySet(OwnedByPeopleQuerySet["Adjustment"]):
+    """Own, or the tree's."""
+
+    noun = Noun.PAY
+
+
+class PlanEventQuerySet(ScopedQuerySet["PlanEvent"]):
+    """Own, or the tree's; what concerns nobody in particular is for those who see all pay."""
+
+    noun = Noun.PAY
+
+    def scoped(self, actor: Actor, scope: Scope) -> Self:
+        """Own, or the tree's."""
+        return self.filter(person_id__in=actor.people_ids if scope >= Scope.TREE else {actor.user_id})
+
+
+class AcknowledgementQuerySet(OwnedByPeopleQuerySet["Acknowledgement"]):
+    """Own, or the tree's."""
+
+    noun = Noun.QUOTA
+
+
+class DisputeQuerySet(OwnedByPeopleQuerySet["Dispute"]):
+    """Own, or the tree's."""
+
+    noun = Noun.PAY
+
+
+class DisputeMessageQuerySet(ScopedQuerySet["DisputeMessage"]):
+    """Seen with the dispute."""
+
+    noun = Noun.PAY
+
+    def scoped(self, actor: Actor, scope: Scope) -> Self:
+        """Messages of own disputes, or the tree's."""
+        return self.filter(dispute__person_id__in=actor.people_ids if scope >= Scope.TREE else {actor.user_id})
+
+
+class ScenarioQuerySet(ScopedQuerySet["Scenario"]):
+    """Whoever sees all pay sees what other plans would have paid."""
+
+    noun = Noun.PAY
+
+    def scoped(self, actor: Actor, scope: Scope) -> Self:
+        """Nobody below that: a scenario shows everybody's pay."""
+        return self.none()
+
+
+class PayrollMappingQuerySet(ScopedQuerySet["PayrollMapping"]):
+    """Finance only."""
+
+    noun = Noun.PAYROLL
 
 
 class LedgerEntryQuerySet(OwnedByPeopleQuerySet["LedgerEntry"]):

@@ -64,7 +64,7 @@ def test_each_deal_is_paid_by_the_first_component_that_takes_it(cast: Cast) -> N
         ("services", 1_000_00, 30_00),
     ]
     assert (statement.credited_minor, statement.earned_minor) == (3_500_00, 230_00)
-    assert [row.why["fields"] for row in rows] == [{"product": ""}, {"product": "Lens"}, {"product": "Calibration"}]
+    assert [row.credit.why["fields"] for row in rows] == [{"product": ""}, {"product": "Lens"}, {"product": "Calibration"}]
 
 
 def test_a_deal_that_no_condition_takes_is_credited_and_earns_nothing(cast: Cast) -> None:

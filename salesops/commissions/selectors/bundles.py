@@ -63,7 +63,7 @@ def _facts(statement: Statement, lines: list[Earning]) -> StatementFacts:
 
 
 def _credit(line: Earning) -> BundleCredit:
-    why = line.why
+    why = line.credit.why
     return BundleCredit(
         component=line.component,
         transaction=line.credit.transaction.source_key,

@@ -75,7 +75,7 @@ def attainment_of(statement: Statement) -> int | None:
 
 def why_of(earning: Earning) -> dict[str, Any]:
     """The steps from transaction to pay, recomputed from what was stored; `agrees` says whether they lead to the line."""
-    statement, credit, why = earning.statement, earning.credit, earning.why
+    statement, credit, why = earning.statement, earning.credit, earning.credit.why
     plan = definition_of(statement)
     return explain(
         EarningFacts(

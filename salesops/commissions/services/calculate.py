@@ -280,6 +280,7 @@ def _write(
         row.currency = draft.version.currency
         row.quota_minor, row.target_minor, row.rate = draft.quota_minor, draft.target_minor, draft.rate
         row.credited_minor, row.earned_minor = draft.credited_minor, draft.earned_minor
+        row.payout_minor = draft.earned_minor
         row.problems = [problem.as_plain() for problem in draft.problems]
         row.digest = digest
         row.prepared_by_id, row.prepared_at = run.run_by_id, at
@@ -296,6 +297,7 @@ def _write(
             "rate",
             "credited_minor",
             "earned_minor",
+            "payout_minor",
             "problems",
             "digest",
             "prepared_by",
@@ -326,6 +328,7 @@ def _write_lines(changed: dict[tuple[int, int], tuple[Statement, Drafted]], fact
                     amount_minor=line.amount_minor,
                     currency=statement.currency,
                     effective_on=line.day,
+                    why=line.why,
                 )
             )
             sources.append((statement, line))
@@ -348,7 +351,6 @@ def _write_lines(changed: dict[tuple[int, int], tuple[Statement, Drafted]], fact
                     height_to_minor=high,
                     amount_minor=amount,
                     currency=statement.currency,
-                    why=line.why,
                 )
             )
     Earning.objects.bulk_create(earnings, batch_size=_BATCH)
