@@ -231,7 +231,7 @@ def test_lines_without_credits_and_credits_without_lines_are_found() -> None:
         b"\xff\xfe",
         b"[]",
         b"{}",
-        b'{"format": "salesops-statement-bundle", "format_version": 2}',
+        b'{"format": "salesops-statement-bundle", "format_version": 3}',
         b'{"format": "salesops-statement-bundle", "format_version": 1, "x": 1.5}',
         b'{"format": "salesops-statement-bundle", "format_version": 1, "x": NaN}',
         b"[" * 100_000,

@@ -7,21 +7,27 @@ from fractions import Fraction
 from typing import Any, Final
 
 from salesops.commissions.rules.plans import PlanDefinition, canonical, digest_of, plan_as_plain
+from salesops.commissions.rules.settlement.facts import Carried, PeriodInput, Settled
 from salesops.values.money import exponent
 
 FORMAT: Final = "salesops-statement-bundle"
-FORMAT_VERSION: Final = 1
+
+# 2: where a walk begins, what a line takes back, the settlement with what is paid. 1 is still read by `verify`.
+FORMAT_VERSION: Final = 2
 
 
 @dataclass(frozen=True)
 class BundleCredit:
     """One credit of the statement: what it was made from and what it came to.
 
-    amount: the transaction's, in minor units of its currency. basis_points: this person's part.
+    amount: the transaction's, or what the component's formula makes of it, in minor units of its currency; things (and
+    currency "") where the component counts things. basis_points: this person's part.
     kind: "direct" with all direct shares as (person, basis points), "overlay", or "stored" for what is not made from
-    shares again, such as a reversal.
+    shares again: roll-ups, pods, reversals.
     credited: this person's part in that currency. rate: minor units of the plan's currency for one of the
-    transaction's, exact; None in the plan's own currency. counted: the part as it moved the person along the curve.
+    transaction's, exact; None in the plan's own currency. counted: the part as it moved the person along the curve;
+    0 for a reversal that negates, which moves nobody.
+    rank: orders credits of one transaction and component, and tells them apart: the index of the credit rule.
     """
 
     component: str
@@ -41,7 +47,11 @@ class BundleCredit:
 
 @dataclass(frozen=True)
 class BundleLine:
-    """One earning: the credited total before and after, their rounded pay, and what was earned, in minor units."""
+    """One earning: the credited total before and after, their rounded pay, and what was earned, in minor units.
+
+    reverses: the transaction whose earning is negated by this line; "" for a line that walks along the curve. A line
+    that negates begins and ends at the same total, and what it earned is taken as stated.
+    """
 
     component: str
     transaction: str
@@ -51,16 +61,22 @@ class BundleLine:
     pay_before_minor: int
     pay_after_minor: int
     earned_minor: int
+    reverses: str = ""
 
 
 @dataclass(frozen=True)
 class BundleTerms:
-    """A person's quota, target pay and own rate for one component and the period; None where there is none."""
+    """A person's quota, target pay and own rate for one component and the period; None where there is none.
+
+    start: the credited total at which the statement's lines begin, where a component adds up credits for longer than
+    the period of pay; the terms are then those of the longer period.
+    """
 
     component: str
     quota: int | None = None
     target_minor: int | None = None
     personal_rate: Fraction | None = None
+    start: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,8 +89,21 @@ class BundleAdjustment:
 
 
 @dataclass(frozen=True)
+class SettlementFacts:
+    """What the statement was settled from, what came before it, and what it came to."""
+
+    given: PeriodInput
+    carried: Carried
+    settled: Settled
+
+
+@dataclass(frozen=True)
 class StatementFacts:
-    """A whole statement. `person` is the number under which the person stands in shares."""
+    """A whole statement. `person` is the number under which the person stands in shares.
+
+    adjustments: left out where there is a settlement, which holds its own.
+    settlement: None where nothing is settled: what is earned and adjusted is paid.
+    """
 
     statement: str
     person: int
@@ -90,11 +119,16 @@ class StatementFacts:
     credits: tuple[BundleCredit, ...]
     lines: tuple[BundleLine, ...]
     adjustments: tuple[BundleAdjustment, ...] = ()
+    settlement: SettlementFacts | None = None
 
 
 def build_bundle(facts: StatementFacts) -> dict[str, Any]:
-    """The bundle as plain JSON data. The same facts, in whatever order, give the same bundle."""
-    inputs = {
+    """The bundle as plain JSON data. The same facts, in whatever order, give the same bundle.
+
+    Raises ValueError for adjustments that are not those of the settlement.
+    """
+    adjustments = _adjustments(facts)
+    inputs: dict[str, Any] = {
         "currency": facts.plan.currency,
         "minor_per_major": 10 ** exponent(facts.plan.currency),
         "person": facts.person,
@@ -102,7 +136,7 @@ def build_bundle(facts: StatementFacts) -> dict[str, Any]:
         "credits": [_credit(credit) for credit in sorted(facts.credits, key=_credit_order)],
         "adjustments": [
             {"reference": item.reference, "amount_minor": item.amount_minor, "reason": item.reason}
-            for item in sorted(facts.adjustments, key=lambda item: item.reference)
+            for item in adjustments
         ],
     }
     order = {(credit.component, credit.transaction, credit.rank): _credit_order(credit) for credit in facts.credits}
@@ -113,13 +147,21 @@ def build_bundle(facts: StatementFacts) -> dict[str, Any]:
         ),
     )
     earned = sum(line.earned_minor for line in lines)
-    adjusted = sum(item.amount_minor for item in facts.adjustments)
-    result = {
+    adjusted = sum(item.amount_minor for item in adjustments)
+    result: dict[str, Any] = {
         "lines": [_line(line) for line in lines],
         "earned_minor": earned,
         "adjusted_minor": adjusted,
         "total_minor": earned + adjusted,
+        "payout_minor": earned + adjusted,
+        "owed_minor": 0,
     }
+    if facts.settlement:
+        settled = facts.settlement.settled
+        inputs["settlement_given"] = facts.settlement.given.as_plain()
+        inputs["settlement_carried"] = facts.settlement.carried.as_plain()
+        result["settlement"] = settled.as_plain()
+        result |= {"payout_minor": settled.payout_minor, "owed_minor": settled.owed_minor}
     plan = plan_as_plain(facts.plan)
     bundle: dict[str, Any] = {
         "format": FORMAT,
@@ -157,6 +199,19 @@ def bundle_digest(bundle: dict[str, Any]) -> str:
     return str(bundle["digests"]["bundle"])
 
 
+def _adjustments(facts: StatementFacts) -> list[BundleAdjustment]:
+    found = facts.adjustments
+    if facts.settlement:
+        own = tuple(
+            BundleAdjustment(item.reference, item.amount_minor, item.reason)
+            for item in facts.settlement.given.adjustments
+        )
+        if found and set(found) != set(own):
+            raise ValueError("The adjustments of the statement are not those of its settlement.")
+        found = own
+    return sorted(found, key=lambda item: item.reference)
+
+
 def _credit_order(credit: BundleCredit) -> tuple[str, date, str, int]:
     return credit.component, credit.day, credit.transaction, credit.rank
 
@@ -167,6 +222,7 @@ def _terms(terms: BundleTerms) -> dict[str, Any]:
         "quota": terms.quota,
         "target_minor": terms.target_minor,
         "personal_rate": None if terms.personal_rate is None else str(terms.personal_rate),
+        "start": terms.start,
     }
 
 
@@ -202,4 +258,5 @@ def _line(line: BundleLine) -> dict[str, Any]:
         "pay_before_minor": line.pay_before_minor,
         "pay_after_minor": line.pay_after_minor,
         "earned_minor": line.earned_minor,
+        "reverses": line.reverses,
     }

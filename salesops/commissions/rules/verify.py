@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 FORMAT: Final = "salesops-statement-bundle"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSIONS: Final = (1, 2)
 
 _EXACT = re.compile(r"-?[0-9]+(/[0-9]+)?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
@@ -49,8 +49,9 @@ def read(data: bytes) -> dict[str, Any]:
         raise BundleError(f"This is not a bundle: {error}") from error
     if not isinstance(bundle, dict) or bundle.get("format") != FORMAT:
         raise BundleError("This is not a statement bundle.")
-    if bundle.get("format_version") != FORMAT_VERSION:
-        raise BundleError(f"The bundle has format {bundle.get('format_version')}, known is {FORMAT_VERSION}.")
+    if bundle.get("format_version") not in FORMAT_VERSIONS:
+        known = " and ".join(str(version) for version in FORMAT_VERSIONS)
+        raise BundleError(f"The bundle has format {bundle.get('format_version')}, known are {known}.")
     return bundle
 
 
@@ -77,6 +78,7 @@ def _digests(bundle: dict[str, Any]) -> Iterator[str]:
 def _credits(bundle: dict[str, Any]) -> Iterator[str]:
     """Each credit again: the person's part of the transaction by largest remainder, converted at the pinned rate."""
     person = bundle["inputs"]["person"]
+    negating = {_key(line) for line in bundle["result"]["lines"] if line.get("reverses")}
     for credit in bundle["inputs"]["credits"]:
         name = f"{credit['component']} / {credit['transaction']}"
         credited = credit["credited"]
@@ -93,32 +95,41 @@ def _credits(bundle: dict[str, Any]) -> Iterator[str]:
         if credit["rate"] is None and credit["currency"] not in ("", bundle["inputs"]["currency"]):
             yield f"{name}: {credit['currency']} was counted without a rate of exchange."
         counted = credited if credit["rate"] is None else _half_up(credited * _exact(credit["rate"]))
-        if counted != credit["counted"]:
+        if counted != credit["counted"] and (credit["counted"] or _key(credit) not in negating):
             yield f"{name}: counted is {counted}, stated is {credit['counted']}."
 
 
 def _lines(bundle: dict[str, Any]) -> Iterator[str]:
     """Each line again: walk the credits in their order along the plan's curve."""
-    stated = {(line["component"], line["transaction"], line["rank"]): line for line in bundle["result"]["lines"]}
+    stated = {_key(line): line for line in bundle["result"]["lines"]}
     if len(stated) != len(bundle["result"]["lines"]):
         yield "The same line stands twice in the result."
-    credits = sorted(
+    conventions = bundle["plan"]["conventions"]
+    components = {component["key"]: component for component in bundle["plan"]["components"]}
+    totals: dict[str, int] = {}
+    for terms in bundle["inputs"]["terms"]:
+        totals[terms["component"]] = terms.get("start", 0)
+        if terms.get("start", 0) and not _is_longer(bundle, components[terms["component"]]):
+            yield f"{terms['component']}: the walk begins at {terms['start']}, and every period begins at 0."
+    for credit in sorted(
         bundle["inputs"]["credits"],
         key=lambda credit: (credit["component"], credit["day"], credit["transaction"], credit["rank"]),
-    )
-    is_per_line = bundle["plan"]["conventions"]["rounding"] == "per_line"
-    totals: dict[str, int] = {}
-    for credit in credits:
+    ):
         component = credit["component"]
         name = f"{component} / {credit['transaction']}"
-        before = totals.get(component, 0)
-        after = totals[component] = before + credit["counted"]
-        line = stated.pop((component, credit["transaction"], credit["rank"]), None)
+        line = stated.pop(_key(credit), None)
         if line is None:
             yield f"{name}: the credit has no line in the result."
             continue
+        if line.get("reverses"):
+            yield from _negated(name, line, credit, conventions)
+            continue
+        is_alone = components[component].get("scope", "period") == "transaction"
+        before = 0 if is_alone else totals.get(component, 0)
+        after = totals[component] = before + credit["counted"]
         worth_before, worth_after = _worth(bundle, component, before), _worth(bundle, component, after)
         pay_before, pay_after = _half_up(worth_before), _half_up(worth_after)
+        is_per_line = conventions["rounding"] == "per_line"
         found = {
             "before": before,
             "after": after,
@@ -133,15 +144,37 @@ def _lines(bundle: dict[str, Any]) -> Iterator[str]:
         yield f"{component} / {transaction}: the line has no credit among the inputs."
 
 
+def _negated(name: str, line: dict[str, Any], credit: dict[str, Any], conventions: dict[str, Any]) -> Iterator[str]:
+    """A line that negates what was earned before, perhaps in another period: it moves nobody along the curve."""
+    if conventions["refund"] != "negate":
+        yield f"{name}: the line negates {line['reverses']}, and the plan lets it move down the curve."
+    if credit["kind"] != "stored":
+        yield f"{name}: what negates an earning is not made from shares."
+    for field, value in (("after", line["before"]), ("pay_after_minor", line["pay_before_minor"])):
+        if line[field] != value:
+            yield f"{name}: {field} comes to {value}, stated is {line[field]}."
+
+
+def _is_longer(bundle: dict[str, Any], component: dict[str, Any]) -> bool:
+    """Whether credits of the component add up for longer than the period of pay, one after the other."""
+    kind = component.get("period_kind") or bundle["plan"]["period_kind"]
+    return kind != bundle["plan"]["period_kind"] and component.get("scope", "period") == "period"
+
+
+def _key(row: dict[str, Any]) -> tuple[str, str, int]:
+    """What tells a credit, and the line of it, from all others."""
+    return row["component"], row["transaction"], row["rank"]
+
+
 def _totals(bundle: dict[str, Any]) -> Iterator[str]:
     result = bundle["result"]
     earned = sum(line["earned_minor"] for line in result["lines"])
     adjusted = sum(item["amount_minor"] for item in bundle["inputs"]["adjustments"])
-    for field, value in (
-        ("earned_minor", earned),
-        ("adjusted_minor", adjusted),
-        ("total_minor", earned + adjusted),
-    ):
+    expected = {"earned_minor": earned, "adjusted_minor": adjusted, "total_minor": earned + adjusted}
+    if bundle["format_version"] >= 2:
+        settled = result.get("settlement", {"payout_minor": earned + adjusted, "owed_minor": 0})
+        expected |= {name: settled[name] for name in ("payout_minor", "owed_minor")}
+    for field, value in expected.items():
         if result[field] != value:
             yield f"{field} comes to {value}, stated is {result[field]}."
 
