@@ -103,7 +103,8 @@ def _fact_problems(given: PeriodInput, terms: Terms) -> Iterator[Problem]:
                 day=earning.day,
             )
     for adjustment in given.adjustments:
-        if not (adjustment.reference and adjustment.reason.strip() and adjustment.preparer and adjustment.approver):
+        is_signed = adjustment.cause or (adjustment.preparer and adjustment.approver)
+        if not (adjustment.reference and adjustment.reason.strip() and is_signed):
             yield Problem.of(
                 "adjustment-incomplete",
                 gettext_noop("The adjustment %(reference)s needs a reason, a preparer and an approver."),

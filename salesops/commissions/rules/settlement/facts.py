@@ -95,13 +95,18 @@ class Collection:
 
 @dataclass(frozen=True)
 class Adjustment:
-    """An amount entered by hand, with its reason, who prepared and who approved it."""
+    """An amount entered by hand, with its reason, who prepared and who approved it.
+
+    cause: for what a locked period should have paid beyond what it did, why (the end of a code of lines.REASONS); nobody
+    prepared that, and `reason` is then the period.
+    """
 
     reference: str
     amount_minor: int
     reason: str
     preparer: str
     approver: str
+    cause: str = ""
 
 
 @dataclass(frozen=True)

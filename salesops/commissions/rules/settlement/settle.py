@@ -316,18 +316,14 @@ def _reversal_lines(
 
 
 def _adjustment_lines(given: PeriodInput) -> list[SettlementLine]:
-    return [
-        line(
-            LineKind.ADJUSTMENT,
-            item.amount_minor,
-            "adjusted",
-            item.reference,
-            why=item.reason,
-            preparer=item.preparer,
-            approver=item.approver,
-        )
-        for item in sorted(given.adjustments, key=lambda item: item.reference)
-    ]
+    lines = []
+    for item in sorted(given.adjustments, key=lambda item: item.reference):
+        texts = {"why": item.reason, "preparer": item.preparer, "approver": item.approver}
+        if item.cause:
+            texts = {"period": item.reason}
+        reason = f"late-{item.cause}" if item.cause else "adjusted"
+        lines.append(line(LineKind.ADJUSTMENT, item.amount_minor, reason, item.reference, **texts))
+    return lines
 
 
 def _told(
