@@ -110,6 +110,7 @@ class PayrollFormat(models.TextChoices):
 class SettledKind(models.TextChoices):
     """What a line of the settlement is, in the order in which a settlement is told; values of rules.settlement.lines."""
 
+    EARNING = "earning", _("Late change")
     OBJECTIVE = "objective", _("Objective")
     BONUS = "bonus", _("Bonus")
     MULTIPLIER = "multiplier", _("Team multiplier")

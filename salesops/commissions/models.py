@@ -293,6 +293,7 @@ class Statement(models.Model):
     carried = models.JSONField(_("carried on"), null=True, blank=True)
     problems = models.JSONField(_("problems"), default=list, blank=True)
     digest = models.CharField(_("digest"), max_length=64, blank=True)
+    lines_digest = models.CharField(_("digest of the lines"), max_length=130, blank=True)
     bundle = models.JSONField(_("bundle"), null=True, blank=True)
     prepared_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("prepared by")

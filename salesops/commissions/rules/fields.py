@@ -17,7 +17,7 @@ BUILT_IN: Final[dict[str, Field]] = {
     )
 }
 
-# What the portal knows of a booking beside that; files bring columns of their own. Blank where a deal has none.
+# What the portal knows of a transaction beside that; files bring columns of their own. Blank where there is none.
 OF_THE_PORTAL: Final[dict[str, Field]] = BUILT_IN | {
     field.name: field
     for field in (
@@ -27,5 +27,7 @@ OF_THE_PORTAL: Final[dict[str, Field]] = BUILT_IN | {
         Field("industry", Kind.TEXT, gettext_noop("Industry")),
         Field("country", Kind.TEXT, gettext_noop("Country")),
         Field("territory", Kind.TEXT, gettext_noop("Territory")),
+        Field("series", Kind.TEXT, gettext_noop("Product series")),
+        Field("term_months", Kind.NUMBER, gettext_noop("Term in months")),
     )
 }

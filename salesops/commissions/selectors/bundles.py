@@ -8,17 +8,31 @@ from fractions import Fraction
 from typing import Any
 
 from salesops.commissions.models import Earning, Statement
-from salesops.commissions.rules.bundle import BundleCredit, BundleLine, BundleTerms, StatementFacts, build_bundle
-from salesops.commissions.rules.plans import plan_from_plain
+from salesops.commissions.rules.bundle import (
+    BundleCredit,
+    BundleLine,
+    BundleTerms,
+    SettlementFacts,
+    StatementFacts,
+    build_bundle,
+)
+from salesops.commissions.rules.credits import CreditRule
+from salesops.commissions.rules.engine import RULES
+from salesops.commissions.rules.plans import PlanDefinition, Scope, plan_from_plain
+from salesops.commissions.rules.settlement.facts import carried_from_plain, input_from_plain
+from salesops.commissions.rules.settlement.settle import settle
+from salesops.commissions.rules.settlement.terms import Terms
+from salesops.commissions.rules.shapes import Measure
 
 
 def bundles_of(statements: Collection[Statement]) -> dict[int, dict[str, Any]]:
     """Bundles as plain JSON data, by statement id. Reads the lines of all statements at once."""
     lines: dict[int, list[Earning]] = defaultdict(list)
     rows = Earning.objects.filter(statement__in=[row.pk for row in statements])
-    for line in rows.select_related("credit__transaction").order_by("statement_id", "component", "position"):
+    for line in rows.select_related("credit__transaction__reverses").order_by("statement_id", "component", "position"):
         lines[line.statement_id].append(line)
-    return {row.pk: build_bundle(_facts(row, lines[row.pk])) for row in statements}
+    plans = {row.plan_version_id: plan_from_plain(row.plan_version.definition).unwrap() for row in statements}
+    return {row.pk: build_bundle(_facts(row, plans[row.plan_version_id], lines[row.pk])) for row in statements}
 
 
 def bundle_of(statement: Statement) -> dict[str, Any]:
@@ -26,10 +40,18 @@ def bundle_of(statement: Statement) -> dict[str, Any]:
     return statement.bundle if statement.bundle is not None else bundles_of([statement])[statement.pk]
 
 
-def _facts(statement: Statement, lines: list[Earning]) -> StatementFacts:
+def settlement_of(statement: Statement, plan: PlanDefinition) -> SettlementFacts | None:
+    """What the statement was settled from and what it came to, settled anew; None where nothing was settled."""
+    if statement.carried is None:
+        return None
+    given = input_from_plain(statement.carried["given"]).unwrap()
+    before = carried_from_plain(statement.carried["before"]).unwrap()
+    terms = plan.settlement or Terms(plan.currency, order=plan.conventions.settlement_order)
+    return SettlementFacts(given, before, settle(given, terms, before).unwrap())
+
+
+def _facts(statement: Statement, plan: PlanDefinition, lines: list[Earning]) -> StatementFacts:
     version = statement.plan_version
-    plan = plan_from_plain(version.definition).unwrap()
-    rate = None if statement.rate is None else Fraction(statement.rate)
     return StatementFacts(
         statement=f"S{statement.pk}",
         person=statement.person_id,
@@ -41,41 +63,93 @@ def _facts(statement: Statement, lines: list[Earning]) -> StatementFacts:
         plan_version=version.number,
         plan=plan,
         engine_version=statement.calculation.engine_version,
-        terms=tuple(
-            BundleTerms(component.key, statement.quota_minor, statement.target_minor, rate)
-            for component in plan.components
-        ),
-        credits=tuple(_credit(line) for line in lines),
+        terms=tuple(_terms(terms, plan, lines) for terms in terms_of(statement, plan)),
+        credits=tuple(_credit(line, plan) for line in lines),
         lines=tuple(
             BundleLine(
                 component=line.component,
                 transaction=line.credit.transaction.source_key,
-                rank=0,
+                rank=_rank(line),
                 before=line.from_minor,
                 after=line.to_minor,
                 pay_before_minor=line.height_from_minor,
                 pay_after_minor=line.height_to_minor,
                 earned_minor=line.amount_minor,
+                reverses=_negated(line),
             )
             for line in lines
         ),
+        settlement=settlement_of(statement, plan),
     )
 
 
-def _credit(line: Earning) -> BundleCredit:
-    why = line.credit.why
+def terms_of(statement: Statement, plan: PlanDefinition) -> list[dict[str, Any]]:
+    """The terms of each component; statements from before they were kept by component have the same for all."""
+    rate = None if statement.rate is None else str(Fraction(statement.rate))
+    return statement.terms or [
+        {
+            "component": component.key,
+            "quota": statement.quota_minor,
+            "target_minor": statement.target_minor,
+            "rate": rate,
+            "reached": statement.credited_minor,
+        }
+        for component in plan.components
+    ]
+
+
+def _terms(terms: dict[str, Any], plan: PlanDefinition, lines: list[Earning]) -> BundleTerms:
+    key = terms["component"]
+    walked = [line for line in lines if line.component == key and not _negated(line)]
+    starts = walked and plan.component(key).scope is Scope.PERIOD
+    return BundleTerms(
+        key,
+        terms["quota"],
+        terms["target_minor"],
+        None if terms["rate"] is None else Fraction(terms["rate"]),
+        walked[0].from_minor if starts else 0,
+    )
+
+
+def _rank(line: Earning) -> int:
+    return RULES.index(CreditRule(line.credit.rule))
+
+
+def _negated(line: Earning) -> str:
+    """The key of what a line takes back without walking; empty for a line that walks along the curve."""
+    reverses = line.credit.transaction.reverses
+    return reverses.source_key if reverses is not None and line.from_minor == line.to_minor else ""
+
+
+def _credit(line: Earning, plan: PlanDefinition) -> BundleCredit:
+    """The credit as it moved its person along the curve of one component."""
+    why, credit, component = line.credit.why, line.credit, plan.component(line.component)
+    moved = line.to_minor - line.from_minor
+    kind, rate, shares = "stored", None, None
+    amount, currency, credited = moved, plan.currency, moved
+    if component.measure is not Measure.MONEY:
+        currency = ""
+    elif not component.amount and not _negated(line):
+        amount, currency, credited = why["amount"], why["currency"], why["credited"]
+        rate = Fraction(why["rate"]) if "rate" in why else None
+        if CreditRule(credit.rule).is_direct:
+            kind = "direct"
+            shares = tuple((person, points) for person, points in why["shares"]) if "shares" in why else None
+            shares = shares or ((line.person_id, credit.share_bp),)
+        elif credit.rule == CreditRule.OVERLAY:
+            kind = "overlay"
     return BundleCredit(
         component=line.component,
-        transaction=line.credit.transaction.source_key,
-        day=line.credit.effective_on,
-        amount=why["amount"],
-        currency=why["currency"],
-        basis_points=line.credit.share_bp,
-        credited=why["credited"],
-        counted=line.credit.amount_minor,
-        rule=line.credit.rule,
-        shares=tuple((person, points) for person, points in why["shares"])
-        if "shares" in why
-        else ((line.person_id, line.credit.share_bp),),
-        rate=Fraction(why["rate"]) if "rate" in why else None,
+        transaction=credit.transaction.source_key,
+        day=credit.effective_on,
+        amount=amount,
+        currency=currency,
+        basis_points=credit.share_bp,
+        credited=credited,
+        counted=moved,
+        rule=credit.rule,
+        kind=kind,
+        rank=_rank(line),
+        shares=shares,
+        rate=rate,
     )

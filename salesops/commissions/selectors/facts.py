@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -18,38 +18,63 @@ from salesops.accounts.models import AccountOwnership
 from salesops.commissions.choices import TransactionKind, VersionState
 from salesops.commissions.models import Period, PlanAssignment, PlanVersion, Quota, Transaction
 from salesops.commissions.rules.columns import Ints
+from salesops.commissions.rules.credits import CreditRule
 from salesops.commissions.rules.engine import (
     EVER,
+    GROUPINGS,
     HOLDINGS,
     NOBODY,
     NONE,
     ON_PLAN,
+    RULES,
     SHARES,
     THINGS,
     Facts,
     Transactions,
     Values,
     relation,
+    wants_of,
 )
 from salesops.commissions.rules.fields import OF_THE_PORTAL
 from salesops.commissions.rules.formulas import Kind, check
 from salesops.commissions.rules.plans import PlanDefinition, plan_from_plain
 from salesops.commissions.rules.quotas import OnPlan, QuotaRow, TermsBook
+from salesops.commissions.rules.shapes import Measure
 from salesops.core.models import ExchangeRate
 from salesops.deals.models import DealSplit
-from salesops.pods.models import TerritoryAssignment
+from salesops.people.models import ReportingLine
+from salesops.pods.models import PodMembership, TerritoryAssignment
+from salesops.values import periods
 from salesops.values.rates import MAX_AGE_DAYS, Rate, RateTable
 
 _KINDS: Final = tuple(TransactionKind.values)
 #: Where the texts are kept that formulas may ask for (see rules.fields).
 _TEXTS: Final = {
     "product": "product__name",
+    "series": "product__series",
     "account": "account__name",
     "segment": "account__segment__name",
     "industry": "account__industry",
     "country": "account__country",
     "territory": "account__territory__code",
 }
+#: Whole numbers that formulas may ask for, among the attributes of a transaction.
+_NUMBERS: Final = ("term_months",)
+_COLUMNS: Final = (
+    "effective_on",
+    "source_key",
+    "pk",
+    "kind",
+    "amount_minor",
+    "currency",
+    "deal_id",
+    "deal__owner_id",
+    "account_id",
+    "account__territory_id",
+    "reverses_id",
+    "quantity",
+    "credited_to_id",
+)
 
 
 @dataclass(slots=True)
@@ -57,9 +82,12 @@ class PeriodFacts:
     """Everything a calculation reads.
 
     people: who is on which plan version, by (person, version), in the order of days. rates: the share agreed with a
-    person, as it is stored. engine: what the engine reads; ids and things say which rows its numbers mean.
+    person, as it is stored. engine: what the engine reads; ids and things say which rows its numbers mean. Beside what
+    happened in the period it holds what happened since the beginning of the longest period in which credits add up, and
+    what is taken back.
     """
 
+    period: Period
     versions: dict[int, PlanVersion]
     definitions: dict[int, PlanDefinition]
     people: dict[tuple[int, int], list[OnPlan]]
@@ -70,11 +98,14 @@ class PeriodFacts:
     things: list[str] = field(default_factory=list)
     shares: dict[int, list[list[int]]] = field(default_factory=dict)
 
+    @property
+    def in_period(self) -> int:
+        """How many transactions count in the period itself."""
+        return int(np.count_nonzero(self.engine.transactions.day >= self.period.start_on.toordinal()))
+
     def asked_by(self, version_id: int) -> list[str]:
-        """The texts that the conditions of a version ask for."""
-        plan = self.definitions[version_id]
-        read = [check(component.when, OF_THE_PORTAL).value for component in plan.components if component.when]
-        return sorted({name for formula in read if formula for name in formula.fields} & set(_TEXTS))
+        """The fields, beside those that every transaction has, that the formulas of a version ask for."""
+        return sorted(_asked(self.definitions[version_id]) & (set(_TEXTS) | set(_NUMBERS)))
 
 
 def versions_in(period: Period) -> dict[int, PlanVersion]:
@@ -85,54 +116,109 @@ def versions_in(period: Period) -> dict[int, PlanVersion]:
     return {row.pk: row for row in rows.select_related("plan").order_by("pk")}
 
 
-def facts_of(period: Period, *, leave_out: Collection[str] = ()) -> PeriodFacts:
-    """Read what counts in a period, as of each transaction's day. `leave_out`: source keys settled elsewhere."""
+def facts_of(
+    period: Period,
+    *,
+    leave_out: Collection[str] = (),
+    also: Mapping[int, date] | None = None,
+    instead: Mapping[int, PlanDefinition] | None = None,
+    people: Collection[int] | None = None,
+) -> PeriodFacts:
+    """Read what counts in a period, as of each transaction's day.
+
+    leave_out: source keys settled elsewhere. also: transactions that count on this day, wherever they are now. instead:
+    definitions to try, by plan, in the place of those in force. people: only what these people may be credited with, and
+    only their statements; None is everybody.
+    """
     versions = versions_in(period)
-    definitions = {pk: plan_from_plain(version.definition).unwrap() for pk, version in versions.items()}
-    people, rates = _people(period, versions)
-    book = TermsBook(definitions, (entry for entries in people.values() for entry in entries), _quotas(period))
-    on_plan = relation(
-        ON_PLAN,
-        [
-            (entry.plan, entry.person, entry.start.toordinal(), entry.end.toordinal())
-            for entries in people.values()
-            for entry in entries
-        ],
+    definitions = {
+        pk: (instead or {}).get(version.plan_id) or plan_from_plain(version.definition).unwrap()
+        for pk, version in versions.items()
+    }
+    since, until = _span(period, definitions.values())
+    on_plan, rates = _people(period, versions, since, people)
+    entries = [entry for found in on_plan.values() for entry in found]
+    book = TermsBook(definitions, entries, _quotas(since, until, {entry.person for entry in entries}, definitions))
+    ranges = relation(
+        ON_PLAN, [(entry.plan, entry.person, entry.start.toordinal(), entry.end.toordinal()) for entry in entries]
     )
-    facts = PeriodFacts(versions, definitions, people, rates, book, Facts(_no_transactions(), on_plan))
-    _read_transactions(period, facts, frozenset(leave_out))
+    held = {
+        key: found
+        for key, found in on_plan.items()
+        if any(entry.start < period.end_on and entry.end > period.start_on for entry in found)
+    }
+    facts = PeriodFacts(period, versions, definitions, held, rates, book, Facts(_no_transactions(), ranges))
+    _read_transactions(period, facts, since, frozenset(leave_out), also or {}, people)
     return facts
 
 
+def _asked(plan: PlanDefinition) -> set[str]:
+    """The fields that the formulas of a plan ask for."""
+    found: set[str] = set()
+    for component in plan.components:
+        for text, wants in ((component.when, Kind.BOOLEAN), (component.amount, wants_of(component))):
+            formula = check(text, OF_THE_PORTAL, wants).value if text else None
+            found |= set(formula.fields) if formula else set()
+    return found
+
+
+def _span(period: Period, plans: Iterable[PlanDefinition]) -> tuple[date, date]:
+    """The days of the longest period, around this one, in which credits of a component add up."""
+    spans = [
+        periods.period_of(period.start_on, component.period_kind)
+        for plan in plans
+        for component in plan.components
+        if component.period_kind
+    ]
+    return (
+        min((span.start for span in spans), default=period.start_on),
+        max((span.end for span in spans), default=period.end_on),
+    )
+
+
 def _people(
-    period: Period, versions: dict[int, PlanVersion]
+    period: Period, versions: dict[int, PlanVersion], since: date, people: Collection[int] | None
 ) -> tuple[dict[tuple[int, int], list[OnPlan]], dict[tuple[int, int], Decimal | None]]:
-    """Who is on which version on which days of the period, and the share agreed with them last."""
+    """Who is on which version on which days since `since`, and the share agreed with them last in the period."""
     by_plan: dict[int, list[PlanVersion]] = defaultdict(list)
     for version in versions.values():
         by_plan[version.plan_id].append(version)
     found: dict[tuple[int, int], list[OnPlan]] = {}
     rates: dict[tuple[int, int], Decimal | None] = {}
-    rows = PlanAssignment.objects.during(period.start_on, period.end_on).filter(plan__in=by_plan)
-    for row in rows.order_by("start_on", "pk"):
+    rows = PlanAssignment.objects.during(since, period.end_on).filter(plan__in=by_plan)
+    if people is not None:
+        rows = rows.filter(person__in=people)
+    for row in rows.select_related("person").order_by("start_on", "pk"):
         for version in by_plan[row.plan_id]:
-            start = max(row.start_on, version.start_on, period.start_on)
+            start = max(row.start_on, version.start_on, since)
             end = min(row.end_on or date.max, version.end_on or date.max, period.end_on)
             if start < end:
                 rate = None if row.rate is None else Fraction(row.rate)
-                entry = OnPlan(row.person_id, version.pk, start, end, row.target_pay_minor, rate)
+                entry = OnPlan(row.person_id, version.pk, start, end, row.target_pay_minor, rate, row.person.started_on)
                 found.setdefault((row.person_id, version.pk), []).append(entry)
-                rates[row.person_id, version.pk] = row.rate
+                if end > period.start_on:
+                    rates[row.person_id, version.pk] = row.rate
     return found, rates
 
 
-def _quotas(period: Period) -> Iterable[QuotaRow]:
-    """The quotas that lie within the period."""
-    rows = Quota.objects.filter(start_on__gte=period.start_on, end_on__lte=period.end_on)
-    for person_id, measure, start, end, amount, currency in rows.values_list(
+def _quotas(
+    since: date, until: date, people: Collection[int], plans: Mapping[int, PlanDefinition]
+) -> Iterable[QuotaRow]:
+    """The quotas that lie within these days. A quota of things counts without a currency."""
+    of_things = {
+        component.quota_name
+        for plan in plans.values()
+        for component in plan.components
+        if component.measure is not Measure.MONEY
+    }
+    rows = Quota.objects.filter(start_on__gte=since, end_on__lte=until)
+    for person_id, name, start, end, amount, currency in rows.values_list(
         "person_id", "measure", "start_on", "end_on", "amount_minor", "currency"
     ):
-        yield QuotaRow(person_id, measure, start, end or period.end_on, amount, currency)
+        if person_id in people:
+            yield QuotaRow(person_id, name, start, end or until, amount, currency)
+            if name in of_things:
+                yield QuotaRow(person_id, name, start, end or until, amount, "")
 
 
 def _no_transactions() -> Transactions:
@@ -140,28 +226,35 @@ def _no_transactions() -> Transactions:
     return Transactions(np.zeros(0, dtype=object), _KINDS, none, none, none, (), none, none, none, none)
 
 
-def _read_transactions(period: Period, facts: PeriodFacts, leave_out: frozenset[str]) -> None:
+def _read_transactions(
+    period: Period,
+    facts: PeriodFacts,
+    since: date,
+    leave_out: frozenset[str],
+    also: Mapping[int, date],
+    people: Collection[int] | None,
+) -> None:
     """Transactions with owner, splits and what they belong to; holdings of the accounts and territories in question."""
-    rows = Transaction.objects.filter(is_void=False, effective_on__gte=period.start_on, effective_on__lt=period.end_on)
-    columns = (
-        "effective_on",
-        "source_key",
-        "pk",
-        "kind",
-        "amount_minor",
-        "currency",
-        "deal_id",
-        "deal__owner_id",
-        "account_id",
-        "account__territory_id",
-        "reverses_id",
-        *_TEXTS.values(),
-    )
+    asked = set().union(*(_asked(plan) for plan in facts.definitions.values()), ())
+    texts = {name: column for name, column in _TEXTS.items() if name in asked}
+    numbers = [name for name in _NUMBERS if name in asked]
+    columns = (*_COLUMNS, *texts.values(), *(["attributes"] if numbers else []))
+    rows = Transaction.objects.filter(is_void=False, effective_on__gte=since, effective_on__lt=period.end_on)
+    groupings = _groupings(facts, since, period.end_on)
+    if people is not None:
+        below = {row[1] for row in groupings if row[2] in people}
+        rows = rows.filter(pk__in=_may_be_credited({*people, *below}, since, period.end_on))
+    found = [row for row in rows.values_list(*columns).iterator(chunk_size=10_000) if row[1] not in leave_out]
+    if also:
+        moved = Transaction.objects.filter(pk__in=also).values_list(*columns)
+        found = [row for row in found if row[2] not in also]
+        found.extend((also[row[2]], *row[1:]) for row in moved)
+    present = {row[2] for row in found}
+    wanted = {row[10] for row in found if row[10] is not None} - present
+    if wanted:
+        found.extend(Transaction.objects.filter(pk__in=wanted).values_list(*columns))
     # By day and key in the order of their characters, which databases sort by their own collations.
-    found = sorted(
-        (row for row in rows.values_list(*columns).iterator(chunk_size=10_000) if row[1] not in leave_out),
-        key=itemgetter(0, 1),
-    )
+    found.sort(key=itemgetter(0, 1))
     places = {row[2]: place for place, row in enumerate(found)}
     currencies = tuple(sorted({row[5] for row in found}))
     code = {currency: index for index, currency in enumerate(currencies)}
@@ -169,6 +262,8 @@ def _read_transactions(period: Period, facts: PeriodFacts, leave_out: frozenset[
     keys = np.empty(len(found), dtype=object)
     keys[:] = [row[1] for row in found]
     facts.ids = [row[2] for row in found]
+    values = {name: _texts(row[len(_COLUMNS) + index] for row in found) for index, name in enumerate(texts)}
+    values |= {name: _numbers(row[-1].get(name) for row in found) for name in numbers}
     transactions = Transactions(
         key=keys,
         kinds=_KINDS,
@@ -177,12 +272,12 @@ def _read_transactions(period: Period, facts: PeriodFacts, leave_out: frozenset[
         amount=_whole(row[4] for row in found),
         currencies=currencies,
         currency=_whole(code[row[5]] for row in found),
-        quantity=np.ones(len(found), dtype=np.int64),
-        owner=_whole(NOBODY if row[7] is None else row[7] for row in found),
+        quantity=_whole(row[11] for row in found),
+        owner=_whole(next((person for person in (row[12], row[7]) if person is not None), NOBODY) for row in found),
         reverses=_whole(places.get(row[10], NONE) for row in found),
-        values={name: _texts(row[-len(_TEXTS) + index] for row in found) for index, name in enumerate(_TEXTS)},
+        values=values,
     )
-    facts.shares = _shares(rows.values("deal"), [row[6] for row in found])
+    facts.shares = _shares({row[6] for row in found if row[6] is not None}, [row[6] for row in found], period)
     number: dict[str, int] = {}
     things = []
     for place, row in enumerate(found):
@@ -190,14 +285,30 @@ def _read_transactions(period: Period, facts: PeriodFacts, leave_out: frozenset[
         for nearness, thing in enumerate(f"{what}:{pk}" for what, pk in named if pk is not None):
             things.append((place, nearness, number.setdefault(thing, len(number))))
     facts.things = list(number)
+    first = min((row[0] for row in found), default=since)
     facts.engine = Facts(
         transactions=transactions,
         on_plan=facts.engine.on_plan,
         shares=relation(SHARES, [(place, *share, 0) for place, shares in facts.shares.items() for share in shares]),
         things=relation(THINGS, things),
-        holdings=relation(HOLDINGS, _holdings(period, number)),
-        rates=_rates(period, {*currencies, *(row.currency for row in facts.versions.values())}),
+        holdings=relation(HOLDINGS, _holdings(first, period.end_on, number)),
+        groupings=relation(GROUPINGS, groupings),
+        rates=_rates(first, period.end_on, {*currencies, *(row.currency for row in facts.versions.values())}),
     )
+
+
+def _may_be_credited(people: Collection[int], start: date, end: date) -> Any:
+    """Ids of the transactions of these days with which any of these people may be credited by a direct rule."""
+    rows = Transaction.objects.filter(effective_on__gte=start, effective_on__lt=end).order_by()
+    ways = (
+        Q(credited_to__in=people),
+        Q(deal__owner__in=people),
+        Q(deal__splits__person__in=people),
+        Q(account__ownerships__person__in=people),
+        Q(account__territory__assignments__person__in=people),
+    )
+    first, *others = (rows.filter(way).values("pk") for way in ways)
+    return first.union(*others)
 
 
 def _whole(values: Iterable[int]) -> Ints:
@@ -212,12 +323,22 @@ def _texts(values: Iterable[str | None]) -> Values:
     return Values(Kind.TEXT, column, np.array([bool(value) for value in listed], dtype=np.bool_))
 
 
-def _shares(deals: Any, deal_of: Sequence[int | None]) -> dict[int, list[list[int]]]:
+def _numbers(values: Iterable[object]) -> Values:
+    """A column of whole numbers; what is none is blank."""
+    listed = [value if isinstance(value, int) and not isinstance(value, bool) else None for value in values]
+    column = np.array([value or 0 for value in listed], dtype=np.int64)
+    return Values(Kind.NUMBER, column, np.array([value is not None for value in listed], dtype=np.bool_))
+
+
+def _shares(deals: set[int], deal_of: Sequence[int | None], period: Period) -> dict[int, list[list[int]]]:
     """By place of the transaction: [person, basis points], one for each person: somebody may have two functions."""
     found: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    rows = DealSplit.objects.filter(deal__in=deals).values_list("deal_id", "person_id", "share_bp")
-    for deal_id, person_id, share in rows:
-        found[deal_id][person_id] += share
+    rows = DealSplit.objects.filter(deal__transactions__effective_on__lt=period.end_on).order_by()
+    if len(deals) < 1_000:
+        rows = DealSplit.objects.filter(deal__in=deals)
+    for deal_id, person_id, share in rows.values_list("deal_id", "person_id", "share_bp").distinct():
+        if deal_id in deals:
+            found[deal_id][person_id] += share
     return {
         place: [list(item) for item in sorted(found[deal_id].items())]
         for place, deal_id in enumerate(deal_of)
@@ -225,23 +346,77 @@ def _shares(deals: Any, deal_of: Sequence[int | None]) -> dict[int, list[list[in
     }
 
 
-def _holdings(period: Period, number: dict[str, int]) -> Iterable[tuple[int, int, int, int]]:
+def _holdings(start: date, end: date, number: dict[str, int]) -> Iterable[tuple[int, int, int, int]]:
     """Who held the accounts and territories in question, and when."""
     for what, model, thing in (
         ("account", AccountOwnership, "account_id"),
         ("territory", TerritoryAssignment, "territory_id"),
     ):
-        held = model.objects.during(period.start_on, period.end_on).order_by("pk")
-        for pk, person_id, start, end in held.values_list(thing, "person_id", "start_on", "end_on"):
+        held = model.objects.during(start, end).order_by("pk")
+        for pk, person_id, since, until in held.values_list(thing, "person_id", "start_on", "end_on"):
             if f"{what}:{pk}" in number:
-                yield number[f"{what}:{pk}"], person_id, start.toordinal(), end.toordinal() if end else EVER
+                yield number[f"{what}:{pk}"], person_id, since.toordinal(), until.toordinal() if until else EVER
 
 
-def _rates(period: Period, currencies: set[str]) -> RateTable:
+def _groupings(facts: PeriodFacts, start: date, end: date) -> list[tuple[int, int, int, int, int]]:
+    """Who is credited with whose credits and when: everybody above in the reporting line, and whoever shares a pod."""
+    asked = {
+        rule for plan in facts.definitions.values() for component in plan.components for rule in component.crediting
+    }
+    found: list[tuple[int, int, int, int, int]] = []
+    if CreditRule.ROLL_UP in asked:
+        found += _reporting_lines(start, end)
+    if CreditRule.POD in asked:
+        found += _pod_mates(start, end)
+    return found
+
+
+def _reporting_lines(start: date, end: date) -> list[tuple[int, int, int, int, int]]:
+    """Each person with everybody above them, for the days on which the whole way up holds."""
+    above: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    rows = ReportingLine.objects.during(start, end).values_list("person_id", "manager_id", "start_on", "end_on")
+    for person, manager, first, last in rows:
+        above[person].append((manager, first.toordinal(), last.toordinal() if last else EVER))
+    rule = RULES.index(CreditRule.ROLL_UP)
+    found = []
+    for person in sorted(above):
+        ways = [(manager, since, until, frozenset((person,))) for manager, since, until in above[person]]
+        while ways:
+            manager, since, until, seen = ways.pop()
+            if manager in seen:
+                continue
+            found.append((rule, person, manager, since, until))
+            ways.extend(
+                (next_up, max(since, begins), min(until, ends), seen | {manager})
+                for next_up, begins, ends in above.get(manager, ())
+                if max(since, begins) < min(until, ends)
+            )
+    return sorted(found)
+
+
+def _pod_mates(start: date, end: date) -> list[tuple[int, int, int, int, int]]:
+    """Each member of a pod with each member, themselves too, for the days on which both are in it."""
+    pods: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    rows = PodMembership.objects.during(start, end).values_list("pod_id", "person_id", "start_on", "end_on")
+    for pod, person, first, last in rows:
+        pods[pod].append((person, first.toordinal(), last.toordinal() if last else EVER))
+    rule = RULES.index(CreditRule.POD)
+    return sorted(
+        {
+            (rule, one, other, max(since, begins), min(until, ends))
+            for members in pods.values()
+            for one, since, until in members
+            for other, begins, ends in members
+            if max(since, begins) < min(until, ends)
+        }
+    )
+
+
+def _rates(start: date, end: date, currencies: set[str]) -> RateTable:
     """Exchange rates that may be needed; those entered by hand win over published ones."""
     if len(currencies) < 2:
         return RateTable(())
-    rows = ExchangeRate.objects.filter(on__gte=period.start_on - timedelta(days=MAX_AGE_DAYS), on__lt=period.end_on)
+    rows = ExchangeRate.objects.filter(on__gte=start - timedelta(days=MAX_AGE_DAYS), on__lt=end)
     found: dict[tuple[str, str, date], Rate] = {}
     for row in rows.order_by("source", "pk"):
         key = (row.base, row.quote, row.on)

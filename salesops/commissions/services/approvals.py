@@ -5,15 +5,33 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from salesops.audit.services import Change, record, record_many
-from salesops.commissions.choices import Decision, EntryKind, LedgerAccount, PeriodState, StatementState
+from salesops.commissions.choices import (
+    AdjustmentState,
+    Decision,
+    EntryKind,
+    LedgerAccount,
+    PeriodState,
+    StatementState,
+)
 from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
-from salesops.commissions.models import Approval, Credit, Earning, LedgerEntry, Period, Statement
+from salesops.commissions.models import (
+    Adjustment,
+    Approval,
+    Credit,
+    Earning,
+    LedgerEntry,
+    Period,
+    SettlementLine,
+    Statement,
+)
+from salesops.commissions.rules.settlement.lines import LineKind
 from salesops.commissions.selectors.bundles import bundles_of
 from salesops.commissions.selectors.totals import disagreements
 from salesops.core.actor import Actor, Role
@@ -147,13 +165,24 @@ def lock_period(*, actor: Actor, period: Period, at: datetime) -> Period:
         )
     if any(row.prepared_by_id == checker for row in statements):
         raise NotAllowedError(_("You ran the calculation: somebody else must lock the period."))
+    undecided = Adjustment.objects.filter(period=period, state=AdjustmentState.WAITING).count()
+    if undecided:
+        raise CommissionRefusedError(
+            ngettext(
+                "%(count)s adjustment waits for approval. Approve or refuse it, then calculate again.",
+                "%(count)s adjustments wait for approval. Approve or refuse them, then calculate again.",
+                undecided,
+            )
+            % {"count": undecided}
+        )
     wrong = disagreements(period)
     if wrong:
         raise CommissionRefusedError(
             _("The totals do not agree with their lines: %(where)s. Calculate again.") % {"where": "; ".join(wrong)}
         )
-    Credit.objects.filter(statement__period=period).update(locked_at=at)
-    Earning.objects.filter(statement__period=period).update(locked_at=at)
+    for model in (Credit, Earning, SettlementLine):
+        model._default_manager.filter(statement__period=period).update(locked_at=at)
+    Adjustment.objects.filter(period=period).update(locked_at=at)
     bundles = bundles_of(statements)
     for statement in statements:
         statement.bundle = bundles[statement.pk]
@@ -163,8 +192,10 @@ def lock_period(*, actor: Actor, period: Period, at: datetime) -> Period:
     Period.objects.filter(pk=period.pk).update(state=PeriodState.LOCKED, locked_at=at, locked_by_id=checker)
     post_earnings(statements=statements, by_id=checker, at=at)
     earned: dict[str, int] = {}
+    payout: dict[str, int] = {}
     for statement in statements:
         earned[statement.currency] = earned.get(statement.currency, 0) + statement.earned_minor
+        payout[statement.currency] = payout.get(statement.currency, 0) + statement.payout_minor
     record(
         actor=actor,
         action="period.locked",
@@ -174,6 +205,7 @@ def lock_period(*, actor: Actor, period: Period, at: datetime) -> Period:
             "state": PeriodState.LOCKED,
             "statements": len(statements),
             "earned_minor": earned,
+            "payout_minor": payout,
         },
         at=at,
     )
@@ -181,25 +213,71 @@ def lock_period(*, actor: Actor, period: Period, at: datetime) -> Period:
     return period
 
 
+#: Where the amount of a settlement line comes from, seen from what is owed to the person, and how it is called.
+_POSTED: Final[dict[LineKind, tuple[LedgerAccount, EntryKind]]] = {
+    LineKind.EARNING: (LedgerAccount.EXPENSE, EntryKind.ADJUSTMENT),
+    LineKind.OBJECTIVE: (LedgerAccount.EXPENSE, EntryKind.BONUS),
+    LineKind.BONUS: (LedgerAccount.EXPENSE, EntryKind.BONUS),
+    LineKind.MULTIPLIER: (LedgerAccount.EXPENSE, EntryKind.MULTIPLIER),
+    LineKind.CAP: (LedgerAccount.EXPENSE, EntryKind.LIMIT),
+    LineKind.FLOOR: (LedgerAccount.EXPENSE, EntryKind.LIMIT),
+    LineKind.REVERSAL: (LedgerAccount.EXPENSE, EntryKind.CLAWBACK),
+    LineKind.CLAWBACK_WAIVED: (LedgerAccount.EXPENSE, EntryKind.CLAWBACK),
+    LineKind.DRAW_GUARANTEE: (LedgerAccount.EXPENSE, EntryKind.DRAW),
+    LineKind.DRAW_ADVANCE: (LedgerAccount.ADVANCED, EntryKind.DRAW),
+    LineKind.DRAW_RECOVERY: (LedgerAccount.ADVANCED, EntryKind.RECOVERY),
+    LineKind.HOLD: (LedgerAccount.HELD, EntryKind.HOLD),
+    LineKind.HELD_CANCELLED: (LedgerAccount.HELD, EntryKind.RELEASE),
+    LineKind.RELEASE: (LedgerAccount.HELD, EntryKind.RELEASE),
+    LineKind.ADJUSTMENT: (LedgerAccount.EXPENSE, EntryKind.ADJUSTMENT),
+    LineKind.BROUGHT_FORWARD: (LedgerAccount.TAKEN, EntryKind.CARRIED),
+    LineKind.CARRIED_FORWARD: (LedgerAccount.TAKEN, EntryKind.CARRIED),
+    LineKind.OWED: (LedgerAccount.TAKEN, EntryKind.CARRIED),
+}
+
+
 def post_earnings(*, statements: Collection[Statement], by_id: int | None, at: datetime) -> None:
-    """Post what each locked statement owes its person; the two entries of a posting add up to zero."""
-    LedgerEntry.objects.bulk_create(
-        LedgerEntry(
-            posting=f"statement:{row.pk}:earning",
-            account=account,
-            kind=EntryKind.EARNING,
-            person_id=row.person_id,
-            period_id=row.period_id,
-            statement=row,
-            amount_minor=sign * row.earned_minor,
-            currency=row.currency,
-            posted_at=at,
-            posted_by_id=by_id,
-        )
-        for row in statements
-        if row.earned_minor
-        for account, sign in ((LedgerAccount.OWED, 1), (LedgerAccount.EXPENSE, -1))
-    )
+    """Post what each locked statement owes its person, step by step; the two entries of a posting add up to zero.
+
+    What is owed is what is paid out: earned, plus and minus the steps of the settlement. A draw that is forgiven moves
+    from the advances to the cost of sales, and is paid to nobody.
+    """
+    entries: list[LedgerEntry] = []
+    by_pk = {row.pk: row for row in statements}
+
+    def post(
+        row: Statement, what: str, kind: EntryKind, into: LedgerAccount, source: LedgerAccount, amount: int
+    ) -> None:
+        if amount:
+            entries.extend(
+                LedgerEntry(
+                    posting=f"statement:{row.pk}:{what}",
+                    account=account,
+                    kind=kind,
+                    person_id=row.person_id,
+                    period_id=row.period_id,
+                    statement=row,
+                    amount_minor=sign * amount,
+                    currency=row.currency,
+                    posted_at=at,
+                    posted_by_id=by_id,
+                )
+                for account, sign in ((into, 1), (source, -1))
+            )
+
+    for row in by_pk.values():
+        post(row, "earning", EntryKind.EARNING, LedgerAccount.OWED, LedgerAccount.EXPENSE, row.earned_minor)
+    lines = SettlementLine.objects.filter(statement__in=by_pk).order_by("statement_id", "position")
+    for line in lines:
+        row, kind = by_pk[line.statement_id], LineKind(line.kind)
+        what = f"line {line.position}"
+        if kind is LineKind.DRAW_FORGIVEN:
+            amount = abs(line.amount_minor)
+            post(row, what, EntryKind.FORGIVEN, LedgerAccount.ADVANCED, LedgerAccount.EXPENSE, amount)
+        elif line.is_paid:
+            source, called = _POSTED[kind]
+            post(row, what, called, LedgerAccount.OWED, source, line.amount_minor)
+    LedgerEntry.objects.bulk_create(entries, batch_size=2_000)
 
 
 def _change(action: str, row: Statement, before: dict[str, object], after: dict[str, object], reason: str) -> Change:

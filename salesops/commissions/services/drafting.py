@@ -1,0 +1,513 @@
+"""Drafts statements in columns: what a run credited and earned, with what it was reckoned from. Nothing is written."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Final
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+from django.db.models import Sum
+
+from salesops.commissions.choices import AdjustmentKind, AdjustmentState
+from salesops.commissions.models import Adjustment, Earning, Period, PlanVersion, Transaction
+from salesops.commissions.rules.columns import Ints, open_calculator
+from salesops.commissions.rules.conventions import Refund
+from salesops.commissions.rules.credits import CreditRule
+from salesops.commissions.rules.engine import NONE, RULES, Run, relation, run
+from salesops.commissions.rules.explain import exact_text
+from salesops.commissions.rules.plans import Component, PlanDefinition, curve_for, digest_of, plan_from_plain
+from salesops.commissions.rules.settlement.facts import Carried, PeriodInput, Settled
+from salesops.commissions.rules.shapes import Measure
+from salesops.commissions.selectors.facts import PeriodFacts
+from salesops.people.models import FunctionAssignment
+from salesops.values import periods
+from salesops.values.money import round_half_up
+from salesops.values.outcomes import Problem
+from salesops.values.rates import RateTable
+
+#: Rises when the same inputs may give another result. Locked statements keep the number they were made with.
+ENGINE_VERSION: Final = "2"
+
+# (person, plan version)
+Key = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Draft:
+    """A statement as calculated, before it is compared with the stored one.
+
+    rate: the share agreed, as stored. terms: what holds for each component, as plain data. credited and earned: sums of
+    the lines. given, before, settled: the settlement, where there is anything to settle.
+    """
+
+    version: PlanVersion
+    plan: PlanDefinition
+    quota_minor: int | None = None
+    target_minor: int | None = None
+    rate: Decimal | None = None
+    terms: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    credited_minor: int = 0
+    earned_minor: int = 0
+    payout_minor: int = 0
+    owed_minor: int = 0
+    given: PeriodInput | None = None
+    before: Carried | None = None
+    settled: Settled | None = None
+    lines_digest: str = ""
+
+    def digest(self) -> str:
+        """SHA-256 over what went in and what came out."""
+        return digest_of(
+            {
+                "engine": ENGINE_VERSION,
+                "plan": self.version.digest,
+                "quota": self.quota_minor,
+                "target": self.target_minor,
+                "rate": None if self.rate is None else str(self.rate),
+                "terms": self.terms,
+                "problems": [problem.as_plain() for problem in self.problems],
+                "lines": self.lines_digest,
+                "payout": self.payout_minor,
+                "owed": self.owed_minor,
+                "settlement": self.carried(),
+            }
+        )
+
+    def carried(self) -> dict[str, Any] | None:
+        """What the statement keeps of its settlement: what went in, and what goes on into the next period."""
+        if self.settled is None or self.given is None or self.before is None:
+            return None
+        return {
+            "given": self.given.as_plain(),
+            "before": self.before.as_plain(),
+            "after": self.settled.carried.as_plain(),
+            "parts": self.settled.as_plain()["parts"],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """A line that takes back a part of what an earlier period's statement earned for a transaction."""
+
+    person: int
+    version: int
+    component: int
+    place: int
+    original: int
+    rule: int
+    basis_points: int
+    credited: int
+    amount: int
+
+
+class Drafts:
+    """Drafts by person and plan version, with the tables `credit` and `earning` in a calculator.
+
+    credit: person, plan, transaction (row), id, key, day, rule (name), basis_points, amount, function, why (JSON).
+    earning: person, plan, component (key), position, transaction, id, key, day, rule, before, after, low, high, amount,
+    original (key of what is taken back, or empty), is_negated.
+    """
+
+    def __init__(
+        self,
+        calculator: duckdb.DuckDBPyConnection,
+        facts: PeriodFacts,
+        headers: dict[Key, Draft],
+        problems: list[Problem],
+    ) -> None:
+        self.calculator = calculator
+        self.facts = facts
+        self.by_key = headers
+        #: What is about nobody's statement in particular.
+        self.problems = problems
+
+    def fetch(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a question to the tables."""
+        return self.calculator.execute(sql).fetchall()
+
+
+@contextmanager
+def drafted(facts: PeriodFacts, taken_back: Sequence[Back] = ()) -> Iterator[Drafts]:
+    """Run the engine over the facts and draft a statement for each person on a plan version in the period.
+
+    Settlement comes after; see services.settling.
+    """
+    done = run(facts.definitions, facts.engine, facts.book)
+    headers = {key: _header(facts, *key) for key in sorted(facts.people)}
+    for back in taken_back:
+        if (back.person, back.version) not in headers:
+            headers[back.person, back.version] = _header(facts, back.person, back.version)
+    problems = _problems(facts, done, headers)
+    with open_calculator() as calculator:
+        drafts = Drafts(calculator, facts, headers, problems)
+        _register(drafts, done, taken_back)
+        _total(drafts)
+        yield drafts
+
+
+# --- Headers ------------------------------------------------------------------------------------------------------
+
+
+def span_of(component: Component, period: Period) -> periods.Period:
+    """The period in which the credits of a component add up, around a period of pay."""
+    whole = periods.Period(period.start_on, period.end_on, period.label)
+    return periods.period_of(period.start_on, component.period_kind) if component.period_kind else whole
+
+
+def _header(facts: PeriodFacts, person: int, version_id: int) -> Draft:
+    """Terms and problems of a person on a version."""
+    period, plan = facts.period, facts.definitions[version_id]
+    whole = periods.Period(period.start_on, period.end_on, period.label)
+    draft = Draft(
+        facts.versions[version_id],
+        plan,
+        target_minor=facts.book.target(version_id, person, whole),
+        rate=facts.rates.get((person, version_id)),
+    )
+    for component in plan.components:
+        held = facts.book(version_id, component, person, span_of(component, period))
+        if component.measure is Measure.MONEY and draft.quota_minor is None:
+            draft.quota_minor = held.quota
+        draft.terms.append(
+            {
+                "component": component.key,
+                "quota": held.quota,
+                "target_minor": held.target_minor,
+                "rate": None if held.personal_rate is None else str(held.personal_rate),
+            }
+        )
+        if (person, version_id) in facts.people:
+            outcome = curve_for(
+                plan, component, quota=held.quota, target_minor=held.target_minor, personal_rate=held.personal_rate
+            )
+            draft.problems.extend(problem for problem in outcome.problems if problem not in draft.problems)
+    draft.problems[:0] = facts.book.problems[version_id, person]
+    return draft
+
+
+def _problems(facts: PeriodFacts, done: Run, headers: dict[Key, Draft]) -> list[Problem]:
+    """Give each problem to the statement it is about; what is about nobody's, and of this period, comes back."""
+    transactions = facts.engine.transactions
+    start = facts.period.start_on.toordinal()
+    earlier = {str(key) for key in transactions.key[transactions.day < start]}
+    found: list[Problem] = []
+    for item in done.problems:
+        about = headers.get((item.person or 0, item.plan or 0))
+        asked = found if about is None else about.problems
+        if item.problem not in asked and item.problem.where not in earlier:
+            asked.append(item.problem)
+    return found
+
+
+# --- Columns ------------------------------------------------------------------------------------------------------
+
+
+def _register(drafts: Drafts, done: Run, taken_back: Sequence[Back]) -> None:
+    """Tables `credit` and `earning` of the period, from what the run came to and what is taken back."""
+    facts, calculator = drafts.facts, drafts.calculator
+    transactions, start = facts.engine.transactions, facts.period.start_on.toordinal()
+    count = len(transactions)
+    currencies = np.array([json.dumps(name) for name in transactions.currencies] or [""], dtype=object)
+    calculator.register(
+        "tx",
+        {
+            "row": np.arange(count, dtype=np.int64),
+            "id": np.array(facts.ids, dtype=np.int64),
+            "key": transactions.key,
+            "day": transactions.day,
+            "amount": transactions.amount,
+            "currency": currencies[transactions.currency] if count else transactions.key,
+        },
+    )
+    negating = [number for number, plan in facts.definitions.items() if plan.conventions.refund is Refund.NEGATE]
+    calculator.register("negating", {"plan": np.array(negating, dtype=np.int64)})
+    calculator.register("run_credits", dict(done.credits))
+    calculator.register("run_lines", dict(done.lines))
+    names = ("person", "plan", "component", "transaction", "original", "rule", "basis_points", "part", "amount")
+    rows = [
+        (b.person, b.version, b.component, b.place, b.original, b.rule, b.basis_points, b.credited, b.amount)
+        for b in taken_back
+    ]
+    calculator.register("back", relation(names, rows))
+    calculator.register("rule_names", _table("rule", "name", [(code, rule.value) for code, rule in enumerate(RULES)]))
+    calculator.register("share_texts", _table("row", "text", _share_texts(facts)))
+    calculator.register(
+        "thing_texts", _table("thing", "text", [(code, json.dumps(thing)) for code, thing in enumerate(facts.things)])
+    )
+    calculator.register("pinned_texts", _table("pinned", "text", list(enumerate(_pinned_texts(facts, done)))))
+    calculator.register("field_texts", _field_texts(facts, done))
+    calculator.register("components", _components(facts))
+    calculator.register("functions", _functions(facts.period))
+    calculator.execute(_CREDIT, {"start": start, "split": RULES.index(CreditRule.SPLIT)})
+    curves = [key for key in done.curves if key[0] in facts.definitions]
+    calculator.register("curves", relation(("plan", "component", "person", "period"), curves))
+    calculator.execute(_EARNING, {"start": start})
+
+
+def _table(number: str, text: str, rows: Sequence[tuple[int, str]]) -> dict[str, npt.NDArray[Any]]:
+    """Numbers with their texts as columns."""
+    texts = np.empty(len(rows), dtype=object)
+    texts[:] = [row[1] for row in rows]
+    return {number: np.array([row[0] for row in rows], dtype=np.int64), text: texts}
+
+
+def _share_texts(facts: PeriodFacts) -> list[tuple[int, str]]:
+    return [(place, json.dumps(shares)) for place, shares in facts.shares.items()]
+
+
+def _pinned_texts(facts: PeriodFacts, done: Run) -> list[str]:
+    """The pinned rates between minor units, each with the published rates it is made of, as members of an object."""
+    return [_pinned_text(facts.engine.rates, *pinned) for pinned in done.pinned]
+
+
+def _pinned_text(rates: RateTable, currency: str, day: int, into: str, exact: Fraction) -> str:
+    legs = rates.rate_on(currency, into, date.fromordinal(day)).unwrap().legs
+    told = [[leg.on.isoformat(), leg.base, leg.quote, exact_text(leg.value), leg.source] for leg in legs]
+    return f'"rate": {json.dumps(str(exact))}, "rate_legs": {json.dumps(told)}'
+
+
+def _field_texts(facts: PeriodFacts, done: Run) -> dict[str, npt.NDArray[Any]]:
+    """What conditions and formulas asked of the credited transactions, as JSON, by plan version and row."""
+    values = facts.engine.transactions.values
+    plans: list[int] = []
+    places: list[int] = []
+    texts: list[str] = []
+    for version_id in facts.definitions:
+        asked = facts.asked_by(version_id)
+        if asked:
+            for place in np.unique(done.credits["transaction"][done.credits["plan"] == version_id]).tolist():
+                plans.append(version_id)
+                places.append(place)
+                texts.append(json.dumps({name: str(values[name].column[place]) for name in asked}))
+    column = np.empty(len(texts), dtype=object)
+    column[:] = texts
+    return {"plan": np.array(plans, dtype=np.int64), "row": np.array(places, dtype=np.int64), "text": column}
+
+
+def _components(facts: PeriodFacts) -> dict[str, npt.NDArray[Any]]:
+    rows = [
+        (number, index, component.key)
+        for number, plan in facts.definitions.items()
+        for index, component in enumerate(plan.components)
+    ]
+    keys = np.empty(len(rows), dtype=object)
+    keys[:] = [row[2] for row in rows]
+    numbers: dict[str, Ints] = relation(("plan", "component"), [row[:2] for row in rows])
+    return {**numbers, "key": keys}
+
+
+def _functions(period: Period) -> dict[str, npt.NDArray[Any]]:
+    """The job function of each person, for the days of a period."""
+    rows = list(
+        FunctionAssignment.objects.during(period.start_on, period.end_on)
+        .order_by("person_id", "start_on", "pk")
+        .values_list("person_id", "start_on", "end_on", "function")
+    )
+    names = np.empty(len(rows), dtype=object)
+    names[:] = [row[3] for row in rows]
+    ranges = [(row[0], row[1].toordinal(), (row[2] or date.max).toordinal()) for row in rows]
+    return {**relation(("person", "start", "stop"), ranges), "name": names}
+
+
+#: What the engine credited in the period; what takes back something of an earlier period comes as it was stored then.
+_CREDIT: Final = """
+CREATE TEMP TABLE credit AS
+WITH found AS (
+    SELECT c.person, c.plan, c.transaction, c.rule, c.basis_points, c.part, c.thing, c.pinned, c.amount
+    FROM run_credits c JOIN tx ON tx.row = c.transaction
+    WHERE tx.day >= $start
+        AND NOT EXISTS (SELECT 1 FROM back b WHERE b.plan IN (SELECT plan FROM negating)
+            AND b.plan = c.plan AND b.transaction = c.transaction)
+    UNION ALL
+    SELECT person, plan, transaction, rule, max(basis_points), max(part), -1, -1, max(part)
+    FROM back GROUP BY person, plan, transaction, rule
+)
+SELECT f.person, f.plan, f.transaction, tx.id, tx.key, tx.day, r.name AS rule, f.rule AS rule_code, f.basis_points,
+    f.amount, CASE WHEN tx.day < fn.stop THEN fn.name ELSE '' END AS function,
+    '{"amount": ' || tx.amount || ', "currency": ' || tx.currency || ', "credited": ' || f.part
+        || CASE WHEN f.rule = $split AND s.text IS NOT NULL THEN ', "shares": ' || s.text ELSE '' END
+        || coalesce(', "held": ' || h.text, '') || coalesce(', ' || p.text, '')
+        || coalesce(', "fields": ' || a.text, '') || '}' AS why
+FROM found f JOIN tx ON tx.row = f.transaction JOIN rule_names r ON r.rule = f.rule
+LEFT JOIN share_texts s ON s.row = f.transaction
+LEFT JOIN thing_texts h ON h.thing = f.thing
+LEFT JOIN pinned_texts p ON p.pinned = f.pinned
+LEFT JOIN field_texts a ON a.plan = f.plan AND a.row = f.transaction
+ASOF LEFT JOIN functions fn ON fn.person = f.person AND tx.day >= fn.start
+"""
+
+#: What each credit earned in each component. A component without a curve earns nothing and has said why.
+_EARNING: Final = """
+CREATE TEMP TABLE earning AS
+WITH found AS (
+    SELECT l.person, l.plan, l.component, l.transaction, l.rule, l.before, l.after, l.pay_before AS low,
+        l.pay_after AS high, l.amount, l.reversed
+    FROM run_lines l JOIN tx ON tx.row = l.transaction LEFT JOIN tx o ON o.row = l.reversed
+    JOIN curves USING (plan, component, person, period)
+    WHERE tx.day >= $start AND (o.day IS NULL OR o.day >= $start)
+    UNION ALL
+    SELECT person, plan, component, transaction, rule, 0, 0, 0, 0, amount, original FROM back
+)
+SELECT f.person, f.plan, k.key AS component, f.transaction, f.rule AS rule_code, tx.id, tx.key, tx.day, f.before, f.after,
+    f.low, f.high, f.amount, coalesce(o.key, '') AS original,
+    coalesce(o.day < $start, false) AS is_of_earlier,
+    row_number() OVER (PARTITION BY f.person, f.plan, f.component ORDER BY tx.day, tx.key, f.rule) AS position
+FROM found f JOIN tx ON tx.row = f.transaction JOIN components k USING (plan, component)
+LEFT JOIN tx o ON o.row = f.reversed
+WHERE EXISTS (SELECT 1 FROM credit c WHERE c.person = f.person AND c.plan = f.plan AND c.transaction = f.transaction
+    AND c.rule_code = f.rule)
+"""
+
+
+def _total(drafts: Drafts) -> None:
+    """Sums and digests of the lines of each statement."""
+    credits = """SELECT person, plan, sum(amount)::BIGINT, sha256(string_agg(
+        key || '|' || day || '|' || rule || '|' || basis_points || '|' || amount || '|' || why, chr(10)
+        ORDER BY key, rule)) FROM credit GROUP BY person, plan"""
+    earnings = """SELECT person, plan, sum(amount)::BIGINT, sha256(string_agg(
+        component || '|' || key || '|' || rule_code || '|' || before || '|' || after || '|' || low || '|' || high || '|'
+        || amount || '|' || original, chr(10) ORDER BY component, position)) FROM earning GROUP BY person, plan"""
+    digests: dict[Key, list[str]] = defaultdict(lambda: ["", ""])
+    for place, sql in enumerate((credits, earnings)):
+        for person, plan, total, digest in drafts.fetch(sql):
+            draft = drafts.by_key[person, plan]
+            if place:
+                draft.earned_minor = total
+            else:
+                draft.credited_minor = total
+            digests[person, plan][place] = digest
+    for key, draft in drafts.by_key.items():
+        draft.lines_digest = " ".join(digests[key])
+        draft.payout_minor = draft.earned_minor
+    for person, plan, component, reached in drafts.fetch(
+        """SELECT person, plan, component, arg_max(after, position) FROM earning WHERE original = ''
+        GROUP BY person, plan, component"""
+    ):
+        terms = next(terms for terms in drafts.by_key[person, plan].terms if terms["component"] == component)
+        terms["reached"] = reached
+    for draft in drafts.by_key.values():
+        for terms in draft.terms:
+            terms.setdefault("reached", 0)
+
+
+# --- What is taken back of earlier periods ------------------------------------------------------------------------
+
+
+def taken_back(facts: PeriodFacts) -> list[Back]:
+    """Lines that negate, in part or wholly, what statements of earlier periods earned for transactions taken back now.
+
+    Exactly what was stored, late adjustments included, goes back, rounded on the sum taken back so far, so that parts
+    that make up the whole leave everybody at exactly nothing. A plan in which reversals move down the curve is left to
+    the engine.
+    """
+    transactions, start = facts.engine.transactions, facts.period.start_on.toordinal()
+    places = [
+        (place, int(transactions.reverses[place]))
+        for place in np.flatnonzero(transactions.reverses != NONE).tolist()
+        if transactions.day[place] >= start and transactions.day[transactions.reverses[place]] < start
+    ]
+    if not places:
+        return []
+    originals = {facts.ids[original]: original for _place, original in places}
+    parts = _parts(facts, places, originals)
+    columns = (
+        "credit__transaction_id",
+        "person_id",
+        "statement__plan_version__plan_id",
+        "statement__plan_version_id",
+        "component",
+        "credit__rule",
+        "credit__share_bp",
+    )
+    rows = (
+        Earning.objects.filter(
+            credit__transaction__in=originals,
+            statement__period__kind=facts.period.kind,
+            statement__period__time_zone=facts.period.time_zone,
+            statement__period__end_on__lte=facts.period.start_on,
+        )
+        .order_by()
+        .values_list(*columns)
+        .annotate(earned=Sum("amount_minor"), credited=Sum("credit__amount_minor"))
+    )
+    adjusted = _adjusted(facts, originals)
+    found: list[Back] = []
+    codes = {rule.value: code for code, rule in enumerate(RULES)}
+    for original_id, person, plan_id, version_id, component, rule, points, earned, credited in sorted(rows):
+        version = _version_now(facts, person, plan_id, version_id)
+        plan = facts.definitions[version]
+        index = next((number for number, part in enumerate(plan.components) if part.key == component), None)
+        if plan.conventions.refund is not Refund.NEGATE or index is None:
+            continue
+        earned += adjusted.pop((original_id, person, plan_id, component), 0)
+        for place, since, upto in parts[original_id]:
+            found.append(
+                Back(
+                    person,
+                    version,
+                    index,
+                    place,
+                    originals[original_id],
+                    codes[rule],
+                    points,
+                    round_half_up(credited * since) - round_half_up(credited * upto),
+                    round_half_up(earned * since) - round_half_up(earned * upto),
+                )
+            )
+    return found
+
+
+def _parts(
+    facts: PeriodFacts, places: Sequence[tuple[int, int]], originals: dict[int, int]
+) -> dict[int, list[tuple[int, Fraction, Fraction]]]:
+    """By id of the original: place of what takes it back in this period, the share taken before it and with it."""
+    place_of = {facts.ids[place]: place for place, _original in places}
+    rows = Transaction.objects.filter(reverses__in=originals, is_void=False, effective_on__lt=facts.period.end_on)
+    upto: dict[int, int] = defaultdict(int)
+    found: dict[int, list[tuple[int, Fraction, Fraction]]] = defaultdict(list)
+    listed = rows.values_list("effective_on", "source_key", "pk", "reverses_id", "amount_minor")
+    for _day, _key, pk, original, amount in sorted(listed):
+        whole = abs(int(facts.engine.transactions.amount[originals[original]]))
+        since = min(upto[original], whole)
+        upto[original] += abs(amount)
+        if pk in place_of and whole:
+            found[original].append((place_of[pk], Fraction(since, whole), Fraction(min(upto[original], whole), whole)))
+    return found
+
+
+def _adjusted(facts: PeriodFacts, originals: dict[int, int]) -> dict[tuple[int, int, int, str], int]:
+    """What late adjustments of earlier periods added to what transactions earned."""
+    rows = (
+        Adjustment.objects.filter(
+            kind=AdjustmentKind.LATE,
+            state=AdjustmentState.APPROVED,
+            about_transaction__in=originals,
+            period__end_on__lte=facts.period.start_on,
+        )
+        .order_by()
+        .values_list("about_transaction_id", "person_id", "plan_id", "component")
+        .annotate(total=Sum("amount_minor"))
+    )
+    return {(original, person, plan, component): total for original, person, plan, component, total in rows}
+
+
+def _version_now(facts: PeriodFacts, person: int, plan_id: int, version_id: int) -> int:
+    """The version of a plan under which a person has a statement now; the one of then where there is none."""
+    now = [key[1] for key in facts.people if key[0] == person and facts.versions[key[1]].plan_id == plan_id]
+    if now:
+        return max(now, key=lambda pk: facts.versions[pk].start_on)
+    if version_id not in facts.versions:
+        version = PlanVersion.objects.select_related("plan").get(pk=version_id)
+        facts.versions[version_id] = version
+        facts.definitions[version_id] = plan_from_plain(version.definition).unwrap()
+    return version_id

@@ -1,0 +1,256 @@
+"""Late changes: what locked periods should have paid, less what they did, as adjustments in an open period."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Sum
+
+from salesops.commissions.choices import AdjustmentKind, AdjustmentState, Cause, PeriodState
+from salesops.commissions.models import Adjustment, Credit, Earning, Period, Statement, Transaction
+from salesops.commissions.rules.plans import PlanDefinition, plan_from_plain
+from salesops.commissions.rules.settlement.facts import Earning as Earned
+from salesops.commissions.rules.settlement.facts import carried_from_plain, input_from_plain
+from salesops.commissions.rules.settlement.settle import settle
+from salesops.commissions.rules.settlement.terms import Terms
+from salesops.commissions.selectors.facts import facts_of
+from salesops.commissions.services.drafting import Drafts, Key, drafted, taken_back
+from salesops.commissions.services.settling import is_released_later
+from salesops.commissions.services.transactions import sync_bookings
+
+# Person, plan, transaction id, component.
+LineKey = tuple[int, int, int, str]
+
+
+@dataclass(slots=True)
+class _Told:
+    """What a line of a statement came to, and what it was reckoned from.
+
+    settled: after multiplier and caps, where the plan settles and pays the component at once; None where what was
+    earned counts. whys: the credits' why. terms: what held for the component.
+    """
+
+    earned: int = 0
+    settled: int | None = None
+    whys: list[Any] = field(default_factory=list)
+    terms: dict[str, Any] = field(default_factory=dict)
+    start: int = 0
+
+    @property
+    def amount(self) -> int:
+        """What counts as paid, or due."""
+        return self.earned if self.settled is None else self.settled
+
+
+def find_late_changes(*, period: Period, at: datetime) -> list[Adjustment]:
+    """Adjustments for an open period, not saved: one for each line of an earlier locked period that would be paid
+    otherwise today, less what was adjusted for it already.
+
+    Locked periods that begin within settings.COMMISSIONS_LOOK_BACK_YEARS are calculated anew, as they should have been;
+    nothing in them is touched. A deal that moved to another month stays with the period that paid it.
+    """
+    start = period.start_on
+    locked = Period.objects.filter(
+        kind=period.kind,
+        time_zone=period.time_zone,
+        state=PeriodState.LOCKED,
+        start_on__gte=date(start.year - settings.COMMISSIONS_LOOK_BACK_YEARS, start.month, 1),
+        start_on__lt=start,
+    )
+    found: list[Adjustment] = []
+    for earlier in locked.order_by("start_on"):
+        found.extend(_changes_of(earlier, period, at))
+    return found
+
+
+def _changes_of(earlier: Period, period: Period, at: datetime) -> list[Adjustment]:
+    """What one locked period should have paid beyond what it did."""
+    synced = sync_bookings(period=earlier, at=at)
+    facts = facts_of(earlier, leave_out=synced.paid_elsewhere, also=_paid_in(earlier))
+    rows = Statement.objects.filter(period=earlier).defer("bundle").select_related("plan_version")
+    statements = {(row.person_id, row.plan_version_id): row for row in rows}
+    adjusted = _adjusted(earlier, period)
+    touched = {(person, plan) for person, plan, _transaction, _component in adjusted}
+    with drafted(facts, taken_back(facts)) as drafts:
+        changed = {
+            key
+            for key in drafts.by_key.keys() | statements.keys()
+            if key not in drafts.by_key
+            or key not in statements
+            or statements[key].lines_digest != drafts.by_key[key].lines_digest
+            or (key[0], statements[key].plan_version.plan_id) in touched
+        }
+        due = _due(drafts, statements, changed)
+    paid = _paid(statements, changed)
+    nothing = _Told()
+    found = []
+    for key in sorted(due.keys() | paid.keys() | adjusted.keys()):
+        person, plan, transaction, component = key
+        now, then = due.get(key, nothing).amount, paid.get(key, nothing).amount + adjusted.get(key, 0)
+        if now != then:
+            found.append(
+                Adjustment(
+                    kind=AdjustmentKind.LATE,
+                    state=AdjustmentState.APPROVED,
+                    person_id=person,
+                    plan_id=plan,
+                    period=period,
+                    amount_minor=now - then,
+                    currency=_currency(drafts, statements, plan),
+                    cause=_cause(key, due, paid),
+                    reason=earlier.label,
+                    about_period=earlier,
+                    about_transaction_id=transaction,
+                    component=component,
+                    paid_minor=then,
+                    due_minor=now,
+                    prepared_at=at,
+                )
+            )
+    return found
+
+
+def _currency(drafts: Drafts, statements: dict[Key, Statement], plan: int) -> str:
+    versions = [draft.version for draft in drafts.by_key.values()] + [row.plan_version for row in statements.values()]
+    return next(version.currency for version in versions if version.plan_id == plan)
+
+
+def _paid_in(period: Period) -> dict[int, date]:
+    """The transactions that a locked period credited and that still count, each with the day on which it counted."""
+    rows = Credit.objects.filter(statement__period=period, transaction__is_void=False)
+    return dict(rows.order_by().values_list("transaction_id", "effective_on").distinct())
+
+
+def _adjusted(earlier: Period, period: Period) -> dict[LineKey, int]:
+    """What other periods adjusted for the lines of a locked period already."""
+    rows = (
+        Adjustment.objects.filter(kind=AdjustmentKind.LATE, about_period=earlier, about_transaction__isnull=False)
+        .exclude(period=period)
+        .order_by()
+        .values_list("person_id", "plan_id", "about_transaction_id", "component")
+        .annotate(total=Sum("amount_minor"))
+    )
+    return {(person, plan, transaction or 0, component): total for person, plan, transaction, component, total in rows}
+
+
+# --- What was paid, and what is due -------------------------------------------------------------------------------
+
+
+def _due(drafts: Drafts, statements: dict[Key, Statement], changed: Collection[Key]) -> dict[LineKey, _Told]:
+    """What the lines of changed statements should have come to."""
+    found: dict[LineKey, _Told] = defaultdict(_Told)
+    earnings: dict[Key, list[Earned]] = defaultdict(list)
+    ids: dict[str, int] = {}
+    rows = drafts.fetch(
+        """SELECT e.person, e.plan, e.id, e.component, e.amount, e.before, e.key, e.day, e.original, e.is_of_earlier,
+            c.why
+        FROM earning e JOIN credit c ON c.person = e.person AND c.plan = e.plan AND c.transaction = e.transaction
+            AND c.rule_code = e.rule_code ORDER BY e.person, e.plan, e.component, e.position"""
+    )
+    for person, version, pk, component, amount, start, key, day, original, is_of_earlier, why in rows:
+        if (person, version) not in changed:
+            continue
+        draft = drafts.by_key[person, version]
+        told = found[person, draft.version.plan_id, pk, component]
+        told.earned += amount
+        told.start = start
+        told.whys.append(why)
+        told.terms = next(terms for terms in draft.terms if terms["component"] == component)
+        ids[key] = pk
+        if not is_of_earlier:
+            earnings[person, version].append(Earned(component, key, date.fromordinal(day), amount, original))
+    for key in changed & statements.keys():
+        row = statements[key]
+        for component, reference, amount in _settled_again(row, earnings[key]):
+            line = (row.person_id, row.plan_version.plan_id, ids.get(reference, 0), component)
+            if line in found:
+                found[line].settled = (found[line].settled or 0) + amount
+    return found
+
+
+def _plan_of(row: Statement) -> PlanDefinition:
+    return plan_from_plain(row.plan_version.definition).unwrap()
+
+
+def _settled_again(row: Statement, earnings: list[Earned]) -> list[tuple[str, str, int]]:
+    """What each line would have come to after multiplier and caps with these earnings instead: component, key, amount.
+
+    Only for components that are paid at once; what is held goes through the settlement of the open period.
+    """
+    if row.carried is None:
+        return []
+    plan = _plan_of(row)
+    terms = plan.settlement or Terms(plan.currency, order=plan.conventions.settlement_order)
+    given = input_from_plain(row.carried["given"]).unwrap()
+    before = carried_from_plain(row.carried["before"]).unwrap()
+    outcome = settle(replace(given, earnings=tuple(earnings), reversals=()), terms, before)
+    return [
+        (part.component, part.reference, part.settled_minor)
+        for part in (outcome.value.parts if outcome.value else ())
+        if not is_released_later(plan.settlement, part.component)
+    ]
+
+
+def _paid(statements: dict[Key, Statement], changed: Collection[Key]) -> dict[LineKey, _Told]:
+    """What the lines of changed statements came to when they were locked."""
+    found: dict[LineKey, _Told] = defaultdict(_Told)
+    rows = {row.pk: row for key, row in statements.items() if key in changed}
+    earnings = Earning.objects.filter(statement__in=rows).select_related("credit")
+    for earning in earnings.order_by("statement_id", "component", "position").iterator(chunk_size=5_000):
+        row = rows[earning.statement_id]
+        line = (earning.person_id, row.plan_version.plan_id, earning.credit.transaction_id, earning.component)
+        told = found[line]
+        told.earned += earning.amount_minor
+        told.start = earning.from_minor
+        told.whys.append(earning.credit.why)
+        told.terms = next((terms for terms in row.terms if terms["component"] == earning.component), {})
+    parts = [(row, part) for row in rows.values() if row.carried is not None for part in row.carried["parts"]]
+    references = {part["reference"] for _row, part in parts}
+    ids = dict(Transaction.objects.filter(source_key__in=references).values_list("source_key", "pk"))
+    plans = {row.pk: _plan_of(row) for row, _part in parts}
+    for row, part in parts:
+        line = (row.person_id, row.plan_version.plan_id, ids.get(part["reference"], 0), part["component"])
+        if line in found and not is_released_later(plans[row.pk].settlement, part["component"]):
+            found[line].settled = (found[line].settled or 0) + int(part["settled_minor"])
+    return found
+
+
+# --- Why ----------------------------------------------------------------------------------------------------------
+
+
+def _cause(key: LineKey, due: dict[LineKey, _Told], paid: dict[LineKey, _Told]) -> Cause:
+    """Why a line would be paid otherwise today, told from what it was reckoned from then and now."""
+    now, then = due.get(key), paid.get(key)
+    if now is None or then is None:
+        others = paid if then is None else due
+        elsewhere = [line for line in others if line[2] == key[2]]
+        if any(line[0] == key[0] for line in elsewhere):
+            return Cause.DEAL_EDITED
+        if elsewhere:
+            is_shared = any("shares" in _read(why) for line in elsewhere for why in others[line].whys)
+            is_shared = is_shared or any("shares" in _read(why) for why in (now or then or _Told()).whys)
+            return Cause.SHARES if is_shared else Cause.OWNER
+        return Cause.DEAL_LATE if then is None else Cause.DEAL_GONE
+    old, new = [_read(why) for why in then.whys], [_read(why) for why in now.whys]
+    for cause, names in (
+        (Cause.DEAL_EDITED, ("amount", "currency", "fields")),
+        (Cause.SHARES, ("shares",)),
+        (Cause.EXCHANGE_RATE, ("rate",)),
+        (Cause.OWNER, ("held", "credited")),
+    ):
+        if [[why.get(name) for name in names] for why in old] != [[why.get(name) for name in names] for why in new]:
+            return cause
+    for cause, names in ((Cause.QUOTA, ("quota",)), (Cause.PLAN, ("target_minor", "rate"))):
+        if any(then.terms.get(name) != now.terms.get(name) for name in names):
+            return cause
+    return Cause.ALONG_THE_CURVE if now.start != then.start else Cause.OTHER
+
+
+def _read(why: Any) -> dict[str, Any]:
+    return dict(json.loads(why) if isinstance(why, str) else why)
