@@ -6,11 +6,13 @@ prints "agrees" and ends with 0, or says where the statement does not agree and 
 of the engine and nothing but the standard library, so it can also be taken away and run by itself.
 """
 
+import copy
 import hashlib
 import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -58,8 +60,17 @@ def read(data: bytes) -> dict[str, Any]:
 def disagreements(bundle: dict[str, Any]) -> list[str]:
     """Everything in which the bundle does not agree with itself and with the calculation; empty when it agrees."""
     try:
-        return [*_digests(bundle), *_credits(bundle), *_lines(bundle), *_totals(bundle)]
-    except (KeyError, IndexError, TypeError, AttributeError, ZeroDivisionError) as error:
+        return [
+            *_unknown("plan", _WORDS, bundle["plan"]),
+            *_digests(bundle),
+            *_credits(bundle),
+            *_lines(bundle),
+            *_settlement(bundle),
+            *_totals(bundle),
+        ]
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+        if isinstance(error, BundleError):
+            raise
         raise BundleError(f"The bundle is incomplete or malformed: {type(error).__name__} {error}") from error
 
 
@@ -353,6 +364,790 @@ class Words:
         if text.endswith("each"):
             return _number(text.removesuffix("each")) * self.minor
         return _number(text)
+
+
+# --- The settlement again, straight from the words of the plan ------------------------------------------------------
+
+Row = dict[str, Any]
+
+
+def _settlement(bundle: dict[str, Any]) -> Iterator[str]:
+    """What is earned becomes what is paid once more, and is compared line by line with what is stated."""
+    words = bundle["plan"].get("settlement")
+    inputs, stated = bundle["inputs"], bundle["result"].get("settlement")
+    parts = [inputs.get("settlement_given"), inputs.get("settlement_carried"), stated]
+    if bundle["format_version"] < 2:
+        return
+    if None in parts:
+        if words or parts != [None, None, None]:
+            yield "What is earned is settled, and the bundle does not hold all of the settlement."
+        return
+    given, carried = parts[0], parts[1]
+    yield from _settled_from(bundle, given, carried)
+    order = bundle["plan"]["conventions"]["settlement_order"]
+    again = Settlement(words or {}, given, carried, order, inputs["minor_per_major"]).settle()
+    yield from _compared("settlement", again, stated)
+
+
+def _settled_from(bundle: dict[str, Any], given: Row, carried: Row) -> Iterator[str]:
+    """Whether what is settled is what the lines earned, in the period and currency of the statement."""
+    statement, inputs = bundle["statement"], bundle["inputs"]
+    period = {"start": statement["start"], "end": statement["end"], "label": statement["period"]}
+    if given["period"] != period:
+        yield f"The settlement is of {given['period']['label']}, the statement of {statement['period']}."
+    if carried["currency"] != inputs["currency"]:
+        yield f"What is carried over is in {carried['currency']}, the statement in {inputs['currency']}."
+    if carried["until"] and carried["until"] > given["period"]["start"]:
+        yield f"The period was settled before: up to {carried['until']}."
+    # What negates is compared by what it takes back too; what moves down the curve only by what it earned.
+    earned: dict[tuple[str, str, str], int] = {}
+    for line in bundle["result"]["lines"]:
+        key = (line["component"], line["transaction"], line["reverses"])
+        earned[key] = earned.get(key, 0) + line["earned_minor"]
+    words = bundle["plan"].get("settlement") or {}
+    on_top = {row["key"] for name in ("objectives", "bonuses") for row in words.get(name) or ()}
+    settled = [
+        (item["component"], item["reference"], item["reverses"], item["amount_minor"]) for item in given["earnings"]
+    ]
+    settled += [
+        (item["original"]["component"], item["reference"], item["original"]["reference"], item["amount_minor"])
+        for item in given["reversals"]
+        if item["original"]["component"] not in on_top
+    ]
+    for component, reference, reverses, amount in settled:
+        found = (component, reference, reverses if (component, reference, reverses) in earned else "")
+        earned[found] = earned.get(found, 0) - amount
+    for (component, reference, _reverses), left in sorted(earned.items()):
+        if left:
+            yield f"{component} / {reference}: what was earned and what is settled differ by {left}."
+    adjusted = [
+        {"reference": item["reference"], "amount_minor": item["amount_minor"], "reason": item["reason"]}
+        for item in sorted(given["adjustments"], key=lambda item: item["reference"])
+    ]
+    yield from _compared("adjustments", adjusted, inputs["adjustments"])
+
+
+def _compared(name: str, found: Any, stated: Any) -> Iterator[str]:
+    """Every place in which what is found and what is stated differ."""
+    if isinstance(found, dict) and isinstance(stated, dict):
+        for key in sorted({*found, *stated}):
+            yield from _compared(f"{name}.{key}", found.get(key), stated.get(key))
+    elif isinstance(found, list) and isinstance(stated, list):
+        if len(found) != len(stated):
+            yield f"{name}: there are {len(found)}, stated are {len(stated)}."
+        for index, (one, other) in enumerate(zip(found, stated, strict=False)):
+            yield from _compared(f"{name}[{index}]", one, other)
+    elif found != stated or isinstance(found, bool) != isinstance(stated, bool):
+        yield f"{name} comes to {found}, stated is {stated}."
+
+
+class Settlement:
+    """One period of one person: every step takes the rows of the step before and tells what it did in lines."""
+
+    def __init__(self, words: Row, given: Row, carried: Row, order: str, minor: int) -> None:
+        self.words = words
+        self.given = given
+        self.carried = carried
+        self.order = order
+        self.minor = minor
+        self.target = given["target_minor"] or 0
+        self.end = given["period"]["end"]
+        self.last_day = str(date.fromisoformat(self.end) - timedelta(days=1))
+        is_same_year = carried["year"] == given["year"]
+        self.target_to_date = self.target + (carried["target_minor"] if is_same_year else 0)
+        self.years = {row["limit"]: copy.deepcopy(row) for row in carried["totals"] if is_same_year}
+        self.held = {(row["component"], row["reference"]): dict(row) for row in carried["held"]}
+        self.on_top = {row["key"] for name in ("objectives", "bonuses") for row in words.get(name) or ()}
+        self.told_of_held: list[Row] = []
+
+    def settle(self) -> Row:
+        """Lines, payout, what is owed instead, what each reference came to, and what goes on into the next period."""
+        reversals, gone = self._reversals()
+        rows, lines = self._earnings()
+        more_rows, more_lines = self._objectives_and_bonuses()
+        rows, lines = [*rows, *more_rows], [*lines, *more_lines]
+        rows, more_lines = self._by_team(rows)
+        lines += more_lines
+        for limit in sorted(self.words.get("limits") or (), key=_limit_order):
+            rows, more_lines = self._limited(limit, rows)
+            lines += more_lines
+        self._hold(rows)
+        reversals = self._clawed_back(reversals, gone)
+        self._release()
+        earning_lines = [line for line in lines if line["component"] not in self.on_top]
+        bonus_lines = [line for line in lines if line["component"] in self.on_top]
+        earned = _total([*earning_lines, *reversals])
+        if self.order != "cap_draw_bonus":
+            earned += _total(bonus_lines)
+        drawn, draws = self._draw(earned)
+        told = [
+            *self._in_order(earning_lines, bonus_lines, reversals, drawn),
+            *self.told_of_held,
+            *self._adjustments(),
+        ]
+        forward = self.carried["brought_forward_minor"]
+        if forward:
+            told.append(_told("brought_forward", forward, "brought-forward"))
+        payout = sum(line["amount_minor"] for line in told if line["kind"] not in ("draw_forgiven", "draw_owed"))
+        is_carried = (self.words.get("negative") or "carry_forward") == "carry_forward" and not self.given["is_leaving"]
+        if payout < 0:
+            kind, reason = ("carried_forward", "carried-forward") if is_carried else ("owed", "owed-by-person")
+            told.append(_told(kind, -payout, reason))
+        return {
+            "lines": told,
+            "payout_minor": max(payout, 0),
+            "owed_minor": 0 if is_carried else max(-payout, 0),
+            "parts": [*_by_reference(rows), *gone],
+            "carried": {
+                "currency": self.carried["currency"],
+                "until": self.end,
+                "year": self.given["year"],
+                "target_minor": self.target_to_date,
+                "brought_forward_minor": min(payout, 0) if is_carried else 0,
+                "draws": draws,
+                "held": [row for _key, row in sorted(self.held.items()) if row["total_minor"] != row["released_minor"]],
+                "totals": [self.years[key] for key in sorted(self.years)],
+            },
+        }
+
+    # What is taken back of earlier periods.
+
+    def _reversals(self) -> tuple[list[tuple[Row, int]], list[Row]]:
+        """Each reversal takes its part of all that its original came to, the last of several what is left."""
+        lines: list[tuple[Row, int]] = []
+        gone: list[Row] = []
+        left: dict[tuple[str, str], Row] = {}
+        for row in sorted(self.given["reversals"], key=_reversal_order):
+            key = (row["original"]["component"], row["original"]["reference"])
+            original = left.setdefault(key, copy.deepcopy(row["original"]))
+            part = Fraction(-row["amount_minor"], original["earned_minor"])
+            taken = {
+                "component": key[0],
+                "reference": key[1],
+                "day": original["day"],
+                "earned_minor": row["amount_minor"],
+                "settled_minor": -_half_up(original["settled_minor"] * part),
+                "stages": [
+                    stage | {name: -_half_up(stage[name] * part) for name in ("before_minor", "after_minor")}
+                    for stage in original["stages"]
+                ],
+            }
+            original["earned_minor"] += taken["earned_minor"]
+            original["settled_minor"] += taken["settled_minor"]
+            for before, after in zip(original["stages"], taken["stages"], strict=True):
+                before["before_minor"] += after["before_minor"]
+                before["after_minor"] += after["after_minor"]
+            gone.append(taken)
+            amount, texts = taken["settled_minor"], {"original": key[1]}
+            days = (date.fromisoformat(row["day"]) - date.fromisoformat(original["day"])).days
+            lines.append((_told("reversal", amount, "cancelled", row["reference"], key[0], **texts), days))
+        for taken in gone:
+            for stage in taken["stages"]:
+                year = self.years.get(stage["limit"])
+                if year and stage["year"] == self.given["year"]:
+                    year["settled_minor"] += stage["after_minor"]
+                    for cut in year["cuts"]:
+                        if (cut["component"], cut["reference"]) == (taken["component"], taken["reference"]):
+                            cut["cut_minor"] += stage["before_minor"] - stage["after_minor"]
+                    year["cuts"] = [cut for cut in year["cuts"] if cut["cut_minor"]]
+        return lines, gone
+
+    def _clawed_back(self, reversals: list[tuple[Row, int]], gone: list[Row]) -> list[Row]:
+        """What is taken back is set off against what is held; of what was paid, the clawback schedule says how much."""
+        lines = []
+        for (line, days), row in zip(reversals, gone, strict=True):
+            lines.append(line)
+            paid = -row["settled_minor"] - self._set_off((row["component"], row["reference"]), -row["settled_minor"])
+            schedule = self.words.get("clawback")
+            if schedule and paid > 0:
+                share = _clawback_share(schedule, days)
+                waived = paid - _half_up(paid * share)
+                texts = {"days": str(days), "share": _percent(share)}
+                if waived:
+                    lines.append(
+                        _told(
+                            "clawback_waived",
+                            waived,
+                            "clawback-share",
+                            line["reference"],
+                            line["component"],
+                            **texts,
+                        )
+                    )
+        return lines
+
+    # Earnings, objectives, bonuses, team.
+
+    def _earnings(self) -> tuple[list[Row], list[Row]]:
+        sums: dict[tuple[str, str, str], Row] = {}
+        for item in self.given["earnings"]:
+            key = (item["component"], item["reverses"] or item["reference"], item["reference"])
+            row = sums.setdefault(key, _row("earning", *key, item["day"], 0))
+            row["day"] = min(row["day"], item["day"])
+            row["amount"] += item["amount_minor"]
+            row["earned"] += item["amount_minor"]
+        rows = [sums[key] for key in sorted(sums)]
+        return rows, [_told("earning", row["amount"], "earned", row["source"], row["component"]) for row in rows]
+
+    def _objectives_and_bonuses(self) -> tuple[list[Row], list[Row]]:
+        rows: list[Row] = []
+        lines: list[Row] = []
+        achieved = {item["objective"]: _exact(item["share"]) for item in self.given["achieved"]}
+        for item in sorted({*achieved} - {row["key"] for row in self.words.get("objectives") or ()}):
+            raise BundleError(f"{item} was achieved and is no objective of the plan.")
+        exact = Fraction(0)
+        for objective in self.words.get("objectives") or ():
+            key, share = objective["key"], achieved.get(objective["key"], Fraction(0))
+            if objective.get("most") is not None:
+                share = min(share, _share(objective["most"]))
+            before = _half_up(exact)
+            exact += _share(objective["weight"]) * share * self.target
+            if key in achieved:
+                amount, reference = _half_up(exact) - before, f"{key} {self.given['period']['label']}"
+                rows.append(_row("objective", key, reference, reference, self.last_day, amount))
+                texts = {"achieved": _percent(share), "weight": objective["weight"]}
+                lines.append(_told("objective", amount, "objective-achieved", reference, key, **texts))
+        for bonus in self.words.get("bonuses") or ():
+            key, amount = bonus["key"], _half_up(self._pay(bonus["pays"], self.target))
+            happened = [item for item in self.given["occurrences"] if item["bonus"] == key]
+            happened.sort(key=lambda item: (item["day"], item["reference"]))
+            for count, item in enumerate(happened, 1):
+                if bonus.get("most_count") is not None and count > bonus["most_count"]:
+                    texts = {"most": str(bonus["most_count"])}
+                    lines.append(_told("bonus", 0, "bonus-beyond-count", item["reference"], key, **texts))
+                else:
+                    rows.append(_row("bonus", key, item["reference"], item["reference"], item["day"], amount))
+                    lines.append(_told("bonus", amount, "bonus-paid", item["reference"], key))
+        for item in self.given["occurrences"]:
+            if item["bonus"] not in {row["key"] for row in self.words.get("bonuses") or ()}:
+                raise BundleError(f"{item['bonus']} happened and is no bonus of the plan.")
+        return rows, lines
+
+    def _by_team(self, rows: list[Row]) -> tuple[list[Row], list[Row]]:
+        """The rows of a component times the team's factor; what rounding leaves over goes to the largest remainders."""
+        rows = sorted(rows, key=_row_order)
+        words, attained = self.words.get("multiplier"), self.given["team_attainment"]
+        if not words or attained is None:
+            return rows, []
+        attainment = _exact(attained)
+        factor = _factor(words, attainment)
+        texts = {"attainment": _percent(attainment), "factor": _percent(factor)}
+        lines = []
+        for component in sorted({*words["components"]}):
+            same = [row for row in rows if row["component"] == component]
+            exact = [row["amount"] * factor for row in same]
+            amounts = [number.numerator // number.denominator for number in exact]
+            while sum(amounts) < _half_up(sum(exact, Fraction(0))):
+                neediest = min(range(len(same)), key=lambda index: (amounts[index] - exact[index], index))
+                amounts[neediest] += 1
+            for row, amount in zip(same, amounts, strict=True):
+                if amount != row["amount"]:
+                    change, row["amount"] = amount - row["amount"], amount
+                    lines.append(_told("multiplier", change, "team-factor", row["source"], component, **texts))
+        return rows, lines
+
+    # Caps and floors.
+
+    def _limited(self, limit: Row, rows: list[Row]) -> tuple[list[Row], list[Row]]:
+        component = limit.get("component")
+        is_covered = [
+            row["component"] == component
+            if component is not None
+            else self.order == "bonus_cap_draw" or row["component"] not in self.on_top
+            for row in rows
+        ]
+        covered = [row for row, is_own in zip(rows, is_covered, strict=True) if is_own]
+        left_out = [row for row, is_own in zip(rows, is_covered, strict=True) if not is_own]
+        is_of_year = (limit.get("basis") or "period") == "year_to_date"
+        target = self.target_to_date if is_of_year else self.target
+        cap, floor = (
+            None if limit.get(name) is None else _half_up(self._pay(limit[name], target)) for name in ("cap", "floor")
+        )
+        limited = self._limited_by_year if is_of_year else self._limited_by_period
+        more, lines = limited(component or "", covered, cap, floor)
+        return sorted([*left_out, *covered, *more], key=_row_order), lines
+
+    def _limited_by_period(
+        self, component: str, rows: list[Row], cap: int | None, floor: int | None
+    ) -> tuple[list[Row], list[Row]]:
+        """The rows are cut where they stand; what a floor adds comes as a further row."""
+        more, lines = [], []
+        came = sum(row["amount"] for row in rows)
+        if cap is not None and came > cap:
+            lines += self._cut(rows, came - cap, "cut-by-cap", cap)
+            came = cap
+        if floor is not None and came < floor:
+            texts = {"floor": self._money(floor)}
+            more.append(_row("floor", component, "", "", self.last_day, floor - came, earned=0))
+            lines.append(_told("floor", floor - came, "raised-to-floor", "", component, **texts))
+        return more, lines
+
+    def _limited_by_year(
+        self, component: str, rows: list[Row], cap: int | None, floor: int | None
+    ) -> tuple[list[Row], list[Row]]:
+        """What the year's cap cut is kept and paid when there is room; what the floor added is given up when earned."""
+        more: list[Row] = []
+        lines: list[Row] = []
+        year = self.years.setdefault(
+            component, {"limit": component, "settled_minor": 0, "cuts": [], "guaranteed_minor": 0}
+        )
+        cuts = {(cut["component"], cut["reference"]): cut for cut in year["cuts"]}
+        came = sum(row["amount"] for row in rows)
+        passing = came + sum(cut["cut_minor"] for cut in cuts.values())
+        if cap is not None:
+            passing = min(passing, max(0, cap - year["settled_minor"]))
+        before = [row["amount"] for row in rows]
+        if passing < came:
+            lines += self._cut(rows, came - passing, "cut-by-year-cap", cap or 0)
+        for row, amount in zip(rows, before, strict=True):
+            if row["amount"] != amount:
+                key = (row["component"], row["reference"])
+                fresh = {"component": key[0], "reference": key[1], "day": row["day"], "cut_minor": 0}
+                cut = cuts.setdefault(key, fresh)
+                cut["day"] = min(cut["day"], row["day"])
+                cut["cut_minor"] += amount - row["amount"]
+            row["stages"].append(self._stage(component, amount, row["amount"]))
+        if passing > came:
+            keys = sorted(cuts)
+            for key, part in zip(keys, _parted(passing - came, [cuts[key]["cut_minor"] for key in keys]), strict=True):
+                if part:
+                    cuts[key]["cut_minor"] -= part
+                    row = _row("cap", *key, key[1], cuts[key]["day"], part, earned=0)
+                    row["stages"].append(self._stage(component, 0, part))
+                    more.append(row)
+                    lines.append(_told("cap", part, "room-under-year-cap", key[1], key[0]))
+        year["settled_minor"] += passing
+        year["cuts"] = [cuts[key] for key in sorted(cuts) if cuts[key]["cut_minor"]]
+        if floor is not None:
+            added = max(0, floor - year["settled_minor"]) - year["guaranteed_minor"]
+            year["guaranteed_minor"] += added
+            if added:
+                more.append(_row("floor", component, "", "", self.last_day, added, earned=0))
+            if added > 0:
+                texts = {"floor": self._money(floor)}
+                lines.append(_told("floor", added, "raised-to-year-floor", "", component, **texts))
+            elif added:
+                lines.append(_told("floor", added, "floor-taken-up", "", component))
+        return more, lines
+
+    def _cut(self, rows: list[Row], amount: int, reason: str, cap: int) -> list[Row]:
+        """Cut an amount off whatever is above zero, in proportion."""
+        lines = []
+        for row, part in zip(rows, _parted(amount, [max(0, row["amount"]) for row in rows]), strict=True):
+            if part:
+                row["amount"] -= part
+                texts = {"cap": self._money(cap)}
+                lines.append(_told("cap", -part, reason, row["source"], row["component"], **texts))
+        return lines
+
+    def _stage(self, limit: str, before: int, after: int) -> Row:
+        return {"limit": limit, "year": self.given["year"], "before_minor": before, "after_minor": after}
+
+    # Draw.
+
+    def _draw(self, earned: int) -> tuple[list[Row], list[Row]]:
+        lines: list[Row] = []
+        balances = {row["key"]: dict(row) for row in self.carried["draws"]}
+        words = self.words.get("draw") or {}
+        start = self.given["period"]["start"]
+        is_active = bool(words) and (words.get("first_day") or start) <= start <= (words.get("last_day") or start)
+        is_on_top = words.get("mode") == "on_top"
+        to_take = max(0, earned)
+        if is_active:
+            key, is_kept = words.get("key") or "draw", words.get("kind") == "non_recoverable"
+            active = _exact(self.given["active_share"])
+            amount = _half_up(self._pay(words["amount"], self.target) * active)
+            advance = amount if is_on_top else max(0, amount - earned)
+            to_take = 0 if is_on_top else max(0, earned - amount)
+            texts = {"draw": self._money(amount)}
+            if advance and is_kept:
+                reason = "draw-guaranteed-on-top" if is_on_top else "draw-guaranteed"
+                lines.append(_told("draw_guarantee", advance, reason, key, **texts))
+            elif advance:
+                owed = balances[key]["owed_minor"] if key in balances else 0
+                balances[key] = {"key": key, "owed_minor": owed + advance, "forgiven_on": words.get("forgiven_on")}
+                reason, texts = ("draw-lent", {}) if is_on_top else ("draw-advanced", texts)
+                lines.append(_told("draw_advance", advance, reason, key, **texts))
+        if words.get("most_recovered") is not None:
+            to_take = min(to_take, _half_up(max(0, earned) * _share(words["most_recovered"])))
+        for key, balance in balances.items():
+            back = min(balance["owed_minor"], to_take)
+            if back:
+                to_take -= back
+                balance["owed_minor"] -= back
+                texts = {"left": self._money(balance["owed_minor"])}
+                lines.append(_told("draw_recovery", -back, "draw-recovered", key, **texts))
+        for key, balance in balances.items():
+            owed = balance["owed_minor"]
+            if owed and balance["forgiven_on"] and balance["forgiven_on"] < self.end:
+                lines.append(_told("draw_forgiven", owed, "draw-forgiven", key))
+                balance["owed_minor"] = 0
+            elif owed and self.given["is_leaving"]:
+                lines.append(_told("draw_owed", owed, "draw-owed-at-leaving", key))
+        return lines, [balance for balance in balances.values() if balance["owed_minor"]]
+
+    # What is held and released.
+
+    def _hold(self, rows: list[Row]) -> None:
+        """What is gained goes on hold where the plan says so; what is lost is set off against what is held."""
+        keys = sorted({(row["component"], row["reference"]) for row in rows if row["reference"] and row["amount"]})
+        lost: dict[tuple[str, str], int] = {}
+        for key in keys:
+            same = [row for row in rows if (row["component"], row["reference"]) == key and row["amount"]]
+            gained = sum(row["amount"] for row in same if row["amount"] > 0)
+            lost[key] = -sum(row["amount"] for row in same if row["amount"] < 0)
+            release = self._release_of(key[0])
+            if gained and release["kind"] != "at_once":
+                fresh = {
+                    "component": key[0],
+                    "reference": key[1],
+                    "day": min(row["day"] for row in same),
+                    "total_minor": 0,
+                    "released_minor": 0,
+                    "release": release,
+                }
+                held = self.held.setdefault(key, fresh)
+                held["total_minor"] += gained
+                reason, texts = _why_held(held)
+                self.told_of_held.append(_told("hold", -gained, reason, key[1], key[0], **texts))
+        for key in keys:
+            self._set_off(key, lost[key])
+
+    def _release_of(self, component: str) -> Row:
+        whole = {"kind": "at_once", "components": [], "parts": [], "days": 0}
+        for words in self.words.get("releases") or ():
+            names = words.get("components") or []
+            if component in names or (not names and component not in self.on_top):
+                parts = [{"days": 0} | part for part in words.get("parts") or ()]
+                return whole | words | {"components": names, "parts": parts}
+        return whole
+
+    def _set_off(self, key: tuple[str, str], amount: int) -> int:
+        held = self.held.get(key)
+        taken = min(amount, held["total_minor"] - held["released_minor"]) if held else 0
+        if held is None or taken <= 0:
+            return 0
+        held["total_minor"] -= taken
+        if held["total_minor"] == held["released_minor"]:
+            del self.held[key]
+        texts = {"original": key[1]}
+        self.told_of_held.append(_told("held_cancelled", taken, "held-part-cancelled", key[1], key[0], **texts))
+        return taken
+
+    def _release(self) -> None:
+        collected = {item["reference"]: item for item in self.given["collections"]}
+        for key in sorted(self.held):
+            held = self.held[key]
+            due, reason, texts = self._due(held, collected.get(key[1]))
+            if due != held["released_minor"]:
+                self.told_of_held.append(
+                    _told("release", due - held["released_minor"], reason, key[1], key[0], **texts)
+                )
+                held["released_minor"] = due
+
+    def _due(self, held: Row, collected: Row | None) -> tuple[int, str, dict[str, str]]:
+        """What is due by the end of the period in all, and why."""
+        release, total, day = held["release"], held["total_minor"], date.fromisoformat(held["day"])
+        if release["kind"] == "on_payment":
+            if not collected or not collected["invoice_minor"]:
+                return held["released_minor"], "", {}
+            due = _half_up(Fraction(total * collected["paid_minor"], collected["invoice_minor"]))
+            texts = {name: self._money(collected[f"{name}_minor"]) for name in ("paid", "invoice")}
+            return min(total, due), "customer-paid", texts
+        if release["kind"] == "instalments":
+            shares = [_share(part["share"]) for part in release["parts"]]
+            is_due = [str(day + timedelta(days=part["days"])) < self.end for part in release["parts"]]
+            amounts = _parted(total, shares)
+            due = sum(amount for amount, is_now in zip(amounts, is_due, strict=True) if is_now)
+            part = sum((share for share, is_now in zip(shares, is_due, strict=True) if is_now), Fraction(0))
+            return max(due, held["released_minor"]), "instalment-due", {"share": _percent(part)}
+        if release["kind"] != "hold":
+            raise BundleError(f"The release {release['kind']} is not known.")
+        ends = str(day + timedelta(days=release["days"]))
+        return (total if ends < self.end else held["released_minor"]), "hold-ended", {"day": ends}
+
+    # Telling.
+
+    def _adjustments(self) -> list[Row]:
+        lines = []
+        for item in sorted(self.given["adjustments"], key=lambda item: item["reference"]):
+            texts = {"why": item["reason"], "preparer": item["preparer"], "approver": item["approver"]}
+            lines.append(_told("adjustment", item["amount_minor"], "adjusted", item["reference"], **texts))
+        return lines
+
+    def _in_order(self, earning: list[Row], bonus: list[Row], reversals: list[Row], drawn: list[Row]) -> list[Row]:
+        if self.order == "cap_draw_bonus":
+            return [*earning, *reversals, *drawn, *bonus]
+        if self.order == "cap_bonus_draw":
+            return [*earning, *bonus, *reversals, *drawn]
+        if self.order != "bonus_cap_draw":
+            raise BundleError(f"The order of settlement {self.order} is not known.")
+        stages = {"multiplier": 1, "cap": 2, "floor": 2}
+        steps = sorted([*earning, *bonus], key=lambda line: stages.get(line["kind"], 0))
+        return [*steps, *reversals, *drawn]
+
+    def _pay(self, text: str, target: int) -> Fraction:
+        return _share(text) * target if text.endswith("%") else _number(text) * self.minor
+
+    def _money(self, minor: int) -> str:
+        """An amount as it is told: in major units with the currency's decimals."""
+        decimals = len(str(self.minor)) - 1
+        digits = str(abs(minor)).rjust(decimals + 1, "0")
+        text = f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals else digits
+        return f"-{text}" if minor < 0 else text
+
+
+def _row(
+    kind: str, component: str, reference: str, source: str, day: str, amount: int, earned: int | None = None
+) -> Row:
+    """An amount on its way. source: the reference of the line; reference: what it belongs to in the end."""
+    return {
+        "kind": kind,
+        "component": component,
+        "reference": reference,
+        "source": source,
+        "day": day,
+        "amount": amount,
+        "earned": amount if earned is None else earned,
+        "stages": [],
+    }
+
+
+def _told(kind: str, amount: int, reason: str, reference: str = "", component: str = "", /, **texts: str) -> Row:
+    """A line of the settlement as the bundle states it."""
+    return {
+        "kind": kind,
+        "amount_minor": amount,
+        "reason": reason,
+        "reference": reference,
+        "component": component,
+        "params": [[name, texts[name]] for name in sorted(texts)],
+    }
+
+
+def _by_reference(rows: list[Row]) -> list[Row]:
+    """What each reference of a component came to."""
+    found = []
+    for component, reference in sorted({(row["component"], row["reference"]) for row in rows if row["reference"]}):
+        same = [row for row in rows if (row["component"], row["reference"]) == (component, reference)]
+        stages = [stage for row in same for stage in row["stages"]]
+        merged = []
+        for limit, year in sorted({(stage["limit"], stage["year"]) for stage in stages}):
+            of_it = [stage for stage in stages if (stage["limit"], stage["year"]) == (limit, year)]
+            sums = {name: sum(stage[name] for stage in of_it) for name in ("before_minor", "after_minor")}
+            if any(sums.values()):
+                merged.append({"limit": limit, "year": year, **sums})
+        found.append(
+            {
+                "component": component,
+                "reference": reference,
+                "day": min(row["day"] for row in same),
+                "earned_minor": sum(row["earned"] for row in same),
+                "settled_minor": sum(row["amount"] for row in same),
+                "stages": merged,
+            }
+        )
+    return found
+
+
+def _total(lines: list[Row]) -> int:
+    return sum(line["amount_minor"] for line in lines)
+
+
+def _row_order(row: Row) -> tuple[str, str, str, str]:
+    return row["component"], row["reference"], row["source"], row["kind"]
+
+
+def _limit_order(limit: Row) -> tuple[bool, str, str]:
+    """Components first, the whole plan last; the period before the year."""
+    component = limit.get("component")
+    return component is None, component or "", limit.get("basis") or "period"
+
+
+def _reversal_order(row: Row) -> tuple[str, str, str, str]:
+    return row["day"], row["reference"], row["original"]["component"], row["original"]["reference"]
+
+
+def _clawback_share(schedule: Row, days: int) -> Fraction:
+    """How much of what was paid is taken back so many days after the booking; nothing after the last step."""
+    steps = [(step["until_days"], _share(step["share"])) for step in schedule["steps"]]
+    for index, (until, share) in enumerate(steps):
+        if days < until:
+            if not index or not schedule.get("is_linear"):
+                return share
+            since, from_share = steps[index - 1]
+            return from_share + (share - from_share) * Fraction(days - since, until - since)
+    return Fraction(0)
+
+
+def _factor(words: Row, attainment: Fraction) -> Fraction:
+    """The team's factor: the first one holds below its row, the last one above its own, none below the gate."""
+    is_lower = (words.get("boundary") or "upper") == "lower"
+    rows = [(_share(row["at"]), _share(row["factor"])) for row in words["rows"]]
+    if words.get("gate") is not None:
+        gate = _share(words["gate"])
+        if attainment < gate or (is_lower and attainment == gate):
+            return Fraction(0)
+    factor = rows[0][1]
+    for index, (at, worth) in enumerate(rows):
+        if attainment < at or (is_lower and attainment == at):
+            break
+        factor = worth
+        if words.get("kind") == "points" and index + 1 < len(rows):
+            next_at, next_worth = rows[index + 1]
+            if attainment <= next_at:
+                factor = worth + (next_worth - worth) * (attainment - at) / (next_at - at)
+    return factor
+
+
+def _why_held(held: Row) -> tuple[str, dict[str, str]]:
+    release = held["release"]
+    if release["kind"] == "hold":
+        return "held-for-days", {"day": str(date.fromisoformat(held["day"]) + timedelta(days=release["days"]))}
+    if release["kind"] == "instalments":
+        return "held-for-instalments", {"count": str(len(release["parts"]))}
+    return "held-for-payment", {}
+
+
+def _share(text: str) -> Fraction:
+    """A share as it is written: "25%", "0.25" or "1/4"."""
+    if text.endswith("%"):
+        return _number(text[:-1]) / 100
+    return _exact(text) if "/" in text else _number(text)
+
+
+def _percent(share: Fraction) -> str:
+    """A share as it is told: a plain decimal per cent where it ends within twelve decimals."""
+    number = share * 100
+    scaled = number * 10**12
+    if scaled.denominator != 1:
+        return f"{number}%"
+    whole, rest = divmod(abs(scaled.numerator), 10**12)
+    text = f"{whole}.{rest:012d}".rstrip("0").rstrip(".")
+    return f"{'-' if number < 0 else ''}{text}%"
+
+
+def _parted(total: int, weights: Sequence[int | Fraction]) -> list[int]:
+    """A total by weights, to the last unit: what is left over goes to the largest remainders, ties to the earlier."""
+    whole = sum(weights, Fraction(0))
+    if not total or not whole:
+        return [0] * len(weights)
+    exact = [abs(total) * Fraction(weight) / whole for weight in weights]
+    parts = [int(number) for number in exact]
+    order = sorted(range(len(parts)), key=lambda index: (parts[index] - exact[index], index))
+    for index in order[: abs(total) - sum(parts)]:
+        parts[index] += 1
+    return parts if total > 0 else [-part for part in parts]
+
+
+# --- The words this calculation knows -------------------------------------------------------------------------------
+
+# Any value; one of these values; an object of words; a list of objects.
+_ANY: Final = None
+_AT_RATE: Final = [{"from": _ANY, "rate": _ANY}]
+_WORDS: Final[dict[str, Any]] = {
+    "format": (1,),
+    "currency": _ANY,
+    "time_zone": _ANY,
+    "period_kind": ("month", "quarter", "half", "year"),
+    "examples": _ANY,
+    "ramp": _ANY,
+    "components": [
+        {
+            "key": _ANY,
+            "name": _ANY,
+            "measure": ("money", "count"),
+            "shape": {
+                "shape": ("flat", "marginal", "retroactive", "steps", "points"),
+                "rate": _ANY,
+                "tiers": _AT_RATE,
+                "steps": [{"from": _ANY, "pays": _ANY}],
+                "points": [{"at": _ANY, "pays": _ANY}],
+                "after": ("flat", "continue"),
+                "gate": {"at": _ANY, "then": ("all", "above")},
+                "floor": _ANY,
+                "cap": _ANY,
+            },
+            "crediting": _ANY,
+            "boundary": ("upper", "lower"),
+            "is_falling_allowed": _ANY,
+            "standard_quota": _ANY,
+            "standard_target_minor": _ANY,
+            "counts": _ANY,
+            "when": _ANY,
+            "amount": _ANY,
+            "group": _ANY,
+            "quota_name": _ANY,
+            "weight": _ANY,
+            "period_kind": ("month", "quarter", "half", "year"),
+            "scope": ("period", "transaction"),
+        }
+    ],
+    "conventions": {
+        "boundary": ("upper", "lower"),
+        "zero_quota": ("hold", "lowest", "highest", "nothing"),
+        "settlement_order": ("bonus_cap_draw", "cap_bonus_draw", "cap_draw_bonus"),
+        "proration": ("calendar_days", "working_days", "months", "none"),
+        "ramp": ("starting_month", "first_full_month"),
+        "quota_change": ("by_days", "latest", "first"),
+        "refund": ("negate", "move_down"),
+        "rounding": ("cumulative", "per_line"),
+        "counting_date": ("booking", "invoice", "payment"),
+        "exchange": ("transaction_day", "month_average", "fixed"),
+        "tier_change": ("true_up", "forward_only"),
+        "leaver": ("credited_before", "paid_before"),
+    },
+    "settlement": {
+        "objectives": [{"key": _ANY, "weight": _ANY, "most": _ANY}],
+        "bonuses": [{"key": _ANY, "pays": _ANY, "most_count": _ANY}],
+        "multiplier": {
+            "components": _ANY,
+            "rows": [{"at": _ANY, "factor": _ANY}],
+            "kind": ("steps", "points"),
+            "gate": _ANY,
+            "boundary": ("upper", "lower"),
+        },
+        "limits": [{"component": _ANY, "cap": _ANY, "floor": _ANY, "basis": ("period", "year_to_date")}],
+        "draw": {
+            "amount": _ANY,
+            "kind": ("recoverable", "non_recoverable", "forgiven"),
+            "mode": ("top_up", "on_top"),
+            "first_day": _ANY,
+            "last_day": _ANY,
+            "most_recovered": _ANY,
+            "forgiven_on": _ANY,
+            "key": _ANY,
+        },
+        "releases": [
+            {
+                "kind": ("at_once", "instalments", "on_payment", "hold"),
+                "components": _ANY,
+                "parts": [{"share": _ANY, "days": _ANY}],
+                "days": _ANY,
+            }
+        ],
+        "clawback": {"steps": [{"until_days": _ANY, "share": _ANY}], "is_linear": _ANY},
+        "negative": ("carry_forward", "show_as_owed"),
+    },
+}
+
+
+def _unknown(where: str, known: Any, said: Any) -> Iterator[str]:
+    """Every word of the plan that this calculation does not know, so that it cannot say whether it was followed."""
+    if known is _ANY or said is None:
+        return
+    if isinstance(known, tuple):
+        if isinstance(said, bool) or said not in known:
+            yield f"{where}: {said!r} is a word this calculation does not know."
+    elif isinstance(known, list):
+        for index, item in enumerate(said):
+            yield from _unknown(f"{where}[{index}]", known[0], item)
+    else:
+        for name, value in said.items():
+            if name in known:
+                yield from _unknown(f"{where}.{name}", known[name], value)
+            else:
+                yield f"{where}.{name} is a word this calculation does not know."
 
 
 # --- Arithmetic ---------------------------------------------------------------------------------------------------
