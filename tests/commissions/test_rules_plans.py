@@ -262,3 +262,10 @@ def test_quota_shrinks_with_days_and_ramp(quota: int, active: Fraction, ramp: Fr
 def test_a_share_of_a_quota_lies_between_none_and_all(share: Fraction) -> None:
     with pytest.raises(ValueError, match="not a share of a quota"):
         effective_quota(100, active_share=share)
+
+
+@pytest.mark.parametrize("group", ["deal'", "x' OR 1=1 --", "Deal", "1", "a b", "a" * 41])
+def test_a_group_that_is_no_plain_word_makes_no_component(group: str) -> None:
+    """It stands in the text of queries, so no way of making a component lets anything else in."""
+    with pytest.raises(ValueError, match="cannot name a group"):
+        Component("new", "New", shape_from_plain({"shape": "flat", "rate": "8%"}).unwrap(), group=group)

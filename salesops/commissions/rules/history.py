@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from fractions import Fraction
 
 import numpy as np
@@ -25,7 +25,7 @@ from salesops.commissions.rules.settlement.facts import (
     outstanding,
 )
 from salesops.commissions.rules.settlement.settle import settle
-from salesops.commissions.rules.settlement.terms import Terms
+from salesops.commissions.rules.settlement.terms import ReleaseKind, Terms
 from salesops.values.periods import Period, period_of
 
 
@@ -67,7 +67,9 @@ def settle_run(
 ) -> tuple[list[PersonPeriod], list[Found]]:
     """Every period of every person from the first in which something happens to the last, settled in order.
 
-    events: by plan and person; whoever is among them is settled even where nothing was earned. Returns the periods by plan, person and day, and what could not be told.
+    The last is that of the last day on which anything happens or, where something is still held then, on which it is
+    due. events: by plan and person; whoever is among them is settled even where nothing was earned. Returns the periods
+    by plan, person and day, and what could not be told.
     """
     problems: list[Found] = []
     rows = _rows_by_person(run)
@@ -125,7 +127,10 @@ class _History:
         self.parts: dict[tuple[str, str], list[SettledPart]] = defaultdict(list)
 
     def periods(self, rows: Iterable[int], events: PersonEvents, days: tuple[date, date]) -> list[PersonPeriod]:
-        """The periods in order, each handing on to the next."""
+        """The periods in order, each handing on to the next.
+
+        They go on after the last day, and after somebody has left, as long as something is held that will be due.
+        """
         by_start: dict[date, list[int]] = defaultdict(list)
         for row in rows:
             by_start[self._period_of_row(row).start].append(row)
@@ -133,17 +138,25 @@ class _History:
         carried = Carried(self.plan.currency)
         found: list[PersonPeriod] = []
         period = period_of(days[0], self.plan.period_kind)
-        is_over = False
-        while period.start <= days[1] and not is_over:
-            share = self.book.active(self.number, self.person, period)
-            target = self.book.target(self.number, self.person, period) if share else 0
+        while period.start <= max(days[1], _last_release(carried)):
+            is_gone = events.leaves_on is not None and events.leaves_on < period.start
+            on_plan = self.book.active(self.number, self.person, period)
+            target = self.book.target(self.number, self.person, period) if on_plan else 0
+            share = Fraction(0) if is_gone else on_plan
             entry = PersonPeriod(self.number, self.person, period, by_start[period.start], target, share)
             given = self._given(entry, events)
-            if not share and not _is_anything(given) and not _is_anything_left(carried):
-                period = period_of(period.end, self.plan.period_kind)
+            # Nothing is earned any more: what was promised before is released, and nothing is given on top of it.
+            is_release_only = not _is_anything(given) and (not share or period.start > days[1])
+            is_left = bool(carried.held) if is_gone else _is_anything_left(carried)
+            period = period_of(period.end, self.plan.period_kind)
+            if is_release_only and not is_left:
                 continue
-            outcome = settle(given, terms, carried)
+            given = replace(given, active_share=Fraction(0)) if is_release_only else given
+            outcome = settle(given, _release_only(terms) if is_release_only else terms, carried)
             self.problems.extend(Found(problem, self.number, self.person) for problem in outcome.problems)
+            is_after = is_gone or entry.period.start > days[1]
+            if is_release_only and is_after and outcome.value is not None and not outcome.value.lines:
+                continue
             found.append(entry)
             if outcome.value is None:
                 break
@@ -151,8 +164,6 @@ class _History:
             carried = outcome.value.carried
             for part in outcome.value.parts:
                 self.parts[part.component, part.reference].append(part)
-            is_over = given.is_leaving
-            period = period_of(period.end, self.plan.period_kind)
         return found
 
     def _period_of_row(self, row: int) -> Period:
@@ -210,6 +221,24 @@ class _History:
                     reversals.append(Reversal(key, day, amount, left))
                     return
         earnings.append(Earning(component, key, day, amount, reversed_key))
+
+
+def _release_only(terms: Terms) -> Terms:
+    """The terms for a period in which nothing can be earned: no objective, floor, team or draw speaks in it."""
+    return replace(terms, objectives=(), bonuses=(), multiplier=None, limits=(), draw=None)
+
+
+def _last_release(carried: Carried) -> date:
+    """The last day on which something held is due by itself; the first of all days where nothing is.
+
+    What waits for a payment is due on no day of its own.
+    """
+    days = [date.min]
+    for part in carried.held:
+        if part.release.kind is ReleaseKind.HOLD:
+            days.append(part.day + timedelta(part.release.days))
+        days.extend(part.day + timedelta(instalment.days) for instalment in part.release.parts)
+    return max(days)
 
 
 def _is_anything_left(carried: Carried) -> bool:

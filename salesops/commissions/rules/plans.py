@@ -81,6 +81,11 @@ class Component:
     period_kind: PeriodKind | None = None
     scope: Scope = Scope.PERIOD
 
+    def __post_init__(self) -> None:
+        """Refuse a group that is no plain word: it stands in the text of queries, wherever it came from."""
+        if self.group and not _KEY.fullmatch(self.group):
+            raise ValueError(f"{self.group!r} cannot name a group: a-z, 0-9 and _ only.")
+
 
 @dataclass(frozen=True)
 class Example:

@@ -462,7 +462,7 @@ class Settlement:
 
     def settle(self) -> Row:
         """Lines, payout, what is owed instead, what each reference came to, and what goes on into the next period."""
-        reversals, gone = self._reversals()
+        cancelled, gone = self._reversals()
         rows, lines = self._earnings()
         more_rows, more_lines = self._objectives_and_bonuses()
         rows, lines = [*rows, *more_rows], [*lines, *more_lines]
@@ -472,7 +472,7 @@ class Settlement:
             rows, more_lines = self._limited(limit, rows)
             lines += more_lines
         self._hold(rows)
-        reversals = self._clawed_back(reversals, gone)
+        reversals = self._clawed_back(cancelled, gone)
         self._release()
         earning_lines = [line for line in lines if line["component"] not in self.on_top]
         bonus_lines = [line for line in lines if line["component"] in self.on_top]
