@@ -312,7 +312,7 @@ def second_open(cast: Cast) -> Period:
     return open_period(day=date(2026, 1, 1), kind="quarter", time_zone="UTC")
 
 
-def test_a_negative_total_is_held_and_stays_owed(cast: Cast) -> None:
+def test_a_negative_total_is_paid_by_nobody_and_goes_on_into_the_next_period(cast: Cast) -> None:
     plan_in_force(cast, FLAT_8)
     won(cast, "ana", -1_000_00)
     won(cast, "alba", 1_000_00)
@@ -320,8 +320,9 @@ def test_a_negative_total_is_held_and_stays_owed(cast: Cast) -> None:
     approve_statements(actor=cast.actor("finn"), statement_ids=keys(period), at=NOW)
     lock_period(actor=cast.actor("finn"), period=period, at=NOW)
     release = release_payroll(actor=cast.actor("finn"), period=period, payroll_format=PayrollFormat.GUSTO, at=NOW)
-    assert [problem.code for problem in release.held] == ["payroll-negative"]
-    assert release.files[0].people == 1
-    assert statement_of(cast, "ana").state == "locked"
-    owed = LedgerEntry.objects.filter(account="owed", person=cast.ana).aggregate(total=Sum("amount_minor"))["total"]
-    assert owed == -80_00
+    assert (release.held, release.files[0].people, release.files[0].total_minor) == ([], 1, 80_00)
+    statement = statement_of(cast, "ana")
+    assert (statement.state, statement.earned_minor, statement.payout_minor) == ("locked", -80_00, 0)
+    assert statement.carried["after"]["brought_forward_minor"] == -80_00
+    rows = LedgerEntry.objects.filter(person=cast.ana).order_by().values_list("account")
+    assert dict(rows.annotate(total=Sum("amount_minor"))) == {"expense": 80_00, "owed": 0, "taken": -80_00}

@@ -406,8 +406,11 @@ def _settled_from(bundle: dict[str, Any], given: Row, carried: Row) -> Iterator[
         earned[key] = earned.get(key, 0) + line["earned_minor"]
     words = bundle["plan"].get("settlement") or {}
     on_top = {row["key"] for name in ("objectives", "bonuses") for row in words.get(name) or ()}
+    # A late change of a locked period that takes the way of what is held was earned then, and is no line of now.
     settled = [
-        (item["component"], item["reference"], item["reverses"], item["amount_minor"]) for item in given["earnings"]
+        (item["component"], item["reference"], item["reverses"], item["amount_minor"])
+        for item in given["earnings"]
+        if not item.get("late")
     ]
     settled += [
         (item["original"]["component"], item["reference"], item["original"]["reference"], item["amount_minor"])
@@ -872,7 +875,10 @@ class Settlement:
         lines = []
         for item in sorted(self.given["adjustments"], key=lambda item: item["reference"]):
             texts = {"why": item["reason"], "preparer": item["preparer"], "approver": item["approver"]}
-            lines.append(_told("adjustment", item["amount_minor"], "adjusted", item["reference"], **texts))
+            reason = "adjusted"
+            if item.get("cause"):
+                texts, reason = {"period": item["reason"]}, f"late-{item['cause']}"
+            lines.append(_told("adjustment", item["amount_minor"], reason, item["reference"], **texts))
         return lines
 
     def _in_order(self, earning: list[Row], bonus: list[Row], reversals: list[Row], drawn: list[Row]) -> list[Row]:

@@ -19,7 +19,7 @@ from salesops.commissions.services.drafting import ENGINE_VERSION, Draft, Key, d
 from salesops.commissions.services.late import find_late_changes
 from salesops.commissions.services.settling import adjustments_of, settle_drafts
 from salesops.commissions.services.storing import store
-from salesops.commissions.services.transactions import sync_bookings
+from salesops.commissions.services.transactions import paid_elsewhere, sync_bookings
 from salesops.core.actor import Actor, Role
 from salesops.values.outcomes import Problem, gettext_noop
 
@@ -46,9 +46,10 @@ def calculate_period(*, actor: Actor, period: Period, at: datetime) -> Calculati
             _("%(period)s is locked and stays as it is. A late change becomes an adjustment in an open period.")
             % {"period": period.label}
         )
-    synced = sync_bookings(period=period, at=at)
+    sync_bookings(period=period, at=at)
     _renew_late_changes(period, at)
-    facts = facts_of(period, leave_out=synced.paid_elsewhere)
+    elsewhere = paid_elsewhere(period)
+    facts = facts_of(period, leave_out=elsewhere)
     problems = [
         Problem.of(
             "paid-elsewhere",
@@ -57,7 +58,7 @@ def calculate_period(*, actor: Actor, period: Period, at: datetime) -> Calculati
             remedy=gettext_noop("If its amount changed since, the difference comes as an adjustment by itself."),
             key=key,
         )
-        for key in synced.paid_elsewhere
+        for key in elsewhere
     ]
     if not facts.versions:
         problems.append(

@@ -10,7 +10,6 @@ from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Sum
 
 from salesops.commissions.choices import AdjustmentKind, AdjustmentState, Cause, PeriodState
 from salesops.commissions.models import Adjustment, Credit, Earning, Period, Statement, Transaction
@@ -22,7 +21,7 @@ from salesops.commissions.rules.settlement.terms import Terms
 from salesops.commissions.selectors.facts import facts_of
 from salesops.commissions.services.drafting import Drafts, Key, drafted, taken_back
 from salesops.commissions.services.settling import is_released_later
-from salesops.commissions.services.transactions import sync_bookings
+from salesops.commissions.services.transactions import paid_elsewhere, sync_bookings
 
 # Person, plan, transaction id, component.
 LineKey = tuple[int, int, int, str]
@@ -63,16 +62,15 @@ def find_late_changes(*, period: Period, at: datetime) -> list[Adjustment]:
         start_on__gte=date(start.year - settings.COMMISSIONS_LOOK_BACK_YEARS, start.month, 1),
         start_on__lt=start,
     )
-    found: list[Adjustment] = []
-    for earlier in locked.order_by("start_on"):
-        found.extend(_changes_of(earlier, period, at))
-    return found
+    periods = list(locked.order_by("start_on"))
+    for earlier in periods:
+        sync_bookings(period=earlier, at=at)
+    return [change for earlier in periods for change in _changes_of(earlier, period, at)]
 
 
 def _changes_of(earlier: Period, period: Period, at: datetime) -> list[Adjustment]:
     """What one locked period should have paid beyond what it did."""
-    synced = sync_bookings(period=earlier, at=at)
-    facts = facts_of(earlier, leave_out=synced.paid_elsewhere, also=_paid_in(earlier))
+    facts = facts_of(earlier, leave_out=paid_elsewhere(earlier), also=_paid_in(earlier))
     rows = Statement.objects.filter(period=earlier).defer("bundle").select_related("plan_version")
     statements = {(row.person_id, row.plan_version_id): row for row in rows}
     adjusted = _adjusted(earlier, period)
@@ -92,7 +90,8 @@ def _changes_of(earlier: Period, period: Period, at: datetime) -> list[Adjustmen
     found = []
     for key in sorted(due.keys() | paid.keys() | adjusted.keys()):
         person, plan, transaction, component = key
-        now, then = due.get(key, nothing).amount, paid.get(key, nothing).amount + adjusted.get(key, 0)
+        before = adjusted.get(key, _Before())
+        now, then = due.get(key, nothing).amount, paid.get(key, nothing).amount + before.amount
         if now != then:
             found.append(
                 Adjustment(
@@ -103,7 +102,7 @@ def _changes_of(earlier: Period, period: Period, at: datetime) -> list[Adjustmen
                     period=period,
                     amount_minor=now - then,
                     currency=_currency(drafts, statements, plan),
-                    cause=_cause(key, due, paid),
+                    cause=_cause(key, due, paid, before.cause),
                     reason=earlier.label,
                     about_period=earlier,
                     about_transaction_id=transaction,
@@ -127,16 +126,27 @@ def _paid_in(period: Period) -> dict[int, date]:
     return dict(rows.order_by().values_list("transaction_id", "effective_on").distinct())
 
 
-def _adjusted(earlier: Period, period: Period) -> dict[LineKey, int]:
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What other periods adjusted for a line already, and why the last one did."""
+
+    amount: int = 0
+    cause: Cause = Cause.OTHER
+
+
+def _adjusted(earlier: Period, period: Period) -> dict[LineKey, _Before]:
     """What other periods adjusted for the lines of a locked period already."""
     rows = (
         Adjustment.objects.filter(kind=AdjustmentKind.LATE, about_period=earlier, about_transaction__isnull=False)
         .exclude(period=period)
-        .order_by()
-        .values_list("person_id", "plan_id", "about_transaction_id", "component")
-        .annotate(total=Sum("amount_minor"))
+        .order_by("period__start_on", "pk")
+        .values_list("person_id", "plan_id", "about_transaction_id", "component", "amount_minor", "cause")
     )
-    return {(person, plan, transaction or 0, component): total for person, plan, transaction, component, total in rows}
+    found: dict[LineKey, _Before] = {}
+    for person, plan, transaction, component, amount, cause in rows:
+        key = (person, plan, transaction or 0, component)
+        found[key] = _Before(found.get(key, _Before()).amount + amount, Cause(cause))
+    return found
 
 
 # --- What was paid, and what is due -------------------------------------------------------------------------------
@@ -224,8 +234,11 @@ def _paid(statements: dict[Key, Statement], changed: Collection[Key]) -> dict[Li
 # --- Why ----------------------------------------------------------------------------------------------------------
 
 
-def _cause(key: LineKey, due: dict[LineKey, _Told], paid: dict[LineKey, _Told]) -> Cause:
-    """Why a line would be paid otherwise today, told from what it was reckoned from then and now."""
+def _cause(key: LineKey, due: dict[LineKey, _Told], paid: dict[LineKey, _Told], before: Cause) -> Cause:
+    """Why a line would be paid otherwise today, told from what it was reckoned from then and now.
+
+    before: why it was adjusted last; the answer where it is again as it was then.
+    """
     now, then = due.get(key), paid.get(key)
     if now is None or then is None:
         others = paid if then is None else due
@@ -249,7 +262,7 @@ def _cause(key: LineKey, due: dict[LineKey, _Told], paid: dict[LineKey, _Told]) 
     for cause, names in ((Cause.QUOTA, ("quota",)), (Cause.PLAN, ("target_minor", "rate"))):
         if any(then.terms.get(name) != now.terms.get(name) for name in names):
             return cause
-    return Cause.ALONG_THE_CURVE if now.start != then.start else Cause.OTHER
+    return Cause.ALONG_THE_CURVE if now.start != then.start else before
 
 
 def _read(why: Any) -> dict[str, Any]:

@@ -102,9 +102,8 @@ def _as_earned(row: Adjustment) -> Earned | None:
     if row.about_transaction is None:
         return None
     key = row.about_transaction.source_key
-    return Earned(
-        row.component, f"{LATE} {_label(row)} {key}", row.about_transaction.effective_on, row.amount_minor, key
-    )
+    label, day = _label(row), row.about_transaction.effective_on
+    return Earned(row.component, f"{LATE} {label} {key}", day, row.amount_minor, key, label)
 
 
 def _label(row: Adjustment) -> str:

@@ -16,7 +16,6 @@ from salesops.commissions.rules.engine import relation
 from salesops.commissions.rules.plans import plan_from_plain
 from salesops.commissions.rules.settlement.lines import LineKind
 from salesops.commissions.services.drafting import Draft, Drafts, Key
-from salesops.commissions.services.settling import LATE
 
 _BATCH: Final = 2_000
 _CHUNK: Final = 50_000
@@ -203,11 +202,12 @@ def _store_settlement(drafts: Drafts, statements: dict[Key, Statement]) -> None:
     """The steps from what was earned to what is paid. What was earned stands in the earnings, but for late changes."""
     lines: list[SettlementLine] = []
     for key, row in statements.items():
-        settled = drafts.by_key[key].settled
+        draft = drafts.by_key[key]
+        late = {item.reference for item in draft.given.earnings if item.late} if draft.given else set()
         told = [
             line
-            for line in (settled.lines if settled else ())
-            if line.kind is not LineKind.EARNING or line.reference.startswith(f"{LATE} ")
+            for line in (draft.settled.lines if draft.settled else ())
+            if line.kind is not LineKind.EARNING or line.reference in late
         ]
         lines.extend(
             SettlementLine(

@@ -20,16 +20,11 @@ _BATCH = 2_000
 
 @dataclass(frozen=True, slots=True)
 class SyncCount:
-    """How many transactions were created, changed, and no longer count.
-
-    paid_elsewhere: source keys whose money a locked period already settled; they are left out of an open period, so
-    that a deal that moves to another month is not paid twice.
-    """
+    """How many transactions were created, changed, and no longer count."""
 
     created: int = 0
     changed: int = 0
     voided: int = 0
-    paid_elsewhere: tuple[str, ...] = ()
 
 
 def booking_key(deal_id: int) -> str:
@@ -67,19 +62,22 @@ def sync_bookings(*, period: Period, at: datetime) -> SyncCount:
         row.updated_at = at
         moved.append(row)
     Transaction.objects.bulk_update(moved, ["effective_on", "is_void", "updated_at"], batch_size=_BATCH)
-    settled = (
-        Transaction.objects.filter(effective_on__gte=period.start_on, effective_on__lt=period.end_on, is_void=False)
-        .filter(
-            Exists(
-                Credit.objects.filter(transaction=OuterRef("pk"), locked_at__isnull=False).exclude(
-                    statement__period=period
-                )
-            )
+    return replace(count, voided=len(moved))
+
+
+def paid_elsewhere(period: Period) -> tuple[str, ...]:
+    """Source keys of transactions that count in a period and whose money another, locked period already settled.
+
+    They are left out, so that a deal that moves to another month is not paid twice.
+    """
+    rows = Transaction.objects.filter(
+        effective_on__gte=period.start_on, effective_on__lt=period.end_on, is_void=False
+    ).filter(
+        Exists(
+            Credit.objects.filter(transaction=OuterRef("pk"), locked_at__isnull=False).exclude(statement__period=period)
         )
-        .order_by("source_key")
-        .values_list("source_key", flat=True)
     )
-    return replace(count, voided=len(moved), paid_elsewhere=tuple(settled))
+    return tuple(rows.order_by("source_key").values_list("source_key", flat=True))
 
 
 def _batches(rows: Iterator[tuple[object, ...]]) -> Iterator[list[tuple[object, ...]]]:

@@ -26,6 +26,7 @@ class Earning:
     day: date
     amount_minor: int
     reverses: str = ""
+    late: str = ""
 
 
 @dataclass(frozen=True)
