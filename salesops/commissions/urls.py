@@ -1,6 +1,6 @@
 """Addresses of the commissions room."""
 
-from django.urls import path
+from django.urls import include, path
 
 from salesops.commissions.views import periods, plans, statements
 
@@ -19,12 +19,10 @@ urlpatterns = [
     path("periods/<int:pk>/lock/", periods.PeriodLockView.as_view(), name="period_lock"),
     path("periods/<int:pk>/release/", periods.PayrollReleaseView.as_view(), name="payroll_release"),
     path("files/<int:pk>/", periods.PayrollFileView.as_view(), name="payrollfile_download"),
+    path("", include("salesops.commissions.design_urls")),
     path("plans/", plans.PlanListView.as_view(), name="plan_list"),
-    path("plans/new/", plans.PlanCreateView.as_view(), name="plan_create"),
     path("plans/<int:pk>/", plans.PlanDetailView.as_view(), name="plan_detail"),
-    path("plans/<int:pk>/version/", plans.VersionCreateView.as_view(), name="version_create"),
     path("plans/<int:pk>/people/", plans.AssignmentCreateView.as_view(), name="assignment_create"),
-    path("versions/<int:pk>/", plans.VersionEditView.as_view(), name="version_edit"),
     path("versions/<int:pk>/force/", plans.VersionActivateView.as_view(), name="version_activate"),
     path("quotas/", plans.QuotaListView.as_view(), name="quota_list"),
     path("quotas/new/", plans.QuotaCreateView.as_view(), name="quota_create"),

@@ -64,7 +64,11 @@ def test_each_deal_is_paid_by_the_first_component_that_takes_it(cast: Cast) -> N
         ("services", 1_000_00, 30_00),
     ]
     assert (statement.credited_minor, statement.earned_minor) == (3_500_00, 230_00)
-    assert [row.credit.why["fields"] for row in rows] == [{"product": ""}, {"product": "Lens"}, {"product": "Calibration"}]
+    assert [row.credit.why["fields"] for row in rows] == [
+        {"product": ""},
+        {"product": "Lens"},
+        {"product": "Calibration"},
+    ]
 
 
 def test_a_deal_that_no_condition_takes_is_credited_and_earns_nothing(cast: Cast) -> None:
@@ -88,18 +92,21 @@ def test_a_condition_that_asks_for_what_no_booking_has_is_refused_in_words(cast:
 def test_a_condition_is_written_on_the_page_and_shown_there(cast: Cast, client_of: Callable[[str], Client]) -> None:
     rita = client_of("rita")
     plan = create_plan(actor=cast.actor("rita"), name="Field", at=NOW)
-    address = reverse("commissions:version_create", kwargs={"pk": plan.pk})
+    draft = save_draft(
+        actor=cast.actor("rita"), plan=plan, definition=definition(FLAT_8), start_on=date(2026, 1, 1), at=NOW
+    )
+    address = reverse("commissions:component_edit", kwargs={"pk": draft.pk, "place": 0})
     form = rita.get(address).context["form"]
     typed = {name: form.get_initial_for_field(field, name) or "" for name, field in form.fields.items()}
-    typed |= {"start_on": "2026-01-01", "rate": "3%", "when": 'product = "Service" AND colour = "red"'}
+    typed |= {"when": 'product = "Service" AND colour = "red"'}
     refused = rita.post(address, typed)
     assert refused.status_code == 422
     assert list(refused.context["form"].errors) == ["when"]
     assert "colour" in refused.context["form"].errors["when"][0]
     rita.post(address, typed | {"when": 'product = "Service"'})
-    draft = plan.versions.get()
+    draft.refresh_from_db()
     assert draft.definition["components"][0]["when"] == 'product = "Service"'
     page = rita.get(reverse("commissions:plan_detail", kwargs={"pk": plan.pk})).content.decode()
     assert "<code>product = &quot;Service&quot;</code>" in page
-    again = rita.get(reverse("commissions:version_edit", kwargs={"pk": draft.pk})).context["form"]
+    again = rita.get(address).context["form"]
     assert again.initial["when"] == 'product = "Service"'

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from salesops.commissions.models import Plan, PlanAssignment, PlanVersion, Quota
+from salesops.commissions.choices import VersionState
+from salesops.commissions.models import Acknowledgement, Plan, PlanAssignment, PlanVersion, Quota
 from salesops.commissions.rules.shapes import Shape, ShapeKind
 from salesops.core.actor import Actor
 
@@ -66,6 +67,28 @@ def current_version(versions: list[PlanVersion], day: date) -> PlanVersion | Non
         if version.state == "active" and version.start_on <= day and (version.end_on is None or day < version.end_on):
             return version
     return versions[0] if versions else None
+
+
+def acknowledgements_for(actor: Actor, version: PlanVersion) -> QuerySet[Acknowledgement]:
+    """Who has acknowledged a version, as far as the actor may know it; newest first."""
+    return Acknowledgement.objects.visible_to(actor).filter(plan_version=version).select_related("person")
+
+
+def to_acknowledge(actor: Actor, day: date) -> list[PlanVersion]:
+    """Versions in force on a day, or later, of plans the actor is on while they hold, and has not acknowledged yet."""
+    if actor.user_id is None:
+        return []
+    on_it = PlanAssignment.objects.filter(
+        Q(end_on__isnull=True) | (Q(end_on__gt=day) & Q(end_on__gt=OuterRef("start_on"))),
+        person_id=actor.user_id,
+        plan=OuterRef("plan"),
+    )
+    versions = PlanVersion.objects.filter(
+        Q(Exists(on_it), end_on__isnull=True)
+        | Q(Exists(on_it.filter(start_on__lt=OuterRef("end_on"))), end_on__gt=day),
+        state=VersionState.ACTIVE,
+    ).exclude(acknowledgements__person_id=actor.user_id)
+    return list(versions.select_related("plan").order_by("start_on", "pk"))
 
 
 def tiers_of(shape: Shape) -> list[dict[str, Any]]:

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max, Q
 from django.utils.translation import gettext as _
 
 from salesops.audit.services import record, state_of
-from salesops.commissions.choices import VersionState
+from salesops.commissions.choices import TransactionKind, VersionState
 from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
-from salesops.commissions.models import Plan, PlanAssignment, PlanVersion, Quota
+from salesops.commissions.models import Acknowledgement, Plan, PlanAssignment, PlanVersion, Quota
 from salesops.commissions.rules import formulas
-from salesops.commissions.rules.conventions import RampRule, SettlementOrder
+from salesops.commissions.rules.engine import wants_of
 from salesops.commissions.rules.examples import activation_problems
 from salesops.commissions.rules.fields import OF_THE_PORTAL
-from salesops.commissions.rules.plans import Component, PlanDefinition, plan_digest, plan_from_plain
+from salesops.commissions.rules.plans import PlanDefinition, plan_digest, plan_from_plain
+from salesops.commissions.selectors.plans import to_acknowledge
 from salesops.core.actor import Actor, Role
-from salesops.values.outcomes import Problem
+from salesops.core.days import company_day
+from salesops.values.outcomes import Problem, gettext_noop
 from salesops.values.periods import Period
-
-#: Words of a component that only plan files know so far.
-_WORDS_OF_FILES: Final = frozenset(("measure", "counts", "amount", "quota_name", "weight", "period_kind", "scope"))
 
 
 def _designer(actor: Actor) -> None:
@@ -41,40 +40,34 @@ def _refuse(problems: list[Any]) -> None:
         )
 
 
-def _refuse_words_of_files(plan: PlanDefinition) -> None:
-    """Refuse what `calculate_plan` reckons for files and `calculate_period` does not: it would be passed over silently."""
-    plain = Component(key="x", name="x", shape=plan.components[0].shape)
-    words = {
-        item.name
+def kinds_that_never_come(plan: PlanDefinition) -> list[Problem]:
+    """The kinds of transactions that a plan counts and the portal does not know: they would never come."""
+    return [
+        Problem.of(
+            "kind-unknown",
+            gettext_noop("%(kind)s is no kind of transaction of the portal."),
+            where=f"{component.key}.counts",
+            remedy=gettext_noop("Known are: %(known)s."),
+            kind=kind,
+            known=", ".join(TransactionKind.values),
+        )
         for component in plan.components
-        for item in fields(Component)
-        if item.name in _WORDS_OF_FILES and getattr(component, item.name) != getattr(plain, item.name)
-    }
-    words |= {rule.value for component in plan.components for rule in component.crediting if not rule.is_direct}
-    words |= {name for name in ("ramp", "settlement") if getattr(plan, name)}
-    conventions = plan.conventions
-    words |= {
-        value.value
-        for value, known in (
-            (conventions.ramp, (RampRule.STARTING_MONTH,)),
-            (conventions.settlement_order, (SettlementOrder.BONUS_CAP_DRAW,)),
-        )
-        if value not in known
-    }
-    if words:
-        raise CommissionRefusedError(
-            _("The pages do not calculate this yet: %(words)s. Leave it out, or calculate the plan as a file.")
-            % {"words": ", ".join(sorted(words))}
-        )
+        for kind in component.counts
+        if kind not in TransactionKind.values
+    ]
 
 
 def conditions_that_cannot_be_read(plan: PlanDefinition) -> list[Problem]:
-    """What is wrong with the conditions of a plan, by component: words that no booking of the portal has, for one."""
+    """What is wrong with the formulas of a plan, by component: words that no booking of the portal has, for one."""
     return [
-        replace(problem, where=f"{component.key}.when")
+        replace(problem, where=f"{component.key}.{name}")
         for component in plan.components
-        if component.when
-        for problem in formulas.check(component.when, OF_THE_PORTAL).problems
+        for name, text, wants in (
+            ("when", component.when, formulas.Kind.BOOLEAN),
+            ("amount", component.amount, wants_of(component)),
+        )
+        if text
+        for problem in formulas.check(text, OF_THE_PORTAL, wants).problems
     ]
 
 
@@ -98,9 +91,12 @@ def save_draft(
     start_on: date,
     at: datetime,
     version: PlanVersion | None = None,
+    seen_digest: str | None = None,
 ) -> PlanVersion:
     """Write a new draft of a plan, or change one. The definition must be readable; whether it may be put in force is
     asked when somebody tries. Raises CommissionRefusedError, also for a version that is no draft.
+
+    seen_digest: the digest of the draft that was changed; another one means that somebody saved in between (code "stale").
     """
     _designer(actor)
     outcome = plan_from_plain(definition)
@@ -116,6 +112,10 @@ def save_draft(
         version = PlanVersion.objects.select_for_update().get(pk=version.pk)
         if version.state != VersionState.DRAFT:
             raise CommissionRefusedError(_("A version in force cannot be changed. Write a new draft from it."))
+        if seen_digest is not None and seen_digest != version.digest:
+            raise CommissionRefusedError(
+                _("Somebody changed this draft in the meantime. Open it again and repeat your change."), code="stale"
+            )
         before = {"digest": version.digest, "start_on": version.start_on}
         version.created_by_id = actor.user_id  # whoever changed it last may not put it in force
     version.definition = definition
@@ -154,7 +154,7 @@ def activate_version(*, actor: Actor, version: PlanVersion, at: datetime) -> Pla
         raise NotAllowedError(_("You wrote this version: somebody else must put it in force."))
     plan = plan_from_plain(version.definition).unwrap()
     _refuse(list(activation_problems(plan)))
-    _refuse_words_of_files(plan)
+    _refuse(kinds_that_never_come(plan))
     _refuse(conditions_that_cannot_be_read(plan))
     same = PlanVersion.objects.select_for_update().filter(plan=version.plan, state=VersionState.ACTIVE)
     running = same.filter(Q(end_on__isnull=True) | Q(end_on__gt=version.start_on))
@@ -177,6 +177,27 @@ def activate_version(*, actor: Actor, version: PlanVersion, at: datetime) -> Pla
         at=at,
     )
     return version
+
+
+@transaction.atomic
+def acknowledge_version(*, actor: Actor, version: PlanVersion, at: datetime) -> Acknowledgement:
+    """Keep that the actor has read a version in force of a plan they are on, with the digest of what they saw; once.
+
+    Raises CommissionRefusedError for a draft, a version that is over, or somebody who is not on the plan.
+    """
+    found = Acknowledgement.objects.filter(plan_version=version, person_id=actor.user_id).first()
+    if found:
+        return found
+    if all(each.pk != version.pk for each in to_acknowledge(actor, company_day(at))):
+        raise CommissionRefusedError(_("Only people on the plan acknowledge it, while the version is in force."))
+    row, is_new = Acknowledgement.objects.get_or_create(
+        plan_version=version,
+        person_id=actor.user_id,
+        defaults={"digest": version.digest, "acknowledged_at": at},
+    )
+    if is_new:
+        record(actor=actor, action="plan.acknowledged", subject=version, after={"digest": version.digest}, at=at)
+    return row
 
 
 @transaction.atomic

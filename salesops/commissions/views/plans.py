@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from salesops.commissions.choices import VersionState
+from salesops.commissions.errors import CommissionRefusedError
 from salesops.commissions.filters import PlanFilter, QuotaFilter
-from salesops.commissions.forms import AssignmentForm, PlanForm, QuotaForm, VersionForm
+from salesops.commissions.forms import AssignmentForm, QuotaForm
 from salesops.commissions.models import Plan, PlanAssignment, PlanVersion, Quota
-from salesops.commissions.rules.plans import curve_for, plan_from_plain
-from salesops.commissions.selectors.drawing import Drawing, draw
+from salesops.commissions.rules.comparison import plan_differences
+from salesops.commissions.rules.plans import plan_from_plain
+from salesops.commissions.selectors.designs import plan_shown, stands_in_the_way
 from salesops.commissions.selectors.plans import (
+    acknowledgements_for,
     assignments_for,
     count_on,
     current_version,
@@ -25,12 +30,18 @@ from salesops.commissions.selectors.plans import (
     plans_for,
     quota_for,
     quotas_for,
-    tiers_of,
+    to_acknowledge,
     version_for,
     versions_for,
 )
-from salesops.commissions.selectors.statements import conventions_of
-from salesops.commissions.services.plans import activate_version, assign_to_plan, create_plan, save_draft, set_quota
+from salesops.commissions.services.plans import (
+    acknowledge_version,
+    activate_version,
+    assign_to_plan,
+    conditions_that_cannot_be_read,
+    kinds_that_never_come,
+    set_quota,
+)
 from salesops.commissions.tables import PlanAssignmentTable, PlanTable, QuotaTable
 from salesops.core.actor import Actor, Noun, Role, Scope
 from salesops.core.days import company_day
@@ -39,6 +50,7 @@ from salesops.core.views import (
     ConfirmView,
     Empty,
     MoneyTotal,
+    PortalView,
     ScopedCreateView,
     ScopedDetailView,
     ScopedEditView,
@@ -76,121 +88,75 @@ class PlanDetailView(ScopedDetailView):
     selector = plan_for
 
     def get_context(self) -> dict[str, Any]:
-        """The version in force (or the newest), drawn and in words."""
+        """The version in force (or the newest), drawn and in words; beside another one where it is asked for."""
         plan: Plan = self.object
         versions = list(versions_for(self.actor, plan))
-        wanted = self.request.GET.get("version", "")
-        chosen = next((each for each in versions if str(each.number) == wanted), None)
-        version = chosen or current_version(versions, company_day(self.now))
+        version = self._wanted(versions, "version") or current_version(versions, company_day(self.now))
+        other = self._wanted(versions, "with")
+        definition = plan_from_plain(version.definition).unwrap() if version else None
         people = list(assignments_for(self.actor, plan)[:200])
+        is_draft = version is not None and version.state == VersionState.DRAFT
         return {
             "versions": versions,
             "version": version,
-            "shown": _shown(version) if version else None,
+            "shown": plan_shown(definition) if definition else None,
+            "in_the_way": [
+                *stands_in_the_way(definition),
+                *kinds_that_never_come(definition),
+                *conditions_that_cannot_be_read(definition),
+            ]
+            if definition and is_draft
+            else [],
+            "other": other,
+            "differences": plan_differences(plan_from_plain(other.definition).unwrap(), definition)
+            if other and definition
+            else [],
             "people": PlanAssignmentTable(Rows(people, PlanAssignment), now=self.now),
             "people_count": len(people),
             "all_people": count_on(plan),
             "sees_pay": self.actor.sight(Noun.PAY) >= Scope.OWN,
             "may_design": self.actor.has(*DESIGNERS),
-            "may_activate": version is not None
-            and version.state == VersionState.DRAFT
+            "may_activate": is_draft
             and self.actor.has(Role.FINANCE, Role.REVOPS)
+            and version is not None
             and version.created_by_id != self.actor.user_id,
-            "is_own_draft": version is not None
-            and version.state == VersionState.DRAFT
-            and version.created_by_id == self.actor.user_id,
+            "is_own_draft": is_draft and version is not None and version.created_by_id == self.actor.user_id,
+            **self._acknowledged(version),
+        }
+
+    def _wanted(self, versions: list[PlanVersion], name: str) -> PlanVersion | None:
+        """The version that a parameter of the address names."""
+        wanted = self.request.GET.get(name, "")
+        return next((each for each in versions if str(each.number) == wanted), None)
+
+    def _acknowledged(self, version: PlanVersion | None) -> dict[str, Any]:
+        """Whether the reader should acknowledge the version, when they did, and who did."""
+        if version is None or version.state == VersionState.DRAFT:
+            return {}
+        rows = list(acknowledgements_for(self.actor, version)[:200])
+        own = next((row for row in rows if row.person_id == self.actor.user_id), None)
+        return {
+            "acknowledgements": rows,
+            "acknowledged": own,
+            "is_to_acknowledge": own is None
+            and any(each.pk == version.pk for each in to_acknowledge(self.actor, company_day(self.now))),
         }
 
 
-def _shown(version: PlanVersion) -> dict[str, Any]:
-    """Components with their tiers and a curve drawn for the standard quota, and the conventions."""
-    definition = plan_from_plain(version.definition).unwrap()
-    components = []
-    for component in definition.components:
-        quota = component.standard_quota or 10_000_000
-        outcome = curve_for(
-            definition,
-            component,
-            quota=quota,
-            target_minor=component.standard_target_minor or 1_000_000,
-            personal_rate=None,
-        )
-        drawing: Drawing | None = None
-        if outcome.value is not None:
-            drawing = draw(outcome.value, credited=quota, quota=quota, quota_label=_("Quota"))
-        components.append({"component": component, "tiers": tiers_of(component.shape), "drawing": drawing})
-    return {"definition": definition, "components": components, "conventions": conventions_of(definition.conventions)}
+class AcknowledgeView(PortalView):
+    """A person has read a version of a plan they are on."""
 
-
-class PlanCreateView(ScopedCreateView):
-    """A new plan."""
-
-    form_class, title, back_url = PlanForm, gettext_lazy("New plan"), "commissions:plan_list"
-    roles = DESIGNERS
-
-    def save(self, form: Any) -> Any:
-        """Make it, and go on to its first version."""
-        plan = create_plan(
-            actor=self.actor, name=form.cleaned_data["name"], description=form.cleaned_data["description"], at=self.now
-        )
-        return reverse("commissions:version_create", kwargs={"pk": plan.pk})
-
-
-class VersionCreateView(ScopedEditView):
-    """A new draft of a plan, beginning with what its newest version says."""
-
-    selector, form_class = plan_for, VersionForm
-    title, submit_label = gettext_lazy("New version"), gettext_lazy("Save the draft")
-    success_message = gettext_lazy("The draft is kept. Somebody else can put it in force.")
-    roles = DESIGNERS
-
-    def get_form_kwargs(self) -> dict[str, Any]:
-        """A plain form."""
-        return {"actor": self.actor, "initial": self.get_initial()}
-
-    def get_initial(self) -> dict[str, Any]:
-        """The newest version's values."""
-        newest = versions_for(self.actor, self.object).first()
-        return VersionForm.initial_from(newest) if newest else {}
-
-    def save(self, form: Any) -> Any:
-        """Keep the draft."""
-        save_draft(
-            actor=self.actor,
-            plan=self.object,
-            definition=form.cleaned_data["definition"],
-            start_on=form.cleaned_data["start_on"],
-            at=self.now,
-        )
-        return self.object
-
-
-class VersionEditView(ScopedEditView):
-    """Change a draft."""
-
-    selector, form_class = version_for, VersionForm
-    title, submit_label = gettext_lazy("Change the draft"), gettext_lazy("Save the draft")
-    roles = DESIGNERS
-
-    def get_form_kwargs(self) -> dict[str, Any]:
-        """A plain form with the draft's values."""
-        return {"actor": self.actor, "initial": VersionForm.initial_from(self.object)}
-
-    def get_back_url(self) -> str:
-        """The plan."""
-        return reverse("commissions:plan_detail", kwargs={"pk": self.object.plan_id})
-
-    def save(self, form: Any) -> Any:
-        """Keep it."""
-        version = save_draft(
-            actor=self.actor,
-            plan=self.object.plan,
-            version=self.object,
-            definition=form.cleaned_data["definition"],
-            start_on=form.cleaned_data["start_on"],
-            at=self.now,
-        )
-        return version.plan
+    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        """Keep it, once."""
+        version = version_for(self.actor, self.kwargs["pk"])
+        try:
+            acknowledge_version(actor=self.actor, version=version, at=self.now)
+        except CommissionRefusedError as error:
+            messages.error(request, " ".join(error.messages))
+        else:
+            messages.success(request, _("Thank you. It is kept that you have read this version."))
+        address = reverse("commissions:plan_detail", kwargs={"pk": version.plan_id})
+        return redirect(f"{address}?version={version.number}")
 
 
 class VersionActivateView(ConfirmView):
