@@ -218,8 +218,8 @@ class SettlementForm(DesignForm):
         required=False,
         help_text=gettext_lazy("An advance for a full period: an amount, or a share of target pay. Empty for none."),
     )
-    draw_kind = forms.ChoiceField(label=gettext_lazy("The draw is"), choices=_choices(DRAW_KINDS))
-    draw_mode = forms.ChoiceField(label=gettext_lazy("It"), choices=_choices(DRAW_MODES))
+    draw_kind = forms.ChoiceField(label=gettext_lazy("Kind of draw"), choices=_choices(DRAW_KINDS))
+    draw_mode = forms.ChoiceField(label=gettext_lazy("The draw"), choices=_choices(DRAW_MODES))
     draw_first_day = DateField(label=gettext_lazy("First day"), required=False)
     draw_last_day = DateField(label=gettext_lazy("Last day"), required=False)
     draw_most_recovered = forms.CharField(
@@ -397,10 +397,10 @@ class ExamplesForm(DesignForm):
         [
             Column("name", gettext_lazy("Name")),
             Column("component", gettext_lazy("Component"), "choice", makes_row=False),
-            Column("credits", gettext_lazy("Credits, in the order they count"), placeholder="50000; 10000"),
             Column("quota", gettext_lazy("Quota")),
             Column("target", gettext_lazy("Target pay")),
             Column("personal_rate", gettext_lazy("Personal rate"), placeholder="1/8"),
+            Column("credits", gettext_lazy("Credits, in the order they count"), placeholder="50000; 10000"),
             Column("lines", gettext_lazy("Each earns"), placeholder="4000; 1200"),
             Column("expected", gettext_lazy("Earn together")),
         ],

@@ -21,33 +21,49 @@ class Difference:
 
 
 def plan_differences(before: PlanDefinition, after: PlanDefinition) -> list[Difference]:
-    """Every word of the plan file that differs, in the order of the second plan; nothing where they say the same."""
-    old, new = (dict(_words(plan_as_file("", "", plan))) for plan in (before, after))
-    places = [*new, *(place for place in old if place not in new)]
-    return [
-        Difference(place, old.get(place, ""), new.get(place, ""))
-        for place in places
-        if old.get(place) != new.get(place) and place != "name"
-    ]
+    """Every word of the plan file that differs, in the order of the second plan; nothing where they say the same.
+
+    What stands in one plan only (a component, a tier, an example) is one difference, not one for each of its words.
+    """
+    return list(_compared(plan_as_file("", "", before), plan_as_file("", "", after), ""))
 
 
-def _words(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict):
-        for name, item in value.items():
-            yield from _words(item, f"{place}.{name}" if place else name)
-    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        taken: set[str] = set()
-        for index, item in enumerate(value):
-            label = _label(item, index)
-            label = label if label not in taken else f"{label} {index + 1}"
-            taken.add(label)
-            yield from _words(item, f"{place}[{label}]")
-    elif isinstance(value, list):
-        yield place, ", ".join(str(item) for item in value)
+def _compared(before: Any, after: Any, place: str) -> Iterator[Difference]:
+    if before == after:
+        return
+    if before is None or after is None:
+        yield Difference(place, _text(before), _text(after))
+    elif _is_rows(before) and _is_rows(after):
+        old, new = _labelled(before), _labelled(after)
+        for name in dict.fromkeys((*new, *old)):
+            yield from _compared(old.get(name), new.get(name), f"{place}[{name}]")
+        kept = [name for name in old if name in new], [name for name in new if name in old]
+        if kept[0] != kept[1]:
+            yield Difference(place, ", ".join(kept[0]), ", ".join(kept[1]))
+    elif isinstance(before, dict) and isinstance(after, dict):
+        for name in dict.fromkeys((*after, *before)):
+            yield from _compared(before.get(name), after.get(name), f"{place}.{name}".lstrip("."))
     else:
-        yield place, str(value)
+        yield Difference(place, _text(before), _text(after))
 
 
-def _label(item: Any, index: int) -> str:
-    found = next((item[name] for name in _NAMES if name in item), None) if isinstance(item, dict) else None
-    return str(index + 1) if found is None else str(found)
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(item, dict) for item in value)
+
+
+def _labelled(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for index, row in enumerate(rows):
+        label = next((str(row[name]) for name in _NAMES if name in row), str(index + 1))
+        found[label if label not in found else f"{label} {index + 1}"] = row
+    return found
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {_text(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(f"({_text(item)})" if isinstance(item, dict) else _text(item) for item in value)
+    return str(value)

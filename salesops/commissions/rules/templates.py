@@ -173,7 +173,7 @@ TEMPLATES: Final = (
                 {
                     "key": "multi_year",
                     "name": "Multi-year kicker",
-                    "when": 'CONTAINS(product, "multi-year")',
+                    "when": "term_months >= 24",
                     "shape": {"shape": "flat", "rate": "2%"},
                 },
                 {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from salesops.commissions.rules.curves import Curve
@@ -65,17 +65,17 @@ def draw_component(
     outcome = curve_for(plan, component, quota=quota, target_minor=target, personal_rate=SOME_RATE)
     if outcome.value is None:
         return Outcome.bad(*outcome.problems)
-    is_for_somebody = component.standard_quota is not None
+    is_for_somebody = component.standard_quota is not None or component.shape.uses_quota
     drawing = draw(
         outcome.value,
         credited=quota,
-        quota=quota if is_for_somebody or component.shape.uses_quota else None,
+        quota=quota if is_for_somebody else None,
         quota_label=quota_label,
         target=target if component.standard_target_minor or component.shape.uses_target else None,
         target_label=target_label,
         is_count=is_count,
     )
-    return Outcome.good(drawing)
+    return Outcome.good(drawing if is_for_somebody else replace(drawing, dots=[]))
 
 
 def draw(

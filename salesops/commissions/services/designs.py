@@ -14,6 +14,7 @@ from salesops.commissions.models import Plan, PlanVersion
 from salesops.commissions.rules.planfile import plan_as_file, plan_from_file
 from salesops.commissions.rules.plans import PlanDefinition, plan_as_plain, plan_from_plain
 from salesops.commissions.rules.templates import template_of, template_plan
+from salesops.commissions.services.plan_files import write_plan
 from salesops.commissions.services.plans import create_plan, save_draft
 from salesops.core.actor import Actor
 
@@ -30,6 +31,11 @@ def words_of(version: PlanVersion) -> dict[str, Any]:
 def parsed(version: PlanVersion) -> PlanDefinition:
     """What a version says, read."""
     return plan_from_plain(version.definition).unwrap()
+
+
+def text_of(version: PlanVersion) -> str:
+    """A version as a plan file."""
+    return write_plan(version.plan.name, version.plan.description, parsed(version))
 
 
 @transaction.atomic

@@ -30,7 +30,6 @@ from salesops.commissions.designer.plan import (
 from salesops.commissions.models import PlanVersion
 from salesops.commissions.rules.fields import OF_THE_PORTAL
 from salesops.commissions.rules.formulas import Kind, check, describe_fields
-from salesops.commissions.rules.plans import PlanDefinition
 from salesops.commissions.rules.templates import TEMPLATES, template_plan
 from salesops.commissions.selectors.designs import component_shown, plan_shown, stands_in_the_way
 from salesops.commissions.selectors.drawing import draw_component
@@ -42,9 +41,9 @@ from salesops.commissions.services.designs import (
     save_definition,
     start_plan,
     start_version,
+    text_of,
     words_of,
 )
-from salesops.commissions.services.plan_files import write_plan
 from salesops.commissions.services.plans import conditions_that_cannot_be_read, kinds_that_never_come
 from salesops.core.actor import Role
 from salesops.core.days import company_day
@@ -392,9 +391,3 @@ class VersionFileView(PortalView):
             content_type="application/yaml; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
-
-
-def text_of(version: PlanVersion) -> str:
-    """A version as a plan file."""
-    plan: PlanDefinition = parsed(version)
-    return write_plan(version.plan.name, version.plan.description, plan)
