@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from salesops.commissions.models import Earning, Plan, PlanAssignment, Quota, Statement
+from salesops.commissions.models import Earning, Plan, PlanAssignment, PlanVersion, Quota, Statement
 from salesops.commissions.selectors.statements import attainment_of
 from salesops.core import display
 from salesops.core.actor import Role
@@ -23,6 +23,7 @@ from salesops.core.tables import (
     PortalTable,
     ShareColumn,
 )
+from salesops.values.money import from_minor
 
 #: Who sets quotas, of those they see.
 QUOTA_SETTERS = (Role.REVOPS, Role.ADMIN, Role.MANAGER)
@@ -44,6 +45,7 @@ class StatementTable(PortalTable):
     credited_minor = MoneyColumn(verbose_name=_("Credited"), initial_sort_descending=True)
     attainment = NumberColumn(empty_values=(), orderable=False, verbose_name=_("Attainment"))
     earned_minor = MoneyColumn(verbose_name=_("Earned"), initial_sort_descending=True)
+    payout_minor = MoneyColumn(verbose_name=_("Paid out"), initial_sort_descending=True)
     problems = PortalColumn(empty_values=(), orderable=False, verbose_name=_("Problems"))
 
     default_columns = (
@@ -55,6 +57,7 @@ class StatementTable(PortalTable):
         "credited_minor",
         "attainment",
         "earned_minor",
+        "payout_minor",
     )
 
     class Meta:
@@ -83,7 +86,12 @@ class EarningTable(PortalTable):
     """The lines of a statement: what counted, how much of it, what it earned."""
 
     day = DayColumn(accessor="credit__effective_on", verbose_name=_("Day"))
-    deal = LinkColumn("commissions:earning_detail", accessor="credit__transaction__deal__name", verbose_name=_("Deal"))
+    deal = LinkColumn("commissions:earning_detail", accessor="named", verbose_name=_("Deal"), order_by=("named",))
+    kind = PortalColumn(
+        accessor="credit__transaction__get_kind_display",
+        verbose_name=_("What happened"),
+        order_by=("credit__transaction__kind",),
+    )
     account = PortalColumn(accessor="credit__transaction__account__name", verbose_name=_("Account"))
     component = PortalColumn(verbose_name=_("Component"))
     share = ShareColumn(accessor="credit__share_bp", verbose_name=_("Share"))
@@ -96,7 +104,32 @@ class EarningTable(PortalTable):
     class Meta:
         model = Earning
         fields = ()
-        sequence = ("deal", "day", "account", "component", "share", "credited", "to_minor", "amount_minor")
+        sequence = ("deal", "day", "kind", "account", "component", "share", "credited", "to_minor", "amount_minor")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._counting: dict[int, set[str]] = {}
+
+    def show_to_minor(self, value: Any, record: Earning) -> str:
+        """Money, or how many things; for a line that walks nowhere, nothing."""
+        if record.from_minor == record.to_minor:
+            return ""
+        return display.number(value) if self._is_count(record) else display.money(value, record.currency)
+
+    def export_to_minor(self, value: Any, record: Earning) -> list[Cell]:
+        """The same, exact, with the currency of money."""
+        if self._is_count(record):
+            return [value, ""]
+        return [from_minor(value, record.currency), record.currency]
+
+    def _is_count(self, record: Earning) -> bool:
+        """Whether the component of a line counts things. All lines of a list are of a few statements."""
+        if record.statement_id not in self._counting:
+            words = PlanVersion.objects.get(statements=record.statement_id).definition
+            self._counting[record.statement_id] = {
+                part["key"] for part in words["components"] if part.get("measure") == "count"
+            }
+        return record.component in self._counting[record.statement_id]
 
 
 class PlanTable(PortalTable):

@@ -495,3 +495,27 @@ def test_calculating_twice_writes_nothing_the_second_time(cast: Cast) -> None:
     calculated(cast, 2)
     runs = quarter(2).calculations.order_by("number")
     assert [run.totals["written"] for run in runs] == [1, 0]
+
+
+def test_a_refund_takes_back_what_the_cap_had_left_of_it(cast: Cast) -> None:
+    in_force(cast, with_settlement(limits=[{"cap": "60.00"}]))
+    deal = won(cast, "ana", 1_000_00, date(2026, 2, 10))  # earns 80, of which the cap leaves 60
+    won(cast, "ana", 10_000_00, date(2026, 5, 10))
+    locked(cast, 1)
+    refund(deal, -1_000_00, date(2026, 4, 20))
+    statement = statement_of(cast, "ana", locked(cast, 2))
+    assert earned(statement) == [-80_00, 800_00]
+    assert settlement(statement) == [("cap", f"deal:{deal.pk + 1}:booking", -740_00), ("reversal", "refund", 20_00)]
+    assert statement.payout_minor == 0
+
+
+def test_a_clawback_schedule_says_how_much_comes_back(cast: Cast) -> None:
+    steps = [{"until_days": 60, "share": "100%"}, {"until_days": 120, "share": "50%"}]
+    in_force(cast, with_settlement(clawback={"steps": steps}))
+    deal = won(cast, "ana", 1_000_00, date(2026, 2, 10))
+    won(cast, "ana", 1_000_00, date(2026, 5, 10))
+    locked(cast, 1)
+    refund(deal, -1_000_00, date(2026, 4, 30))  # 79 days after the booking
+    statement = statement_of(cast, "ana", locked(cast, 2))
+    assert settlement(statement) == [("clawback_waived", "refund", 40_00)]
+    assert (statement.earned_minor, statement.payout_minor) == (0, 40_00)

@@ -6,13 +6,14 @@ import re
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from salesops.commissions.rules.conventions import Conventions, Refund
 from salesops.commissions.rules.credits import DEFAULT_RULES, CreditRule
 from salesops.commissions.rules.curves import Boundary, Curve, curve_problems
 from salesops.commissions.rules.settlement.terms import Terms, terms_from_plain
-from salesops.commissions.rules.shapes import Measure, PersonFacts, Shape, curve_of, shape_from_plain
+from salesops.commissions.rules.shapes import Measure, PersonFacts, Shape, ZeroQuota, curve_of, shape_from_plain
 from salesops.values.money import MAX_MINOR, MoneyError, check_currency, round_half_up
 from salesops.values.outcomes import Outcome, Problem, gettext_noop
 from salesops.values.periods import PeriodError, PeriodKind, zone_of
@@ -149,14 +150,24 @@ def curve_for(
     """The curve by which one person is paid in one period, by the plan's conventions; problems where it cannot be."""
     facts = PersonFacts(plan.currency, component.measure, quota, target_minor, personal_rate)
     boundary = component.boundary or plan.conventions.boundary
-    outcome = curve_of(component.shape, facts, boundary, plan.conventions.zero_quota)
+    return _curve_for(
+        component.shape, facts, boundary, plan.conventions.zero_quota, component.key, component.is_falling_allowed
+    )
+
+
+@lru_cache(maxsize=4096)
+def _curve_for(
+    shape: Shape, facts: PersonFacts, boundary: Boundary, zero_quota: ZeroQuota, key: str, is_falling_allowed: bool
+) -> Outcome[Curve]:
+    """The same words for the same person's numbers are the same curve; many people share theirs."""
+    outcome = curve_of(shape, facts, boundary, zero_quota)
     if outcome.value is None:
         return outcome
     problems = curve_problems(
         outcome.value,
-        where=component.key,
-        is_falling_allowed=component.is_falling_allowed,
-        most_rate=MOST_MONEY_RATE if component.measure is Measure.MONEY else None,
+        where=key,
+        is_falling_allowed=is_falling_allowed,
+        most_rate=MOST_MONEY_RATE if facts.measure is Measure.MONEY else None,
     )
     return Outcome.bad(*problems) if problems else outcome
 

@@ -6,13 +6,18 @@ from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext
 
-from salesops.commissions.models import Approval, Earning, Statement
+from salesops.commissions.models import Approval, Credit, Earning, SettlementLine, Statement
 from salesops.commissions.rules.conventions import Conventions
 from salesops.commissions.rules.curves import Curve
 from salesops.commissions.rules.explain import EarningFacts, attainment_bp, explain
-from salesops.commissions.rules.plans import PlanDefinition, curve_for, plan_from_plain
+from salesops.commissions.rules.plans import Component, PlanDefinition, curve_for, plan_from_plain
+from salesops.commissions.rules.settlement.lines import REASONS
+from salesops.commissions.rules.shapes import Measure
+from salesops.commissions.selectors.bundles import terms_of
 from salesops.core.actor import Actor
 from salesops.values.rates import PinnedRate, Rate
 
@@ -28,18 +33,24 @@ def statement_for(actor: Actor, pk: int) -> Statement:
 
 
 def earnings_for(actor: Actor, statement: Statement) -> QuerySet[Earning]:
-    """The lines of a statement the actor may see."""
+    """The lines of a statement the actor may see; `named` is the deal's name, or the key of what comes from no deal."""
+    transaction = "credit__transaction"
     return (
         Earning.objects.visible_to(actor)
         .filter(statement=statement)
-        .select_related("credit__transaction__deal", "credit__transaction__account")
+        .select_related(f"{transaction}__deal", f"{transaction}__account")
+        .annotate(named=Coalesce(f"{transaction}__deal__name", f"{transaction}__source_key"))
     )
 
 
 def earning_for(actor: Actor, pk: int) -> Earning:
     """One line; 404 when it is not theirs."""
     rows = Earning.objects.select_related(
-        "statement__plan_version__plan", "statement__period", "statement__person", "credit__transaction__deal"
+        "statement__plan_version__plan",
+        "statement__period",
+        "statement__person",
+        "credit__transaction__deal",
+        "credit__transaction__reverses__deal",
     )
     return rows.get_for(actor, pk=pk)
 
@@ -54,29 +65,146 @@ def definition_of(statement: Statement) -> PlanDefinition:
     return plan_from_plain(statement.plan_version.definition).unwrap()
 
 
-def curves_of(statement: Statement) -> dict[str, Curve]:
-    """The person's curve of each component, where there is one."""
+@dataclass(frozen=True, slots=True)
+class ComponentShown:
+    """A component as a statement was paid by it. quota and reached: units of the measure; earned: minor units.
+
+    curve: None where the terms give none. attainment: reached ÷ quota in basis points.
+    """
+
+    component: Component
+    quota: int | None
+    target_minor: int | None
+    rate: Fraction | None
+    reached: int
+    earned_minor: int
+    curve: Curve | None
+
+    @property
+    def is_money(self) -> bool:
+        """Whether money is counted, or things."""
+        return self.component.measure is Measure.MONEY
+
+    @property
+    def attainment(self) -> int | None:
+        """In basis points."""
+        return attainment_bp(self.reached, self.quota)
+
+
+def components_of(statement: Statement) -> list[ComponentShown]:
+    """The components of the plan with the person's terms and what they reached."""
     plan = definition_of(statement)
-    rate = None if statement.rate is None else Fraction(statement.rate)
-    found = {}
-    for component in plan.components:
+    totals = statement.earnings.order_by().values_list("component").annotate(total=Sum("amount_minor"))
+    earned: dict[str, int] = dict(totals)
+    shown = []
+    for terms in terms_of(statement, plan):
+        component = plan.component(terms["component"])
+        rate = None if terms["rate"] is None else Fraction(terms["rate"])
         outcome = curve_for(
-            plan, component, quota=statement.quota_minor, target_minor=statement.target_minor, personal_rate=rate
+            plan, component, quota=terms["quota"], target_minor=terms["target_minor"], personal_rate=rate
         )
-        if outcome.value is not None:
-            found[component.key] = outcome.value
-    return found
+        shown.append(
+            ComponentShown(
+                component,
+                terms["quota"],
+                terms["target_minor"],
+                rate,
+                terms["reached"],
+                earned.get(component.key, 0),
+                outcome.value,
+            )
+        )
+    return shown
 
 
 def attainment_of(statement: Statement) -> int | None:
-    """Credited ÷ quota in basis points; None without a quota or with a quota of zero."""
+    """What was reached of the first quota of money, in basis points; None without a quota or with a quota of zero."""
+    for terms in statement.terms:
+        if terms["quota"] == statement.quota_minor:
+            return attainment_bp(terms["reached"], terms["quota"])
     return attainment_bp(statement.credited_minor, statement.quota_minor)
 
 
-def why_of(earning: Earning) -> dict[str, Any]:
-    """The steps from transaction to pay, recomputed from what was stored; `agrees` says whether they lead to the line."""
-    statement, credit, why = earning.statement, earning.credit, earning.credit.why
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step from what was earned to what is paid: what it is, why, how much. is_paid: whether it is part of the payout."""
+
+    line: SettlementLine
+    label: str
+    why: str
+
+
+def steps_of(statement: Statement) -> list[Step]:
+    """The steps of the settlement, in their order, with their reasons in the reader's language."""
+    return [
+        Step(line, str(line.get_kind_display()), _reason(line))
+        for line in statement.settlement_lines.order_by("position")
+    ]
+
+
+def _reason(line: SettlementLine) -> str:
+    sentence = gettext(REASONS[line.reason])
+    return sentence % line.params if line.params else sentence
+
+
+def uncounted_of(statement: Statement, at_most: int = 50) -> list[tuple[Credit, str]]:
+    """Credits of the statement that earned nothing because no component counts them, each with the reason."""
     plan = definition_of(statement)
+    rows = statement.credits.filter(earnings__isnull=True).select_related("transaction__deal", "transaction__account")
+    found = []
+    for credit in rows.order_by("effective_on", "pk")[:at_most]:
+        kind = credit.transaction.kind
+        asked = [component for component in plan.components if kind in component.counts]
+        if not asked:
+            why = gettext("No component of the plan counts this kind of transaction.")
+        elif conditions := [component.when for component in asked if component.when]:
+            why = gettext("Not true of it: %(conditions)s") % {"conditions": "; ".join(conditions)}
+        else:
+            why = gettext("It is credited by a rule that no component of the plan takes.")
+        found.append((credit, why))
+    return found
+
+
+def history_of(actor: Actor, statement: Statement) -> list[Statement]:
+    """The person's statements of the same year and plan currency up to this one, the newest first."""
+    rows = Statement.objects.visible_to(actor).filter(
+        person=statement.person_id,
+        currency=statement.currency,
+        period__start_on__year=statement.period.start_on.year,
+        period__start_on__lte=statement.period.start_on,
+    )
+    return list(
+        rows.select_related("period", "plan_version__plan").defer("bundle", "carried").order_by("-period__start_on")
+    )
+
+
+def curve_of_line(earning: Earning) -> ComponentShown:
+    """The component, with its curve, on which a line lies."""
+    return next(shown for shown in components_of(earning.statement) if shown.component.key == earning.component)
+
+
+def why_of(earning: Earning) -> dict[str, Any]:
+    """The steps from transaction to pay, recomputed from what was stored; `agrees` says whether they lead to the line.
+
+    For a line that takes back what another period paid there is nothing to recompute: it says which and how much.
+    """
+    statement, credit, why = earning.statement, earning.credit, earning.credit.why
+    shown = curve_of_line(earning)
+    reverses = credit.transaction.reverses
+    if shown.curve is None or (reverses is not None and earning.from_minor == earning.to_minor):
+        return {
+            "transaction": {
+                "key": credit.transaction.source_key,
+                "day": credit.effective_on.isoformat(),
+                "amount": why["amount"],
+                "currency": why["currency"],
+            },
+            "credit": {"amount": why["credited"], "basis_points": credit.share_bp, "rule": credit.rule, "detail": ""},
+            "reverses": reverses,
+            "agrees": True,
+        }
+    moved = earning.to_minor - earning.from_minor
+    is_plain = shown.is_money and not shown.component.amount
     return explain(
         EarningFacts(
             transaction=credit.transaction.source_key,
@@ -87,15 +215,15 @@ def why_of(earning: Earning) -> dict[str, Any]:
             basis_points=credit.share_bp,
             rule=credit.rule,
             rule_detail=why.get("held", ""),
-            counted=credit.amount_minor,
+            counted=credit.amount_minor if is_plain else moved,
             plan_currency=statement.currency,
-            curve=curves_of(statement)[earning.component],
+            curve=shown.curve,
             before=earning.from_minor,
             after=earning.to_minor,
             earned_minor=earning.amount_minor,
-            rounding=plan.conventions.rounding,
+            rounding=definition_of(statement).conventions.rounding,
             rate=_pinned(why, credit.effective_on, statement.currency),
-            quota=statement.quota_minor,
+            quota=shown.quota,
         )
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from salesops.commissions.models import Calculation, Credit, Earning, Period, Se
 from salesops.commissions.rules.engine import relation
 from salesops.commissions.rules.plans import plan_from_plain
 from salesops.commissions.rules.settlement.lines import LineKind
+from salesops.commissions.rules.settlement.lines import SettlementLine as Line
 from salesops.commissions.services.drafting import Draft, Drafts, Key
 
 _BATCH: Final = 2_000
@@ -199,30 +201,44 @@ def _chunks(found: duckdb.DuckDBPyConnection) -> Iterator[list[tuple[Any, ...]]]
 
 
 def _store_settlement(drafts: Drafts, statements: dict[Key, Statement]) -> None:
-    """The steps from what was earned to what is paid. What was earned stands in the earnings, but for late changes."""
-    lines: list[SettlementLine] = []
-    for key, row in statements.items():
-        draft = drafts.by_key[key]
-        late = {item.reference for item in draft.given.earnings if item.late} if draft.given else set()
-        told = [
-            line
-            for line in (draft.settled.lines if draft.settled else ())
-            if line.kind is not LineKind.EARNING or line.reference in late
-        ]
-        lines.extend(
-            SettlementLine(
-                statement=row,
-                person_id=row.person_id,
-                position=position,
-                kind=line.kind.value,
-                component=line.component,
-                reference=line.reference[:160],
-                amount_minor=line.amount_minor,
-                currency=row.currency,
-                is_paid=line.is_paid,
-                reason=line.reason,
-                params=dict(line.params),
-            )
-            for position, line in enumerate(told, 1)
+    """The steps from what was earned to what is paid: earned plus these lines is the payout, to the cent."""
+    rows = [
+        SettlementLine(
+            statement=row,
+            person_id=row.person_id,
+            position=position,
+            kind=line.kind.value,
+            component=line.component,
+            reference=line.reference[:160],
+            amount_minor=line.amount_minor,
+            currency=row.currency,
+            is_paid=line.is_paid,
+            reason=line.reason,
+            params=dict(line.params),
         )
-    SettlementLine.objects.bulk_create(lines, batch_size=_BATCH)
+        for key, row in statements.items()
+        for position, line in enumerate(_steps(drafts.by_key[key]), 1)
+    ]
+    SettlementLine.objects.bulk_create(rows, batch_size=_BATCH)
+
+
+def _steps(draft: Draft) -> Iterator[Line]:
+    """The lines of the settlement that are no lines of the statement already.
+
+    What was earned stands in the earnings, but for late changes. What is taken back stands there as it was earned; where
+    a cap or factor had made something else of it, the difference is a step of its own.
+    """
+    if draft.settled is None or draft.given is None:
+        return
+    late = {item.reference for item in draft.given.earnings if item.late}
+    back = {(item.original.component, item.reference): item.amount_minor for item in draft.given.reversals}
+    for line in draft.settled.lines:
+        if line.kind is LineKind.EARNING:
+            if line.reference in late:
+                yield line
+        elif line.kind is LineKind.REVERSAL:
+            difference = line.amount_minor - back.get((line.component, line.reference), 0)
+            if difference:
+                yield replace(line, amount_minor=difference, reason="cancelled-as-settled")
+        else:
+            yield line

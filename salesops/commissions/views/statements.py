@@ -25,13 +25,17 @@ from salesops.commissions.selectors.plans import tiers_of
 from salesops.commissions.selectors.statements import (
     approvals_of,
     attainment_of,
+    components_of,
     conventions_of,
-    curves_of,
+    curve_of_line,
     definition_of,
     earning_for,
     earnings_for,
+    history_of,
     statement_for,
     statements_for,
+    steps_of,
+    uncounted_of,
     why_of,
 )
 from salesops.commissions.services.approvals import approve_statements, return_statement, why_not
@@ -68,6 +72,7 @@ class StatementListView(ScopedListView):
     totals = (
         MoneyTotal(gettext_lazy("Credited"), "credited_minor"),
         MoneyTotal(gettext_lazy("Earned"), "earned_minor"),
+        MoneyTotal(gettext_lazy("Paid out"), "payout_minor"),
     )
     bulk_actions = (
         BulkAction(gettext_lazy("Approve"), "commissions:statement_approve", icon="checks", roles=(Role.FINANCE,)),
@@ -93,30 +98,43 @@ class StatementDetailView(ScopedDetailView):
         statement: Statement = self.object
         lines = earnings_for(self.actor, statement).order_by("component", "position")
         plan = definition_of(statement)
-        curves = curves_of(statement)
         shown = list(lines[:50])
+        attainment = attainment_of(statement)
+        history = history_of(self.actor, statement)
+        carried = (statement.carried or {}).get("after", {})
         return {
             "title": f"{statement.person} · {statement.period.label}",
-            "attainment": attainment_of(statement),
-            "attainment_bar": min(attainment_of(statement) or 0, 20_000) / 200,
+            "attainment": attainment,
+            "attainment_bar": min(attainment or 0, 20_000) / 200,
             "problems": [Problem.from_plain(each) for each in statement.problems],
             "lines": EarningTable(Rows(shown, Earning), now=self.now),
             "lines_count": lines.count(),
             "lines_shown": len(shown),
+            "steps": steps_of(statement),
+            "held": sum(part["total_minor"] - part["released_minor"] for part in carried.get("held", ())),
+            "advanced": sum(balance["owed_minor"] for balance in carried.get("draws", ())),
+            "uncounted": uncounted_of(statement),
+            "history": history,
+            "year": statement.period.start_on.year,
+            "year_paid": sum(row.payout_minor for row in history),
+            "year_earned": sum(row.earned_minor for row in history),
             "components": [
                 {
-                    "component": component,
-                    "tiers": tiers_of(component.shape),
+                    "shown": each,
+                    "tiers": tiers_of(each.component.shape),
                     "drawing": draw(
-                        curves[component.key],
-                        credited=statement.credited_minor,
-                        quota=statement.quota_minor,
+                        each.curve,
+                        credited=each.reached,
+                        quota=each.quota,
                         quota_label=_("Quota"),
+                        target=each.target_minor,
+                        target_label=_("Target"),
+                        is_count=not each.is_money,
                     )
-                    if component.key in curves
+                    if each.curve
                     else None,
                 }
-                for component in plan.components
+                for each in components_of(statement)
             ],
             "conventions": conventions_of(plan.conventions),
             "approvals": approvals_of(statement),
@@ -165,18 +183,25 @@ class EarningDetailView(ScopedDetailView):
     def get_context(self) -> dict[str, Any]:
         """The steps, and the curve with this line's stretch."""
         earning: Earning = self.object
-        statement = earning.statement
-        curve = curves_of(statement)[earning.component]
+        shown = curve_of_line(earning)
+        moved = earning.to_minor - earning.from_minor
         return {
             "title": _("Why %(amount)s") % {"amount": display.money(earning.amount_minor, earning.currency)},
             "why": why_of(earning),
+            "shown": shown,
+            "moved": moved,
             "drawing": draw(
-                curve,
-                credited=statement.credited_minor,
-                quota=statement.quota_minor,
+                shown.curve,
+                credited=shown.reached,
+                quota=shown.quota,
                 quota_label=_("Quota"),
                 moved=(earning.from_minor, earning.to_minor),
-            ),
+                target=shown.target_minor,
+                target_label=_("Target"),
+                is_count=not shown.is_money,
+            )
+            if shown.curve and moved
+            else None,
         }
 
 
@@ -204,7 +229,7 @@ class StatementApproveView(BulkView):
             Change(
                 label=str(row),
                 before=str(row.get_state_display()),
-                after=f"{_('Approved')} · {display.money(row.earned_minor, row.currency)}",
+                after=f"{_('Approved')} · {display.money(row.payout_minor, row.currency)}",
                 problem=why_not(row, self.actor.user_id),
             )
             for row in found

@@ -51,6 +51,9 @@ REASONS: Final[dict[str, str]] = {
     "raised-to-year-floor": gettext_noop("Raised to the year-to-date floor of %(floor)s."),
     "floor-taken-up": gettext_noop("What the year-to-date floor had added is now earned."),
     "cancelled": gettext_noop("%(original)s was cancelled: what it had come to is negated."),
+    "cancelled-as-settled": gettext_noop(
+        "%(original)s had come to something else than it earned; only that is taken back."
+    ),
     "clawback-share": gettext_noop("%(days)s days after the booking only %(share)s of what was paid is taken back."),
     "draw-guaranteed": gettext_noop("Filled up to the draw of %(draw)s, to keep."),
     "draw-guaranteed-on-top": gettext_noop("The draw of %(draw)s on top of earnings, to keep."),

@@ -1,0 +1,330 @@
+"""How long the pay of a year takes, next to what the database itself needs to read and write the same rows.
+
+    python -m tests.benchmarks.commissions --database postgresql://postgres@127.0.0.1:5432/postgres
+    python -m tests.benchmarks.commissions                       (SQLite, in a temporary folder)
+
+prints figures; it asserts nothing. So many credits of 500 people over twelve monthly periods of one plan with three
+components with tiers are calculated from rows to stored statements, lines and earnings. Next to it, in the same run:
+reading the same transactions with COPY, and writing the same result rows with COPY into empty copies of the tables, with
+their indexes (SQLite has no COPY: SELECT and executemany of ready rows take its place). Then one person's period, a
+what-if over all credits of a period, and the most memory used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+PEOPLE = 500
+MONTHS = 12
+NOW = datetime(2026, 6, 17, 10, 0, tzinfo=UTC)
+
+
+def main() -> None:
+    """Measure each size in a process of its own, so that memory is that of the size."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--database", default="", help="postgresql://… of a server; a database is made and dropped")
+    parser.add_argument("--credits", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        measure(given.one)
+        return
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {sys.platform}")
+    for size in given.credits:
+        with tempfile.TemporaryDirectory() as folder:
+            url = f"sqlite:///{folder}/bench.sqlite3"
+            if given.database:
+                server, _slash, _name = given.database.rpartition("/")
+                _server_side(given.database, "DROP DATABASE IF EXISTS bench_pay", "CREATE DATABASE bench_pay")
+                url = f"{server}/bench_pay"
+            environment = os.environ | {"DATABASE_URL": url, "DATA_DIR": folder, "BROKER_URL": "", "CACHE_URL": ""}
+            command = [sys.executable, "-m", "tests.benchmarks.commissions", "--one", str(size)]
+            subprocess.run(command, env=environment, check=True)  # noqa: S603 - this very file
+            if given.database:
+                _server_side(given.database, "DROP DATABASE IF EXISTS bench_pay")
+
+
+def _server_side(url: str, *statements: str) -> None:
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as server:
+        for statement in statements:
+            server.execute(statement)  # type: ignore[arg-type]  # texts of this file
+
+
+def timed(work: Callable[[], Any]) -> float:
+    """Seconds that some work takes."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def measure(credits: int) -> None:
+    """Make the company, calculate its year, and print what it took."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "salesops.config.settings")
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+    from django.db import connection
+
+    call_command("migrate", verbosity=0)
+    people = make_company(credits)
+    from salesops.commissions.models import Credit, Earning, Period, Statement
+    from salesops.commissions.services.calculate import calculate_period
+    from salesops.commissions.services.periods import open_period
+    from salesops.pods.selectors import actor_for
+
+    rita = actor_for(people[0], at=NOW)
+    periods: list[Period] = [
+        open_period(day=date(2025, month, 1), kind="month", time_zone="UTC") for month in range(1, MONTHS + 1)
+    ]
+    base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    whole = sum(timed(lambda: calculate_period(actor=rita, period=period, at=NOW)) for period in periods)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    rows = Credit.objects.count() + Earning.objects.count() + Statement.objects.count()
+    bare = bare_postgresql() if connection.vendor == "postgresql" else bare_sqlite()
+    again = timed(lambda: calculate_period(actor=rita, period=periods[-1], at=NOW))
+    one = one_person(periods[-1], people)
+    scenario = what_if(periods[-1])
+    print(
+        f"{connection.vendor}, {credits:,} credits, {Earning.objects.count():,} earnings, {rows:,} rows stored: "
+        f"{whole:.1f} s, bare reading and writing {bare:.1f} s, ratio {whole / bare:.2f}; "
+        f"{whole / credits * 1e6:.1f} µs a credit; memory {memory:.0f} MB ({base:.0f} MB before)"
+    )
+    print(
+        f"  nothing changed, last month again: {again:.2f} s; one person's month: {one * 1000:.0f} ms (median of 15); "
+        f"what-if over the {credits // MONTHS:,} credits of a month: {scenario:.2f} s"
+    )
+
+
+def make_company(credits: int) -> list[Any]:
+    """People, a plan in force with three components, quotas, and transactions spread over the year."""
+    import numpy as np
+
+    from salesops.commissions.models import PlanAssignment, Quota
+    from salesops.commissions.services.plans import activate_version, create_plan, save_draft
+    from salesops.people.models import RoleGrant, User
+    from salesops.pods.selectors import actor_for
+
+    people = [User(email=f"p{number}@example.com", name=f"Person {number}") for number in range(PEOPLE)]
+    staff = [User(email=f"{role}@example.com", name=role) for role in ("revops", "finance")]
+    User.objects.bulk_create([*staff, *people])
+    for user in staff:
+        RoleGrant.objects.create(person=user, role=user.name, start_on=date(2024, 1, 1))
+    rita, finn = (actor_for(user, at=NOW) for user in staff)
+    plan = create_plan(actor=rita, name="Everybody", at=NOW)
+    draft = save_draft(actor=rita, plan=plan, definition=WORDS, start_on=date(2025, 1, 1), at=NOW)
+    activate_version(actor=finn, version=draft, at=NOW)
+    PlanAssignment.objects.bulk_create(
+        PlanAssignment(plan=plan, person=user, start_on=date(2025, 1, 1), currency="USD") for user in people
+    )
+    firsts = [date(2025, month, 1) for month in range(1, MONTHS + 1)] + [date(2026, 1, 1)]
+    Quota.objects.bulk_create(
+        Quota(
+            person=user,
+            start_on=start,
+            end_on=end,
+            amount_minor=credits // 60 * (80 + number % 40),  # forty sizes around what is sold
+            currency="USD",
+        )
+        for number, user in enumerate(people)
+        for start, end in zip(firsts, firsts[1:], strict=False)
+    )
+    random = np.random.default_rng(7)
+    owners = random.integers(0, PEOPLE, credits)
+    days = random.integers(0, 365, credits)
+    amounts = random.integers(-500, 200_000, credits)
+    first = date(2025, 1, 1)
+    write_transactions(
+        (
+            f"t{number}",
+            "booking",
+            (first + timedelta(days=int(days[number]))).isoformat(),
+            int(amounts[number]),
+            people[int(owners[number])].pk,
+        )
+        for number in range(credits)
+    )
+    return [*staff, *people]
+
+
+def write_transactions(rows: Any) -> None:
+    """Put the transactions into their table."""
+    from django.db import connection
+
+    names = "source_key, kind, effective_on, amount_minor, credited_to_id, currency, quantity, attributes, is_void, recorded_at, updated_at"
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            with cursor.copy(f"COPY commissions_transaction ({names}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row((*row, "USD", 1, "{}", False, NOW, NOW))
+            cursor.execute("ANALYZE")
+        else:
+            marks = ", ".join(["%s"] * 5)
+            cursor.execute("BEGIN")
+            cursor.executemany(
+                f"INSERT INTO commissions_transaction ({names}) VALUES ({marks}, 'USD', 1, '{{}}', 0, '2026-06-17', '2026-06-17')",  # noqa: S608
+                list(rows),
+            )
+            cursor.execute("COMMIT")
+            cursor.execute("ANALYZE")
+
+
+def bare_postgresql() -> float:
+    """Read the transactions with COPY, and write the stored rows with COPY into empty copies of their tables."""
+    from django.db import connection
+
+    tables = ("commissions_statement", "commissions_credit", "commissions_earning")
+    with connection.cursor() as cursor:
+        kept: dict[str, list[bytes]] = {}
+        for table in tables:
+            with cursor.copy(f"COPY {table} TO STDOUT") as copy:
+                kept[table] = [bytes(part) for part in copy]
+            cursor.execute(f"CREATE TABLE bare_{table} (LIKE {table} INCLUDING ALL)")
+        started = time.perf_counter()
+        with cursor.copy("COPY commissions_transaction TO STDOUT") as copy:
+            for _part in copy:
+                pass
+        for table in tables:
+            with cursor.copy(f"COPY bare_{table} FROM STDIN") as copy:
+                buffer = io.BytesIO()
+                for part in kept[table]:
+                    buffer.write(part)
+                    if buffer.tell() > 1_000_000:
+                        copy.write(buffer.getvalue())
+                        buffer = io.BytesIO()
+                copy.write(buffer.getvalue())
+        return time.perf_counter() - started
+
+
+def bare_sqlite() -> float:
+    """Read the transactions with SELECT, and write the stored rows into empty copies of their tables."""
+    from django.db import connection
+
+    tables = ("commissions_statement", "commissions_credit", "commissions_earning")
+    connection.ensure_connection()
+    raw = connection.connection
+    kept = {}
+    for table in tables:
+        kept[table] = raw.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - names above
+        made = raw.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).fetchone()[0]
+        raw.execute(made.replace(f'"{table}"', f'"bare_{table}"', 1))
+        for name, sql in raw.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL", (table,)
+        ).fetchall():
+            raw.execute(sql.replace(f'"{name}"', f'"bare_{name}"', 1).replace(f'"{table}"', f'"bare_{table}"', 1))
+    started = time.perf_counter()
+    for _row in raw.execute("SELECT * FROM commissions_transaction"):
+        pass
+    raw.execute("BEGIN")
+    for table in tables:
+        if kept[table]:
+            marks = ", ".join("?" * len(kept[table][0]))
+            raw.executemany(f"INSERT INTO bare_{table} VALUES ({marks})", kept[table])  # noqa: S608 - names above
+    raw.execute("COMMIT")
+    return time.perf_counter() - started
+
+
+def one_person(period: Any, people: list[Any]) -> float:
+    """The median time for one person's period, from rows to a draft."""
+    from salesops.commissions.selectors.facts import facts_of
+    from salesops.commissions.services.drafting import drafted
+
+    def once(person: int) -> None:
+        with drafted(facts_of(period, people=[person])) as drafts:
+            if not drafts.by_key:
+                raise SystemExit("nobody was calculated")
+
+    return statistics.median(timed(lambda: once(people[2 + number].pk)) for number in range(15))
+
+
+def what_if(period: Any) -> float:
+    """The time for a what-if over a whole period: another definition, no writing."""
+    from salesops.commissions.models import Plan
+    from salesops.commissions.rules.plans import plan_from_plain
+    from salesops.commissions.selectors.facts import facts_of
+    from salesops.commissions.services.drafting import drafted
+
+    plan = Plan.objects.get()
+    other = plan_from_plain(WORDS).unwrap()
+
+    def once() -> None:
+        with drafted(facts_of(period, instead={plan.pk: other})) as drafts:
+            if not drafts.by_key:
+                raise SystemExit("nobody was calculated")
+
+    return timed(once)
+
+
+WORDS: dict[str, Any] = {
+    "format": 1,
+    "currency": "USD",
+    "time_zone": "UTC",
+    "period_kind": "month",
+    "components": [
+        {
+            "key": key,
+            "name": key,
+            "measure": "money",
+            "crediting": ["split", "owner", "holder"],
+            "shape": shape,
+            "is_falling_allowed": True,
+        }
+        for key, shape in (
+            (
+                "accelerator",
+                {
+                    "shape": "marginal",
+                    "tiers": [
+                        {"from": "0", "rate": "4%"},
+                        {"from": "50%", "rate": "6%"},
+                        {"from": "100%", "rate": "9%"},
+                        {"from": "150%", "rate": "12%"},
+                    ],
+                },
+            ),
+            (
+                "whole",
+                {
+                    "shape": "retroactive",
+                    "tiers": [
+                        {"from": "0", "rate": "1%"},
+                        {"from": "80%", "rate": "1.5%"},
+                        {"from": "120%", "rate": "2%"},
+                    ],
+                },
+            ),
+            (
+                "milestones",
+                {
+                    "shape": "steps",
+                    "steps": [
+                        {"from": "50%", "pays": "250.00"},
+                        {"from": "100%", "pays": "1000.00"},
+                        {"from": "150%", "pays": "2500.00"},
+                    ],
+                },
+            ),
+        )
+    ],
+    "conventions": {},
+}
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    main()
