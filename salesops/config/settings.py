@@ -300,6 +300,22 @@ COMPANY_TIME_ZONE = env("COMPANY_TIME_ZONE", default="UTC")
 COMPANY_CURRENCY = env("COMPANY_CURRENCY", default="USD")
 FORMAT_MODULE_PATH = ["salesops.config.formats"]
 
+# --- Pay ----------------------------------------------------------------------------------------------------------
+
+# How many years back locked periods are looked at for late changes.
+COMMISSIONS_LOOK_BACK_YEARS = env.int("COMMISSIONS_LOOK_BACK_YEARS", default=2)
+# Working days within which a dispute is answered.
+DISPUTE_ANSWER_WORKING_DAYS = env.int("DISPUTE_ANSWER_WORKING_DAYS", default=2)
+# An adjustment of more than so many times what the person earned in the middle one of so many last periods is looked
+# at twice.
+ADJUSTMENT_LOOK_AGAIN_TIMES = env.int("ADJUSTMENT_LOOK_AGAIN_TIMES", default=3)
+ADJUSTMENT_LOOK_AGAIN_PERIODS = env.int("ADJUSTMENT_LOOK_AGAIN_PERIODS", default=6)
+# As ADP knows the company and its pay. Files for ADP are made when these are given.
+PAYROLL_ADP_COMPANY_CODE = env("PAYROLL_ADP_COMPANY_CODE", default="")
+PAYROLL_ADP_IID = env("PAYROLL_ADP_IID", default="")
+PAYROLL_ADP_EARNINGS_CODE = env("PAYROLL_ADP_EARNINGS_CODE", default="")
+PAYROLL_ADP_PAY_FREQUENCY = env("PAYROLL_ADP_PAY_FREQUENCY", default="")
+
 # --- Files --------------------------------------------------------------------------------------------------------
 
 STATIC_URL = "static/"
