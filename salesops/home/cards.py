@@ -19,6 +19,7 @@ from salesops.activities.models import Activity
 from salesops.commissions.choices import PAYROLL_RELEASE, PeriodState, VersionState
 from salesops.commissions.models import Period, Plan, PlanAssignment, PlanVersion, Statement
 from salesops.commissions.selectors.periods import periods_to_open, standings, unpaid_statements
+from salesops.commissions.selectors.plans import to_acknowledge
 from salesops.connectors.choices import IMPORTS
 from salesops.connectors.models import RejectedRow
 from salesops.core import display, features
@@ -60,6 +61,7 @@ def cards_for(actor: Actor, *, at: datetime) -> list[Card]:
         ((), _tasks),
         ((Role.ADMIN,), _first_people),
         ((Role.REVOPS,), _first_records),
+        ((), _plans_to_read),
         ((Role.REP, Role.MANAGER), _untouched_leads),
         ((Role.MANAGER,), _unassigned_leads),
         ((Role.REP, Role.MANAGER), _overdue_deals),
@@ -178,6 +180,21 @@ def _tasks(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
             11,
             _list("activities:activity_list", open="yes", person=actor.user_id, due_until=day),
             _("more tasks are due"),
+        )
+
+
+def _plans_to_read(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
+    """Versions of plans the actor is paid by and has not acknowledged yet."""
+    for version in to_acknowledge(actor, today)[:MOST]:
+        yield Card(
+            rank=22,
+            icon="file-percent",
+            tone="violet",
+            title=_("Read the plan “%(plan)s”") % {"plan": version.plan},
+            why=_("You are paid by version %(number)s from %(day)s and have not acknowledged it yet")
+            % {"number": version.number, "day": display.day(version.start_on)},
+            action=_("Read"),
+            url=f"{reverse('commissions:plan_detail', kwargs={'pk': version.plan_id})}?version={version.number}",
         )
 
 

@@ -14,6 +14,7 @@ from salesops.commissions.errors import CommissionRefusedError
 from salesops.commissions.models import Acknowledgement, PlanAssignment
 from salesops.commissions.selectors.plans import to_acknowledge
 from salesops.commissions.services.plans import acknowledge_version, activate_version, save_draft
+from salesops.home.cards import cards_for
 from tests.cast import NOW, TODAY, Cast
 from tests.commissions.pay import FIVE_THEN_TEN, FLAT_8, definition, plan_in_force
 
@@ -28,12 +29,15 @@ def test_who_is_on_the_plan_is_asked_once_for_each_version(cast: Cast, client_of
     address = reverse("commissions:plan_detail", kwargs={"pk": plan.pk})
     ana = client_of("ana")
     assert ASKED in ana.get(address).content.decode()
+    card = next(card for card in cards_for(cast.actor("ana"), at=NOW) if card.url == f"{address}?version=1")
+    assert card.title == "Read the plan “Field”"
     acknowledge = reverse("commissions:version_acknowledge", kwargs={"pk": version.pk})
     for _again in range(2):
         assert ana.post(acknowledge).headers["Location"] == f"{address}?version=1"
     row = Acknowledgement.objects.get()
     assert (row.person, row.plan_version, row.digest) == (cast.ana, version, version.digest)
     assert AuditEntry.objects.filter(action="plan.acknowledged").count() == 1
+    assert not [card for card in cards_for(cast.actor("ana"), at=NOW) if card.url.startswith(address)]
     page = ana.get(address).content.decode()
     assert ASKED not in page
     assert "You acknowledged this version on" in page

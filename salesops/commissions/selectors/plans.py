@@ -83,11 +83,15 @@ def to_acknowledge(actor: Actor, day: date) -> list[PlanVersion]:
         person_id=actor.user_id,
         plan=OuterRef("plan"),
     )
-    versions = PlanVersion.objects.filter(
-        Q(Exists(on_it), end_on__isnull=True)
-        | Q(Exists(on_it.filter(start_on__lt=OuterRef("end_on"))), end_on__gt=day),
-        state=VersionState.ACTIVE,
-    ).exclude(acknowledgements__person_id=actor.user_id)
+    versions = (
+        PlanVersion.objects.visible_to(actor)
+        .filter(
+            Q(Exists(on_it), end_on__isnull=True)
+            | Q(Exists(on_it.filter(start_on__lt=OuterRef("end_on"))), end_on__gt=day),
+            state=VersionState.ACTIVE,
+        )
+        .exclude(acknowledgements__person_id=actor.user_id)
+    )
     return list(versions.select_related("plan").order_by("start_on", "pk"))
 
 
