@@ -8,7 +8,7 @@ WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: help run demo setup dev assets messages test test-services check lint types contracts migrations-check \
-	chaos browser bench pictures lock translations
+	chaos browser bench oracle pictures lock translations
 
 help: ## Say what each command does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ chaos: dev ## Kill workers, web and brokers under load, embedded and on servers
 
 bench: dev ## Measure, as ratios within the same run (PostgreSQL)
 	$(BIN)/python -m tests.servers -- $(BIN)/python -m pytest -m benchmark -s
+
+oracle: dev ## Hold the commission engine against a second, slow one on ten thousand histories
+	env -u DATABASE_URL -u BROKER_URL -u CACHE_URL SALESOPS_EXAMPLES=10000 $(BIN)/python -m pytest tests/commissions/test_oracle.py
 
 lint: dev
 	$(BIN)/ruff check salesops tests manage.py

@@ -204,7 +204,7 @@ class _Runner:
         self._register()
         lines: list[dict[str, Ints]] = []
         self.sql(_EMPTY_CREDITS)
-        self.sql("CREATE TEMP TABLE counted_rows (row BIGINT)")
+        self.sql("CREATE TEMP TABLE counted_rows (row BIGINT, credits VARCHAR)")
         for number, plan in self.plans.items():
             self._plan_credits(number, plan)
             for index, component in enumerate(plan.components):
@@ -401,13 +401,14 @@ class _Runner:
             return None
         counted = f"counted_{number}_{index}"
         is_plain = component.measure is Measure.MONEY and not component.amount
-        if is_plain:
-            wanted = ", ".join(str(RULES.index(rule)) for rule in component.crediting)
+        # Where another component tries other rules, the credits of the plan are not all this component's own.
+        is_all_own = len({other.crediting for other in plan.components}) == 1
+        if is_plain and is_all_own:
             self.sql(
                 f"""CREATE OR REPLACE TEMP TABLE measured AS
                 SELECT c.transaction, c.person, c.rule, c.basis_points, c.part, c.amount
                 FROM plan_credits c JOIN {counted} n ON n.row = c.transaction
-                WHERE c.plan = {number} AND c.rule IN ({wanted})"""  # noqa: S608 - numbers and names made here
+                WHERE c.plan = {number}"""  # noqa: S608 - numbers and names made here
             )
         else:
             table = self._credits(component.crediting, counted)
@@ -486,7 +487,8 @@ class _Runner:
         if component.group:
             self.sql(f"INSERT INTO taken SELECT {number}, '{component.group}', row FROM {counted}")  # noqa: S608
         self._no_value(number, component)
-        self.sql(f"INSERT INTO counted_rows SELECT row FROM {counted}")  # noqa: S608
+        table = self.credit_tables[component.crediting, "all_totals"]
+        self.sql(f"INSERT INTO counted_rows SELECT row, '{table}' FROM {counted}")  # noqa: S608
         return True
 
     def _no_value(self, number: int, component: Component) -> None:
@@ -614,7 +616,8 @@ class _Runner:
         tables = [table for (_rules, totals), table in self.credit_tables.items() if totals == "all_totals"]
         for table in tables:
             rows = self.sql(
-                f"""SELECT row, state FROM {table}_faults WHERE row IN (SELECT row FROM counted_rows) ORDER BY row"""  # noqa: S608
+                f"""SELECT row, state FROM {table}_faults
+                WHERE row IN (SELECT row FROM counted_rows WHERE credits = '{table}') ORDER BY row"""  # noqa: S608
             ).fetchall()
             for row, state in rows:
                 if row not in seen:
