@@ -8,7 +8,21 @@ from datetime import timedelta
 from salesops.accounts.models import Account, Contact
 from salesops.activities.models import Activity
 from salesops.audit.models import AuditEntry
-from salesops.commissions.models import Earning, PayrollFile, Period, Plan, PlanVersion, Quota, Statement
+from salesops.commissions.models import (
+    Adjustment,
+    Dispute,
+    Earning,
+    PayrollFile,
+    PayrollMapping,
+    Period,
+    Plan,
+    PlanEvent,
+    PlanVersion,
+    Quota,
+    Statement,
+)
+from salesops.commissions.services.adjustments import prepare_adjustment
+from salesops.commissions.services.disputes import open_dispute
 from salesops.commissions.services.plans import save_draft, set_quota
 from salesops.connectors.models import FileImport, RejectedRow, Source
 from salesops.connectors.services.uploads import upload
@@ -43,6 +57,10 @@ class Scene:
     statement: Statement
     earning: Earning
     payroll_file: PayrollFile
+    payroll_mapping: PayrollMapping
+    adjustment: Adjustment
+    dispute: Dispute
+    event: PlanEvent
     file_import: FileImport
     rejected_row: RejectedRow
     job: Job
@@ -119,6 +137,24 @@ def make_scene(cast: Cast) -> Scene:
         released_by=cast.finn,
         released_at=NOW,
     )
+    payroll_mapping = PayrollMapping.objects.create(
+        name="Our program",
+        columns=[{"header": "Number", "field": "employee_id"}, {"header": "Pay", "field": "amount"}],
+        created_at=NOW,
+    )
+    adjustment = prepare_adjustment(
+        actor=cast.actor("rita"),
+        person_id=ana.pk,
+        plan=plan,
+        period=period,
+        amount_minor=50_00,
+        reason="Promised in writing in April",
+        at=NOW,
+    )
+    dispute = open_dispute(
+        actor=cast.actor("ana"), statement=statement, line="", subject="A deal is missing", message="Which?", at=NOW
+    )
+    event = PlanEvent.objects.create(plan=plan, person=ana, kind="bonus", on=TODAY, reference="spiff", recorded_at=NOW)
     source = Source.objects.create(code="crm", name="CRM")
     file_import = upload(
         actor=cast.actor("rita"), name="leads.csv", chunks=[b"name,company\nLena Lund,Lagoon\n"], source=source, at=NOW
@@ -150,6 +186,10 @@ def make_scene(cast: Cast) -> Scene:
         statement=statement,
         earning=statement.earnings.get(),
         payroll_file=payroll_file,
+        payroll_mapping=payroll_mapping,
+        adjustment=adjustment,
+        dispute=dispute,
+        event=event,
         file_import=file_import,
         rejected_row=rejected_row,
         job=job,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from salesops.core.actor import Actor, Noun, Scope
+from salesops.core.actor import Actor, Noun, Role, Scope
 from salesops.core.models import HeldInTimeQuerySet
 from salesops.core.querysets import OwnedByPeopleQuerySet, ScopedQuerySet
 
@@ -93,15 +93,25 @@ class SettlementLineQuerySet(OwnedByPeopleQuerySet["SettlementLine"]):
 
 
 class AdjustmentQuerySet(OwnedByPeopleQuerySet["Adjustment"]):
-    """Own, or the tree's."""
+    """Own, or the tree's; revenue operations, who see nobody's pay, see those that they prepared themselves."""
 
     noun = Noun.PAY
+
+    def visible_to(self, actor: Actor) -> Self:
+        """By sight of pay, and what the actor prepared for revenue operations."""
+        rows = super().visible_to(actor)
+        if actor.sight(self.noun) >= Scope.ALL or actor.user_id is None or not actor.has(Role.REVOPS):
+            return rows
+        return rows | self.filter(prepared_by_id=actor.user_id)
 
 
 class PlanEventQuerySet(ScopedQuerySet["PlanEvent"]):
-    """Own, or the tree's; what concerns nobody in particular is for those who see all pay."""
+    """Own, or the tree's; what concerns nobody in particular is for those who see all.
 
-    noun = Noun.PAY
+    Seen as quotas are: an event says what was reached, not what it pays, and revenue operations record them.
+    """
+
+    noun = Noun.QUOTA
 
     def scoped(self, actor: Actor, scope: Scope) -> Self:
         """Own, or the tree's."""
@@ -115,15 +125,23 @@ class AcknowledgementQuerySet(OwnedByPeopleQuerySet["Acknowledgement"]):
 
 
 class DisputeQuerySet(OwnedByPeopleQuerySet["Dispute"]):
-    """Own, or the tree's."""
+    """Own, or the tree's; revenue operations, who answer them too, see what was written but no statement."""
 
     noun = Noun.PAY
+
+    def visible_to(self, actor: Actor) -> Self:
+        """By sight of pay; all for revenue operations."""
+        return self if actor.has(Role.REVOPS) else super().visible_to(actor)
 
 
 class DisputeMessageQuerySet(ScopedQuerySet["DisputeMessage"]):
     """Seen with the dispute."""
 
     noun = Noun.PAY
+
+    def visible_to(self, actor: Actor) -> Self:
+        """By sight of pay; all for revenue operations."""
+        return self if actor.has(Role.REVOPS) else super().visible_to(actor)
 
     def scoped(self, actor: Actor, scope: Scope) -> Self:
         """Messages of own disputes, or the tree's."""

@@ -14,7 +14,8 @@ COMPUTED: Final = frozenset(
         "devices", "file-import", "file-percent", "hexagons", "history", "home", "layout-kanban", "lock", "pencil-plus",
         "plus", "progress", "settings", "shield-lock", "target", "target-arrow", "user-circle", "users", "check", "x",
         "phone", "mail", "calendar-event", "note", "checkbox", "message", "clock", "flame", "alert-triangle",
-        "info-circle", "circle-check", "trending-up", "trending-down", "arrow-right", "search", "user", "keyboard",
+        "info-circle", "circle-check", "trending-up", "trending-down", "arrow-right", "search", "user", "keyboard", "adjustments", "message-circle-question", "calendar-star",
+        "table-column",
         "search-off", "trash", "star", "refresh", "player-play", "player-stop", "eye", "key", "logout", "upload",
     }
 )  # fmt: skip

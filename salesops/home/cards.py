@@ -16,8 +16,17 @@ from django.utils.translation import ngettext
 
 from salesops.activities.choices import ActivityKind
 from salesops.activities.models import Activity
-from salesops.commissions.choices import PAYROLL_RELEASE, PeriodState, VersionState
+from salesops.commissions.choices import (
+    PAYROLL_RELEASE,
+    AdjustmentKind,
+    AdjustmentState,
+    DisputeState,
+    PeriodState,
+    VersionState,
+)
 from salesops.commissions.models import Period, Plan, PlanAssignment, PlanVersion, Statement
+from salesops.commissions.selectors.adjustments import adjustments_for
+from salesops.commissions.selectors.disputes import disputes_to_answer, hours_left
 from salesops.commissions.selectors.periods import periods_to_open, standings, unpaid_statements
 from salesops.commissions.selectors.plans import to_acknowledge
 from salesops.connectors.choices import IMPORTS
@@ -66,6 +75,8 @@ def cards_for(actor: Actor, *, at: datetime) -> list[Card]:
         ((Role.MANAGER,), _unassigned_leads),
         ((Role.REP, Role.MANAGER), _overdue_deals),
         ((Role.REP, Role.MANAGER), _stale_deals),
+        ((Role.MANAGER, Role.FINANCE), _disputes),
+        ((Role.FINANCE,), _adjustments),
         ((Role.FINANCE, Role.REVOPS), _periods),
         ((Role.FINANCE, Role.REVOPS), _drafts),
         ((Role.REVOPS,), _shelf),
@@ -347,6 +358,47 @@ def _periods(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
             why=", ".join(ended[:4]),
             action=_("Open"),
             url=reverse("commissions:period_list"),
+        )
+
+
+def _disputes(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
+    """Open disputes of others that this person may answer, with the clock of the first."""
+    rows = disputes_to_answer(actor).order_by("due_at", "pk")
+    count = rows[:1000].count()
+    first = rows.first() if count else None
+    if first is not None:
+        hours = hours_left(first, at)
+        yield Card(
+            rank=14 if hours < 0 else 24,
+            icon="message-circle-question",
+            tone="red" if hours < 0 else "amber",
+            title=ngettext("%(count)s dispute waits for an answer", "%(count)s disputes wait for an answer", count)
+            % {"count": display.number(count)},
+            why=_("The first is %(hours)s hours late") % {"hours": -hours}
+            if hours < 0
+            else _("%(hours)s hours left for the first") % {"hours": hours},
+            action=_("Open"),
+            url=_list("commissions:dispute_list", state=DisputeState.OPEN, mine="no", sort="clock"),
+        )
+
+
+def _adjustments(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
+    """Adjustments that somebody else prepared for somebody else and this person may decide about."""
+    rows = adjustments_for(actor).filter(state=AdjustmentState.WAITING, kind=AdjustmentKind.MANUAL)
+    rows = rows.exclude(prepared_by_id=actor.user_id).exclude(person_id=actor.user_id)
+    count = rows.order_by()[:1000].count()
+    if count:
+        yield Card(
+            rank=25,
+            icon="adjustments",
+            tone="violet",
+            title=ngettext("%(count)s adjustment waits for approval", "%(count)s adjustments wait for approval", count)
+            % {"count": display.number(count)},
+            why=_("Prepared by others; approved, it is paid with its period"),
+            action=_("Open"),
+            url=_list(
+                "commissions:adjustment_list", state=AdjustmentState.WAITING, kind=AdjustmentKind.MANUAL, mine="no"
+            ),
         )
 
 

@@ -47,6 +47,7 @@ class Group:
 _HIRED: Final = tuple(Role)
 _PAID: Final = (Role.REP, Role.MANAGER, Role.FINANCE)
 _PAYING: Final = (Role.REVOPS, Role.FINANCE, Role.EXECUTIVE)
+_ADJUSTING: Final = (Role.MANAGER, Role.REVOPS, Role.FINANCE)
 _PLANNING: Final = (Role.MANAGER, Role.REVOPS, Role.FINANCE, Role.ADMIN)
 _WORKING: Final = (Role.REP, Role.MANAGER, Role.REVOPS, Role.FINANCE, Role.ADMIN)
 _CONFIGURING: Final = (Role.REVOPS, Role.ADMIN)
@@ -71,8 +72,14 @@ GROUPS: Final[tuple[Group, ...]] = (
         (
             Entry(gettext_lazy("Commissions"), "commissions:statement_list", "coins", _PAID, "g c"),
             Entry(gettext_lazy("Periods"), "commissions:period_list", "calendar-dollar", _PAYING),
+            Entry(gettext_lazy("Adjustments"), "commissions:adjustment_list", "adjustments", _ADJUSTING),
+            Entry(
+                gettext_lazy("Disputes"), "commissions:dispute_list", "message-circle-question", (*_PAID, Role.REVOPS)
+            ),
+            Entry(gettext_lazy("Plan events"), "commissions:event_list", "calendar-star", _PLANNING),
             Entry(gettext_lazy("Plans"), "commissions:plan_list", "file-percent", _PLANNING),
             Entry(gettext_lazy("Quotas"), "commissions:quota_list", "target", _PLANNING),
+            Entry(gettext_lazy("Payroll columns"), "commissions:payrollmapping_list", "table-column", (Role.FINANCE,)),
         ),
     ),
     Group(

@@ -11,9 +11,11 @@ from django.test import Client
 
 from salesops.activities.models import Activity
 from salesops.commissions.choices import PayrollFormat
-from salesops.commissions.models import Period, Plan, Statement
+from salesops.commissions.models import Adjustment, Period, Plan, Statement
 from salesops.commissions.selectors.periods import standings
+from salesops.commissions.services.adjustments import prepare_adjustment
 from salesops.commissions.services.approvals import approve_statements, lock_period
+from salesops.commissions.services.disputes import open_dispute
 from salesops.commissions.services.payroll import release_payroll
 from salesops.commissions.services.plans import assign_to_plan
 from salesops.connectors.models import RejectedRow
@@ -65,10 +67,19 @@ def test_sums_that_cancel_out_are_still_paid(cast: Cast) -> None:
     assert offered(cast, locked(cast)) == ("release", True)
 
 
+def own_statement(cast: Cast, name: str) -> Statement:
+    """Somebody's own statement, like Ana's."""
+    statement = Statement.objects.get(person=cast.ana)
+    statement.pk, statement.person, statement._state.adding = None, cast.people[name], True
+    statement.save()
+    return statement
+
+
 #: What each reader's cards count, by the page behind them.
 COUNTED = {
     "ana": {"/activities/": 8, "/leads/": 8, "/deals/": 7},
-    "max": {"/leads/": 3, "/deals/": 7},
+    "max": {"/leads/": 3, "/deals/": 7, "/disputes/": 1},
+    "finn": {"/disputes/": 1, "/adjustments/": 2},
     "rita": {"/deals/": 2, "shelf/": 1, "/jobs/": 1},
     "ada": {"/jobs/": 1},
 }
@@ -99,6 +110,21 @@ def test_a_card_leads_to_exactly_the_rows_it_counts(who: str, cast: Cast, client
         Lead.objects.create(name="Nobody's", pod=cast.north, status=status, created_at=NOW)
     RejectedRow.objects.create(file_import=scene.file_import, line=3, cells=["x"], state="dismissed")
     Job.objects.filter(pk=scene.job.pk).update(state="dead", finished_at=NOW)
+    open_dispute(
+        actor=cast.actor("finn"), statement=own_statement(cast, "finn"), line="", subject="Mine", message="Mine", at=NOW
+    )
+    for name, amount in (("max", 1), ("finn", 2), ("max", 3)):
+        # What Finn prepared himself waits for somebody else.
+        prepare_adjustment(
+            actor=cast.actor(name),
+            person_id=cast.ana.pk,
+            plan=scene.plan,
+            period=scene.period,
+            amount_minor=amount,
+            reason="As agreed in the talk of May",
+            at=NOW,
+        )
+    Adjustment.objects.filter(amount_minor=3).update(state="withdrawn")
     found = {}
     for card in cards_for(cast.actor(who), at=NOW):
         number = re.match(r"\d+", card.title)

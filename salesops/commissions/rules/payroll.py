@@ -1,4 +1,4 @@
-"""Payroll files from plain rows: Gusto and a generic CSV, as bytes; pay below zero is held back, never written."""
+"""Payroll files from plain rows: Gusto, ADP, saved columns and a generic CSV; pay below zero is held, never written."""
 
 import csv
 import io
@@ -6,10 +6,11 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from typing import Final
 
 from salesops.values.money import plain
-from salesops.values.outcomes import Problem, gettext_noop
+from salesops.values.outcomes import Outcome, Problem, gettext_noop
 
 GUSTO_COLUMNS: Final = (
     "last_name",
@@ -42,8 +43,29 @@ GENERIC_COLUMNS: Final = (
     "reference",
 )
 
-# Gusto pays in dollars only.
+ADP_WFN_COLUMNS: Final = ("Co Code", "Batch ID", "File #", "Earnings 3 Code", "Earnings 3 Amount")
+
+ADP_RUN_FIRST_LINE: Final = "##GENERIC## V1.0"
+ADP_RUN_COLUMNS: Final = (
+    "IID",
+    "Pay Frequency",
+    "Pay Period Start Date",
+    "Pay Period End Date",
+    "Employee ID",
+    "Earnings Code",
+    "Pay Hours",
+    "Dollars",
+    "Separate Check",
+    "Worked In Dept",
+    "Rate Code",
+)
+
+# Gusto pays in dollars only, and ADP RUN calls its column so.
 GUSTO_CURRENCY: Final = "USD"
+ADP_RUN_CURRENCY: Final = "USD"
+
+MOST_COLUMNS: Final = 60
+MOST_HEADER: Final = 80
 
 # What makes a spreadsheet take a cell for a formula, after full-width forms have become plain ones. The minus sign
 # that is not a hyphen is here too, because some programs read it as one.
@@ -72,6 +94,51 @@ class PayrollRow:
 
 
 @dataclass(frozen=True)
+class AdpWorkforceNow:
+    """As ADP Workforce Now knows the company. currency: in which it pays, since the file does not say it."""
+
+    company_code: str
+    batch_id: str
+    earnings_code: str
+    currency: str
+
+
+@dataclass(frozen=True)
+class AdpRun:
+    """As ADP RUN knows the company (`iid`) and its pay."""
+
+    iid: str
+    pay_frequency: str
+    earnings_code: str
+
+
+class Field(StrEnum):
+    """What may stand below a header of saved columns."""
+
+    EMPLOYEE_ID = "employee_id"
+    EMAIL = "email"
+    FIRST_NAME = "first_name"
+    LAST_NAME = "last_name"
+    NAME = "name"
+    PAY_CODE = "pay_code"
+    PERIOD_START = "period_start"
+    PERIOD_END = "period_end"
+    AMOUNT = "amount"
+    CURRENCY = "currency"
+    REFERENCE = "reference"
+    TEXT = "text"
+
+
+@dataclass(frozen=True)
+class SavedColumn:
+    """A header and what stands below it; `text` is the same in every row and only for that field."""
+
+    header: str
+    field: Field
+    text: str = ""
+
+
+@dataclass(frozen=True)
 class PayrollBytes:
     """A payroll file: its bytes, the rows written, their sum in minor units, and who was held back and why."""
 
@@ -89,6 +156,118 @@ def gusto_file(rows: Sequence[PayrollRow]) -> PayrollBytes:
 def generic_file(rows: Sequence[PayrollRow]) -> PayrollBytes:
     """A CSV for any other program: employee, pay code, period, amount, currency, reference; a row a person."""
     return _file(GENERIC_COLUMNS, rows, generic_row, currency=None)
+
+
+def adp_wfn_file(rows: Sequence[PayrollRow], company: AdpWorkforceNow) -> PayrollBytes:
+    """The CSV that ADP Workforce Now reads; where there is nothing to pay a cell is empty, not 0."""
+
+    def cells(row: PayrollRow) -> list[str]:
+        return [
+            text_cell(company.company_code),
+            text_cell(company.batch_id),
+            text_cell(row.employee_id),
+            text_cell(company.earnings_code) if row.commission_minor else "",
+            plain(row.commission_minor, row.currency) if row.commission_minor else "",
+        ]
+
+    return _file(ADP_WFN_COLUMNS, rows, cells, currency=company.currency)
+
+
+def adp_wfn_name(company_code: str) -> str:
+    """The name under which ADP Workforce Now looks for the file."""
+    return f"PR{company_code}EPI.csv"
+
+
+def adp_run_file(rows: Sequence[PayrollRow], company: AdpRun) -> PayrollBytes:
+    """The CSV that ADP RUN reads: a line that says what it is, then headers and rows; days as MM/DD/YYYY."""
+
+    def cells(row: PayrollRow) -> list[str]:
+        found = {
+            "IID": text_cell(company.iid),
+            "Pay Frequency": text_cell(company.pay_frequency),
+            "Pay Period Start Date": _american(row.period_start),
+            "Pay Period End Date": _american(row.period_end),
+            "Employee ID": text_cell(row.employee_id),
+            "Earnings Code": text_cell(company.earnings_code),
+            "Dollars": plain(row.commission_minor, row.currency),
+        }
+        return [found.get(column, "") for column in ADP_RUN_COLUMNS]
+
+    return _file(ADP_RUN_COLUMNS, rows, cells, currency=ADP_RUN_CURRENCY, first_line=ADP_RUN_FIRST_LINE)
+
+
+def _american(day: date | None) -> str:
+    return f"{day.month:02}/{day.day:02}/{day.year:04}" if day else ""
+
+
+def mapped_file(rows: Sequence[PayrollRow], columns: Sequence[SavedColumn]) -> PayrollBytes:
+    """A CSV with saved columns; text is guarded, amounts and days (ISO) are plain."""
+
+    def cells(row: PayrollRow) -> list[str]:
+        found = dict(zip(_GENERIC_FIELDS, generic_row(row), strict=True)) | {
+            Field.FIRST_NAME: text_cell(row.first_name),
+            Field.LAST_NAME: text_cell(row.last_name),
+        }
+        return [text_cell(each.text) if each.field is Field.TEXT else found[each.field] for each in columns]
+
+    return _file([text_cell(each.header) for each in columns], rows, cells, currency=None)
+
+
+#: What stands in the columns of the generic file, in its order.
+_GENERIC_FIELDS: Final = tuple(Field(name) for name in GENERIC_COLUMNS)
+
+
+def columns_from_plain(data: object) -> Outcome[tuple[SavedColumn, ...]]:
+    """Read saved columns: a list of {"header", "field"} and, for a constant, "text".
+
+    A file needs the amount once, and the employee's number or e-mail address; a header stands once.
+    """
+    if not isinstance(data, list) or not 1 <= len(data) <= MOST_COLUMNS:
+        return Outcome.bad(_column("columns", gettext_noop("A file has 1 to %(most)s columns."), most=MOST_COLUMNS))
+    problems: list[Problem] = []
+    found: list[SavedColumn] = []
+    for item in data:
+        header = item.get("header") if isinstance(item, dict) else None
+        field = item.get("field") if isinstance(item, dict) else None
+        text = item.get("text", "") if isinstance(item, dict) else None
+        if not isinstance(header, str) or not header.strip() or len(header) > MOST_HEADER:
+            problems.append(_column("header", gettext_noop("A header has 1 to %(most)s characters."), most=MOST_HEADER))
+        elif field not in {each.value for each in Field}:
+            problems.append(
+                _column(
+                    "field",
+                    gettext_noop("“%(header)s”: “%(field)s” is no field. Fields are %(known)s."),
+                    header=header,
+                    field=str(field)[:40],
+                    known=", ".join(each.value for each in Field),
+                )
+            )
+        elif not isinstance(text, str) or bool(text) != (field == Field.TEXT):
+            problems.append(
+                _column(
+                    "text",
+                    gettext_noop("“%(header)s”: a constant text has a text, and nothing else has."),
+                    header=header,
+                )
+            )
+        else:
+            found.append(SavedColumn(header.strip(), Field(field), text))
+    headers = [each.header for each in found]
+    problems.extend(
+        _column("header", gettext_noop("The header “%(header)s” stands twice."), header=header)
+        for header in sorted({header for header in headers if headers.count(header) > 1})
+    )
+    fields = [each.field for each in found]
+    if not problems and fields.count(Field.AMOUNT) != 1:
+        problems.append(_column("amount", gettext_noop("The amount must stand in one column.")))
+    if not problems and not {Field.EMPLOYEE_ID, Field.EMAIL} & set(fields):
+        problems.append(_column("employee", gettext_noop("The file must say whose pay it is: employee_id or email.")))
+    return Outcome.bad(*problems) if problems else Outcome.good(tuple(found))
+
+
+def _column(place: str, message: str, **params: object) -> Problem:
+    pairs = tuple(sorted((name, str(value)) for name, value in params.items()))
+    return Problem("payroll-columns", message, where=place, params=pairs)
 
 
 def gusto_row(row: PayrollRow) -> list[str]:
@@ -141,6 +320,7 @@ def _file(
     cells: Callable[[PayrollRow], list[str]],
     *,
     currency: str | None,
+    first_line: str = "",
 ) -> PayrollBytes:
     """Write the rows in a fixed order (name, then employee), so that the same rows give the same bytes."""
     problems: list[Problem] = []
@@ -161,6 +341,8 @@ def _file(
         written = []
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")
+    if first_line:
+        writer.writerow([first_line])
     writer.writerow(columns)
     writer.writerows(cells(row) for row in written)
     total = sum(row.commission_minor for row in written)

@@ -60,9 +60,9 @@ def sees_amounts(actor: Actor) -> bool:
 
 
 def unpaid_statements() -> QuerySet[Statement]:
-    """Locked statements that earned something and are in no payroll file. Whoever earned nothing needs no payment."""
+    """Locked statements that pay something and are in no payroll file."""
     rows: QuerySet[Statement] = Statement.objects.filter(state=StatementState.LOCKED, payroll_item__isnull=True)
-    return rows.exclude(earned_minor=0)
+    return rows.exclude(payout_minor=0)
 
 
 def standings(periods: list[Period]) -> list[PeriodStanding]:

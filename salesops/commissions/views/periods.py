@@ -16,8 +16,9 @@ from django.utils.translation import gettext_lazy
 
 from salesops.audit.services import record
 from salesops.commissions.choices import PAYROLL_RELEASE, PayrollFormat, PeriodState
-from salesops.commissions.forms import ReleaseForm
 from salesops.commissions.models import PayrollFile, Period, Statement
+from salesops.commissions.pay_forms import PayrollReleaseForm
+from salesops.commissions.selectors.payroll import mapping_for
 from salesops.commissions.selectors.periods import files_of, may_see_periods, periods_to_open, sees_amounts, standings
 from salesops.commissions.selectors.statements import statements_for
 from salesops.commissions.services.approvals import lock_period
@@ -184,7 +185,7 @@ class PayrollReleaseView(ScopedEditView):
     """Make the payroll file of a locked period."""
 
     feature = PAYROLL_RELEASE
-    selector, form_class = period_for, ReleaseForm
+    selector, form_class = period_for, PayrollReleaseForm
     title, submit_label = gettext_lazy("Release payroll"), gettext_lazy("Release")
     lead = gettext_lazy("The file is frozen: it downloads again as the same bytes, and no statement is in two files.")
     roles = (Role.FINANCE,)
@@ -199,10 +200,12 @@ class PayrollReleaseView(ScopedEditView):
 
     def save(self, form: Any) -> Any:
         """Release, and say who is held back."""
+        payroll_format, _colon, mapping = form.cleaned_data["payroll_format"].partition(":")
         release = release_payroll(
             actor=self.actor,
             period=self.object,
-            payroll_format=PayrollFormat(form.cleaned_data["payroll_format"]),
+            payroll_format=PayrollFormat(payroll_format),
+            mapping=mapping_for(self.actor, int(mapping)) if mapping else None,
             at=self.now,
         )
         for problem in release.held:

@@ -24,7 +24,7 @@ from salesops.core.views.base import PortalView, redirect_for
 
 def add_errors(form: Any, error: ValidationError) -> int:
     """Show a service's refusal in the form, each part at its field or at the top; returns the answer's status."""
-    parts = error.error_dict.items() if hasattr(error, "error_dict") else [("__all__", [error])]
+    parts = error.error_dict.items() if hasattr(error, "error_dict") else [("__all__", error.error_list)]
     is_stale = False
     for name, errors in parts:
         for each in errors:
