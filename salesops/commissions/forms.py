@@ -11,9 +11,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from salesops.commissions.choices import PayrollFormat
+from salesops.commissions.rules.plans import DEFAULT_QUOTA
+from salesops.commissions.selectors.plans import quota_names
 from salesops.core.actor import Role
 from salesops.core.forms import DateField, MoneyField, PortalForm
 from salesops.people.models import User
+from salesops.values.money import exponent
 from salesops.values.periods import Period, PeriodError, parse_label
 
 
@@ -77,6 +80,7 @@ class QuotaForm(PortalForm):
 
     person = forms.ModelChoiceField(label=gettext_lazy("Person"), queryset=User.objects.none())
     period = PeriodLabelField(label=gettext_lazy("Period"), help_text=gettext_lazy("2026Q2, 2026-05 or 2026"))
+    measure = forms.CharField(label=gettext_lazy("Which quota"), max_length=40, required=False, initial=DEFAULT_QUOTA)
     amount_minor = MoneyField(label=gettext_lazy("Quota"), least_minor=0)
     currency = forms.CharField(
         label=gettext_lazy("Currency"), max_length=3, min_length=3, initial=settings.COMPANY_CURRENCY
@@ -88,6 +92,22 @@ class QuotaForm(PortalForm):
         if not self.actor.has(Role.REVOPS, Role.ADMIN):
             people = people.filter(pk__in=self.actor.tree_ids)
         self.fields["person"].queryset = people  # type: ignore[attr-defined]  # a ModelChoiceField
+        money, self.things = quota_names()
+        self.fields["measure"].help_text = _("As plans name it: %(names)s.") % {"names": ", ".join(money + self.things)}
+
+    def clean_measure(self) -> str:
+        """As plans write it; the usual one where none is named."""
+        return str(self.cleaned_data["measure"]) or DEFAULT_QUOTA
+
+    def clean(self) -> dict[str, Any]:
+        """A quota of things is a whole number of them, without a currency."""
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        if data.get("measure") in self.things and isinstance(data.get("amount_minor"), int) and data.get("currency"):
+            number, rest = divmod(data["amount_minor"], 10 ** exponent(data["currency"]))
+            if rest:
+                self.add_error("amount_minor", _("This quota counts things: write a whole number."))
+            data["amount_minor"] = number
+        return data
 
 
 class ReturnForm(PortalForm):

@@ -174,6 +174,18 @@ class PlanAssignmentTable(PortalTable):
         return "" if value is None else f"{(value * 100).normalize():f} %"
 
 
+class QuotaColumn(MoneyColumn):
+    """A quota of money, or of things; the row says which (`is_of_things`)."""
+
+    def show(self, value: Any, record: Any, table: PortalTable) -> str:
+        """Things without a currency."""
+        return display.number(value) if record.is_of_things else super().show(value, record, table)
+
+    def export(self, value: Any, record: Any) -> list[Any]:
+        """Things as a whole number."""
+        return [value, ""] if record.is_of_things else super().export(value, record)
+
+
 class QuotaTable(PortalTable):
     """Quotas."""
 
@@ -182,9 +194,10 @@ class QuotaTable(PortalTable):
     )
     start_on = DayColumn()
     end_on = LastDayColumn()
-    amount_minor = MoneyColumn(verbose_name=_("Quota"), initial_sort_descending=True)
+    measure = PortalColumn(verbose_name=_("Which"))
+    amount_minor = QuotaColumn(verbose_name=_("Quota"), initial_sort_descending=True)
 
-    default_columns = ("person", "start_on", "end_on", "amount_minor")
+    default_columns = ("person", "start_on", "end_on", "measure", "amount_minor")
 
     class Meta:
         model = Quota

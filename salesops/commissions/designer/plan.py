@@ -400,7 +400,7 @@ class ExamplesForm(DesignForm):
             Column("quota", gettext_lazy("Quota")),
             Column("target", gettext_lazy("Target pay")),
             Column("personal_rate", gettext_lazy("Personal rate"), placeholder="1/8"),
-            Column("credits", gettext_lazy("Credits, in the order they count"), placeholder="50000; 10000"),
+            Column("credits", gettext_lazy("Credits in order"), placeholder="50000; 10000"),
             Column("lines", gettext_lazy("Each earns"), placeholder="4000; 1200"),
             Column("expected", gettext_lazy("Earn together")),
         ],

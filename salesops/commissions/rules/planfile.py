@@ -15,6 +15,10 @@ _COMPONENT_AMOUNTS: Final = {
     "standard_quota": ("standard_quota", True),
     "standard_target": ("standard_target_minor", False),
 }
+_COMPONENT_ORDER: Final = (
+    "key", "name", "measure", "counts", "when", "amount", "group", "crediting", "quota_name", "weight", "period_kind",
+    "scope", "standard_quota", "standard_target", "shape", "boundary", "is_falling_allowed",
+)  # fmt: skip
 _EXAMPLE_AMOUNTS: Final = {
     "credits": ("credits", True),
     "quota": ("quota", True),
@@ -73,13 +77,19 @@ def plan_as_file(name: str, description: str, plan: PlanDefinition) -> dict[str,
     measures = {component.key: component.measure.value for component in plan.components}
     for component in words["components"]:
         _as_written(component, _COMPONENT_AMOUNTS, measures[component["key"]], plan.currency)
+    words["components"] = [_in_order(component) for component in words["components"]]
     for example in words["examples"]:
         _as_written(example, _EXAMPLE_AMOUNTS, measures.get(example["component"], "money"), plan.currency)
     if "settlement" in words:
         words["settlement"] = _without_nothing(words["settlement"])
     head = {"name": name} | ({"description": description} if description else {})
-    order = ("currency", "time_zone", "period_kind", "ramp", "components", "settlement", "conventions", "examples")
+    order = ("currency", "time_zone", "period_kind", "ramp", "components", "settlement", "conventions", "approvals", "examples")
     return head | {key: words[key] for key in order if words.get(key)}
+
+
+def _in_order(component: dict[str, Any]) -> dict[str, Any]:
+    """A component's words as people read them: what it is, what counts, for whom, by which quota, how it pays."""
+    return {name: component[name] for name in _COMPONENT_ORDER if name in component} | component
 
 
 def _without_nothing(value: Any) -> Any:

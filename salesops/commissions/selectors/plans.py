@@ -5,12 +5,26 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    Case,
+    Count,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce
 
 from salesops.commissions.choices import VersionState
 from salesops.commissions.models import Acknowledgement, Plan, PlanAssignment, PlanVersion, Quota
-from salesops.commissions.rules.shapes import Shape, ShapeKind
+from salesops.commissions.rules.plans import DEFAULT_QUOTA
+from salesops.commissions.rules.shapes import Measure, Shape, ShapeKind
 from salesops.core.actor import Actor
 
 
@@ -52,13 +66,36 @@ def count_on(plan: Plan) -> int:
 
 
 def quotas_for(actor: Actor) -> QuerySet[Quota]:
-    """Quotas the actor may see."""
-    return Quota.objects.visible_to(actor).select_related("person")
+    """Quotas the actor may see. `is_of_things`: counted without a currency; `money_minor` is then nothing."""
+    of_things = Q(measure__in=quota_names()[1])
+    return (
+        Quota.objects.visible_to(actor)
+        .select_related("person")
+        .annotate(
+            is_of_things=Case(When(of_things, then=Value(True)), default=Value(False), output_field=BooleanField()),
+            money_minor=Case(When(of_things, then=None), default=F("amount_minor"), output_field=BigIntegerField()),
+        )
+    )
 
 
 def quota_for(actor: Actor, pk: int) -> Quota:
     """One quota; 404 when it is not theirs."""
     return Quota.objects.select_related("person").get_for(actor, pk=pk)
+
+
+def quota_names() -> tuple[list[str], list[str]]:
+    """The names of quotas that drafts and plans in force ask for: those of money, and those of things.
+
+    A quota of things is kept as their number, one of money in minor units. Names tell nobody's pay.
+    """
+    money: set[str] = {DEFAULT_QUOTA}
+    things: set[str] = set()
+    definitions = PlanVersion.objects.exclude(state=VersionState.RETIRED).values_list("definition", flat=True)
+    for definition in definitions:
+        for component in definition["components"]:
+            is_of_things = component.get("measure") == Measure.COUNT.value
+            (things if is_of_things else money).add(component.get("quota_name") or DEFAULT_QUOTA)
+    return sorted(money - things), sorted(things)
 
 
 def current_version(versions: list[PlanVersion], day: date) -> PlanVersion | None:

@@ -7,20 +7,26 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from salesops.audit.services import Change, record_many
 from salesops.commissions.models import PlanAssignment, Quota
+from salesops.commissions.selectors.plans import quota_names
 from salesops.core.actor import Actor, Role
 from salesops.core.upserts import UNSET, Fate, Merged, Unset, UpsertResult, Wanted, batches, merge_rows, values_given
+from salesops.values.money import exponent
 from salesops.values.periods import Period
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaRecord:
-    """What a person is to reach in a period; found again by person, period and measure. Minor units of `currency`."""
+    """What a person is to reach in a period; found again by person, period and measure.
+
+    Minor units of `currency`, also for a quota of things: 20 things come as 2000 cents and are kept as 20.
+    """
 
     person_id: int
     period: Period
@@ -56,13 +62,17 @@ def upsert_quotas(
     """Set quotas; those that say what is already so are left alone. Raises PermissionDenied."""
     _need_designer(actor)
     result = UpsertResult()
+    of_things = quota_names()[1]
     with transaction.atomic():
         for batch in batches(records):
             wanted = []
             for position, record in batch:
                 measure = "bookings" if isinstance(record.measure, Unset) else record.measure
                 key = (record.person_id, measure, record.period.start, record.period.end)
-                values = {"amount_minor": record.amount_minor, **values_given(record, ("currency",))}
+                amount = record.amount_minor
+                if measure in of_things:
+                    amount = _things(record)
+                values = {"amount_minor": amount, **values_given(record, ("currency",))}
                 place = {"person_id": key[0], "measure": key[1], "start_on": key[2], "end_on": key[3]}
                 wanted.append(Wanted(position, key, {**place, **values}))
             people = {record.person_id for _position, record in batch}
@@ -77,9 +87,16 @@ def upsert_quotas(
     return result.in_order()
 
 
+def _things(record: QuotaRecord) -> int:
+    """The number of things of a quota that came as an amount; -1, which is refused, for a part of one."""
+    currency = settings.COMPANY_CURRENCY if isinstance(record.currency, Unset) else record.currency
+    number, rest = divmod(record.amount_minor, 10 ** exponent(currency))
+    return -1 if rest else number
+
+
 def _check_quota(row: Quota) -> None:
     if row.amount_minor < 0:
-        raise ValidationError({"amount_minor": _("A quota cannot be negative.")})
+        raise ValidationError({"amount_minor": _("A quota cannot be negative, and one of things is a whole number.")})
 
 
 def upsert_plan_people(

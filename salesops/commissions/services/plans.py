@@ -250,7 +250,10 @@ def set_quota(
     at: datetime,
     measure: str = "bookings",
 ) -> Quota:
-    """Set what a person is to reach in a period; the same amount again changes nothing. Minor units of `currency`."""
+    """Set what a person is to reach in a period; the same amount again changes nothing.
+
+    amount_minor: minor units of `currency` or, for a quota of things (`selectors.plans.quota_names`), their number.
+    """
     if not actor.has(Role.REVOPS, Role.ADMIN, Role.MANAGER):
         raise NotAllowedError(_("Only revenue operations and managers set quotas."))
     if not actor.has(Role.REVOPS, Role.ADMIN) and person_id not in actor.tree_ids:

@@ -29,6 +29,7 @@ from salesops.commissions.selectors.plans import (
     plan_for,
     plans_for,
     quota_for,
+    quota_names,
     quotas_for,
     to_acknowledge,
     version_for,
@@ -215,7 +216,7 @@ class QuotaListView(ScopedListView):
 
     selector = quotas_for
     table_class, filterset_class = QuotaTable, QuotaFilter
-    totals = (MoneyTotal(gettext_lazy("Quota"), "amount_minor"),)
+    totals = (MoneyTotal(gettext_lazy("Quota"), "money_minor"),)
     create_url, create_label = "commissions:quota_create", gettext_lazy("Set a quota")
     empty = Empty(gettext_lazy("No quotas yet"), gettext_lazy("Set one here, or import a file of them."), "target")
 
@@ -243,6 +244,7 @@ class QuotaCreateView(ScopedCreateView):
             period=data["period"],
             amount_minor=data["amount_minor"],
             currency=data["currency"],
+            measure=data["measure"],
             at=self.now,
         )
         return reverse("commissions:quota_list")
@@ -264,7 +266,8 @@ class QuotaEditView(QuotaCreateView):
         return {
             "person": quota.person_id,
             "period": _label(quota),
-            "amount_minor": quota.amount_minor,
+            "measure": quota.measure,
+            "amount_minor": str(quota.amount_minor) if quota.measure in quota_names()[1] else quota.amount_minor,
             "currency": quota.currency,
         }
 
