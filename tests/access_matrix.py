@@ -156,7 +156,7 @@ ROWS: list[Row] = [
     Row("activities:task_reopen", {405: WORKERS}, kwargs=lambda s: {"pk": s.task.pk}),
     # --- commissions ---
     Row("commissions:statement_list", {200: "rep other manager finance"}),
-    Row("commissions:statement_approve", {302: "finance"}),
+    Row("commissions:statement_approve", {302: "finance manager"}),
     Row(
         "commissions:statement_detail",
         {200: PAID, 404: "other revops executive admin norole"},
@@ -167,7 +167,7 @@ ROWS: list[Row] = [
         {200: PAID, 404: "other revops executive admin norole"},
         kwargs=lambda s: {"pk": s.statement.pk},
     ),
-    Row("commissions:statement_return", {200: "finance"}, kwargs=lambda s: {"pk": s.statement.pk}),
+    Row("commissions:statement_return", {200: "finance manager"}, kwargs=lambda s: {"pk": s.statement.pk}),
     Row(
         "commissions:statement_bundle",
         {200: PAID, 404: "other revops executive admin norole"},

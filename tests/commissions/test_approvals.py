@@ -16,7 +16,7 @@ from django.utils.translation import override
 
 from salesops.audit.models import AuditEntry
 from salesops.commissions.choices import PayrollFormat
-from salesops.commissions.errors import CommissionRefusedError
+from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
 from salesops.commissions.models import (
     Approval,
     Credit,
@@ -32,7 +32,7 @@ from salesops.commissions.rules import verify
 from salesops.commissions.services.approvals import approve_statements, lock_period, return_statement
 from salesops.commissions.services.payroll import release_payroll
 from salesops.commissions.services.periods import open_period
-from salesops.commissions.services.plans import activate_version, save_draft
+from salesops.commissions.services.plans import activate_version, assign_to_plan, create_plan, save_draft
 from salesops.deals.models import Deal
 from tests.audit.test_chain import tamper
 from tests.cast import NOW, Cast
@@ -100,8 +100,11 @@ def test_nobody_approves_their_own_pay(cast: Cast) -> None:
 
 @pytest.mark.parametrize("person", ["ana", "max", "rita", "elsa", "ada", "norm"])
 def test_others_neither_approve_nor_lock_nor_release(cast: Cast, period: Period, person: str) -> None:
-    with pytest.raises(PermissionDenied):
-        approve_statements(actor=cast.actor(person), statement_ids=keys(period), at=NOW)
+    if person == "max":  # managers are asked by some plans; this one asks finance only
+        assert approve_statements(actor=cast.actor(person), statement_ids=keys(period), at=NOW).decided == 0
+    else:
+        with pytest.raises(PermissionDenied):
+            approve_statements(actor=cast.actor(person), statement_ids=keys(period), at=NOW)
     with pytest.raises(PermissionDenied):
         lock_period(actor=cast.actor(person), period=period, at=NOW)
     with pytest.raises(PermissionDenied):
@@ -326,3 +329,70 @@ def test_a_negative_total_is_paid_by_nobody_and_goes_on_into_the_next_period(cas
     assert statement.carried["after"]["brought_forward_minor"] == -80_00
     rows = LedgerEntry.objects.filter(person=cast.ana).order_by().values_list("account")
     assert dict(rows.annotate(total=Sum("amount_minor"))) == {"expense": 80_00, "owed": 0, "taken": -80_00}
+
+
+def in_two_levels(cast: Cast) -> Period:
+    """A calculated quarter of a plan whose statements the manager approves before finance does."""
+    plan = create_plan(actor=cast.actor("rita"), name="Two levels", at=NOW)
+    words = definition(FLAT_8) | {"approvals": ["manager", "finance"]}
+    draft = save_draft(actor=cast.actor("rita"), plan=plan, definition=words, start_on=date(2026, 1, 1), at=NOW)
+    activate_version(actor=cast.actor("finn"), version=draft, at=NOW)
+    for person in ("ana", "alba"):
+        assign_to_plan(
+            actor=cast.actor("rita"),
+            plan=plan,
+            person_id=cast.people[person].pk,
+            start_on=date(2026, 1, 1),
+            currency="USD",
+            at=NOW,
+        )
+    won(cast, "ana", 1_000_00)
+    won(cast, "alba", 1_000_00)
+    return calculated(cast)
+
+
+def test_the_manager_approves_before_finance_where_a_plan_says_so(cast: Cast) -> None:
+    period = in_two_levels(cast)
+    ana, alba = statement_of(cast, "ana"), statement_of(cast, "alba")
+    early = approve_statements(actor=cast.actor("finn"), statement_ids=[ana.pk], at=NOW)
+    assert early.refused == {ana.pk: "It waits for the manager's approval first."}
+    # Max stands above Ana, not above Alba: her statement does not exist for him.
+    result = approve_statements(actor=cast.actor("max"), statement_ids=[ana.pk, alba.pk], at=NOW)
+    assert (result.decided, result.refused) == (1, {})
+    ana.refresh_from_db()
+    assert ana.state == "draft"
+    with pytest.raises(CommissionRefusedError, match="not approved yet"):
+        lock_period(actor=cast.actor("finn"), period=period, at=NOW)
+    again = approve_statements(actor=cast.actor("max"), statement_ids=[ana.pk], at=NOW)
+    assert again.refused == {ana.pk: "You approved it already: the next level is for somebody else."}
+    approve_statements(actor=cast.actor("mia"), statement_ids=[alba.pk], at=NOW)
+    approve_statements(actor=cast.actor("finn"), statement_ids=[ana.pk, alba.pk], at=NOW)
+    lock_period(actor=cast.actor("finn"), period=period, at=NOW)
+    assert [(row.level, str(row.decided_by)) for row in ana.approvals.order_by("pk")] == [
+        ("manager", "Max Manager"),
+        ("finance", "Finn Finance"),
+    ]
+
+
+def test_a_statement_that_changes_or_is_sent_back_starts_with_the_manager_again(cast: Cast) -> None:
+    in_two_levels(cast)
+    ana = statement_of(cast, "ana")
+    approve_statements(actor=cast.actor("max"), statement_ids=[ana.pk], at=NOW)
+    won(cast, "ana", 500_00)
+    calculated(cast)
+    ana.refresh_from_db()
+    assert approve_statements(actor=cast.actor("finn"), statement_ids=[ana.pk], at=NOW).decided == 0
+    approve_statements(actor=cast.actor("max"), statement_ids=[ana.pk], at=NOW)
+    return_statement(actor=cast.actor("max"), statement=ana, at=NOW, note="The last deal is not signed.")
+    assert approve_statements(actor=cast.actor("finn"), statement_ids=[ana.pk], at=NOW).decided == 0
+    with pytest.raises(NotAllowedError):
+        return_statement(actor=cast.actor("mia"), statement=ana, at=NOW, note="Not hers to send back.")
+
+
+def test_managers_do_not_approve_where_the_plan_does_not_ask_them(cast: Cast) -> None:
+    plan_in_force(cast, FLAT_8)
+    won(cast, "ana", 1_000_00)
+    calculated(cast)
+    statement = statement_of(cast, "ana")
+    result = approve_statements(actor=cast.actor("max"), statement_ids=[statement.pk], at=NOW)
+    assert result.refused == {statement.pk: "It waits for finance."}

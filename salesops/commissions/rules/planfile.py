@@ -83,7 +83,17 @@ def plan_as_file(name: str, description: str, plan: PlanDefinition) -> dict[str,
     if "settlement" in words:
         words["settlement"] = _without_nothing(words["settlement"])
     head = {"name": name} | ({"description": description} if description else {})
-    order = ("currency", "time_zone", "period_kind", "ramp", "components", "settlement", "conventions", "approvals", "examples")
+    order = (
+        "currency",
+        "time_zone",
+        "period_kind",
+        "ramp",
+        "components",
+        "settlement",
+        "conventions",
+        "approvals",
+        "examples",
+    )
     return head | {key: words[key] for key in order if words.get(key)}
 
 

@@ -48,6 +48,17 @@ class Scope(StrEnum):
     TRANSACTION = "transaction"
 
 
+class ApprovalLevel(StrEnum):
+    """Who approves a statement: somebody above its person, or finance."""
+
+    MANAGER = "manager"
+    FINANCE = "finance"
+
+
+# Finance decides last, whoever is asked before.
+DEFAULT_APPROVALS: Final = (ApprovalLevel.FINANCE,)
+
+
 @dataclass(frozen=True)
 class Component:
     """One measure with its curve.
@@ -112,6 +123,7 @@ class PlanDefinition:
 
     ramp: the share of the full quota in each month after somebody starts; 1 once the list has ended.
     settlement: how what is earned becomes what is paid; None pays what is earned, in the period in which it is earned.
+    approvals: who approves a statement, one after the other; finance is always the last.
     """
 
     currency: str
@@ -122,6 +134,7 @@ class PlanDefinition:
     examples: tuple[Example, ...] = ()
     ramp: tuple[Fraction, ...] = ()
     settlement: Terms | None = None
+    approvals: tuple[ApprovalLevel, ...] = DEFAULT_APPROVALS
 
     @property
     def is_moving_down(self) -> bool:
@@ -189,6 +202,8 @@ def plan_as_plain(plan: PlanDefinition) -> dict[str, Any]:
     if plan.settlement:
         words = plan.settlement.as_plain()
         later["settlement"] = {name: words[name] for name in words if name not in _SETTLED_BY_THE_PLAN}
+    if plan.approvals != DEFAULT_APPROVALS:
+        later["approvals"] = [level.value for level in plan.approvals]
     return later | {
         "format": FORMAT,
         "currency": plan.currency,
@@ -234,6 +249,7 @@ def plan_from_plain(data: object) -> Outcome[PlanDefinition]:
         "examples",
         "ramp",
         "settlement",
+        "approvals",
     }
     problems.extend(_unreadable(name, data[name], ", ".join(sorted(known))) for name in sorted(set(data) - known))
     currency = _text(data, "currency", "", problems)
@@ -265,6 +281,13 @@ def plan_from_plain(data: object) -> Outcome[PlanDefinition]:
             problems.append(_unreadable(f"ramp[{index}]", text, '"50%"'))
         else:
             ramp.append(share)
+    approvals = [
+        _choice(ApprovalLevel, level, f"approvals[{index}]", problems)
+        for index, level in enumerate(_list(data, "approvals", problems, is_optional=True))
+    ]
+    levels = tuple(level for level in approvals if level) or DEFAULT_APPROVALS
+    if len(set(levels)) < len(levels) or levels[-1] is not ApprovalLevel.FINANCE:
+        problems.append(_unreadable("approvals", data.get("approvals"), "[finance], [manager, finance]"))
     settlement = None
     if data.get("settlement") is not None and currency is not None:
         if isinstance(data["settlement"], dict) and not _SETTLED_BY_THE_PLAN & set(data["settlement"]):
@@ -286,6 +309,7 @@ def plan_from_plain(data: object) -> Outcome[PlanDefinition]:
             tuple(example for example in examples if example),
             tuple(ramp),
             settlement,
+            levels,
         )
     )
 

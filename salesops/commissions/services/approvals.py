@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -28,9 +28,11 @@ from salesops.commissions.models import (
     Earning,
     LedgerEntry,
     Period,
+    PlanVersion,
     SettlementLine,
     Statement,
 )
+from salesops.commissions.rules.plans import DEFAULT_APPROVALS, ApprovalLevel
 from salesops.commissions.rules.settlement.lines import LineKind
 from salesops.commissions.selectors.bundles import bundles_of
 from salesops.commissions.selectors.totals import disagreements
@@ -52,45 +54,88 @@ def _checker(actor: Actor) -> int:
     return actor.user_id
 
 
-def why_not(statement: Statement, checker: int | None) -> str:
-    """Why this person cannot approve the statement, in words; empty when they can."""
+def levels_of(version: PlanVersion) -> list[str]:
+    """Who approves statements of a plan version, one after the other."""
+    return list(version.definition.get("approvals") or [level.value for level in DEFAULT_APPROVALS])
+
+
+def approved_levels(statement: Statement, decisions: Iterable[Approval]) -> dict[str, int]:
+    """The levels at which a statement, as it stands, is approved since it was last sent back, and by whom."""
+    found: dict[str, int] = {}
+    for decision in sorted(decisions, key=lambda row: row.pk):
+        if decision.decision == Decision.RETURNED:
+            found = {}
+        elif decision.digest == statement.digest:
+            found[decision.level] = decision.decided_by_id
+    return found
+
+
+def waits_for(statement: Statement, decisions: Iterable[Approval]) -> str:
+    """The level whose turn it is; empty when every level has approved."""
+    given = approved_levels(statement, decisions)
+    return next((level for level in levels_of(statement.plan_version) if level not in given), "")
+
+
+def may_approve(actor: Actor) -> bool:
+    """Finance approves pay; managers do for the people below them where a plan asks for it."""
+    return actor.has(Role.FINANCE, Role.MANAGER) and actor.user_id is not None
+
+
+def why_not(statement: Statement, actor: Actor, decisions: Iterable[Approval]) -> str:
+    """Why the actor cannot approve the statement now, in words; empty when they can."""
     if statement.state != StatementState.DRAFT:
         return _("It is %(state)s already.") % {"state": statement.get_state_display()}
     if statement.problems:
         return _("It has an open problem. Mend it and calculate again.")
-    if statement.prepared_by_id == checker:
+    if statement.prepared_by_id == actor.user_id:
         return _("You prepared it: somebody else must approve it.")
-    if statement.person_id == checker:
+    if statement.person_id == actor.user_id:
         return _("It is your own pay: somebody else must approve it.")
+    decisions = list(decisions)
+    if actor.user_id in approved_levels(statement, decisions).values():
+        return _("You approved it already: the next level is for somebody else.")
+    level = waits_for(statement, decisions)
+    if level == ApprovalLevel.MANAGER and not (actor.has(Role.MANAGER) and statement.person_id in actor.tree_ids):
+        return _("It waits for the manager's approval first.")
+    if level == ApprovalLevel.FINANCE and not actor.has(Role.FINANCE):
+        return _("It waits for finance.")
     return ""
 
 
 @transaction.atomic
 def approve_statements(*, actor: Actor, statement_ids: Collection[int], at: datetime, note: str = "") -> ApprovalResult:
-    """Approve draft statements as they stand now. One's own, and those one prepared, are refused and named.
+    """Approve draft statements as they stand now, each at the level whose turn it is; after the last it is approved.
 
-    Raises NotAllowedError for anyone but finance.
+    One's own, those one prepared, and those whose turn is another's are refused and named. Raises NotAllowedError for
+    anyone but finance and managers.
     """
-    checker = _checker(actor)
+    if not may_approve(actor) or actor.user_id is None:
+        raise NotAllowedError(_("Only finance approves pay, and managers where a plan asks for it."))
     refused: dict[int, str] = {}
-    good: list[Statement] = []
+    good: list[tuple[Statement, str, bool]] = []
     rows = Statement.objects.select_for_update(of=("self",)).visible_to(actor).filter(pk__in=statement_ids)
-    for statement in rows.select_related("period", "person").order_by("pk"):
-        if reason := why_not(statement, checker):
+    for statement in (
+        rows.select_related("period", "person", "plan_version").prefetch_related("approvals").order_by("pk")
+    ):
+        decisions = list(statement.approvals.all())
+        if reason := why_not(statement, actor, decisions):
             refused[statement.pk] = reason
         else:
-            good.append(statement)
-    Statement.objects.filter(pk__in=[row.pk for row in good]).update(state=StatementState.APPROVED)
+            level = waits_for(statement, decisions)
+            good.append((statement, level, level == levels_of(statement.plan_version)[-1]))
+    done = [row.pk for row, _level, is_last in good if is_last]
+    Statement.objects.filter(pk__in=done).update(state=StatementState.APPROVED)
     Approval.objects.bulk_create(
         Approval(
             statement=row,
             decision=Decision.APPROVED,
-            decided_by_id=checker,
+            level=level,
+            decided_by_id=actor.user_id,
             decided_at=at,
             digest=row.digest,
             note=note,
         )
-        for row in good
+        for row, level, _is_last in good
     )
     record_many(
         actor=actor,
@@ -99,10 +144,14 @@ def approve_statements(*, actor: Actor, statement_ids: Collection[int], at: date
                 "statement.approved",
                 row,
                 {"state": StatementState.DRAFT},
-                {"state": StatementState.APPROVED, "digest": row.digest},
+                {
+                    "state": StatementState.APPROVED if is_last else StatementState.DRAFT,
+                    "level": level,
+                    "digest": row.digest,
+                },
                 note,
             )
-            for row in good
+            for row, level, is_last in good
         ],
         at=at,
     )
@@ -111,8 +160,15 @@ def approve_statements(*, actor: Actor, statement_ids: Collection[int], at: date
 
 @transaction.atomic
 def return_statement(*, actor: Actor, statement: Statement, at: datetime, note: str) -> None:
-    """Send an approved or draft statement back with a reason; it must be approved anew. A locked one stays as it is."""
-    checker = _checker(actor)
+    """Send an approved or draft statement back with a reason; it must be approved anew, by every level.
+
+    By finance, and by the person's managers. A locked one stays as it is.
+    """
+    if not actor.has(Role.FINANCE) and not (actor.has(Role.MANAGER) and statement.person_id in actor.tree_ids):
+        raise NotAllowedError(_("Only finance and the person's managers send a statement back."))
+    checker = actor.user_id
+    if checker is None:
+        raise NotAllowedError(_("Only finance and the person's managers send a statement back."))
     if not note.strip():
         raise CommissionRefusedError(_("Say what is wrong with it."))
     changed = Statement.objects.filter(

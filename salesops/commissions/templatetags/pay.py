@@ -65,6 +65,8 @@ WORDS = {
     "owner": gettext_lazy("By the deal's owner"),
     "holder": gettext_lazy("By who held the account or territory on the day"),
     "personal": gettext_lazy("the personal rate"),
+    "manager": gettext_lazy("manager"),
+    "finance": gettext_lazy("finance"),
 }
 
 

@@ -38,7 +38,13 @@ from salesops.commissions.selectors.statements import (
     uncounted_of,
     why_of,
 )
-from salesops.commissions.services.approvals import approve_statements, return_statement, why_not
+from salesops.commissions.services.approvals import (
+    approve_statements,
+    levels_of,
+    return_statement,
+    waits_for,
+    why_not,
+)
 from salesops.commissions.tables import EarningTable, StatementTable
 from salesops.core import display
 from salesops.core.actor import Actor, Noun, Role, Scope
@@ -56,6 +62,9 @@ from salesops.core.views import (
 )
 from salesops.people.reauth import require_recent
 from salesops.values.outcomes import Problem
+
+#: Who may decide about statements: finance always, managers where a plan asks for their approval.
+CHECKERS = (Role.FINANCE, Role.MANAGER)
 
 
 def sees_pay(actor: Actor) -> bool:
@@ -75,7 +84,7 @@ class StatementListView(ScopedListView):
         MoneyTotal(gettext_lazy("Paid out"), "payout_minor"),
     )
     bulk_actions = (
-        BulkAction(gettext_lazy("Approve"), "commissions:statement_approve", icon="checks", roles=(Role.FINANCE,)),
+        BulkAction(gettext_lazy("Approve"), "commissions:statement_approve", icon="checks", roles=CHECKERS),
     )
     empty = Empty(
         gettext_lazy("No statements yet"),
@@ -102,6 +111,9 @@ class StatementDetailView(ScopedDetailView):
         attainment = attainment_of(statement)
         history = history_of(self.actor, statement)
         carried = (statement.carried or {}).get("after", {})
+        approvals = list(approvals_of(statement))
+        is_above = self.actor.has(Role.MANAGER) and statement.person_id in self.actor.tree_ids
+        is_checker = self.actor.has(Role.FINANCE) or (is_above and "manager" in levels_of(statement.plan_version))
         return {
             "title": f"{statement.person} · {statement.period.label}",
             "attainment": attainment,
@@ -137,11 +149,12 @@ class StatementDetailView(ScopedDetailView):
                 for each in components_of(statement)
             ],
             "conventions": conventions_of(plan.conventions),
-            "approvals": approvals_of(statement),
-            "may_approve": self.actor.has(Role.FINANCE) and statement.state == StatementState.DRAFT,
-            "may_return": self.actor.has(Role.FINANCE)
-            and statement.state in (StatementState.DRAFT, StatementState.APPROVED),
-            "why_not": why_not(statement, self.actor.user_id) if self.actor.has(Role.FINANCE) else "",
+            "approvals": approvals,
+            "levels": levels_of(statement.plan_version),
+            "waits_for": waits_for(statement, approvals) if statement.state == StatementState.DRAFT else "",
+            "may_approve": is_checker and statement.state == StatementState.DRAFT,
+            "may_return": is_checker and statement.state in (StatementState.DRAFT, StatementState.APPROVED),
+            "why_not": why_not(statement, self.actor, approvals) if is_checker else "",
         }
 
 
@@ -213,7 +226,7 @@ class StatementApproveView(BulkView):
     list_view, form_class = StatementListView, ApproveForm
     title, back_url = gettext_lazy("Approve statements"), "commissions:statement_list"
     submit_label = gettext_lazy("Approve")
-    roles = (Role.FINANCE,)
+    roles = CHECKERS
 
     def get_next_url(self) -> str:
         """The period, where the next step stands; with statements of several, the list."""
@@ -224,13 +237,13 @@ class StatementApproveView(BulkView):
 
     def preview(self, rows: QuerySet[Any], form: Any) -> Sequence[Change]:
         """Each statement with its amount, or why it stays."""
-        found = rows.select_related("person", "period")
+        found = rows.select_related("person", "period", "plan_version").prefetch_related("approvals")
         return [
             Change(
                 label=str(row),
                 before=str(row.get_state_display()),
                 after=f"{_('Approved')} · {display.money(row.payout_minor, row.currency)}",
-                problem=why_not(row, self.actor.user_id),
+                problem=why_not(row, self.actor, row.approvals.all()),
             )
             for row in found
         ]
@@ -259,7 +272,7 @@ class StatementReturnView(ScopedEditView):
     selector, form_class = statement_for, ReturnForm
     title, submit_label = gettext_lazy("Send the statement back"), gettext_lazy("Send back")
     lead = gettext_lazy("It has to be approved again afterwards.")
-    roles = (Role.FINANCE,)
+    roles = CHECKERS
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """A plain form."""
