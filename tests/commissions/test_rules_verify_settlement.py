@@ -395,7 +395,7 @@ def test_what_is_negated_moves_nobody_and_what_moves_down_negates_nothing() -> N
         (
             ("plan", "conventions", "refund"),
             "move_down",
-            "new / R1: the line negates D1, and the plan lets it move down the curve.",
+            "new / R1: earned_minor comes to 0, stated is -4000.",
         ),
     ):
         forged = changed(bundle, path, value)

@@ -132,8 +132,9 @@ def _lines(bundle: dict[str, Any]) -> Iterator[str]:
         if line is None:
             yield f"{name}: the credit has no line in the result."
             continue
-        if line.get("reverses"):
-            yield from _negated(name, line, credit, conventions)
+        # Where the plan lets what is taken back move down the curve, it walks like everything else.
+        if line.get("reverses") and conventions["refund"] == "negate":
+            yield from _negated(name, line, credit)
             continue
         is_alone = components[component].get("scope", "period") == "transaction"
         before = 0 if is_alone else totals.get(component, 0)
@@ -155,10 +156,8 @@ def _lines(bundle: dict[str, Any]) -> Iterator[str]:
         yield f"{component} / {transaction}: the line has no credit among the inputs."
 
 
-def _negated(name: str, line: dict[str, Any], credit: dict[str, Any], conventions: dict[str, Any]) -> Iterator[str]:
+def _negated(name: str, line: dict[str, Any], credit: dict[str, Any]) -> Iterator[str]:
     """A line that negates what was earned before, perhaps in another period: it moves nobody along the curve."""
-    if conventions["refund"] != "negate":
-        yield f"{name}: the line negates {line['reverses']}, and the plan lets it move down the curve."
     if credit["kind"] != "stored":
         yield f"{name}: what negates an earning is not made from shares."
     for field, value in (("after", line["before"]), ("pay_after_minor", line["pay_before_minor"])):
