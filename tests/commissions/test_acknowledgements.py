@@ -95,3 +95,14 @@ def test_managers_and_revops_see_who_did(cast: Cast, client_of: Callable[[str], 
     assert seen["ana"] == [cast.ana]
     assert seen["max"] == [cast.ana]
     assert set(seen["rita"]) == {cast.ana, cast.alba}
+
+
+def test_who_leaves_the_plan_before_a_version_begins_is_not_asked_about_it(cast: Cast) -> None:
+    plan = plan_in_force(cast, FLAT_8, people=("ana",))
+    draft = save_draft(
+        actor=cast.actor("rita"), plan=plan, definition=definition(FIVE_THEN_TEN), start_on=date(2026, 7, 1), at=NOW
+    )
+    activate_version(actor=cast.actor("finn"), version=draft, at=NOW)
+    assert to_acknowledge(cast.actor("ana"), TODAY) == [plan.versions.get(number=1), draft]
+    PlanAssignment.objects.update(end_on=date(2026, 7, 1))
+    assert to_acknowledge(cast.actor("ana"), TODAY) == [plan.versions.get(number=1)]

@@ -295,3 +295,47 @@ def test_the_file_of_a_version_is_read_back(cast: Cast, rita: Client) -> None:
     answer = rita.get(page_of(version, "version_file"))
     assert read_plans(answer.content).unwrap() == [("Every word", "", every_word())]
     assert answer.headers["Content-Disposition"] == 'attachment; filename="every-word-1.yaml"'
+
+
+def test_the_last_component_stays_and_one_that_is_not_there_is_nowhere(cast: Cast, rita: Client) -> None:
+    version = draft_of(cast, template_plan(template_of("flat"), "USD", "UTC"))
+    address = page_of(version, "version_edit")
+    refused = rita.post(address, {"move": "remove", "place": 0, "seen_digest": version.digest})
+    assert (refused.status_code, refused.context["refusals"]) == (422, ["A plan needs at least one component."])
+    for asked in ({"move": "copy", "place": 1}, {"move": "explode", "place": 0}):
+        assert rita.post(address, asked | {"seen_digest": version.digest}).status_code == 409
+    assert rita.get(page_of(version, "component_edit", place=1)).headers["Location"] == f"{address}#component-1"
+    assert rita.post(page_of(version, "component_curve", place=1), {}).status_code == 404
+    assert said(version) == template_plan(template_of("flat"), "USD", "UTC")
+
+
+def test_keys_are_not_given_twice(cast: Cast, rita: Client) -> None:
+    version = draft_of(cast, template_plan(template_of("csm"), "USD", "UTC"))
+    form = form_of(rita, page_of(version, "component_edit", place=0))
+    form["code"] = "expansion"
+    refused = rita.post(page_of(version, "component_edit", place=0), form)
+    assert refused.context["form"].errors == {"code": ["Another component has this key."]}
+
+
+def test_a_text_of_another_plan_or_of_several_is_refused(cast: Cast, rita: Client) -> None:
+    version = draft_of(cast, every_word(), "Every word")
+    address = page_of(version, "version_text")
+    form = form_of(rita, address)
+    text = form["text"]
+    for typed, word in (
+        (text.replace("name: Every word", "name: Other", 1), "name: The plan is called Every word."),
+        ("plans:\n- " + text.replace("\n", "\n  ") + "\n- {name: B, currency: EUR, period_kind: month, components: "
+         "[{key: a, name: A, shape: {shape: flat, rate: 1%}}]}", "Write one plan, not several."),
+    ):  # fmt: skip
+        refused = rita.post(address, form | {"text": typed})
+        assert refused.context["form"].errors["text"] == [word]
+    assert said(version) == every_word()
+
+
+def test_only_who_writes_plans_designs(cast: Cast, client_of: Callable[[str], Client]) -> None:
+    version = draft_of(cast, template_plan(template_of("flat"), "USD", "UTC"))
+    for who in ("finn", "max", "ana"):
+        for address in [page_of(version, "version_edit"), *pages_of(version, said(version))]:
+            assert client_of(who).get(address).status_code == 403
+            assert client_of(who).post(address, {"move": "add"}).status_code == 403
+    assert len(said(version).components) == 1
