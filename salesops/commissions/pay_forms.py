@@ -18,7 +18,7 @@ from salesops.commissions.models import Adjustment, Dispute, PayrollMapping, Per
 from salesops.commissions.rules.payroll import Field
 from salesops.commissions.rules.plans import share_from_text
 from salesops.commissions.selectors.adjustments import open_periods, people_to_adjust, version_during
-from salesops.commissions.selectors.disputes import lines_of
+from salesops.commissions.selectors.disputes import line_named, lines_of
 from salesops.commissions.selectors.events import known_on, people_with_events
 from salesops.commissions.services.adjustments import LEAST_REASON, why_look_again
 from salesops.commissions.services.disputes import MOST_TEXT
@@ -103,6 +103,8 @@ class NoteForm(PortalForm):
 class DisputeForm(PortalForm):
     """What a person doubts."""
 
+    MOST_LINES: ClassVar[int] = 200
+
     line = forms.ChoiceField(label=gettext_lazy("Line"), required=False)
     subject = forms.CharField(label=gettext_lazy("In a few words"), max_length=200)
     message = forms.CharField(
@@ -115,12 +117,14 @@ class DisputeForm(PortalForm):
     def __init__(self, *args: Any, statement: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         lines: Any = self.fields["line"]
+        asked = str(self.data.get("line", "") if self.is_bound else self.initial.get("line", ""))
+        found = lines_of(self.actor, statement, self.MOST_LINES)
+        # A line beyond those offered is named by its own page.
+        if asked and asked not in {line.key for line in found} and (named := line_named(self.actor, statement, asked)):
+            found.append(named)
         lines.choices = [
             ("", _("The whole statement")),
-            *(
-                (line.key, f"{line.label} · {display.money(line.amount_minor, line.currency)}")
-                for line in lines_of(self.actor, statement)
-            ),
+            *((line.key, f"{line.label} · {display.money(line.amount_minor, line.currency)}") for line in found),
         ]
 
 

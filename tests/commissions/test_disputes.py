@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,6 +18,7 @@ from django.urls import reverse
 from salesops.audit.models import AuditEntry
 from salesops.commissions.errors import CommissionRefusedError
 from salesops.commissions.models import Adjustment, Dispute, DisputeMessage, Period
+from salesops.commissions.pay_forms import DisputeForm
 from salesops.commissions.rules.reviews import due_after
 from salesops.commissions.selectors.disputes import hours_left, open_disputes
 from salesops.commissions.services.approvals import approve_statements, lock_period
@@ -320,6 +322,27 @@ def test_the_pages_from_the_statement_to_the_decision(
     assert reverse("commissions:adjustment_detail", kwargs={"pk": row.pk}) in text
     assert "You are right." in text
     assert ana.get(thread).context["may_write"] is False
+
+
+def test_a_line_leads_to_its_dispute_however_many_there_are(
+    cast: Cast, period: Period, client_of: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DisputeForm, "MOST_LINES", 1)
+    won(cast, "ana", 500_00, name="Beryl")
+    calculated(cast)
+    ana = client_of("ana")
+    second = statement_of(cast, "ana").earnings.get(position=2)
+    page = ana.get(reverse("commissions:earning_detail", kwargs={"pk": second.pk})).content.decode()
+    url = reverse("commissions:statement_dispute", kwargs={"pk": second.statement_id})
+    key = f"commission:{second.credit.transaction.source_key}"
+    assert f'{url}?line=commission:{quote(second.credit.transaction.source_key)}"' in page
+    assert len(ana.get(url).context["form"].fields["line"].choices) == 2
+    form = ana.get(url, {"line": key}).context["form"]
+    assert (form["line"].value(), [value for value, _label in form.fields["line"].choices][-1]) == (key, key)
+    assert ana.post(url, {"line": key, "subject": "Too little", "message": "See"}).status_code == 302
+    assert Dispute.objects.get().line == key
+    for wrong in ("commission:deal:0:booking", "settlement:1", "settlement:x", "settlement:", ":", "x" * 200):
+        assert ana.post(url, {"line": wrong, "subject": "x", "message": "x"}).status_code == 422
 
 
 def test_revenue_operations_read_the_words_and_no_pay(

@@ -279,21 +279,23 @@ def test_managers_bring_their_own_people_only(cast: Cast, plan: Plan) -> None:
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("data", "words"),
     [
-        b"",
-        HEAD.encode(),
-        b"\xff\xfe",
-        b"type,person,shoe\nx,y,z\n",
-        b"type,type\na,b\n",
-        b"type\na,b\n",
-        b"x" * 1_000_001,
+        (b"", "no rows"),
+        (HEAD.encode(), "no rows"),
+        (b"\xff\xfe", "no CSV file"),
+        (b"type,person,shoe\nx,y,z\n", "Unknown column: shoe"),
+        (b"type,type\na,b\n", "no CSV file"),
+        (b"type\na,b\n", "no CSV file"),
+        (b"type\n" + b"x" * 1_000_000, "larger than 1 MB"),
+        (b"type\n" + b"x\n" * 5_001, "More than 5000 rows"),
     ],
 )
-def test_what_is_no_such_file_is_refused(cast: Cast, plan: Plan, data: bytes) -> None:
+def test_what_is_no_such_file_is_refused(cast: Cast, plan: Plan, data: bytes, words: str) -> None:
     with pytest.raises(CommissionRefusedError) as caught:
         record_file(actor=cast.actor("rita"), data=data, at=NOW)
-    assert list(caught.value.message_dict) == ["file"]
+    assert words in caught.value.message_dict["file"][0]
+    assert PlanEvent.objects.count() == 0
 
 
 # --- pages ---

@@ -257,7 +257,6 @@ def test_columns_are_tried_without_saving_or_releasing(
             "Number,Firm,Pay",
             f"{cast.alba.employee_number},A=B,160.00",
             f"{cast.ana.employee_number},A=B,130.00",
-            "",
         ],
     )
     assert f"{cast.alba.employee_number},A=B,160.00" in page.content.decode()

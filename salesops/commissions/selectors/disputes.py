@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -75,27 +74,39 @@ def hours_left(dispute: Dispute, at: datetime) -> int:
     return int((dispute.due_at - at).total_seconds() // 3600)
 
 
-def lines_of(actor: Actor, statement: Statement) -> list[Line]:
-    """Every line of a statement that the actor may see, as disputes name them."""
-    earnings = Earning.objects.visible_to(actor).filter(statement=statement)
-    found = [
-        Line(
-            key=f"{row.component}:{row.credit.transaction.source_key}",
-            label=str(row.credit.transaction.deal or row.credit.transaction.source_key),
-            amount_minor=row.amount_minor,
-            currency=row.currency,
-            pk=row.pk,
-        )
-        for row in earnings.select_related("credit__transaction__deal").order_by("component", "position")
-    ]
-    settled = SettlementLine.objects.visible_to(actor).filter(statement=statement).order_by("position")
-    return found + [
-        Line(f"{SETTLEMENT}{row.position}", str(row.get_kind_display()), row.amount_minor, row.currency)
-        for row in settled
-    ]
+def lines_of(actor: Actor, statement: Statement, most: int) -> list[Line]:
+    """The first lines of a statement that the actor may see, as disputes name them: so many earnings, and all steps."""
+    earnings = _earnings(actor, statement).order_by("component", "position")[:most]
+    steps = SettlementLine.objects.visible_to(actor).filter(statement=statement).order_by("position")
+    return [*map(_earned, earnings), *map(_settled, steps)]
 
 
-def line_of(actor: Actor, dispute: Dispute) -> Line | None:
-    """The line that a dispute is about as it stands now; None for a whole statement, or when it is not theirs to see."""
-    lines: Sequence[Line] = lines_of(actor, dispute.statement) if dispute.line else ()
-    return next((line for line in lines if line.key == dispute.line), None)
+def line_named(actor: Actor, statement: Statement, key: str) -> Line | None:
+    """The line of a statement that has this name; None when there is none, or when it is not theirs to see."""
+    name, _colon, rest = key.partition(":")
+    if f"{name}:" == SETTLEMENT:
+        steps = SettlementLine.objects.visible_to(actor).filter(statement=statement)
+        step = steps.filter(position=int(rest)).first() if rest.isdecimal() and len(rest) < 10 else None
+        return _settled(step) if step else None
+    row = _earnings(actor, statement).filter(component=name, credit__transaction__source_key=rest).first()
+    return _earned(row) if row else None
+
+
+def _earnings(actor: Actor, statement: Statement) -> QuerySet[Earning]:
+    rows = Earning.objects.visible_to(actor).filter(statement=statement)
+    return rows.select_related("credit__transaction__deal")
+
+
+def _earned(row: Earning) -> Line:
+    transaction = row.credit.transaction
+    return Line(
+        key=f"{row.component}:{transaction.source_key}",
+        label=str(transaction.deal or transaction.source_key),
+        amount_minor=row.amount_minor,
+        currency=row.currency,
+        pk=row.pk,
+    )
+
+
+def _settled(row: SettlementLine) -> Line:
+    return Line(f"{SETTLEMENT}{row.position}", str(row.get_kind_display()), row.amount_minor, row.currency)

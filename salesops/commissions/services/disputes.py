@@ -17,7 +17,7 @@ from salesops.commissions.choices import DisputeState
 from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
 from salesops.commissions.models import Dispute, DisputeMessage, Period, Statement
 from salesops.commissions.rules.reviews import due_after
-from salesops.commissions.selectors.disputes import lines_of, may_answer
+from salesops.commissions.selectors.disputes import line_named, may_answer
 from salesops.commissions.services.adjustments import prepare_adjustment
 from salesops.core.actor import Actor
 from salesops.notices.services import tell
@@ -59,7 +59,7 @@ def open_dispute(*, actor: Actor, statement: Statement, line: str, subject: str,
     if not subject:
         raise CommissionRefusedError({"subject": _("Say in a few words what it is about.")})
     message = _words(message, field="message")
-    if line and line not in {each.key for each in lines_of(actor, statement)}:
+    if line and line_named(actor, statement, line) is None:
         raise CommissionRefusedError({"line": _("This line is no longer on the statement. Look again.")})
     # The statement's row is what two requests at once wait for.
     Statement.objects.select_for_update(of=("self",)).get(pk=statement.pk)

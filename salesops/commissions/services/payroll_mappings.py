@@ -33,7 +33,7 @@ class Trial:
     @property
     def lines(self) -> list[str]:
         """The first lines of the file as they would be written."""
-        return self.made.content.decode().split("\r\n")[: SHOWN + 1]
+        return self.made.content.decode().removesuffix("\r\n").split("\r\n")[: SHOWN + 1]
 
 
 def _finance(actor: Actor) -> None:

@@ -18,7 +18,7 @@ from salesops.commissions.selectors.disputes import (
     dispute_for,
     disputes_for,
     hours_left,
-    line_of,
+    line_named,
     may_answer,
     may_see_disputes,
     messages_of,
@@ -70,7 +70,7 @@ class DisputeDetailView(ScopedDetailView):
         return {
             "title": dispute.subject,
             "messages_written": messages_of(self.actor, dispute),
-            "line": line_of(self.actor, dispute),
+            "line": line_named(self.actor, dispute.statement, dispute.line) if dispute.line else None,
             "sees_statement": self.actor.sight(Noun.PAY) >= Scope.OWN,
             "adjustment": adjustment
             if adjustment and Adjustment.objects.visible_to(self.actor).filter(pk=adjustment.pk).exists()
