@@ -174,6 +174,15 @@ ROWS: list[Row] = [
         kwargs=lambda s: {"pk": s.statement.pk},
     ),
     Row(
+        "commissions:what_if",
+        {200: PAID, 404: "other revops executive admin norole"},
+        kwargs=lambda s: {"pk": s.statement.pk},
+    ),
+    Row("commissions:scenario_list", {200: "revops finance"}),
+    Row("commissions:scenario_create", {200: "revops finance"}),
+    Row("commissions:scenario_detail", {200: "revops finance"}, kwargs=lambda s: {"pk": s.scenario.pk}),
+    Row("commissions:scenario_delete", {200: "revops finance"}, kwargs=lambda s: {"pk": s.scenario.pk}),
+    Row(
         "commissions:earning_detail",
         {200: PAID, 404: "other revops executive admin norole"},
         kwargs=lambda s: {"pk": s.earning.pk},

@@ -19,11 +19,13 @@ from salesops.commissions.models import (
     PlanEvent,
     PlanVersion,
     Quota,
+    Scenario,
     Statement,
 )
 from salesops.commissions.services.adjustments import prepare_adjustment
 from salesops.commissions.services.disputes import open_dispute
 from salesops.commissions.services.plans import save_draft, set_quota
+from salesops.commissions.services.scenarios import calculate_scenario, create_scenario
 from salesops.connectors.models import FileImport, RejectedRow, Source
 from salesops.connectors.services.uploads import upload
 from salesops.deals.models import Deal, Product, Stage
@@ -55,6 +57,7 @@ class Scene:
     quota: Quota
     period: Period
     statement: Statement
+    scenario: Scenario
     earning: Earning
     payroll_file: PayrollFile
     payroll_mapping: PayrollMapping
@@ -155,6 +158,10 @@ def make_scene(cast: Cast) -> Scene:
         actor=cast.actor("ana"), statement=statement, line="", subject="A deal is missing", message="Which?", at=NOW
     )
     event = PlanEvent.objects.create(plan=plan, person=ana, kind="bonus", on=TODAY, reference="spiff", recorded_at=NOW)
+    scenario = create_scenario(
+        actor=cast.actor("rita"), name="Tried", period=period, changes={plan.pk: draft.definition}, at=NOW
+    )
+    calculate_scenario(scenario=scenario, at=NOW)
     source = Source.objects.create(code="crm", name="CRM")
     file_import = upload(
         actor=cast.actor("rita"), name="leads.csv", chunks=[b"name,company\nLena Lund,Lagoon\n"], source=source, at=NOW
@@ -190,6 +197,7 @@ def make_scene(cast: Cast) -> Scene:
         adjustment=adjustment,
         dispute=dispute,
         event=event,
+        scenario=scenario,
         file_import=file_import,
         rejected_row=rejected_row,
         job=job,

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from salesops.commissions.models import Earning, Plan, PlanAssignment, PlanVersion, Quota, Statement
+from salesops.commissions.models import Earning, Plan, PlanAssignment, PlanVersion, Quota, Scenario, Statement
 from salesops.commissions.selectors.statements import attainment_of
 from salesops.core import display
 from salesops.core.actor import Role
@@ -16,6 +16,7 @@ from salesops.core.tables import (
     DayColumn,
     LastDayColumn,
     LinkColumn,
+    MomentColumn,
     MoneyColumn,
     NumberColumn,
     PersonColumn,
@@ -209,3 +210,18 @@ class QuotaTable(PortalTable):
         if isinstance(column, LinkColumn) and self.actor.has(*QUOTA_SETTERS):
             return column.show(value, record, self)
         return value
+
+
+class ScenarioTable(PortalTable):
+    """What-if scenarios."""
+
+    name = LinkColumn("commissions:scenario_detail", verbose_name=_("Scenario"))
+    period = PortalColumn(accessor="period__label", verbose_name=_("Period"), order_by=("period__start_on",))
+    created_by = PortalColumn(accessor="created_by__name", verbose_name=_("Tried by"))
+    created_at = MomentColumn(verbose_name=_("Tried at"))
+
+    default_columns = ("name", "period", "created_by", "created_at")
+
+    class Meta:
+        model = Scenario
+        fields = ()

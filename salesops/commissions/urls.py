@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from salesops.commissions.views import periods, plans, statements
+from salesops.commissions.views import periods, plans, scenarios, statements
 
 app_name = "commissions"
 urlpatterns = [
@@ -13,6 +13,11 @@ urlpatterns = [
     path("statements/<int:pk>/lines/", statements.EarningListView.as_view(), name="earning_list"),
     path("statements/<int:pk>/return/", statements.StatementReturnView.as_view(), name="statement_return"),
     path("statements/<int:pk>/bundle.json", statements.StatementBundleView.as_view(), name="statement_bundle"),
+    path("statements/<int:pk>/what-if/", scenarios.WhatIfView.as_view(), name="what_if"),
+    path("scenarios/", scenarios.ScenarioListView.as_view(), name="scenario_list"),
+    path("scenarios/new/", scenarios.ScenarioCreateView.as_view(), name="scenario_create"),
+    path("scenarios/<int:pk>/", scenarios.ScenarioDetailView.as_view(), name="scenario_detail"),
+    path("scenarios/<int:pk>/delete/", scenarios.ScenarioDeleteView.as_view(), name="scenario_delete"),
     path("lines/<int:pk>/", statements.EarningDetailView.as_view(), name="earning_detail"),
     path("periods/", periods.PeriodListView.as_view(), name="period_list"),
     path("periods/<int:pk>/", periods.PeriodDetailView.as_view(), name="period_detail"),

@@ -41,7 +41,7 @@ from salesops.commissions.rules.plans import PlanDefinition, plan_from_plain
 from salesops.commissions.rules.quotas import OnPlan, QuotaRow, TermsBook
 from salesops.commissions.rules.shapes import Measure
 from salesops.core.models import ExchangeRate
-from salesops.deals.models import DealSplit
+from salesops.deals.models import Deal, DealSplit
 from salesops.people.models import ReportingLine
 from salesops.pods.models import PodMembership, TerritoryAssignment
 from salesops.values import periods
@@ -123,12 +123,14 @@ def facts_of(
     also: Mapping[int, date] | None = None,
     instead: Mapping[int, PlanDefinition] | None = None,
     people: Collection[int] | None = None,
+    pretend: Collection[int] = (),
 ) -> PeriodFacts:
     """Read what counts in a period, as of each transaction's day.
 
     leave_out: source keys settled elsewhere. also: transactions that count on this day, wherever they are now. instead:
     definitions to try, by plan, in the place of those in force. people: only what these people may be credited with, and
-    only their statements; None is everybody.
+    only their statements; None is everybody. pretend: ids of deals that are taken as won on the last day of the period;
+    their transactions have the negated ids.
     """
     versions = versions_in(period)
     definitions = {
@@ -148,7 +150,7 @@ def facts_of(
         if any(entry.start < period.end_on and entry.end > period.start_on for entry in found)
     }
     facts = PeriodFacts(period, versions, definitions, held, rates, book, Facts(_no_transactions(), ranges))
-    _read_transactions(period, facts, since, frozenset(leave_out), also or {}, people)
+    _read_transactions(period, facts, since, frozenset(leave_out), also or {}, people, pretend)
     return facts
 
 
@@ -233,6 +235,7 @@ def _read_transactions(
     leave_out: frozenset[str],
     also: Mapping[int, date],
     people: Collection[int] | None,
+    pretend: Collection[int],
 ) -> None:
     """Transactions with owner, splits and what they belong to; holdings of the accounts and territories in question."""
     asked = set().union(*(_asked(plan) for plan in facts.definitions.values()), ())
@@ -253,6 +256,8 @@ def _read_transactions(
     wanted = {row[10] for row in found if row[10] is not None} - present
     if wanted:
         found.extend(Transaction.objects.filter(pk__in=wanted).values_list(*columns))
+    if pretend:
+        found.extend(_pretended(period, pretend, texts, numbers))
     # By day and key in the order of their characters, which databases sort by their own collations.
     found.sort(key=itemgetter(0, 1))
     places = {row[2]: place for place, row in enumerate(found)}
@@ -295,6 +300,19 @@ def _read_transactions(
         groupings=relation(GROUPINGS, groupings),
         rates=_rates(first, period.end_on, {*currencies, *(row.currency for row in facts.versions.values())}),
     )
+
+
+def _pretended(
+    period: Period, deals: Collection[int], texts: Mapping[str, str], numbers: Sequence[str]
+) -> Iterable[tuple[Any, ...]]:
+    """Bookings that deals would make if they were won on the last day of the period."""
+    last = period.end_on - timedelta(days=1)
+    columns = ("pk", "amount_minor", "currency", "owner_id", "account_id", "account__territory_id", *texts.values())
+    for pk, amount, currency, owner, account, territory, *named in Deal.objects.filter(pk__in=deals).values_list(
+        *columns
+    ):
+        row = (last, f"deal:{pk}:booking", -pk, TransactionKind.BOOKING.value, amount, currency, pk, owner, account)
+        yield (*row, territory, None, 1, None, *named, *([{}] if numbers else []))
 
 
 def _may_be_credited(people: Collection[int], start: date, end: date) -> Any:

@@ -55,8 +55,10 @@ def adjustments_of(period: Period) -> list[Adjustment]:
     )
 
 
-def settle_drafts(drafts: Drafts, adjustments: Iterable[Adjustment]) -> None:
+def settle_drafts(drafts: Drafts, adjustments: Iterable[Adjustment], *, is_alone: bool = False) -> None:
     """Settle every draft that has something to settle; the others pay what was earned.
+
+    is_alone: leave out what earlier periods hand on, to compare plans by what this period pays.
 
     A draft is settled when its plan has a settlement, when an adjustment is due, when an earlier period hands something
     on, or when less than nothing was earned.
@@ -65,7 +67,7 @@ def settle_drafts(drafts: Drafts, adjustments: Iterable[Adjustment]) -> None:
     given: dict[Key, list[Adjustment]] = defaultdict(list)
     for row in adjustments:
         given[_key_of(drafts, row)].append(row)
-    before = _handed_on(drafts, period)
+    before = {} if is_alone else _handed_on(drafts, period)
     wanted = [
         key
         for key, draft in drafts.by_key.items()

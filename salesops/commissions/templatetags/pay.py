@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from salesops.commissions.rules.explain import exact_text
 from salesops.core import display
-from salesops.values.money import exponent
+from salesops.values.money import exponent, round_half_up
 from salesops.values.outcomes import Problem
 
 register = template.Library()
@@ -101,3 +101,17 @@ def exact_money(minor: str, currency: str) -> str:
     if value.denominator == 1:
         return display.money(int(value), currency)
     return f"{exact_text(value / 10 ** exponent(currency))} {currency}"
+
+
+@register.filter
+def scenario_difference(result: dict[str, int]) -> int:
+    """By how much a scenario costs more than the plans in force, in minor units."""
+    return result["after"] - result["before"]
+
+
+@register.filter
+def cost_share(result: dict[str, int], name: str) -> str:
+    """Cost ÷ credited, in per cent."""
+    if not result["bookings"]:
+        return "–"
+    return display.share(round_half_up(result[name] * 10_000, result["bookings"]))
