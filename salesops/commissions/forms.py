@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.html import escape
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -93,7 +94,8 @@ class QuotaForm(PortalForm):
             people = people.filter(pk__in=self.actor.tree_ids)
         self.fields["person"].queryset = people  # type: ignore[attr-defined]  # a ModelChoiceField
         money, self.things = quota_names()
-        self.fields["measure"].help_text = _("As plans name it: %(names)s.") % {"names": ", ".join(money + self.things)}
+        names = escape(", ".join(money + self.things))
+        self.fields["measure"].help_text = _("As plans name it: %(names)s.") % {"names": names}
 
     def clean_measure(self) -> str:
         """As plans write it; the usual one where none is named."""
