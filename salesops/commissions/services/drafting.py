@@ -403,12 +403,13 @@ def _total(drafts: Drafts) -> None:
 # --- What is taken back of earlier periods ------------------------------------------------------------------------
 
 
-def taken_back(facts: PeriodFacts) -> list[Back]:
+def taken_back(facts: PeriodFacts, *, renewed: Period | None = None, pending: Sequence[Adjustment] = ()) -> list[Back]:
     """Lines that negate, in part or wholly, what statements of earlier periods earned for transactions taken back now.
 
-    Exactly what was stored, late adjustments included, goes back, rounded on the sum taken back so far, so that parts
-    that make up the whole leave everybody at exactly nothing. A plan in which reversals move down the curve is left to
-    the engine.
+    Exactly what was stored, late changes included, goes back, rounded on the sum taken back so far, so that parts that
+    make up the whole leave everybody at exactly nothing. A plan in which reversals move down the curve is left to the
+    engine. While late changes of an open period are found anew, `renewed` is that period and `pending` what is found
+    so far.
     """
     transactions, start = facts.engine.transactions, facts.period.start_on.toordinal()
     places = [
@@ -440,7 +441,7 @@ def taken_back(facts: PeriodFacts) -> list[Back]:
         .values_list(*columns)
         .annotate(earned=Sum("amount_minor"), credited=Sum("credit__amount_minor"))
     )
-    adjusted = _adjusted(facts, originals)
+    adjusted = _adjusted(originals, renewed, pending)
     found: list[Back] = []
     codes = {rule.value: code for code, rule in enumerate(RULES)}
     for original_id, person, plan_id, version_id, component, rule, points, earned, credited in sorted(rows):
@@ -485,20 +486,18 @@ def _parts(
     return found
 
 
-def _adjusted(facts: PeriodFacts, originals: dict[int, int]) -> dict[tuple[int, int, int, str], int]:
-    """What late adjustments of earlier periods added to what transactions earned."""
-    rows = (
-        Adjustment.objects.filter(
-            kind=AdjustmentKind.LATE,
-            state=AdjustmentState.APPROVED,
-            about_transaction__in=originals,
-            period__end_on__lte=facts.period.start_on,
-        )
-        .order_by()
-        .values_list("about_transaction_id", "person_id", "plan_id", "component")
-        .annotate(total=Sum("amount_minor"))
+def _adjusted(
+    originals: dict[int, int], renewed: Period | None, pending: Sequence[Adjustment]
+) -> dict[tuple[int, int, int, str], int]:
+    """What late changes added to what transactions earned."""
+    found: dict[tuple[int, int, int, str], int] = defaultdict(int)
+    rows = Adjustment.objects.filter(
+        kind=AdjustmentKind.LATE, state=AdjustmentState.APPROVED, about_transaction__in=originals
     )
-    return {(original, person, plan, component): total for original, person, plan, component, total in rows}
+    for row in [*rows.exclude(period=renewed), *pending]:
+        if row.about_transaction_id in originals:
+            found[row.about_transaction_id, row.person_id, row.plan_id, row.component] += row.amount_minor
+    return found
 
 
 def _version_now(facts: PeriodFacts, person: int, plan_id: int, version_id: int) -> int:

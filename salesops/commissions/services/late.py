@@ -65,17 +65,20 @@ def find_late_changes(*, period: Period, at: datetime) -> list[Adjustment]:
     periods = list(locked.order_by("start_on"))
     for earlier in periods:
         sync_bookings(period=earlier, at=at)
-    return [change for earlier in periods for change in _changes_of(earlier, period, at)]
+    found: list[Adjustment] = []
+    for earlier in periods:
+        found.extend(_changes_of(earlier, period, at, found))
+    return found
 
 
-def _changes_of(earlier: Period, period: Period, at: datetime) -> list[Adjustment]:
-    """What one locked period should have paid beyond what it did."""
+def _changes_of(earlier: Period, period: Period, at: datetime, pending: list[Adjustment]) -> list[Adjustment]:
+    """What one locked period should have paid beyond what it did. pending: what was found for periods before it."""
     facts = facts_of(earlier, leave_out=paid_elsewhere(earlier), also=_paid_in(earlier))
     rows = Statement.objects.filter(period=earlier).defer("bundle").select_related("plan_version")
     statements = {(row.person_id, row.plan_version_id): row for row in rows}
     adjusted = _adjusted(earlier, period)
     touched = {(person, plan) for person, plan, _transaction, _component in adjusted}
-    with drafted(facts, taken_back(facts)) as drafts:
+    with drafted(facts, taken_back(facts, renewed=period, pending=pending)) as drafts:
         changed = {
             key
             for key in drafts.by_key.keys() | statements.keys()
