@@ -235,7 +235,7 @@ def deals(chance: random.Random, team: int, bounds: list[int]) -> list[Deal]:
                 day=max(some_day(chance, (original.day - FIRST).days), original.day),
                 amount=-part,
                 currency=original.currency,
-                kind="refund",
+                kind=chance.choice(["refund", original.kind]),
                 quantity=-original.quantity,
                 reverses=original.key,
                 fields=original.fields,
@@ -288,6 +288,8 @@ def team_of(chance: random.Random, team: int, plans: dict[int, PlanDefinition]) 
         ("roll_up", person, manager, FIRST, chance.choice([LAST, some_day(chance)]))
         for person in chance.sample([one, two, three], 2)
     ]
+    # Written down twice over some days, which counts once.
+    receivers += [(*receiver[:3], some_day(chance), LAST) for receiver in receivers if chance.random() < 0.3]
     receivers += [("pod", person, other, some_day(chance), LAST) for person in (one, two) for other in (one, two)]
     change = some_day(chance)
     account, territory = team * 10 + 5, team * 10 + 6
