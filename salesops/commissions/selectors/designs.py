@@ -10,6 +10,7 @@ from salesops.commissions.rules.examples import activation_problems
 from salesops.commissions.rules.plans import Component, PlanDefinition, share_text
 from salesops.commissions.selectors.drawing import draw_component
 from salesops.commissions.selectors.wording import (
+    PERIODS,
     SHAPES,
     component_told,
     conventions_told,
@@ -38,6 +39,7 @@ def plan_shown(plan: PlanDefinition) -> dict[str, Any]:
     """A whole plan in words."""
     return {
         "definition": plan,
+        "period_kind": PERIODS[plan.period_kind.value],
         "components": [component_shown(plan, component) for component in plan.components],
         "conventions": conventions_told(plan.conventions),
         "settlement": settlement_told(plan),

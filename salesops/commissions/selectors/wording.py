@@ -251,7 +251,7 @@ def amount_told(number: Number, currency: str) -> str:
     if number.unit is Unit.TARGET_MULTIPLE:
         return _("%(times)s target pay ÷ quota") % {"times": number.text.replace("x", " ×").replace("  ", " ")}
     if number.unit is Unit.PERSONAL_MULTIPLE:
-        times = number.text.removesuffix("personal").replace("x", "×").strip()
+        times = number.text.removesuffix("personal").replace("x", " ×").replace("  ", " ").strip()
         return f"{times} {_('the personal rate')}".strip()
     if number.unit is Unit.EACH:
         return _("%(amount)s %(currency)s for each") % {
