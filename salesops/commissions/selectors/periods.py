@@ -27,6 +27,7 @@ class PeriodStanding:
     counts: dict[str, int] = field(default_factory=dict)
     earned: dict[str, int] = field(default_factory=dict)
     credited: dict[str, int] = field(default_factory=dict)
+    payout: dict[str, int] = field(default_factory=dict)
     held: int = 0
     unpaid: int = 0
     calculation: Calculation | None = None
@@ -69,12 +70,14 @@ def standings(periods: list[Period]) -> list[PeriodStanding]:
     """The standing of these periods, with a constant number of queries."""
     found = {period.pk: PeriodStanding(period) for period in periods}
     rows = Statement.objects.filter(period__in=found).order_by().values("period_id", "state", "currency")
-    for row in rows.annotate(count=Count("pk"), earned=Sum("earned_minor"), credited=Sum("credited_minor")):
+    sums = {"earned": Sum("earned_minor"), "credited": Sum("credited_minor"), "payout": Sum("payout_minor")}
+    for row in rows.annotate(count=Count("pk"), **sums):
         standing = found[row["period_id"]]
         standing.counts[row["state"]] = standing.counts.get(row["state"], 0) + row["count"]
         currency = row["currency"]
         standing.earned[currency] = standing.earned.get(currency, 0) + row["earned"]
         standing.credited[currency] = standing.credited.get(currency, 0) + row["credited"]
+        standing.payout[currency] = standing.payout.get(currency, 0) + row["payout"]
     unpaid = unpaid_statements().filter(period__in=found).order_by().values("period_id")
     for of_period in unpaid.annotate(count=Count("pk")):
         found[of_period["period_id"]].unpaid = of_period["count"]

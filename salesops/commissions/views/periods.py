@@ -18,6 +18,7 @@ from salesops.audit.services import record
 from salesops.commissions.choices import PAYROLL_RELEASE, PayrollFormat, PeriodState
 from salesops.commissions.models import PayrollFile, Period, Statement
 from salesops.commissions.pay_forms import PayrollReleaseForm
+from salesops.commissions.selectors.disputes import open_disputes
 from salesops.commissions.selectors.payroll import mapping_for
 from salesops.commissions.selectors.periods import files_of, may_see_periods, periods_to_open, sees_amounts, standings
 from salesops.commissions.selectors.statements import statements_for
@@ -125,6 +126,7 @@ class PeriodDetailView(PortalView):
                 "count": count,
                 "shown": len(shown),
                 "files": files_of(self.actor, period),
+                "disputes": open_disputes(self.actor, period),
                 "sees_amounts": sees_amounts(self.actor),
                 "may_calculate": may_calculate(self.actor) and period.state == PeriodState.OPEN,
                 "is_finance": self.actor.has(Role.FINANCE),
