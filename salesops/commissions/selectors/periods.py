@@ -70,8 +70,9 @@ def standings(periods: list[Period]) -> list[PeriodStanding]:
     """The standing of these periods, with a constant number of queries."""
     found = {period.pk: PeriodStanding(period) for period in periods}
     rows = Statement.objects.filter(period__in=found).order_by().values("period_id", "state", "currency")
-    sums = {"earned": Sum("earned_minor"), "credited": Sum("credited_minor"), "payout": Sum("payout_minor")}
-    for row in rows.annotate(count=Count("pk"), **sums):
+    for row in rows.annotate(
+        count=Count("pk"), earned=Sum("earned_minor"), credited=Sum("credited_minor"), payout=Sum("payout_minor")
+    ):
         standing = found[row["period_id"]]
         standing.counts[row["state"]] = standing.counts.get(row["state"], 0) + row["count"]
         currency = row["currency"]

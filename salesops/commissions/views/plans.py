@@ -117,6 +117,7 @@ class PlanDetailView(ScopedDetailView):
             "all_people": count_on(plan),
             "sees_pay": self.actor.sight(Noun.PAY) >= Scope.OWN,
             "may_design": self.actor.has(*DESIGNERS),
+            "may_try": self.actor.has(Role.REVOPS, Role.FINANCE),
             "may_activate": is_draft
             and self.actor.has(Role.FINANCE, Role.REVOPS)
             and version is not None
