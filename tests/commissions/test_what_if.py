@@ -12,12 +12,13 @@ from django.urls import reverse
 
 from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
 from salesops.commissions.models import Credit, Earning, Scenario, Statement, Transaction
+from salesops.commissions.services.plans import assign_to_plan, create_plan, save_draft
 from salesops.commissions.services.scenarios import calculate_scenario, create_scenario
 from salesops.commissions.services.what_if import CLASSES, compare, if_closed
 from salesops.deals.models import Deal, DealSplit, Stage
 from tests.cast import NOW, Cast
 from tests.commissions.pay import FIVE_THEN_TEN, FLAT_8, definition, plan_in_force, quota, statement_of, won
-from tests.commissions.test_settled_periods import calculated, in_force, locked, with_settlement
+from tests.commissions.test_settled_periods import calculated, in_force, locked, quarter, with_settlement
 
 pytestmark = pytest.mark.django_db
 
@@ -173,3 +174,27 @@ def test_scenarios_are_for_those_who_design_or_pay(cast: Cast, client_of: Callab
             changes={scenario.period.pk: definition(FLAT_8) | {"period_kind": "month"}},
             at=NOW,
         )
+
+
+def test_a_plan_that_was_never_in_force_is_tried_with_the_people_put_on_it(cast: Cast) -> None:
+    plan_in_force(cast, FLAT_8)
+    won(cast, "ana", 1_000_00)
+    calculated(cast)
+    plan = create_plan(actor=cast.actor("rita"), name="New", at=NOW)
+    words = definition({"shape": "flat", "rate": "2%"})
+    save_draft(actor=cast.actor("rita"), plan=plan, definition=words, start_on=date(2026, 7, 1), at=NOW)
+    assign_to_plan(
+        actor=cast.actor("rita"),
+        plan=plan,
+        person_id=cast.ana.pk,
+        start_on=date(2026, 4, 1),
+        currency="USD",
+        at=NOW,
+    )
+    scenario = create_scenario(
+        actor=cast.actor("rita"), name="New", period=quarter(2), changes={plan.pk: words}, at=NOW
+    )
+    result = calculate_scenario(scenario=scenario, at=NOW).result
+    assert result is not None
+    assert [row[1:] for row in result["USD"]["people"] if row[0] == cast.ana.pk] == [[80_00, 100_00]]
+    assert result["USD"]["bookings"] == 1_000_00

@@ -116,6 +116,17 @@ def versions_in(period: Period) -> dict[int, PlanVersion]:
     return {row.pk: row for row in rows.select_related("plan").order_by("pk")}
 
 
+def _tried(period: Period, instead: Mapping[int, PlanDefinition]) -> dict[int, PlanVersion]:
+    """The newest versions of plans that are tried and were not in force, as if they had been in the whole period."""
+    there = {version.plan_id for version in versions_in(period).values()} if instead else set()
+    found = {}
+    for plan in instead.keys() - there:
+        version = PlanVersion.objects.filter(plan=plan).select_related("plan").order_by("-number")[0]
+        version.start_on, version.end_on = min(version.start_on, period.start_on), None
+        found[version.pk] = version
+    return found
+
+
 def facts_of(
     period: Period,
     *,
@@ -128,11 +139,11 @@ def facts_of(
     """Read what counts in a period, as of each transaction's day.
 
     leave_out: source keys settled elsewhere. also: transactions that count on this day, wherever they are now. instead:
-    definitions to try, by plan, in the place of those in force. people: only what these people may be credited with, and
+    definitions to try, by plan, in the place of those in force, if any are. people: only what these people may be credited with, and
     only their statements; None is everybody. pretend: ids of deals that are taken as won on the last day of the period;
     their transactions have the negated ids.
     """
-    versions = versions_in(period)
+    versions = versions_in(period) | _tried(period, instead or {})
     definitions = {
         pk: (instead or {}).get(version.plan_id) or plan_from_plain(version.definition).unwrap()
         for pk, version in versions.items()
