@@ -168,7 +168,11 @@ def _confirm_approval(page: Page) -> None:
 
 
 def _pay(portal: Portal, page: Page, folder: Path) -> list[dict[str, str]]:
-    """Lock the quarter, release the payroll, and read the file that comes down."""
+    """Decide what waits, lock the quarter, release the payroll, and read the file that comes down."""
+    page.goto(f"/commissions/adjustments/{portal.scene.adjustment.pk}/refuse/")
+    page.locator("#id_note").fill("Nothing was promised in writing.")
+    page.locator("main form button.btn-primary, main form button.btn-danger").first.click()
+    expect(page.locator("main")).to_contain_text("Refused")
     page.goto(f"/commissions/periods/{portal.scene.period.pk}/")
     page.get_by_role("link", name="Lock").click()
     page.locator("main form button.btn-primary").click()
