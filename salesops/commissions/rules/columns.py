@@ -1,8 +1,10 @@
 """The columnar calculator: credits in, earnings out, whole columns of 64-bit integers at a time, exact in DuckDB."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Final
 
 import duckdb
@@ -269,25 +271,41 @@ FROM (SELECT row, amount::HUGEINT * numerator AS product, denominator::HUGEINT A
 """
 
 
+_lock: Final = Lock()
+# The calculator of this process, with the number of the process: after a fork the threads of a database are gone.
+_whole: dict[int, duckdb.DuckDBPyConnection] = {}
+
+
+def _own() -> duckdb.DuckDBPyConnection:
+    """A connection of one's own to the calculator of this process, made on first use: what it holds nobody else sees."""
+    with _lock:
+        if os.getpid() not in _whole:
+            _whole.clear()
+            made = duckdb.connect(
+                ":memory:",
+                config={
+                    "enable_external_access": "false",
+                    "temp_directory": "",
+                    "threads": 2,
+                    "preserve_insertion_order": "false",
+                    "lock_configuration": "true",
+                },
+            )
+            for macro in _MACROS:
+                made.execute(macro)
+            _whole[os.getpid()] = made
+        return _whole[os.getpid()].cursor()
+
+
 @contextmanager
 def open_calculator() -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB that is nothing but a calculator: in memory, no files, no network, settings locked.
 
-    What leaves 64 or 128 bits inside comes out as a ColumnsError.
+    Only temporary tables are made in it, and they go when it is closed. What leaves 64 or 128 bits inside comes out as a
+    ColumnsError.
     """
-    connection = duckdb.connect(
-        ":memory:",
-        config={
-            "enable_external_access": "false",
-            "temp_directory": "",
-            "threads": 2,
-            "preserve_insertion_order": "false",
-            "lock_configuration": "true",
-        },
-    )
+    connection = _own()
     try:
-        for macro in _MACROS:
-            connection.execute(macro)
         yield connection
     except (duckdb.OutOfRangeException, duckdb.ConversionException) as error:
         raise ColumnsError(f"A total or an amount is beyond 64-bit numbers: {error}") from error
