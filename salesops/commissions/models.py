@@ -235,6 +235,7 @@ class Transaction(models.Model):
     class Meta:
         ordering = ["effective_on", "source_key"]
         verbose_name, verbose_name_plural = _("transaction"), _("transactions")
+        indexes = [models.Index(fields=["credited_to", "effective_on"], name="commissions_transaction_of")]
 
     def __str__(self) -> str:
         return self.source_key

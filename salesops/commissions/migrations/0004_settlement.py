@@ -655,6 +655,10 @@ class Migration(migrations.Migration):
             name="lines_digest",
             field=models.CharField(blank=True, max_length=130, verbose_name="digest of the lines"),
         ),
+        migrations.AddIndex(
+            model_name="transaction",
+            index=models.Index(fields=["credited_to", "effective_on"], name="commissions_transaction_of"),
+        ),
         migrations.RunPython(move_why, migrations.RunPython.noop),
         migrations.RemoveField(model_name="earning", name="why"),
     ]

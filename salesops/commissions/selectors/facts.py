@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from django.db.models import Q
 
-from salesops.accounts.models import AccountOwnership
+from salesops.accounts.models import Account, AccountOwnership
 from salesops.commissions.choices import TransactionKind, VersionState
 from salesops.commissions.models import Period, PlanAssignment, PlanVersion, Quota, Transaction
 from salesops.commissions.rules.columns import Ints
@@ -326,18 +326,23 @@ def _pretended(
         yield (*row, territory, None, 1, None, *named, *([{}] if numbers else []))
 
 
-def _may_be_credited(people: Collection[int], start: date, end: date) -> Any:
-    """Ids of the transactions of these days with which any of these people may be credited by a direct rule."""
+def _may_be_credited(people: Collection[int], start: date, end: date) -> list[int]:
+    """Ids of the transactions of these days with which any of these people may be credited by a direct rule.
+
+    Each way is asked by itself, from the person to the rows, so that each finds its index.
+    """
     rows = Transaction.objects.filter(effective_on__gte=start, effective_on__lt=end).order_by()
+    accounts = AccountOwnership.objects.filter(person__in=people).values("account")
+    territories = TerritoryAssignment.objects.filter(person__in=people).values("territory")
     ways = (
         Q(credited_to__in=people),
-        Q(deal__owner__in=people),
-        Q(deal__splits__person__in=people),
-        Q(account__ownerships__person__in=people),
-        Q(account__territory__assignments__person__in=people),
+        Q(deal__in=Deal.objects.filter(owner__in=people).order_by().values("pk")),
+        Q(deal__in=DealSplit.objects.filter(person__in=people).order_by().values("deal")),
+        Q(account__in=accounts.order_by()),
+        Q(account__in=Account.objects.filter(territory__in=territories.order_by()).order_by().values("pk")),
     )
-    first, *others = (rows.filter(way).values("pk") for way in ways)
-    return first.union(*others)
+    first, *others = (rows.filter(way).values_list("pk", flat=True) for way in ways)
+    return list(first.union(*others))
 
 
 def _whole(values: Iterable[int]) -> Ints:
