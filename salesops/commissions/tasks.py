@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from salesops.commissions.models import Period, Scenario
+from salesops.commissions.selectors.totals import all_disagreements
 from salesops.commissions.services.calculate import calculate_period
+from salesops.commissions.services.checks import tell_of_disagreements
 from salesops.commissions.services.scenarios import calculate_scenario
-from salesops.jobs.registry import handles
-from salesops.jobs.runner import JobRun
+from salesops.jobs.registry import comes_round, handles
+from salesops.jobs.runner import JobFailedError, JobRun
+
+comes_round(
+    code="commissions.check_pay",
+    title=gettext_lazy("Totals of pay are compared with their lines"),
+    kind="commissions.check_pay",
+    rule="30 2 * * *",
+)
 
 
 @handles("commissions.calculate")
@@ -23,3 +35,19 @@ def try_scenario(run: JobRun) -> None:
     scenario = Scenario.objects.get(pk=run.payload["scenario"])
     with run.finish():
         calculate_scenario(scenario=scenario, at=run.now())
+
+
+@handles("commissions.check_pay")
+def check_pay(run: JobRun) -> None:
+    """Compare all totals with their lines; when something disagrees, tell people, and fail, so that the jobs page shows it."""
+    found = all_disagreements()
+    if not found:
+        with run.finish():
+            return
+    with run.batch():
+        tell_of_disagreements(found, at=run.now())
+        run.state["periods"] = [period.label for period in found]
+        run.state["round"] = run.state.get("round", 0) + 1
+    raise JobFailedError(
+        _("Totals of pay do not agree in %(periods)s.") % {"periods": ", ".join(period.label for period in found)}
+    )

@@ -188,6 +188,36 @@ class NoOverlap(Guard):
         }
 
 
+class Balanced(Guard):
+    """Refuse, at the end of a transaction, inserted rows whose amounts do not add up to zero in each group.
+
+    PostgreSQL only. SQLite has no trigger that waits for the end; what is out of balance there is found by whoever adds
+    up (see commissions.selectors.totals).
+    """
+
+    arguments = ("amount", "keys")
+
+    def __init__(self, table: str, *, amount: str, keys: tuple[str, ...]) -> None:
+        super().__init__(table)
+        self.amount, self.keys = amount, tuple(keys)
+
+    def rules(self, vendor: str) -> dict[str, list[str]]:
+        """A deferred constraint trigger."""
+        if vendor == "sqlite":
+            return {}
+        name = f"{self.table}_balance"
+        same = " AND ".join(f"{key} = NEW.{key}" for key in self.keys)
+        return {
+            name: [
+                f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                f"IF (SELECT sum({self.amount}) FROM {self.table} WHERE {same}) <> 0 THEN "
+                f"RAISE EXCEPTION '{self.table} is out of balance' USING ERRCODE = '23514'; END IF; RETURN NULL; END $$",
+                f"CREATE CONSTRAINT TRIGGER {name} AFTER INSERT ON {self.table} DEFERRABLE INITIALLY DEFERRED "
+                f"FOR EACH ROW EXECUTE FUNCTION {name}()",
+            ]
+        }
+
+
 @cache
 def declared_guards() -> tuple[Guard, ...]:
     """Every guard that the migrations on disk declare, in their order."""

@@ -13,15 +13,18 @@ from django.db.models import ProtectedError
 from django.test import Client
 
 from salesops.commissions.choices import PayrollFormat
+from salesops.commissions.services.adjustments import approve_adjustments, prepare_adjustment
 from salesops.commissions.services.approvals import approve_statements, lock_period
+from salesops.commissions.services.disputes import open_dispute
 from salesops.commissions.services.payroll import release_payroll
+from salesops.commissions.services.plans import acknowledge_version
 from salesops.core.guards import AppendOnly, declared_guards
 from salesops.deals.models import Deal, Stage
 from salesops.deals.services.deals import create_deal
 from salesops.leads.models import Lead, LeadAssignment
 from salesops.values.money import plain
 from tests.cast import NOW, Cast
-from tests.commissions.pay import FLAT_8, calculated, plan_in_force, won
+from tests.commissions.pay import FLAT_8, calculated, plan_in_force, second_quarter, statement_of, won
 
 pytestmark = pytest.mark.django_db
 
@@ -33,13 +36,17 @@ TABLES = sorted(
 #: A column whose change would hurt, and what somebody would like to see there.
 CHANGES: dict[str, tuple[str, Any]] = {
     "audit_auditentry": ("reason", "never mind"),
+    "commissions_acknowledgement": ("digest", "never mind"),
+    "commissions_adjustment": ("amount_minor", 1),
     "commissions_approval": ("note", "never mind"),
     "commissions_credit": ("amount_minor", 1),
+    "commissions_disputemessage": ("text", "never mind"),
     "commissions_earning": ("amount_minor", 1),
     "commissions_ledgerentry": ("amount_minor", 1),
     "commissions_payrollfile": ("name", "other.csv"),
     "commissions_payrollitem": ("amount_minor", 1),
     "commissions_period": ("label", "2031Q1"),
+    "commissions_settlementline": ("amount_minor", 1),
     "deals_stagechange": ("amount_minor", 1),
     "leads_leadassignment": ("reason", "never mind"),
 }
@@ -47,15 +54,36 @@ CHANGES: dict[str, tuple[str, Any]] = {
 
 @pytest.fixture
 def paid(cast: Cast) -> None:
-    """A quarter that was calculated, approved, locked and paid; a deal that was made; a lead that was given away."""
-    plan_in_force(cast, FLAT_8)
+    """A quarter that was calculated, adjusted, approved, locked, paid and doubted; a deal that was made; a lead that was
+    given away.
+    """
+    plan = plan_in_force(cast, FLAT_8)
+    acknowledge_version(actor=cast.actor("ana"), version=plan.versions.get(), at=NOW)
     won(cast, "ana", 1_000_00)
     won(cast, "alba", 2_000_00)
-    period = calculated(cast)
     finn = cast.actor("finn")
+    adjustment = prepare_adjustment(
+        actor=cast.actor("rita"),
+        person_id=cast.ana.pk,
+        plan=plan,
+        period=second_quarter(),
+        amount_minor=10_00,
+        reason="For the fair in May.",
+        at=NOW,
+    )
+    approve_adjustments(actor=finn, adjustment_ids=[adjustment.pk], at=NOW, looked_again=True)
+    period = calculated(cast)
     approve_statements(actor=finn, statement_ids=list(period.statements.values_list("pk", flat=True)), at=NOW)
     period = lock_period(actor=finn, period=period, at=NOW)
     release_payroll(actor=finn, period=period, payroll_format=PayrollFormat.GUSTO, at=NOW)
+    open_dispute(
+        actor=cast.actor("ana"),
+        statement=statement_of(cast, "ana"),
+        line="",
+        subject="Too little",
+        message="Where is the deal of May?",
+        at=NOW,
+    )
     stage = Stage.objects.filter(kind="open")[0]
     create_deal(actor=cast.actor("ana"), name="Made", stage=stage, amount_minor=500, currency="USD", at=NOW)
     lead = Lead.objects.create(name="Lead", owner=cast.ana, created_at=NOW)

@@ -99,6 +99,8 @@ class Conventions:
 # What can be written but is not calculated: a plan that asks for it cannot be put in force.
 NOT_CALCULATED: Final[frozenset[StrEnum]] = frozenset(
     (
+        QuotaChange.LATEST,
+        QuotaChange.FIRST,
         CountingDate.INVOICE,
         CountingDate.PAYMENT,
         Exchange.MONTH_AVERAGE,
