@@ -30,6 +30,12 @@ class StatementFilter(PortalFilterSet):
     problem = YesNoFilter(condition=~Q(problems=[]), label=_("Has a problem"))
 
 
+class TeamPayFilter(StatementFilter):
+    """The same within one period."""
+
+    period = None  # type: ignore[assignment]  # as django-filter wants it: the filter is left out
+
+
 class EarningFilter(PortalFilterSet):
     """By deal and day."""
 

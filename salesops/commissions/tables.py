@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
 
 from salesops.commissions.models import Earning, Plan, PlanAssignment, PlanVersion, Quota, Scenario, Statement
-from salesops.commissions.selectors.statements import attainment_of
+from salesops.commissions.selectors.statements import attainment_of, reached_of
 from salesops.core import display
 from salesops.core.actor import Role
 from salesops.core.tables import (
@@ -49,7 +50,7 @@ class StatementTable(PortalTable):
     payout_minor = MoneyColumn(verbose_name=_("Paid out"), initial_sort_descending=True)
     problems = PortalColumn(empty_values=(), orderable=False, verbose_name=_("Problems"))
 
-    default_columns = (
+    default_columns: ClassVar[Sequence[str]] = (
         "person",
         "period",
         "plan",
@@ -81,6 +82,46 @@ class StatementTable(PortalTable):
     def export_problems(self, value: Any, record: Statement) -> Cell:
         """How many."""
         return len(record.problems)
+
+
+class TeamPayTable(StatementTable):
+    """What the people of a team reached and are paid in one period."""
+
+    reached = MoneyColumn(empty_values=(), orderable=False, verbose_name=_("Reached"))
+
+    default_columns = (
+        "person",
+        "plan",
+        "quota_minor",
+        "reached",
+        "attainment",
+        "earned_minor",
+        "payout_minor",
+        "state",
+    )
+
+    class Meta:
+        model = Statement
+        fields = ()
+        sequence = (
+            "person",
+            "plan",
+            "quota_minor",
+            "reached",
+            "attainment",
+            "earned_minor",
+            "payout_minor",
+            "state",
+            "...",
+        )
+
+    def show_reached(self, value: Any, record: Statement) -> str:
+        """Of the first quota of money."""
+        return display.money(reached_of(record), record.currency)
+
+    def export_reached(self, value: Any, record: Statement) -> list[Cell]:
+        """The same, exact, with its currency."""
+        return [from_minor(reached_of(record), record.currency), record.currency]
 
 
 class EarningTable(PortalTable):

@@ -310,6 +310,8 @@ DISPUTE_ANSWER_WORKING_DAYS = env.int("DISPUTE_ANSWER_WORKING_DAYS", default=2)
 # at twice.
 ADJUSTMENT_LOOK_AGAIN_TIMES = env.int("ADJUSTMENT_LOOK_AGAIN_TIMES", default=3)
 ADJUSTMENT_LOOK_AGAIN_PERIODS = env.int("ADJUSTMENT_LOOK_AGAIN_PERIODS", default=6)
+# A statement that pays more than so many times the middle one of the last payouts is approved with a note only.
+COMMISSIONS_LOOK_AGAIN_TIMES = env.int("COMMISSIONS_LOOK_AGAIN_TIMES", default=3)
 # As ADP knows the company and its pay. Files for ADP are made when these are given.
 PAYROLL_ADP_COMPANY_CODE = env("PAYROLL_ADP_COMPANY_CODE", default="")
 PAYROLL_ADP_IID = env("PAYROLL_ADP_IID", default="")

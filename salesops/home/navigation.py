@@ -71,7 +71,11 @@ GROUPS: Final[tuple[Group, ...]] = (
         gettext_lazy("Pay"),
         (
             Entry(gettext_lazy("Commissions"), "commissions:statement_list", "coins", _PAID, "g c"),
+            Entry(gettext_lazy("Team pay"), "commissions:teampay_list", "users", (Role.MANAGER, Role.FINANCE)),
             Entry(gettext_lazy("Periods"), "commissions:period_list", "calendar-dollar", _PAYING),
+            Entry(
+                gettext_lazy("Cost of sales"), "commissions:cost_report", "chart-line", (Role.FINANCE, Role.EXECUTIVE)
+            ),
             Entry(gettext_lazy("Adjustments"), "commissions:adjustment_list", "adjustments", _ADJUSTING),
             Entry(
                 gettext_lazy("Disputes"), "commissions:dispute_list", "message-circle-question", (*_PAID, Role.REVOPS)

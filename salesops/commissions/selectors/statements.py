@@ -117,12 +117,18 @@ def components_of(statement: Statement) -> list[ComponentShown]:
     return shown
 
 
+def reached_of(statement: Statement) -> int:
+    """What was reached of the first quota of money, in minor units; what was credited where there is no such quota."""
+    if statement.quota_minor is not None:
+        for terms in statement.terms:
+            if terms["quota"] == statement.quota_minor:
+                return int(terms["reached"])
+    return statement.credited_minor
+
+
 def attainment_of(statement: Statement) -> int | None:
     """What was reached of the first quota of money, in basis points; None without a quota or with a quota of zero."""
-    for terms in statement.terms:
-        if terms["quota"] == statement.quota_minor:
-            return attainment_bp(terms["reached"], terms["quota"])
-    return attainment_bp(statement.credited_minor, statement.quota_minor)
+    return attainment_bp(reached_of(statement), statement.quota_minor)
 
 
 @dataclass(frozen=True, slots=True)

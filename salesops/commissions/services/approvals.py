@@ -33,8 +33,10 @@ from salesops.commissions.models import (
     Statement,
 )
 from salesops.commissions.rules.plans import DEFAULT_APPROVALS, ApprovalLevel
+from salesops.commissions.rules.reviews import SecondLook
 from salesops.commissions.rules.settlement.lines import LineKind
 from salesops.commissions.selectors.bundles import bundles_of
+from salesops.commissions.selectors.exceptions import payout_looks, why_look
 from salesops.commissions.selectors.totals import disagreements
 from salesops.core.actor import Actor, Role
 
@@ -81,8 +83,19 @@ def may_approve(actor: Actor) -> bool:
     return actor.has(Role.FINANCE, Role.MANAGER) and actor.user_id is not None
 
 
-def why_not(statement: Statement, actor: Actor, decisions: Iterable[Approval]) -> str:
-    """Why the actor cannot approve the statement now, in words; empty when they can."""
+def why_not(
+    statement: Statement,
+    actor: Actor,
+    decisions: Iterable[Approval],
+    *,
+    look: SecondLook | None = None,
+    note: str = "",
+) -> str:
+    """Why the actor cannot approve the statement now, in words; empty when they can.
+
+    look: that it pays out of proportion (`selectors.exceptions.payout_looks`): finance then has to say in the note why
+    that is right.
+    """
     if statement.state != StatementState.DRAFT:
         return _("It is %(state)s already.") % {"state": statement.get_state_display()}
     if statement.problems:
@@ -99,6 +112,8 @@ def why_not(statement: Statement, actor: Actor, decisions: Iterable[Approval]) -
         return _("It waits for the manager's approval first.")
     if level == ApprovalLevel.FINANCE and not actor.has(Role.FINANCE):
         return _("It waits for finance.")
+    if look is not None and level == ApprovalLevel.FINANCE and not note.strip():
+        return f"{why_look(look, statement.currency)} {_('Look at it, and say in the note why it is right.')}"
     return ""
 
 
@@ -106,19 +121,19 @@ def why_not(statement: Statement, actor: Actor, decisions: Iterable[Approval]) -
 def approve_statements(*, actor: Actor, statement_ids: Collection[int], at: datetime, note: str = "") -> ApprovalResult:
     """Approve draft statements as they stand now, each at the level whose turn it is; after the last it is approved.
 
-    One's own, those one prepared, and those whose turn is another's are refused and named. Raises NotAllowedError for
-    anyone but finance and managers.
+    One's own, those one prepared, those whose turn is another's, and without a note those that pay out of proportion are
+    refused and named. Raises NotAllowedError for anyone but finance and managers.
     """
     if not may_approve(actor) or actor.user_id is None:
         raise NotAllowedError(_("Only finance approves pay, and managers where a plan asks for it."))
     refused: dict[int, str] = {}
     good: list[tuple[Statement, str, bool]] = []
     rows = Statement.objects.select_for_update(of=("self",)).visible_to(actor).filter(pk__in=statement_ids)
-    for statement in (
-        rows.select_related("period", "person", "plan_version").prefetch_related("approvals").order_by("pk")
-    ):
+    asked = list(rows.select_related("period", "person", "plan_version").prefetch_related("approvals").order_by("pk"))
+    looks = payout_looks(asked)
+    for statement in asked:
         decisions = list(statement.approvals.all())
-        if reason := why_not(statement, actor, decisions):
+        if reason := why_not(statement, actor, decisions, look=looks.get(statement.pk), note=note):
             refused[statement.pk] = reason
         else:
             level = waits_for(statement, decisions)

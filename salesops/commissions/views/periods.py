@@ -19,6 +19,7 @@ from salesops.commissions.choices import PAYROLL_RELEASE, PayrollFormat, PeriodS
 from salesops.commissions.models import PayrollFile, Period, Statement
 from salesops.commissions.pay_forms import PayrollReleaseForm
 from salesops.commissions.selectors.disputes import open_disputes
+from salesops.commissions.selectors.exceptions import exceptions_of
 from salesops.commissions.selectors.payroll import mapping_for
 from salesops.commissions.selectors.periods import files_of, may_see_periods, periods_to_open, sees_amounts, standings
 from salesops.commissions.selectors.statements import statements_for
@@ -36,7 +37,6 @@ from salesops.jobs.choices import UNFINISHED
 from salesops.jobs.models import Job
 from salesops.jobs.services import enqueue
 from salesops.people.reauth import require_recent
-from salesops.values.outcomes import Problem
 
 #: How many periods that can be calculated stand in sight; the earlier ones are unfolded.
 RECENT = 12
@@ -121,7 +121,7 @@ class PeriodDetailView(PortalView):
                 "period": period,
                 "standing": standing,
                 "calculation": calculation,
-                "problems": [Problem.from_plain(each) for each in (calculation.problems if calculation else [])],
+                "exceptions": exceptions_of(self.actor, period, calculation),
                 "table": StatementTable(Rows(shown, Statement), now=self.now),
                 "count": count,
                 "shown": len(shown),

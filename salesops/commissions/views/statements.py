@@ -21,6 +21,7 @@ from salesops.commissions.models import Earning, Statement
 from salesops.commissions.rules.bundle import bundle_bytes
 from salesops.commissions.selectors.bundles import bundle_of
 from salesops.commissions.selectors.drawing import draw
+from salesops.commissions.selectors.exceptions import payout_looks, why_look
 from salesops.commissions.selectors.plans import tiers_of
 from salesops.commissions.selectors.statements import (
     approvals_of,
@@ -155,7 +156,14 @@ class StatementDetailView(ScopedDetailView):
             "may_approve": is_checker and statement.state == StatementState.DRAFT,
             "may_return": is_checker and statement.state in (StatementState.DRAFT, StatementState.APPROVED),
             "why_not": why_not(statement, self.actor, approvals) if is_checker else "",
+            "look": self._look(statement) if is_checker else "",
         }
+
+    def _look(self, statement: Statement) -> str:
+        """Whether a draft pays out of proportion, in words."""
+        if statement.state != StatementState.DRAFT:
+            return ""
+        return why_look(payout_looks([statement]).get(statement.pk), statement.currency)
 
 
 class EarningListView(ScopedListView):
@@ -237,13 +245,14 @@ class StatementApproveView(BulkView):
 
     def preview(self, rows: QuerySet[Any], form: Any) -> Sequence[Change]:
         """Each statement with its amount, or why it stays."""
-        found = rows.select_related("person", "period", "plan_version").prefetch_related("approvals")
+        found = list(rows.select_related("person", "period", "plan_version").prefetch_related("approvals"))
+        looks, note = payout_looks(found), form.cleaned_data["note"]
         return [
             Change(
                 label=str(row),
                 before=str(row.get_state_display()),
                 after=f"{_('Approved')} · {display.money(row.payout_minor, row.currency)}",
-                problem=why_not(row, self.actor, row.approvals.all()),
+                problem=why_not(row, self.actor, row.approvals.all(), look=looks.get(row.pk), note=note),
             )
             for row in found
         ]

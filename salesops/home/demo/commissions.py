@@ -207,7 +207,9 @@ class _Story:
                 .values_list("pk", flat=True)
             )
             chosen = ids[: len(ids) // 2] if is_half else ids
-            approve_statements(actor=self._actor("finance1", at), statement_ids=chosen, at=at)
+            actor = self._actor("finance1", at)
+            held = approve_statements(actor=actor, statement_ids=chosen, at=at).refused
+            approve_statements(actor=actor, statement_ids=held, at=at, note="Seen, and agreed with the contract")
 
         return happens
 
