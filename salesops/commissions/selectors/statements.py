@@ -10,7 +10,7 @@ from django.db.models import QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext
 
-from salesops.commissions.models import Approval, Credit, Earning, SettlementLine, Statement
+from salesops.commissions.models import Approval, Credit, Earning, SettlementLine, Statement, Transaction
 from salesops.commissions.rules.conventions import Conventions
 from salesops.commissions.rules.curves import Curve
 from salesops.commissions.rules.explain import EarningFacts, attainment_bp, explain
@@ -133,19 +133,33 @@ def attainment_of(statement: Statement) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step from what was earned to what is paid: what it is, why, how much. is_paid: whether it is part of the payout."""
+    """A step from what was earned to what is paid: what it is, why, and the deal or other thing that it is about."""
 
     line: SettlementLine
     label: str
     why: str
+    about: str
 
 
 def steps_of(statement: Statement) -> list[Step]:
     """The steps of the settlement, in their order, with their reasons in the reader's language."""
-    return [
-        Step(line, str(line.get_kind_display()), _reason(line))
-        for line in statement.settlement_lines.order_by("position")
-    ]
+    lines = list(statement.settlement_lines.order_by("position"))
+    keys = {line.pk: _key_of(line.reference) for line in lines}
+    named = {
+        key: name or key
+        for key, name in Transaction.objects.filter(source_key__in=keys.values()).values_list(
+            "source_key", "deal__name"
+        )
+    }
+    return [Step(line, str(line.get_kind_display()), _reason(line), named.get(keys[line.pk], "")) for line in lines]
+
+
+def _key_of(reference: str) -> str:
+    """The key of the transaction in a reference; late changes put their period before it and the component after."""
+    if reference.startswith("late ") and reference.count(" ") >= 2:
+        rest = reference.split(" ", 2)[2]
+        return rest.rsplit(" ", 1)[0]
+    return reference
 
 
 def _reason(line: SettlementLine) -> str:

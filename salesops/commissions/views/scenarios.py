@@ -178,12 +178,12 @@ class ScenarioDetailView(ScopedDetailView):
 def _class_labels() -> list[str]:
     """The ranges of the distribution in words."""
     low, *_rest = CLASSES
-    labels = [_("less by %(percent)s %% and more") % {"percent": -low}]
+    labels = [_("at least %(percent)s %% less") % {"percent": -low}]
     labels += [
         _("%(low)s %% to %(high)s %%") % {"low": f"{first:+d}", "high": f"{last:+d}"}
         for first, last in pairwise(CLASSES)
     ]
-    return [*labels, _("more by %(percent)s %% and more") % {"percent": CLASSES[-1]}]
+    return [*labels, _("at least %(percent)s %% more") % {"percent": CLASSES[-1]}]
 
 
 class ScenarioDeleteView(ConfirmView):
