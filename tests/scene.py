@@ -21,6 +21,7 @@ from salesops.commissions.models import (
     Quota,
     Scenario,
     Statement,
+    Transaction,
 )
 from salesops.commissions.services.adjustments import prepare_adjustment
 from salesops.commissions.services.disputes import open_dispute
@@ -64,6 +65,7 @@ class Scene:
     adjustment: Adjustment
     dispute: Dispute
     event: PlanEvent
+    transaction: Transaction
     file_import: FileImport
     rejected_row: RejectedRow
     job: Job
@@ -158,6 +160,16 @@ def make_scene(cast: Cast) -> Scene:
         actor=cast.actor("ana"), statement=statement, line="", subject="A deal is missing", message="Which?", at=NOW
     )
     event = PlanEvent.objects.create(plan=plan, person=ana, kind="bonus", on=TODAY, reference="spiff", recorded_at=NOW)
+    transaction = Transaction.objects.create(
+        source_key="INV-1",
+        kind="invoice",
+        deal=deal,
+        account=account,
+        effective_on=TODAY,
+        amount_minor=1_200_000,
+        currency="USD",
+        recorded_at=NOW,
+    )
     scenario = create_scenario(
         actor=cast.actor("rita"), name="Tried", period=period, changes={plan.pk: draft.definition}, at=NOW
     )
@@ -197,6 +209,7 @@ def make_scene(cast: Cast) -> Scene:
         adjustment=adjustment,
         dispute=dispute,
         event=event,
+        transaction=transaction,
         scenario=scenario,
         file_import=file_import,
         rejected_row=rejected_row,

@@ -43,6 +43,7 @@ from salesops.commissions.querysets import (
     ScenarioQuerySet,
     SettlementLineQuerySet,
     StatementQuerySet,
+    TransactionQuerySet,
 )
 from salesops.core.fields import ExactDecimalField
 from salesops.core.models import HeldInTime
@@ -231,6 +232,8 @@ class Transaction(models.Model):
     is_void = models.BooleanField(_("no longer counts"), default=False)
     recorded_at = models.DateTimeField(_("recorded at"))
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+
+    objects = TransactionQuerySet.as_manager()
 
     class Meta:
         ordering = ["effective_on", "source_key"]

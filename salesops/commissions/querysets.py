@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from django.db.models import Q
+
 from salesops.core.actor import Actor, Noun, Role, Scope
 from salesops.core.models import HeldInTimeQuerySet
 from salesops.core.querysets import OwnedByPeopleQuerySet, ScopedQuerySet
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
         Scenario,
         SettlementLine,
         Statement,
+        StatementChange,
+        Transaction,
     )
 
 
@@ -68,7 +72,31 @@ class QuotaQuerySet(OwnedByPeopleQuerySet["Quota"]):
     noun = Noun.QUOTA
 
 
+class TransactionQuerySet(ScopedQuerySet["Transaction"]):
+    """Seen with its deal or, without one, with its account; by whoever it is credited to in any case."""
+
+    noun = Noun.WORK
+
+    def scoped(self, actor: Actor, scope: Scope) -> Self:
+        """OWN: of what the actor owns. POD: also of what their pods hold. TREE: also of everyone below and their pods."""
+        people = actor.people_ids if scope >= Scope.TREE else {actor.user_id}
+        pods = actor.all_pod_ids if scope >= Scope.TREE else actor.pod_ids if scope >= Scope.POD else set()
+        of_account = Q(account__owner_id__in=people) | Q(account__pod_id__in=pods)
+        return self.filter(
+            Q(credited_to_id__in=people)
+            | Q(deal__owner_id__in=people)
+            | Q(deal__pod_id__in=pods)
+            | Q(of_account, deal__isnull=True)
+        )
+
+
 class StatementQuerySet(OwnedByPeopleQuerySet["Statement"]):
+    """Own, or the tree's."""
+
+    noun = Noun.PAY
+
+
+class StatementChangeQuerySet(OwnedByPeopleQuerySet["StatementChange"]):
     """Own, or the tree's."""
 
     noun = Noun.PAY

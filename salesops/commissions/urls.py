@@ -7,6 +7,7 @@ from salesops.commissions.views import periods, plans, scenarios, statements
 app_name = "commissions"
 urlpatterns = [
     path("", include("salesops.commissions.pay_urls")),
+    path("", include("salesops.commissions.transaction_urls")),
     path("", include("salesops.commissions.cost_urls")),
     path("", statements.StatementListView.as_view(), name="statement_list"),
     path("approve/", statements.StatementApproveView.as_view(), name="statement_approve"),

@@ -367,6 +367,14 @@ SPECTACULAR_SETTINGS = {
         "LeadStatusCode": "salesops.leads.choices.LeadStatus",
         "ActivityKind": "salesops.activities.choices.ActivityKind",
         "StageKind": "salesops.deals.choices.StageKind",
+        "TransactionKind": "salesops.commissions.choices.TransactionKind",
+        "SettledKind": "salesops.commissions.choices.SettledKind",
+        "AdjustmentKind": "salesops.commissions.choices.AdjustmentKind",
+        "PeriodKind": "salesops.commissions.choices.PeriodKind",
+        "VersionState": "salesops.commissions.choices.VersionState",
+        "PeriodState": "salesops.commissions.choices.PeriodState",
+        "StatementState": "salesops.commissions.choices.StatementState",
+        "AdjustmentState": "salesops.commissions.choices.AdjustmentState",
     },
 }
 DJANGO_TABLES2_TEMPLATE = "parts/table.html"

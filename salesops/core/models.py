@@ -139,6 +139,30 @@ class PostedForm(models.Model):
         return str(self.key)
 
 
+class AnsweredRequest(models.Model):
+    """A request that a program made with a key of its own: the same key again gets the first answer, and nothing is done
+    twice.
+
+    digest: SHA-256 of what was asked. claim: whose turn it is while `status` is empty; whoever takes over a turn that was
+    given up writes a new one. body: the answer as JSON.
+    """
+
+    actor_id = models.BigIntegerField()
+    key = models.CharField(max_length=200)
+    digest = models.CharField(max_length=64)
+    claim = models.UUIDField()
+    asked_at = models.DateTimeField(db_index=True)
+    status = models.PositiveSmallIntegerField(null=True)
+    body = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("answered request"), _("answered requests")
+        constraints = [models.UniqueConstraint(fields=["actor_id", "key"], name="core_answeredrequest_once")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
 class FeatureSwitch(models.Model):
     """A part of the portal that administrators can turn off. The parts are declared in code (`core/features.py`).
 

@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import status, viewsets
 from rest_framework.exceptions import APIException
 from rest_framework.exceptions import ValidationError as RefusedError
 from rest_framework.permissions import BasePermission
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from salesops.core import features
 from salesops.core.actor import Actor, Noun, Scope
+from salesops.core.services import Answer, answer_once
+
+#: The header by which a program says that a request is the same as one before.
+KEY_HEADER: Final = "Idempotency-Key"
+_MOST_KEY: Final = 200
+
+
+def key_parameter(*, is_needed: bool) -> OpenApiParameter:
+    """The header as the description of the API tells it."""
+    return OpenApiParameter(
+        KEY_HEADER,
+        str,
+        OpenApiParameter.HEADER,
+        required=is_needed,
+        description="At most 200 printable signs, new for each request; the same key again gives the same answer.",
+    )
 
 
 class ConflictError(APIException):
@@ -23,6 +46,20 @@ class ConflictError(APIException):
 
     status_code = status.HTTP_409_CONFLICT
     default_code = "stale"
+
+
+class KeyBusyError(ConflictError):
+    """The first request with this key is still being worked on."""
+
+    default_code = "key-busy"
+    wait = 1  # seconds, told as Retry-After
+
+
+class KeyReusedError(APIException):
+    """The key stands for another request."""
+
+    status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
+    default_code = "key-reused"
 
 
 class SeesNoun(BasePermission):
@@ -102,15 +139,57 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
 
+    def once(self, act: Callable[[], Response], *, is_needed: bool) -> Response:
+        """Do what is asked once for the request's key; the same request again gets the same answer.
+
+        Raises 400 for a key that is needed and missing or that cannot be kept, 409 while the first request with it is
+        being worked on, 422 when it stands for another request.
+        """
+        key = self.request.headers.get(KEY_HEADER, "").strip()
+        if not key:
+            if is_needed:
+                raise RefusedError({KEY_HEADER: [_("Give a key in this header, so that nothing is done twice.")]})
+            return act()
+        if len(key) > _MOST_KEY or not (key.isascii() and key.isprintable()):
+            raise RefusedError({KEY_HEADER: [_("A key has at most 200 printable signs of ASCII.")]})
+
+        def answered() -> Answer:
+            response = act()
+            return Answer(response.status_code, JSONRenderer().render(response.data).decode())
+
+        answer, is_now = answer_once(
+            actor=self.actor, key=key, digest=digest_of(self.request), at=self.now, act=answered
+        )
+        response = Response(json.loads(answer.body), status=answer.status)
+        if not is_now:
+            response.headers["Idempotency-Replayed"] = "true"
+        return response
+
     def handle_exception(self, exc: Exception) -> Response:
         """A service's refusal as the API says it."""
         return super().handle_exception(refused(exc) if isinstance(exc, ValidationError) else exc)
 
 
+#: Refusals that are told by a status of their own.
+_CODED: Final[dict[str, type[APIException]]] = {
+    "stale": ConflictError,
+    "key-busy": KeyBusyError,
+    "key-reused": KeyReusedError,
+}
+
+
+def digest_of(request: Request) -> str:
+    """SHA-256 of what is asked: method, address and body; the order of the fields does not matter."""
+    data = dict(request.data.lists()) if isinstance(request.data, QueryDict) else request.data
+    text = json.dumps([request.method, request.get_full_path(), data], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def refused(error: ValidationError) -> APIException:
-    """A service's refusal: 409 for a newer row, else 400 with the words by field."""
-    if getattr(error, "code", "") == "stale":
-        return ConflictError(" ".join(error.messages))
+    """A service's refusal: 409 for a newer row or a busy key, 422 for a key of something else, else 400 by field."""
+    kind = _CODED.get(getattr(error, "code", None) or "")
+    if kind is not None:
+        return kind(" ".join(error.messages))
     if hasattr(error, "error_dict"):
         words = error.message_dict
         return RefusedError({"non_field_errors" if name == "__all__" else name: said for name, said in words.items()})

@@ -80,6 +80,7 @@ GROUPS: Final[tuple[Group, ...]] = (
             Entry(
                 gettext_lazy("Disputes"), "commissions:dispute_list", "message-circle-question", (*_PAID, Role.REVOPS)
             ),
+            Entry(gettext_lazy("Transactions"), "commissions:transaction_list", "receipt-2", _WORKING),
             Entry(gettext_lazy("Plan events"), "commissions:event_list", "calendar-star", _PLANNING),
             Entry(gettext_lazy("Plans"), "commissions:plan_list", "file-percent", _PLANNING),
             Entry(gettext_lazy("What-if scenarios"), "commissions:scenario_list", "flask", (Role.REVOPS, Role.FINANCE)),

@@ -11,7 +11,7 @@ from celery import shared_task
 from django.db import DatabaseError
 from django.utils.translation import gettext_lazy as _
 
-from salesops.core.services import forget_posted_forms
+from salesops.core.services import forget_answers, forget_posted_forms
 from salesops.jobs import registry, runner, services
 from salesops.jobs.doorbell import TASK_NAME
 
@@ -46,11 +46,11 @@ def tidy(run: runner.JobRun) -> None:
 
 @registry.handles("core.forget_forms")
 def forget_forms(run: runner.JobRun) -> None:
-    """Delete the keys of forms posted long ago, a thousand at a time."""
+    """Delete the keys of forms posted, and of requests answered, long ago, a thousand at a time."""
     deleted = 1
     while deleted:
         with run.batch():
-            deleted = forget_posted_forms(at=run.now())
+            deleted = forget_posted_forms(at=run.now()) + forget_answers(at=run.now())
             run.state["deleted"] = run.state.get("deleted", 0) + deleted
             run.state["rounds"] = run.state.get("rounds", 0) + 1
 

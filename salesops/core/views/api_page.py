@@ -39,6 +39,7 @@ class Operation:
     path: str
     text: str
     query: tuple[Value, ...]
+    headers: tuple[Value, ...]
     body: tuple[Value, ...]
     answers: str
 
@@ -70,6 +71,11 @@ def operations() -> tuple[Operation, ...]:
                 _value(each["name"], each["schema"], schemas)
                 for each in given.get("parameters", ())
                 if each["in"] == "query"
+            ),
+            headers=tuple(
+                _value(each["name"], each["schema"], schemas, is_needed=each.get("required", False))
+                for each in given.get("parameters", ())
+                if each["in"] == "header"
             ),
             body=_body(given, schemas),
             answers=", ".join(given["responses"]),
