@@ -247,7 +247,7 @@ TEMPLATES: Final = (
     Template(
         "csm",
         gettext_noop("CSM on renewals and expansion"),
-        gettext_noop("Renewals pay in a straight line from 80 % of what is due, expansion with an accelerator; cancellations are taken back."),
+        gettext_noop("Renewals pay nothing below 80 %, then in a straight line; expansion pays with an accelerator; cancellations are taken back."),
         {
             "period_kind": "quarter",
             "components": [

@@ -54,7 +54,7 @@ MEASURES = {"money": gettext_lazy("Money"), "count": gettext_lazy("A number of t
 #: What each convention asks, and what each of its answers means: one line each.
 CONVENTIONS: dict[str, tuple[Any, dict[str, Any]]] = {
     "boundary": (
-        gettext_lazy("Who owns a bound: 100 % exactly is paid by which tier?"),
+        gettext_lazy("Who owns a bound: which tier pays exactly 100 %?"),
         {
             "upper": gettext_lazy("The tier that begins there"),
             "lower": gettext_lazy("The tier that ends there"),
