@@ -42,6 +42,7 @@ from salesops.commissions.querysets import (
     QuotaQuerySet,
     ScenarioQuerySet,
     SettlementLineQuerySet,
+    StatementChangeQuerySet,
     StatementQuerySet,
     TransactionQuerySet,
 )
@@ -316,6 +317,39 @@ class Statement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.person} · {self.period}"
+
+
+class StatementChange(models.Model):
+    """What a statement said before a calculation wrote it anew, and what it says since. Append-only.
+
+    lines: what changed in the lines, the largest differences first, as plain data: transaction (id), component, before
+    and after in minor units (None where there was, or is, no such line), cause. more: how many changed lines are left out.
+    """
+
+    statement = models.ForeignKey(Statement, models.PROTECT, related_name="changes", verbose_name=_("statement"))
+    calculation = models.ForeignKey(Calculation, models.PROTECT, related_name="changes", verbose_name=_("calculation"))
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="statement_changes", verbose_name=_("person")
+    )
+    earned_before_minor = models.BigIntegerField(_("earned before"))
+    earned_after_minor = models.BigIntegerField(_("earned since"))
+    payout_before_minor = models.BigIntegerField(_("paid out before"))
+    payout_after_minor = models.BigIntegerField(_("paid out since"))
+    currency = models.CharField(_("currency"), max_length=3)
+    lines = models.JSONField(_("changed lines"), default=list)
+    more = models.PositiveIntegerField(_("further changed lines"), default=0)
+
+    objects = StatementChangeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name, verbose_name_plural = _("change of a statement"), _("changes of statements")
+        constraints = [
+            models.UniqueConstraint(fields=["statement", "calculation"], name="commissions_statementchange_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.statement} · {self.calculation}"
 
 
 class Credit(models.Model):

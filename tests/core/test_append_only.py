@@ -47,6 +47,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "commissions_payrollitem": ("amount_minor", 1),
     "commissions_period": ("label", "2031Q1"),
     "commissions_settlementline": ("amount_minor", 1),
+    "commissions_statementchange": ("payout_after_minor", 1),
     "deals_stagechange": ("amount_minor", 1),
     "leads_leadassignment": ("reason", "never mind"),
 }
@@ -60,6 +61,7 @@ def paid(cast: Cast) -> None:
     plan = plan_in_force(cast, FLAT_8)
     acknowledge_version(actor=cast.actor("ana"), version=plan.versions.get(), at=NOW)
     won(cast, "ana", 1_000_00)
+    calculated(cast)
     won(cast, "alba", 2_000_00)
     finn = cast.actor("finn")
     adjustment = prepare_adjustment(

@@ -18,7 +18,7 @@ _NOT_WHAT_THE_STATEMENT_PAYS = (
 
 
 class Migration(migrations.Migration):
-    dependencies = [("commissions", "0005_settlement_guards")]
+    dependencies = [("commissions", "0006_statement_changes")]
 
     operations = [
         Balanced("commissions_ledgerentry", amount="amount_minor", keys=("posting", "currency")),

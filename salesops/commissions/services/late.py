@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
 
 from django.conf import settings
 
@@ -19,32 +17,10 @@ from salesops.commissions.rules.settlement.facts import carried_from_plain, inpu
 from salesops.commissions.rules.settlement.settle import settle
 from salesops.commissions.rules.settlement.terms import Terms
 from salesops.commissions.selectors.facts import facts_of
+from salesops.commissions.services.causes import LineKey, Told, cause_of
 from salesops.commissions.services.drafting import Drafts, Key, drafted, taken_back
 from salesops.commissions.services.settling import is_released_later
 from salesops.commissions.services.transactions import paid_elsewhere, sync_bookings
-
-# Person, plan, transaction id, component.
-LineKey = tuple[int, int, int, str]
-
-
-@dataclass(slots=True)
-class _Told:
-    """What a line of a statement came to, and what it was reckoned from.
-
-    settled: after multiplier and caps, where the plan settles and pays the component at once; None where what was
-    earned counts. whys: the credits' why. terms: what held for the component.
-    """
-
-    earned: int = 0
-    settled: int | None = None
-    whys: list[Any] = field(default_factory=list)
-    terms: dict[str, Any] = field(default_factory=dict)
-    start: int = 0
-
-    @property
-    def amount(self) -> int:
-        """What counts as paid, or due."""
-        return self.earned if self.settled is None else self.settled
 
 
 def find_late_changes(*, period: Period, at: datetime) -> list[Adjustment]:
@@ -89,7 +65,7 @@ def _changes_of(earlier: Period, period: Period, at: datetime, pending: list[Adj
         }
         due = _due(drafts, statements, changed)
     paid = _paid(statements, changed)
-    nothing = _Told()
+    nothing = Told()
     found = []
     for key in sorted(due.keys() | paid.keys() | adjusted.keys()):
         person, plan, transaction, component = key
@@ -105,7 +81,7 @@ def _changes_of(earlier: Period, period: Period, at: datetime, pending: list[Adj
                     period=period,
                     amount_minor=now - then,
                     currency=_currency(drafts, statements, plan),
-                    cause=_cause(key, due, paid, before.cause),
+                    cause=cause_of(key, due, paid, before.cause),
                     reason=earlier.label,
                     about_period=earlier,
                     about_transaction_id=transaction,
@@ -155,9 +131,9 @@ def _adjusted(earlier: Period, period: Period) -> dict[LineKey, _Before]:
 # --- What was paid, and what is due -------------------------------------------------------------------------------
 
 
-def _due(drafts: Drafts, statements: dict[Key, Statement], changed: Collection[Key]) -> dict[LineKey, _Told]:
+def _due(drafts: Drafts, statements: dict[Key, Statement], changed: Collection[Key]) -> dict[LineKey, Told]:
     """What the lines of changed statements should have come to."""
-    found: dict[LineKey, _Told] = defaultdict(_Told)
+    found: dict[LineKey, Told] = defaultdict(Told)
     earnings: dict[Key, list[Earned]] = defaultdict(list)
     ids: dict[str, int] = {}
     rows = drafts.fetch(
@@ -210,9 +186,9 @@ def _settled_again(row: Statement, earnings: list[Earned]) -> list[tuple[str, st
     ]
 
 
-def _paid(statements: dict[Key, Statement], changed: Collection[Key]) -> dict[LineKey, _Told]:
+def _paid(statements: dict[Key, Statement], changed: Collection[Key]) -> dict[LineKey, Told]:
     """What the lines of changed statements came to when they were locked."""
-    found: dict[LineKey, _Told] = defaultdict(_Told)
+    found: dict[LineKey, Told] = defaultdict(Told)
     rows = {row.pk: row for key, row in statements.items() if key in changed}
     earnings = Earning.objects.filter(statement__in=rows).select_related("credit")
     for earning in earnings.order_by("statement_id", "component", "position").iterator(chunk_size=5_000):
@@ -232,41 +208,3 @@ def _paid(statements: dict[Key, Statement], changed: Collection[Key]) -> dict[Li
         if line in found and not is_released_later(plans[row.pk].settlement, part["component"]):
             found[line].settled = (found[line].settled or 0) + int(part["settled_minor"])
     return found
-
-
-# --- Why ----------------------------------------------------------------------------------------------------------
-
-
-def _cause(key: LineKey, due: dict[LineKey, _Told], paid: dict[LineKey, _Told], before: Cause) -> Cause:
-    """Why a line would be paid otherwise today, told from what it was reckoned from then and now.
-
-    before: why it was adjusted last; the answer where it is again as it was then.
-    """
-    now, then = due.get(key), paid.get(key)
-    if now is None or then is None:
-        others = paid if then is None else due
-        elsewhere = [line for line in others if line[2] == key[2]]
-        if any(line[0] == key[0] for line in elsewhere):
-            return Cause.DEAL_EDITED
-        if elsewhere:
-            is_shared = any("shares" in _read(why) for line in elsewhere for why in others[line].whys)
-            is_shared = is_shared or any("shares" in _read(why) for why in (now or then or _Told()).whys)
-            return Cause.SHARES if is_shared else Cause.OWNER
-        return Cause.DEAL_LATE if then is None else Cause.DEAL_GONE
-    old, new = [_read(why) for why in then.whys], [_read(why) for why in now.whys]
-    for cause, names in (
-        (Cause.DEAL_EDITED, ("amount", "currency", "fields")),
-        (Cause.SHARES, ("shares",)),
-        (Cause.EXCHANGE_RATE, ("rate",)),
-        (Cause.OWNER, ("held", "credited")),
-    ):
-        if [[why.get(name) for name in names] for why in old] != [[why.get(name) for name in names] for why in new]:
-            return cause
-    for cause, names in ((Cause.QUOTA, ("quota",)), (Cause.PLAN, ("target_minor", "rate"))):
-        if any(then.terms.get(name) != now.terms.get(name) for name in names):
-            return cause
-    return Cause.ALONG_THE_CURVE if now.start != then.start else before
-
-
-def _read(why: Any) -> dict[str, Any]:
-    return dict(json.loads(why) if isinstance(why, str) else why)

@@ -17,6 +17,7 @@ from salesops.commissions.rules.engine import relation
 from salesops.commissions.rules.plans import plan_from_plain
 from salesops.commissions.rules.settlement.lines import LineKind
 from salesops.commissions.rules.settlement.lines import SettlementLine as Line
+from salesops.commissions.services.changes import read_before, store_changes
 from salesops.commissions.services.drafting import Draft, Drafts, Key
 
 _BATCH: Final = 2_000
@@ -43,7 +44,10 @@ _WRITTEN: Final = (
 
 
 def store(drafts: Drafts, period: Period, calculation: Calculation, at: datetime) -> int:
-    """Write the statements that differ from the stored ones; how many. Those nobody is on a plan for any more are emptied."""
+    """Write the statements that differ from the stored ones; how many. Those nobody is on a plan for any more are emptied.
+
+    What the stored ones said is kept next to what they say since (see services.changes).
+    """
     stored = {
         (row.person_id, row.plan_version_id): row
         for row in Statement.objects.select_for_update(of=("self",)).filter(period=period).defer("bundle", "carried")
@@ -54,6 +58,7 @@ def store(drafts: Drafts, period: Period, calculation: Calculation, at: datetime
     digests = {key: draft.digest() for key, draft in drafts.by_key.items()}
     changed = [key for key in sorted(digests) if key not in stored or stored[key].digest != digests[key]]
     old = [stored[key].pk for key in changed if key in stored]
+    before = read_before(drafts, stored, changed)
     _delete(Earning, old)
     _delete(Credit, old)
     _delete(SettlementLine, old)
@@ -67,6 +72,7 @@ def store(drafts: Drafts, period: Period, calculation: Calculation, at: datetime
     )
     _store_lines(drafts, statements)
     _store_settlement(drafts, statements)
+    store_changes(before, statements, calculation)
     return len(changed)
 
 

@@ -18,6 +18,7 @@ from salesops.audit.services import record
 from salesops.commissions.choices import PAYROLL_RELEASE, PayrollFormat, PeriodState
 from salesops.commissions.models import PayrollFile, Period, Statement
 from salesops.commissions.pay_forms import PayrollReleaseForm
+from salesops.commissions.selectors.changes import changes_of_calculation
 from salesops.commissions.selectors.disputes import open_disputes
 from salesops.commissions.selectors.exceptions import exceptions_of
 from salesops.commissions.selectors.payroll import mapping_for
@@ -122,6 +123,9 @@ class PeriodDetailView(PortalView):
                 "standing": standing,
                 "calculation": calculation,
                 "exceptions": exceptions_of(self.actor, period, calculation),
+                "changes": changes_of_calculation(self.actor, calculation)
+                if calculation and calculation.number > 1
+                else None,
                 "table": StatementTable(Rows(shown, Statement), now=self.now),
                 "count": count,
                 "shown": len(shown),

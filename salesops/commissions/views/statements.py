@@ -20,6 +20,7 @@ from salesops.commissions.forms import ApproveForm, ReturnForm
 from salesops.commissions.models import Earning, Statement
 from salesops.commissions.rules.bundle import bundle_bytes
 from salesops.commissions.selectors.bundles import bundle_of
+from salesops.commissions.selectors.changes import last_change_of
 from salesops.commissions.selectors.drawing import draw
 from salesops.commissions.selectors.exceptions import payout_looks, why_look
 from salesops.commissions.selectors.plans import tiers_of
@@ -124,6 +125,7 @@ class StatementDetailView(ScopedDetailView):
             "lines_count": lines.count(),
             "lines_shown": len(shown),
             "steps": steps_of(statement),
+            "changed": last_change_of(self.actor, statement),
             "held": sum(part["total_minor"] - part["released_minor"] for part in carried.get("held", ())),
             "advanced": sum(balance["owed_minor"] for balance in carried.get("draws", ())),
             "uncounted": uncounted_of(statement),
