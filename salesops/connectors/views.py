@@ -161,6 +161,7 @@ LIST_PAGES: Final = {
     "deals": "deals:deal_list",
     "quotas": "commissions:quota_list",
     "commission_rates": "commissions:plan_list",
+    "transactions": "commissions:transaction_list",
 }
 
 

@@ -1,4 +1,5 @@
-"""Introduces rooms to each other that do not know one another: imports bring quotas and people on plans."""
+"""Introduces rooms to each other that do not know one another: imports bring quotas, people on plans and
+transactions."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from typing import Any
 
 from salesops.commissions.models import Plan
 from salesops.commissions.services.imports import PlanPersonRecord, QuotaRecord, upsert_plan_people, upsert_quotas
+from salesops.commissions.services.transaction_imports import TransactionRecord, upsert_transactions
 from salesops.connectors.destinations import Destination, Named, introduce, introduce_candidates
 from salesops.connectors.rules.convert import Record
 from salesops.connectors.rules.fields import LookupKind
@@ -21,6 +23,11 @@ def _person_on_plan(record: Record) -> PlanPersonRecord:
     return PlanPersonRecord(**values)
 
 
+def _transaction(record: Record) -> TransactionRecord:
+    values: dict[str, Any] = record.flat()
+    return TransactionRecord(**values)
+
+
 def _plans() -> Sequence[Named]:
     return [Named(pk, {"name": name}) for pk, name in Plan.objects.values_list("pk", "name")]
 
@@ -29,4 +36,5 @@ def introduce_rooms() -> None:
     """Called once, when all rooms are loaded."""
     introduce("quotas", Destination(_quota, upsert_quotas))
     introduce("commission_rates", Destination(_person_on_plan, upsert_plan_people))
+    introduce("transactions", Destination(_transaction, upsert_transactions))
     introduce_candidates(LookupKind.PLAN, _plans)

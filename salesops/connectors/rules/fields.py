@@ -37,6 +37,7 @@ class LookupKind(StrEnum):
     POD = "pod"
     TERRITORY = "territory"
     SEGMENT = "segment"
+    DEAL = "deal"
     PLAN = "plan"
 
 
@@ -51,6 +52,7 @@ LOOKUP_KEYS: Final[dict[LookupKind, tuple[str, ...]]] = {
     LookupKind.POD: ("name",),
     LookupKind.TERRITORY: ("code", "name"),
     LookupKind.SEGMENT: ("name", "code"),
+    LookupKind.DEAL: ("name", "external_id"),
     LookupKind.PLAN: ("name",),
 }
 LOOKUP_KEY_LABELS: Final = {
@@ -163,6 +165,22 @@ _LEAD_ORIGINS: Final = (
     Choice("partner", _("Partner"), ("reseller",)),
     Choice("referral", _("Referral"), ("employee referral", "customer referral", "word of mouth")),
     Choice("import", _("Imported"), ("other",)),
+)
+_TRANSACTION_KINDS: Final = (
+    Choice("booking", _("Booking"), ("order", "sale", "new business", "new")),
+    Choice("renewal", _("Renewal"), ("renewed",)),
+    Choice("expansion", _("Expansion"), ("upsell", "up-sell", "cross-sell", "upgrade")),
+    Choice("contraction", _("Contraction"), ("downsell", "down-sell", "downgrade")),
+    Choice("cancellation", _("Cancellation"), ("churn", "cancelled", "canceled")),
+    Choice("invoice", _("Invoice"), ("invoiced", "billing")),
+    Choice("payment", _("Payment received"), ("paid", "receipt", "cash")),
+    Choice("refund", _("Refund"), ("refunded", "return", "chargeback")),
+    Choice("credit_note", _("Credit note"), ("credit memo", "credit")),
+    Choice("usage", _("Usage"), ("consumption", "overage")),
+    Choice("pipeline", _("Accepted pipeline"), ("sql", "sao", "accepted opportunity")),
+    Choice("meeting", _("Meeting held"), ("meeting", "demo", "demo held")),
+    Choice("objective", _("Objective reached"), ("mbo", "milestone")),
+    Choice("adjustment", _("Adjustment"), ("correction",)),
 )
 
 
@@ -715,6 +733,82 @@ DEALS: Final = Kind(
     names=("deals", "deal", "opportunities", "pipeline", "sales_pipeline", "orders", "reseller_orders"),
 )
 
+TRANSACTIONS: Final = Kind(
+    "transactions",
+    _("Transactions"),
+    (
+        _text(
+            "source_key",
+            _("Source key"),
+            "transaction id",
+            "transaction key",
+            "transaction number",
+            "transaction",
+            "id",
+            "external id",
+            "invoice number",
+            "invoice id",
+            "document number",
+            required=True,
+            most=120,
+        ),
+        Field(
+            "kind",
+            _("What happened"),
+            FieldType.CHOICE,
+            ("kind", "type", "transaction type", "transaction kind", "event"),
+            choices=_TRANSACTION_KINDS,
+        ),
+        _typed(
+            "effective_on",
+            _("Day that counts"),
+            FieldType.DATE,
+            "day",
+            "date",
+            "effective date",
+            "transaction date",
+            "booking date",
+            "invoice date",
+            "posting date",
+            required=True,
+        ),
+        _typed(
+            "amount",
+            _("Amount"),
+            FieldType.MONEY,
+            "value",
+            "transaction amount",
+            "invoice amount",
+            "net amount",
+            "total",
+            "金额",
+            required=True,
+        ),
+        _currency(),
+        _typed("quantity", _("Quantity"), FieldType.INTEGER, "qty", "units", "seats", "count"),
+        _lookup("account", _("Account"), LookupKind.ACCOUNT, "account name", "customer", "customer name", "company"),
+        _lookup("deal", _("Deal"), LookupKind.DEAL, "deal name", "deal id", "opportunity", "opportunity id"),
+        _lookup("product", _("Product"), LookupKind.PRODUCT, "product name", "product code", "sku"),
+        _lookup("credited_to", _("Credited to"), LookupKind.PERSON, "credited person", "credit to", *PERSON_WORDS),
+        _text(
+            "reverses",
+            _("Takes back (source key)"),
+            "reverses",
+            "reversal of",
+            "refund of",
+            "refunds",
+            "credit of",
+            "original transaction",
+            "original id",
+            most=120,
+        ),
+        _typed("term_months", _("Term in months"), FieldType.INTEGER, "term", "contract term", "contract months"),
+    ),
+    needs=((("account",), ("deal",), ("credited_to",), ("reverses",)),),
+    identities=(("source_key",),),
+    names=("transactions", "transaction", "invoices", "payments", "refunds", "renewals", "usage"),
+)
+
 KINDS: Final[dict[str, Kind]] = {
     kind.code: kind
     for kind in (
@@ -730,6 +824,7 @@ KINDS: Final[dict[str, Kind]] = {
         TERRITORY_ASSIGNMENTS,
         QUOTAS,
         COMMISSION_RATES,
+        TRANSACTIONS,
     )
 }
 _FIELDS_OF: Final = {kind.code: {field.code: field for field in kind.fields} for kind in KINDS.values()}
