@@ -46,13 +46,14 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[s
 def state_of(row: Model, *, names: Iterable[str] | None = None) -> dict[str, Any]:
     """What a row holds now, by column, for `changed`. Related rows are their ids. Never a password.
 
-    `names` limits it to some columns; otherwise every column but the key.
+    `names` limits it to some columns; otherwise every column but the key and the time of saving, which the entry has.
     """
     wanted = None if names is None else set(names)
     return {
         column.name: plain(column.value_from_object(row))
         for column in row._meta.concrete_fields
-        if not column.primary_key and column.name != "password" and (wanted is None or column.name in wanted)
+        if not column.primary_key and column.name != "password" and not getattr(column, "auto_now", False)
+        if wanted is None or column.name in wanted
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db.models import Sum
 
+from salesops.commissions.errors import CommissionRefusedError
 from salesops.commissions.models import (
     Adjustment,
     Credit,
@@ -331,16 +332,24 @@ def test_less_than_nothing_is_carried_into_the_next_period(cast: Cast) -> None:
     assert LedgerEntry.objects.filter(account="taken").aggregate(total=Sum("amount_minor"))["total"] == 0
 
 
-def test_what_an_open_period_hands_on_holds_the_next_statement(cast: Cast) -> None:
+def test_a_period_is_locked_on_balances_that_are_locked_and_are_what_was_reckoned_with(cast: Cast) -> None:
     in_force(cast, with_settlement(draw={"amount": "1000.00", "kind": "recoverable"}))
+    early = won(cast, "ana", 1_000_00, date(2026, 2, 1))
     calculated(cast, 1)
     calculated(cast, 2)
-    assert [problem["code"] for problem in statement_of(cast, "ana", quarter(2)).problems] == ["carried-from-open"]
-    rows = Statement.objects.filter(period=quarter(1)).values_list("pk", flat=True)
-    approve_statements(actor=cast.actor("finn"), statement_ids=list(rows), at=NOW)
-    lock_period(actor=cast.actor("finn"), period=quarter(1), at=NOW)
-    calculated(cast, 2)
-    assert statement_of(cast, "ana", quarter(2)).problems == []
+    for number in (1, 2):
+        rows = Statement.objects.filter(period=quarter(number)).values_list("pk", flat=True)
+        approve_statements(actor=cast.actor("finn"), statement_ids=list(rows), at=NOW)
+    with pytest.raises(CommissionRefusedError, match=r"is not locked yet: Ana Alvarez\. Lock it"):
+        lock_period(actor=cast.actor("finn"), period=quarter(2), at=NOW)
+    early.amount_minor = 2_000_00
+    early.save()
+    locked(cast, 1)
+    with pytest.raises(CommissionRefusedError, match=r"has changed since: Ana Alvarez\. Calculate again"):
+        lock_period(actor=cast.actor("finn"), period=quarter(2), at=NOW)
+    locked(cast, 2)
+    advanced = LedgerEntry.objects.filter(account="advanced").aggregate(total=Sum("amount_minor"))["total"]
+    assert advanced == -(1_000_00 - 160_00 + 1_000_00)
 
 
 # --- What is taken back, and late changes -------------------------------------------------------------------------

@@ -15,7 +15,17 @@ from django.db.models import Count, F, Q, Sum
 from salesops.accounts.models import Account, AccountOwnership, Contact, Subscription
 from salesops.activities.models import Activity
 from salesops.audit.models import AuditEntry
-from salesops.commissions.models import PayrollFile, Period, Statement
+from salesops.commissions.models import (
+    Acknowledgement,
+    Adjustment,
+    Dispute,
+    PayrollFile,
+    Period,
+    PlanAssignment,
+    SettlementLine,
+    Statement,
+    Transaction,
+)
 from salesops.commissions.selectors.totals import disagreements
 from salesops.core.actor import Role
 from salesops.deals.models import Deal, DealLine, DealSplit, StageChange
@@ -312,9 +322,9 @@ def test_pay_of_five_quarters_in_all_states(demo: None) -> None:
         "2026Q1": ("open", {"approved", "draft"}),
         "2026Q2": ("open", {"draft"}),
     }
-    assert not Statement.objects.filter(state="locked").exclude(earned_minor=0).exists()
+    assert not Statement.objects.filter(state="locked").exclude(payout_minor=0).exists()
     assert {file.currency for file in PayrollFile.objects.all()} == {"USD", "EUR"}
-    paid = Statement.objects.filter(state="paid").aggregate(total=Sum("earned_minor"))["total"]
+    paid = Statement.objects.filter(state="paid").aggregate(total=Sum("payout_minor"))["total"]
     assert paid == PayrollFile.objects.aggregate(total=Sum("total_minor"))["total"] > 0
     for period in Period.objects.all():
         assert disagreements(period) == []
@@ -346,3 +356,17 @@ def test_some_of_it_is_dirty(demo: None) -> None:
     assert Lead.objects.filter(company="").exists()
     assert any(name.islower() for name in Lead.objects.values_list("name", flat=True))
     assert Account.objects.filter(segment=None).exists()
+
+
+def test_pay_has_what_pay_has_in_life(demo: None) -> None:
+    """Draws advanced, a credit note and a corrected quota that come late, a doubt, and most plans acknowledged."""
+    kinds = set(SettlementLine.objects.values_list("kind", flat=True))
+    assert {"draw_advance", "draw_recovery", "adjustment"} <= kinds
+    late = Adjustment.objects.filter(kind="late")
+    assert {row.cause for row in late} == {"quota"}
+    assert {row.about_period.label for row in late if row.about_period} == {"2025Q4"}
+    back = Transaction.objects.get(kind="credit_note")
+    assert back.credits.filter(statement__period__label="2026Q2").exists()
+    assert Dispute.objects.get().statement.period.label == "2026Q1"
+    held = PlanAssignment.objects.on(TODAY).filter(person__is_active=True).count()
+    assert 0.5 * held < Acknowledgement.objects.count() < held * 2

@@ -38,6 +38,7 @@ from salesops.commissions.rules.settlement.lines import LineKind
 from salesops.commissions.selectors.bundles import bundles_of
 from salesops.commissions.selectors.exceptions import payout_looks, why_look
 from salesops.commissions.selectors.totals import disagreements
+from salesops.commissions.services.settling import not_handed_on_yet
 from salesops.core.actor import Actor, Role
 
 
@@ -246,6 +247,7 @@ def lock_period(*, actor: Actor, period: Period, at: datetime) -> Period:
             )
             % {"count": undecided}
         )
+    _check_what_is_handed_on(period)
     wrong = disagreements(period)
     if wrong:
         raise CommissionRefusedError(
@@ -282,6 +284,21 @@ def lock_period(*, actor: Actor, period: Period, at: datetime) -> Period:
     )
     period.refresh_from_db()
     return period
+
+
+def _check_what_is_handed_on(period: Period) -> None:
+    """Refuse to freeze what stands on balances that may still change, or did."""
+    is_open, is_other = not_handed_on_yet(period)
+    if is_open:
+        raise CommissionRefusedError(
+            _("The period before hands balances on and is not locked yet: %(people)s. Lock it, then calculate again.")
+            % {"people": ", ".join(is_open[:10])}
+        )
+    if is_other:
+        raise CommissionRefusedError(
+            _("What the period before hands on has changed since: %(people)s. Calculate again.")
+            % {"people": ", ".join(is_other[:10])}
+        )
 
 
 #: Where the amount of a settlement line comes from, seen from what is owed to the person, and how it is called.

@@ -32,7 +32,6 @@ from salesops.commissions.services.drafting import Draft, Drafts, Key
 from salesops.people.models import User
 from salesops.pods.models import PodMembership
 from salesops.values import periods
-from salesops.values.outcomes import Problem, gettext_noop
 
 #: How references of late changes begin.
 LATE: Final = "late"
@@ -125,44 +124,70 @@ def _adjusted(row: Adjustment) -> Adjusted:
 # --- What is gathered ---------------------------------------------------------------------------------------------
 
 
-def _handed_on(drafts: Drafts, period: Period) -> dict[Key, Carried]:
-    """What the latest earlier statement of each person on each plan hands on, where it hands on anything."""
-    plans = {draft.version.plan_id for draft in drafts.by_key.values()}
+def _latest_before(period: Period, plans: Collection[int]) -> dict[tuple[int, int], tuple[int, str]]:
+    """The id and state of the latest statement of each person on each plan before a period."""
     rows = Statement.objects.filter(
         plan_version__plan__in=plans,
         period__kind=period.kind,
         period__time_zone=period.time_zone,
         period__start_on__lt=period.start_on,
     )
-    latest: dict[tuple[int, int], int] = {}
-    states: dict[int, str] = {}
-    for number, person, plan, state in rows.order_by("period__start_on", "plan_version__number").values_list(
-        "pk", "person_id", "plan_version__plan_id", "state"
-    ):
-        latest[person, plan] = number
-        states[number] = state
+    return {
+        (person, plan): (number, state)
+        for number, person, plan, state in rows.order_by("period__start_on", "plan_version__number").values_list(
+            "pk", "person_id", "plan_version__plan_id", "state"
+        )
+    }
+
+
+def _is_nothing(carried: Carried) -> bool:
+    """Whether nothing is handed on: neither balances nor what was held, cut or brought forward."""
+    return carried == replace(Carried(carried.currency), until=carried.until, year=carried.year)
+
+
+def _handed_on(drafts: Drafts, period: Period) -> dict[Key, Carried]:
+    """What the latest earlier statement of each person on each plan hands on, where it hands on anything."""
+    latest = _latest_before(period, {draft.version.plan_id for draft in drafts.by_key.values()})
+    ids = [number for number, _state in latest.values()]
     kept: dict[int, Any] = dict(
-        Statement.objects.filter(pk__in=latest.values(), carried__isnull=False).values_list("pk", "carried")
+        Statement.objects.filter(pk__in=ids, carried__isnull=False).values_list("pk", "carried")
     )
     found: dict[Key, Carried] = {}
     for key, draft in drafts.by_key.items():
-        pk = latest.get((key[0], draft.version.plan_id))
-        if pk is None or pk not in kept:
-            continue
-        carried = carried_from_plain(kept[pk]["after"]).unwrap()
-        if carried == replace(Carried(carried.currency), until=carried.until, year=carried.year):
-            continue
-        found[key] = carried
-        if states[pk] in (StatementState.DRAFT, StatementState.APPROVED):
-            draft.problems.append(
-                Problem.of(
-                    "carried-from-open",
-                    gettext_noop("What the period before hands on is not locked yet, so it may still change."),
-                    where=f"person:{key[0]}",
-                    remedy=gettext_noop("Lock the period before, then calculate again."),
-                )
-            )
+        number, _state = latest.get((key[0], draft.version.plan_id), (0, ""))
+        if number in kept:
+            carried = carried_from_plain(kept[number]["after"]).unwrap()
+            if not _is_nothing(carried):
+                found[key] = carried
     return found
+
+
+def not_handed_on_yet(period: Period) -> tuple[list[str], list[str]]:
+    """Whose statement of a period stands on an earlier one that may still change, and whose on one that changed since.
+
+    A running period is calculated while the one before it is being approved; before it is locked, what was handed on
+    must be locked and must be what was reckoned with.
+    """
+    rows = Statement.objects.filter(period=period).select_related("person", "plan_version").defer("bundle")
+    latest = _latest_before(period, {row.plan_version.plan_id for row in rows})
+    ids = [number for number, _state in latest.values()]
+    kept: dict[int, Any] = dict(
+        Statement.objects.filter(pk__in=ids, carried__isnull=False).values_list("pk", "carried")
+    )
+    is_open, is_other = [], []
+    for row in rows.order_by("person__name", "plan_version__start_on", "pk"):
+        number, state = latest.pop((row.person_id, row.plan_version.plan_id), (0, ""))
+        if number not in kept:
+            continue
+        carried = carried_from_plain(kept[number]["after"]).unwrap()
+        reckoned = carried_from_plain(row.carried["before"]).unwrap() if row.carried else Carried(row.currency)
+        if _is_nothing(carried) and _is_nothing(reckoned):
+            continue
+        if state in (StatementState.DRAFT, StatementState.APPROVED):
+            is_open.append(str(row.person))
+        elif carried != reckoned:
+            is_other.append(str(row.person))
+    return is_open, is_other
 
 
 class _Gathered:

@@ -12,15 +12,25 @@ from django.db.models import F
 
 from salesops.audit.services import change_of, record_many
 from salesops.commissions.choices import PayrollFormat
-from salesops.commissions.models import Period, Plan, Quota, Statement, Transaction
+from salesops.commissions.models import Credit, Period, Plan, PlanAssignment, Quota, Statement, Transaction
 from salesops.commissions.rules.plans import Component, Example, PlanDefinition, plan_as_plain
+from salesops.commissions.rules.settlement.terms import terms_from_plain
 from salesops.commissions.rules.shapes import shape_from_plain
 from salesops.commissions.services.approvals import approve_statements, lock_period
 from salesops.commissions.services.calculate import calculate_period
+from salesops.commissions.services.disputes import open_dispute
 from salesops.commissions.services.payroll import release_payroll
 from salesops.commissions.services.periods import open_period
-from salesops.commissions.services.plans import activate_version, assign_to_plan, create_plan, save_draft
+from salesops.commissions.services.plans import (
+    acknowledge_version,
+    activate_version,
+    assign_to_plan,
+    create_plan,
+    save_draft,
+    set_quota,
+)
 from salesops.core.actor import Actor
+from salesops.core.days import company_day
 from salesops.home.demo.company import CLOSER, FRONT, GROUPS, POD_NUMBERS, PODS, Company, Held, Person
 from salesops.home.demo.roster import ramp
 from salesops.home.demo.rows import day_number, day_of
@@ -47,6 +57,7 @@ class _Words:
     is_in_second_currency: bool = False
     quota: int = 0
     target: int = 0
+    settlement: dict[str, object] | None = None
 
 
 _ACCELERATED: Final[dict[str, object]] = {
@@ -68,6 +79,7 @@ _PLANS: Final = (
         },
         quota=300_000,
         target=18_000,
+        settlement={"draw": {"amount": "4500.00", "kind": "recoverable", "most_recovered": "50%"}},
     ),
     _Words("sdr", "Sales development", "A share of what was sold to those they found.", {"shape": "flat", "rate": "4%"}),
     _Words("sdr2", "Sales development, Europe", "As in the Americas.", {"shape": "flat", "rate": "4%"}, True),
@@ -104,6 +116,7 @@ class _Story:
         for place, words in enumerate(_PLANS):
             self._at(first - timedelta(days=30), place, self._plan_of(words, first))
         self._at(first - timedelta(days=20), 0, self._assign(first))
+        self._at(first + timedelta(days=3), 0, self._acknowledge(first))
         for place, quarter in enumerate(self._quarters):
             self._at(quarter.start - timedelta(days=6), 0, self._set_quotas(quarter))
             if place < _QUARTERS:
@@ -112,6 +125,8 @@ class _Story:
             if place < _QUARTERS - 1:
                 self._at(quarter.end + timedelta(days=5), 0, self._lock(quarter))
                 self._at(quarter.end + timedelta(days=6), 0, self._release(quarter))
+        self._at(self._quarters[-2].end + timedelta(days=5), 30, self._doubt(self._quarters[-2]))
+        self._at(self._quarters[-2].end + timedelta(days=6), 30, self._correct(self._quarters[-3]))
         self._events.append((self._now, self._calculate(self._quarters[-1])))
         for moment, happens in sorted(self._events, key=lambda event: event[0]):
             if moment <= self._now:
@@ -213,6 +228,77 @@ class _Story:
 
         return happens
 
+    def _acknowledge(self, first: date) -> Callable[[datetime], object]:
+        """Nine of ten read their plan in the first days."""
+
+        def happens(at: datetime) -> None:
+            held = PlanAssignment.objects.on(company_day(at)).select_related("person").order_by("person_id", "pk")
+            for place, assignment in enumerate(held):
+                if place % 10 and assignment.person.is_active:
+                    version = assignment.plan.versions.get()
+                    acknowledge_version(actor=actor_for(assignment.person, at=at), version=version, at=at)
+
+        return happens
+
+    def _doubt(self, quarter: Days) -> Callable[[datetime], object]:
+        """One of those who were paid well asks about it."""
+
+        def happens(at: datetime) -> None:
+            paid = Statement.objects.filter(period=self._period(quarter), person__is_active=True, earned_minor__gt=0)
+            statement = paid.select_related("person").order_by("-earned_minor", "pk").first()
+            if statement is None:
+                return
+            open_dispute(
+                actor=actor_for(statement.person, at=at),
+                statement=statement,
+                line="",
+                subject="The share of the largest deal",
+                message="We agreed on half of it each; the statement has less.",
+                at=at,
+            )
+
+        return happens
+
+    def _correct(self, quarter: Days) -> Callable[[datetime], object]:
+        """A customer takes a tenth of the largest paid deal back; and a quota of the paid quarter was a little too high."""
+
+        def happens(at: datetime) -> None:
+            period = self._period(quarter)
+            credits = Credit.objects.filter(statement__period=period, transaction__deal__isnull=False)
+            credit = credits.select_related("transaction").order_by("-amount_minor", "pk").first()
+            if credit is None:
+                return
+            booking = credit.transaction
+            Transaction.objects.create(
+                source_key=f"credit note of {booking.source_key}",
+                kind="credit_note",
+                deal_id=booking.deal_id,
+                account_id=booking.account_id,
+                product_id=booking.product_id,
+                effective_on=at.date(),
+                amount_minor=-(booking.amount_minor // 10),
+                currency=booking.currency,
+                reverses=booking,
+                recorded_at=at,
+                updated_at=at,
+            )
+            above = Statement.objects.filter(
+                period=period, quota_minor__isnull=False, credited_minor__gt=F("quota_minor"), person__is_active=True
+            )
+            statement = above.order_by("earned_minor", "pk").first()
+            if statement is None:
+                return
+            set_quota(
+                actor=self._actor("revops1", at),
+                person_id=statement.person_id,
+                period=quarter,
+                amount_minor=(statement.quota_minor or 0) * 95 // 100,
+                currency=statement.currency,
+                at=at,
+            )
+
+        return happens
+
     def _lock(self, quarter: Days) -> Callable[[datetime], object]:
         return lambda at: lock_period(actor=self._actor("finance2", at), period=self._period(quarter), at=at)
 
@@ -244,7 +330,15 @@ def _definition(words: _Words, currency: str) -> PlanDefinition:
         standard_quota=quota or None,
         standard_target_minor=target or None,
     )
-    return PlanDefinition(currency, settings.COMPANY_TIME_ZONE, PeriodKind.QUARTER, (component,), examples=(example,))
+    settlement = words.settlement
+    return PlanDefinition(
+        currency,
+        settings.COMPANY_TIME_ZONE,
+        PeriodKind.QUARTER,
+        (component,),
+        examples=(example,),
+        settlement=terms_from_plain(settlement | {"currency": currency}).unwrap() if settlement else None,
+    )
 
 
 def _closing(person: Person, start: int, end: int) -> Held | None:
