@@ -43,6 +43,11 @@ class PeriodStanding:
         return self.counts.get(StatementState.DRAFT, 0)
 
     @property
+    def decided(self) -> int:
+        """How many are approved, locked or paid."""
+        return self.total - self.waiting
+
+    @property
     def step(self) -> str:
         """What has to be done next: calculate, approve, lock, release, or nothing."""
         if self.period.state == PeriodState.OPEN:

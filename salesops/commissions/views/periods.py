@@ -28,6 +28,7 @@ from salesops.commissions.services.approvals import lock_period
 from salesops.commissions.services.calculate import may_calculate
 from salesops.commissions.services.payroll import release_payroll
 from salesops.commissions.services.periods import open_period
+from salesops.commissions.services.waiting import turns_of
 from salesops.commissions.tables import StatementTable
 from salesops.core import features
 from salesops.core.actor import Actor, Role
@@ -60,9 +61,12 @@ class PeriodListView(PortalView):
     def get(self, request: HttpRequest) -> HttpResponseBase:
         """The page."""
         to_open = periods_to_open(company_day(self.now)) if may_calculate(self.actor) else []
+        found = standings(list(Period.objects.all()[:60]))
+        turns = turns_of(found, company_day(self.now))
         context = {
             "title": _("Periods"),
-            "standings": standings(list(Period.objects.all()[:60])),
+            "standings": [(each, turns[each.period.pk]) for each in found],
+            "sees_names": not self.actor.has(Role.EXECUTIVE) or self.actor.has(Role.FINANCE, Role.REVOPS),
             "to_open": to_open[:RECENT],
             "to_open_earlier": to_open[RECENT:],
             "sees_amounts": sees_amounts(self.actor),
