@@ -80,6 +80,12 @@ def test_the_list_is_filtered(query: str, keys: list[str], some: dict[str, Trans
     assert keys_in(client_of("rita").get(page("list", query=query))) == keys
 
 
+def test_the_latest_day_comes_first(some: dict[str, Transaction], client_of: LogIn) -> None:
+    text = main_of(client_of("rita").get(page("list")))
+    links = [text.index(f'href="{page("detail", some[key].pk)}">{key}') for key in ("V1", "R1", "I1", "A1")]
+    assert links[0] < links[1] < links[2] < links[3]
+
+
 def test_the_list_is_for_whoever_sees_the_work(some: dict[str, Transaction], client_of: LogIn) -> None:
     seen = {"ana": ["I1", "R1", "V1"], "sam": ["I1", "R1"], "alba": ["A1"], "mia": ["A1"]}
     for name, keys in seen.items():

@@ -52,6 +52,7 @@ class TransactionListView(ScopedListView):
     selector = transactions_for
     table_class, filterset_class = TransactionTable, TransactionFilter
     title = gettext_lazy("Transactions")
+    default_sort = "-effective_on"
     totals = (MoneyTotal(gettext_lazy("Amount"), "amount_minor"),)
     create_url, create_label = "commissions:transaction_create", gettext_lazy("Record a transaction")
     empty = Empty(
