@@ -225,6 +225,7 @@ class SplitForm(forms.Form):
     person = forms.ModelChoiceField(User.objects.none(), label=_("Person"), empty_label="—")
     function = forms.ChoiceField(label=_("Function"), choices=JobFunction.choices, initial=JobFunction.AE)
     share = ShareField(label=_("Share %"))
+    is_overlay = forms.BooleanField(label=_("On top"), required=False)
 
     def __init__(self, *args: Any, deal: Deal, actor: Actor, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -235,7 +236,7 @@ class SplitForm(forms.Form):
     def draft(self) -> SplitDraft:
         """The share for the service."""
         data = self.cleaned_data
-        return SplitDraft(data["person"].pk, data["share"], data["function"])
+        return SplitDraft(data["person"].pk, data["share"], data["function"], data["is_overlay"])
 
 
 LineFormSet = forms.formset_factory(
@@ -258,7 +259,12 @@ def line_initial(line: DealLine) -> dict[str, Any]:
 
 def split_initial(split: DealSplit) -> dict[str, Any]:
     """A share as its form starts with it."""
-    return {"person": split.person_id, "function": split.function, "share": split.share_bp}
+    return {
+        "person": split.person_id,
+        "function": split.function,
+        "share": split.share_bp,
+        "is_overlay": split.is_overlay,
+    }
 
 
 class BulkForm(PortalForm):

@@ -169,7 +169,10 @@ class DealLine(models.Model):
 
 
 class DealSplit(models.Model):
-    """A person's share in a deal, in basis points; the shares of a deal add up to 10,000. No rows: the owner has all."""
+    """A person's share in a deal, in basis points; the shares of a deal add up to 10,000. No rows: the owner has all.
+
+    Shares on top (of a specialist, say) are beside that: they take from nobody and add up to nothing.
+    """
 
     deal = models.ForeignKey(Deal, models.CASCADE, related_name="splits", verbose_name=_("deal"))
     person = models.ForeignKey(
@@ -177,6 +180,7 @@ class DealSplit(models.Model):
     )
     function = models.CharField(_("function"), max_length=8, choices=JobFunction.choices, default=JobFunction.AE)
     share_bp = models.PositiveSmallIntegerField(_("share in basis points"))
+    is_overlay = models.BooleanField(_("on top"), default=False)
 
     objects = OfDealQuerySet.as_manager()
 

@@ -53,7 +53,7 @@ class DealSplitSerializer(serializers.ModelSerializer[DealSplit]):
 
     class Meta:
         model = DealSplit
-        fields = ("person", "function", "share_bp")
+        fields = ("person", "function", "share_bp", "is_overlay")
         read_only_fields = fields
 
 

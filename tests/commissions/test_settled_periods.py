@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db.models import Sum
 
 from salesops.commissions.errors import CommissionRefusedError
@@ -30,6 +31,7 @@ from salesops.commissions.services.calculate import calculate_period
 from salesops.commissions.services.periods import open_period
 from salesops.commissions.services.plans import activate_version, assign_to_plan, create_plan, save_draft
 from salesops.deals.models import Deal, DealSplit
+from salesops.deals.services import SplitDraft, set_splits
 from tests.cast import NOW, Cast
 from tests.commissions.pay import FLAT_8, definition, quota, statement_of, won
 
@@ -528,3 +530,43 @@ def test_a_clawback_schedule_says_how_much_comes_back(cast: Cast) -> None:
     statement = statement_of(cast, "ana", locked(cast, 2))
     assert settlement(statement) == [("clawback_waived", "refund", 40_00)]
     assert (statement.earned_minor, statement.payout_minor) == (0, 40_00)
+
+
+def test_a_specialist_is_credited_on_top(cast: Cast) -> None:
+    words = definition({"shape": "flat", "rate": "10%"})
+    words["components"][0]["crediting"] = ["split", "owner", "overlay"]
+    in_force(cast, words, ("ana", "sam", "carl"))
+    alone, shared = won(cast, "ana", 1_000_00), won(cast, "ana", 2_000_00)
+    splits = [SplitDraft(cast.carl.pk, 2_500, "csm", is_overlay=True)]
+    set_splits(actor=cast.actor("rita"), deal_id=alone.pk, version=alone.version, splits=splits, at=NOW)
+    splits += [SplitDraft(cast.ana.pk, 6_000), SplitDraft(cast.sam.pk, 4_000)]
+    set_splits(actor=cast.actor("rita"), deal_id=shared.pk, version=shared.version, splits=splits, at=NOW)
+    calculated(cast)
+    earned_by = {name: statement_of(cast, name).earned_minor for name in ("ana", "sam", "carl")}
+    # Ana has the whole of the first and 60 % of the second; Carl a quarter of both, which nobody pays for.
+    assert earned_by == {"ana": 100_00 + 120_00, "sam": 80_00, "carl": 25_00 + 50_00}
+    shared.refresh_from_db()
+    with pytest.raises(ValidationError, match="add up to 60 %"):
+        set_splits(actor=cast.actor("rita"), deal_id=shared.pk, version=shared.version, splits=splits[:2], at=NOW)
+
+
+def test_one_person_in_two_functions_with_the_same_share_has_both(cast: Cast) -> None:
+    in_force(cast, definition({"shape": "flat", "rate": "10%"}))
+    deal = won(cast, "ana", 1_000_00)
+    DealSplit.objects.create(deal=deal, person=cast.ana, function="ae", share_bp=5_000)
+    DealSplit.objects.create(deal=deal, person=cast.ana, function="sdr", share_bp=5_000)
+    Deal.objects.bulk_create(
+        Deal(
+            name="x",
+            stage=deal.stage,
+            kind="won",
+            amount_minor=0,
+            currency="USD",
+            closed_on=date(2026, 5, 1),
+            created_at=NOW,
+            owner=cast.ana,
+        )
+        for _ in range(1_000)
+    )
+    calculated(cast)
+    assert statement_of(cast, "ana").earned_minor == 100_00

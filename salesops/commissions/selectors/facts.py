@@ -293,7 +293,8 @@ def _read_transactions(
         reverses=_whole(places.get(row[10], NONE) for row in found),
         values=values,
     )
-    facts.shares = _shares({row[6] for row in found if row[6] is not None}, [row[6] for row in found], period)
+    deals = [row[6] for row in found]
+    facts.shares, on_top = _shares({deal for deal in deals if deal is not None}, deals, period)
     number: dict[str, int] = {}
     things = []
     for place, row in enumerate(found):
@@ -305,7 +306,15 @@ def _read_transactions(
     facts.engine = Facts(
         transactions=transactions,
         on_plan=facts.engine.on_plan,
-        shares=relation(SHARES, [(place, *share, 0) for place, shares in facts.shares.items() for share in shares]),
+        shares=relation(
+            SHARES,
+            [
+                (place, *share, is_overlay)
+                for is_overlay, listed in enumerate((facts.shares, on_top))
+                for place, shares in listed.items()
+                for share in shares
+            ],
+        ),
         things=relation(THINGS, things),
         holdings=relation(HOLDINGS, _holdings(first, period.end_on, number)),
         groupings=relation(GROUPINGS, groupings),
@@ -364,20 +373,35 @@ def _numbers(values: Iterable[object]) -> Values:
     return Values(Kind.NUMBER, column, np.array([value is not None for value in listed], dtype=np.bool_))
 
 
-def _shares(deals: set[int], deal_of: Sequence[int | None], period: Period) -> dict[int, list[list[int]]]:
-    """By place of the transaction: [person, basis points], one for each person: somebody may have two functions."""
-    found: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+Shares = dict[int, list[list[int]]]
+
+
+def _shares(deals: set[int], deal_of: Sequence[int | None], period: Period) -> tuple[Shares, Shares]:
+    """By place of the transaction [person, basis points]: the shares that make up the whole, and those on top.
+
+    One for each person: somebody may have two functions.
+    """
+    found: tuple[dict[int, dict[int, int]], ...] = (
+        defaultdict(lambda: defaultdict(int)),
+        defaultdict(lambda: defaultdict(int)),
+    )
     rows = DealSplit.objects.filter(deal__transactions__effective_on__lt=period.end_on).order_by()
     if len(deals) < 1_000:
         rows = DealSplit.objects.filter(deal__in=deals)
-    for deal_id, person_id, share in rows.values_list("deal_id", "person_id", "share_bp").distinct():
+    for _pk, deal_id, person_id, share, is_overlay in rows.values_list(
+        "pk", "deal_id", "person_id", "share_bp", "is_overlay"
+    ).distinct():
         if deal_id in deals:
-            found[deal_id][person_id] += share
-    return {
-        place: [list(item) for item in sorted(found[deal_id].items())]
-        for place, deal_id in enumerate(deal_of)
-        if deal_id in found
-    }
+            found[is_overlay][deal_id][person_id] += share
+    whole, on_top = (
+        {
+            place: [list(item) for item in sorted(listed[deal_id].items())]
+            for place, deal_id in enumerate(deal_of)
+            if deal_id in listed
+        }
+        for listed in found
+    )
+    return whole, on_top
 
 
 def _holdings(start: date, end: date, number: dict[str, int]) -> Iterable[tuple[int, int, int, int]]:

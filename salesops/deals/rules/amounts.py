@@ -35,17 +35,19 @@ def deal_amount(line_amounts: Iterable[int]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A person's part of a deal in a function, in basis points."""
+    """A person's part of a deal in a function, in basis points; one on top takes from nobody."""
 
     person_id: int
     function: str
     share_bp: int
+    is_overlay: bool = False
 
 
 def problems_of_shares(shares: Sequence[Share]) -> tuple[Problem, ...]:
-    """Why these shares cannot be a deal's: each above zero, nobody twice in a function, 10,000 together.
+    """Why these shares cannot be a deal's: each above zero, nobody twice in a function, 10,000 together but for those on
+    top, which are 10,000 at most.
 
-    No shares at all are fine: the owner then has the whole.
+    No shares at all, or only some on top, are fine: the owner then has the whole.
     """
     if not shares:
         return ()
@@ -56,8 +58,10 @@ def problems_of_shares(shares: Sequence[Share]) -> tuple[Problem, ...]:
         problems.append(
             Problem.of("share-twice", gettext_noop("The same person is listed twice in the same function."))
         )
-    total = sum(share.share_bp for share in shares)
-    if total != WHOLE_BP:
+    if any(share.is_overlay and share.share_bp > WHOLE_BP for share in shares):
+        problems.append(Problem.of("share-too-large", gettext_noop("A share on top is at most 100 %%.")))
+    total = sum(share.share_bp for share in shares if not share.is_overlay)
+    if total != WHOLE_BP and not all(share.is_overlay for share in shares):
         problems.append(
             Problem.of(
                 "shares-not-whole",

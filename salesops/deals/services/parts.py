@@ -44,6 +44,7 @@ class SplitDraft:
     person_id: int
     share_bp: int
     function: str = JobFunction.AE
+    is_overlay: bool = False
 
 
 @transaction.atomic
@@ -93,14 +94,16 @@ def set_lines(*, actor: Actor, deal_id: int, version: int, lines: Sequence[LineD
 
 @transaction.atomic
 def set_splits(*, actor: Actor, deal_id: int, version: int, splits: Sequence[SplitDraft], at: datetime) -> Deal:
-    """Make these the shares of a deal: 100 % together, or none, when the owner has the whole.
+    """Make these the shares of a deal: 100 % together, or none, when the owner has the whole; others on top of that.
 
     Raises ValidationError, StaleDealError, Http404, PermissionDenied.
     """
     check_may_edit(actor)
     deal = locked_deal(actor, deal_id, version)
     check_may_change(actor, deal, {"splits"})
-    problems = problems_of_shares([Share(part.person_id, part.function, part.share_bp) for part in splits])
+    problems = problems_of_shares(
+        [Share(part.person_id, part.function, part.share_bp, part.is_overlay) for part in splits]
+    )
     if problems:
         raise refusal(problems)
     if any(part.function not in JobFunction.values for part in splits):
@@ -111,16 +114,13 @@ def set_splits(*, actor: Actor, deal_id: int, version: int, splits: Sequence[Spl
     if people - allowed - {row.person_id for row in existing.values()}:
         raise ValidationError(_("One of these people no longer works here."), code="person")
     splits_before = sorted((_plain_split(row) for row in existing.values()), key=_split_order)
-    wanted = {(part.person_id, part.function): part.share_bp for part in splits}
+    wanted = {(part.person_id, part.function): (part.share_bp, part.is_overlay) for part in splits}
     deal.splits.filter(pk__in=[row.pk for key, row in existing.items() if key not in wanted]).delete()
-    for (person_id, function), share_bp in wanted.items():
+    for (person_id, function), (share_bp, is_overlay) in wanted.items():
         row = existing.get((person_id, function)) or DealSplit(deal=deal, person_id=person_id, function=function)
-        row.share_bp = share_bp
+        row.share_bp, row.is_overlay = share_bp, is_overlay
         row.save()
-    splits_after = sorted(
-        ({"person": person, "function": function, "share_bp": bp} for (person, function), bp in wanted.items()),
-        key=_split_order,
-    )
+    splits_after = sorted((_plain_split(row) for row in deal.splits.all()), key=_split_order)
     save_changes(
         deal,
         before=state_of(deal, names=AUDITED),
@@ -165,7 +165,8 @@ def _plain_line(line: DealLine) -> dict[str, Any]:
 
 def _plain_split(row: DealSplit) -> dict[str, Any]:
     """A share for the audit."""
-    return {"person": row.person_id, "function": row.function, "share_bp": row.share_bp}
+    plain = {"person": row.person_id, "function": row.function, "share_bp": row.share_bp}
+    return plain | ({"is_overlay": True} if row.is_overlay else {})
 
 
 def _split_order(share: dict[str, Any]) -> tuple[int, int, str]:

@@ -131,7 +131,7 @@ class DealSplitsView(_PartsView):
     """Who shares in a deal, and how much."""
 
     title, saved = _("Shares"), _("Saved the shares.")
-    lead = _("The shares add up to 100 %. Without shares the owner has the whole.")
+    lead = _("The shares add up to 100 %. Without shares the owner has the whole. Shares on top take from nobody.")
     template_name = "deals/deal_splits.html"
 
     def make(self, data: Any = None) -> forms.BaseFormSet[Any]:
