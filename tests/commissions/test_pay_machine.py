@@ -52,8 +52,8 @@ from tests.commissions.test_settled_periods import in_force, quarter
 
 pytestmark = pytest.mark.django_db
 
-EXAMPLES = int(os.environ.get("SALESOPS_MACHINE_EXAMPLES", "6"))
-STEPS = int(os.environ.get("SALESOPS_MACHINE_STEPS", "14"))
+EXAMPLES = int(os.environ.get("SALESOPS_MACHINE_EXAMPLES", "3"))
+STEPS = int(os.environ.get("SALESOPS_MACHINE_STEPS", "12"))
 PEOPLE = ("ana", "sam", "alba")
 QUARTERS = (1, 2, 3)
 TIERS = {"shape": "marginal", "tiers": [{"from": "0", "rate": "5%"}, {"from": "100%", "rate": "10%"}]}
