@@ -190,6 +190,7 @@ ROWS: list[Row] = [
     Row("commissions:teampay_list", {302: "manager finance"}),
     Row("commissions:teampay_period", {200: "manager finance"}, kwargs=lambda s: {"pk": s.period.pk}),
     Row("commissions:cost_report", {200: "finance executive"}),
+    Row("commissions:accrual_report", {200: "finance"}),
     Row("commissions:period_list", {200: "revops finance executive"}),
     Row("commissions:period_detail", {200: "revops finance executive"}, kwargs=lambda s: {"pk": s.period.pk}),
     Row("commissions:period_calculate", {405: "revops finance"}, kwargs=lambda s: {"pk": s.period.pk}),

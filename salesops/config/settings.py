@@ -312,6 +312,10 @@ ADJUSTMENT_LOOK_AGAIN_TIMES = env.int("ADJUSTMENT_LOOK_AGAIN_TIMES", default=3)
 ADJUSTMENT_LOOK_AGAIN_PERIODS = env.int("ADJUSTMENT_LOOK_AGAIN_PERIODS", default=6)
 # A statement that pays more than so many times the middle one of the last payouts is approved with a note only.
 COMMISSIONS_LOOK_AGAIN_TIMES = env.int("COMMISSIONS_LOOK_AGAIN_TIMES", default=3)
+# Over how many months capitalised commissions are written off (ASC 340-40, IFRS 15), and whether only those on new
+# business are capitalised, or all.
+COMMISSIONS_AMORTISATION_MONTHS = env.int("COMMISSIONS_AMORTISATION_MONTHS", default=36)
+COMMISSIONS_CAPITALISE_NEW_ONLY = env.bool("COMMISSIONS_CAPITALISE_NEW_ONLY", default=True)
 # As ADP knows the company and its pay. Files for ADP are made when these are given.
 PAYROLL_ADP_COMPANY_CODE = env("PAYROLL_ADP_COMPANY_CODE", default="")
 PAYROLL_ADP_IID = env("PAYROLL_ADP_IID", default="")

@@ -76,6 +76,7 @@ GROUPS: Final[tuple[Group, ...]] = (
             Entry(
                 gettext_lazy("Cost of sales"), "commissions:cost_report", "chart-line", (Role.FINANCE, Role.EXECUTIVE)
             ),
+            Entry(gettext_lazy("Accruals"), "commissions:accrual_report", "hourglass", (Role.FINANCE,)),
             Entry(gettext_lazy("Adjustments"), "commissions:adjustment_list", "adjustments", _ADJUSTING),
             Entry(
                 gettext_lazy("Disputes"), "commissions:dispute_list", "message-circle-question", (*_PAID, Role.REVOPS)

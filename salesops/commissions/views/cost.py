@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -14,12 +15,13 @@ from django.utils.translation import gettext_lazy
 
 from salesops.commissions.filters import TeamPayFilter
 from salesops.commissions.models import Period
+from salesops.commissions.selectors.accruals import Accrued, accrued_by_period, schedules
 from salesops.commissions.selectors.cost import Cost, CostOfCurrency, cost_of_sales, costed_periods, periods_between
 from salesops.commissions.selectors.periods import sees_amounts
 from salesops.commissions.selectors.team import may_see_team_pay, team_periods, team_statements, team_sums
 from salesops.commissions.tables import TeamPayTable
 from salesops.core import display, exports
-from salesops.core.actor import Actor, Noun, Scope
+from salesops.core.actor import Actor, Noun, Role, Scope
 from salesops.core.tables import Cell
 from salesops.core.views import Empty, MoneyTotal, PortalView, ScopedListView
 from salesops.core.views.lists import Total
@@ -155,6 +157,53 @@ class CostReportView(PortalView):
             rows.extend(_cells(each.currency, title, cost) for _code, title, costs in parts for cost in costs)
         headers = [_("Currency"), _("By"), _("Name"), _("Earned"), _("Credited"), _("Earned ÷ credited in percent")]
         return csv_file(self, "commissions:cost_report", "cost-of-sales", headers, rows)
+
+
+class AccrualReportView(PortalView):
+    """Commissions in the books: what is capitalised and written off by month, what is accrued and not paid yet."""
+
+    roles = (Role.FINANCE,)
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        """The page."""
+        accrued = accrued_by_period()
+        totals: dict[str, Accrued] = {}
+        for row in accrued:
+            total = totals.setdefault(row.currency, Accrued(row.period, row.currency))
+            total.accrued_minor += row.accrued_minor
+            total.held_minor += row.held_minor
+        context = {
+            "title": _("Accruals"),
+            "accrued": accrued,
+            "totals": [totals[currency] for currency in sorted(totals)],
+            "schedules": schedules(),
+            "months": settings.COMMISSIONS_AMORTISATION_MONTHS,
+            "new_only": settings.COMMISSIONS_CAPITALISE_NEW_ONLY,
+        }
+        return render(request, "commissions/accrual_report.html", context)
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        """One of the two as a CSV file."""
+        page = "commissions:accrual_report"
+        if request.POST.get("what") == "accrued":
+            headers = [_("Currency"), _("Period"), _("State"), _("Earned"), _("Not paid yet"), _("Held for later")]
+            rows: list[list[Cell]] = [
+                [row.currency, row.period.label, str(row.period.get_state_display())]
+                + [from_minor(each, row.currency) for each in (row.earned_minor, row.accrued_minor, row.held_minor)]
+                for row in accrued_by_period()
+            ]
+            return csv_file(self, page, "accrued-commissions", headers, rows)
+        headers = [_("Currency"), _("Month"), _("Capitalised"), _("Written off"), _("Left")]
+        rows = [
+            [each.currency, f"{month.first_on:%Y-%m}"]
+            + [
+                from_minor(minor, each.currency)
+                for minor in (month.capitalised_minor, month.written_off_minor, month.left_minor)
+            ]
+            for each in schedules()
+            for month in each.months
+        ]
+        return csv_file(self, page, "capitalised-commissions", headers, rows)
 
 
 def _cells(currency: str, title: str, cost: Cost) -> list[Cell]:
