@@ -166,7 +166,11 @@ def test_who_may_not_see_pay_is_told_who_changed_and_why_but_no_amount(
     named = {who: text.split("What the last calculation changed")[1] for who, text in told.items()}
     assert ["Deal changed" in named[who] for who in ("finn", "rita", "elsa")] == [True, True, False]
     assert "Ana Alvarez" not in told["elsa"]
+    # The way to a statement is for who may open it.
     row = StatementChange.objects.get()
+    for who, change in (("finn", row), ("rita", None)):
+        (shown,) = client_of(who).get(page).context["changes"].rows
+        assert (shown.person, shown.change) == ("Ana Alvarez", change)
     statement = reverse("commissions:statement_detail", kwargs={"pk": row.statement_id})
     text = client_of("ana").get(statement).content.decode()
     changed = text.split("What changed since the calculation before")[1]
