@@ -13,8 +13,10 @@ from django.test import Client
 
 from salesops.accounts.models import Account
 from salesops.audit.models import AuditEntry
+from salesops.commissions.errors import CommissionRefusedError
 from salesops.commissions.models import Adjustment, Credit, Plan, Quota, Statement, Transaction
 from salesops.commissions.services.approvals import approve_statements, lock_period
+from salesops.commissions.services.recording import void_transaction
 from salesops.core.models import AnsweredRequest
 from salesops.deals.models import Deal
 from tests.cast import NOW, Cast
@@ -85,14 +87,21 @@ def test_transactions_are_seen_like_the_deals_they_are_of(cast: Cast, client_of:
     booked(cast, key="deal", credited_to=None, kind="invoice", deal=south.get())
     # Of a deal that one does not see the account says nothing.
     booked(cast, key="both", credited_to=None, kind="invoice", deal=south.get(), account=north)
+    podded = Deal.objects.filter(pk=won(cast, None, 5).pk)
+    podded.update(pod=cast.north)
+    booked(cast, key="pod", credited_to=None, kind="invoice", deal=podded.get())
+    booked(cast, key="owner", credited_to=None, kind="invoice", deal=won(cast, "sven", 5))
+    albas = Account.objects.create(name="Birch", match_name="birch", owner=cast.alba, created_at=NOW)
+    booked(cast, key="birch", credited_to=None, account=albas)
     rows = {row.source_key: row.pk for row in Transaction.objects.all()}
     seen = {
-        "ana": ["account", "own"],
-        "sam": ["account"],
-        "alba": ["both", "deal"],
-        "max": ["account", "own"],
-        "mia": ["both", "deal"],
-        **{key: ["account", "both", "deal", "own"] for key in ("rita", "finn", "ada")},
+        "ana": ["account", "own", "pod"],
+        "sam": ["account", "pod"],
+        "sven": ["both", "deal", "owner"],
+        "alba": ["birch", "both", "deal"],
+        "max": ["account", "own", "pod"],
+        "mia": ["birch", "both", "deal", "owner"],
+        **{key: ["account", "birch", "both", "deal", "own", "owner", "pod"] for key in ("rita", "finn", "ada")},
     }
     for name, keys in seen.items():
         client = client_of(name)
@@ -406,6 +415,13 @@ def test_changes_are_audited_and_stale_ones_refused(cast: Cast, client_of: LogIn
     assert after.json() == {"non_field_errors": ["It was voided. Record a new one."]}
 
 
+def test_nothing_is_voided_without_a_reason(cast: Cast) -> None:
+    row = booked(cast)
+    with pytest.raises(CommissionRefusedError) as caught:
+        void_transaction(actor=cast.actor("rita"), transaction_id=row.pk, reason="  ", at=NOW)
+    assert caught.value.message_dict == {"reason": ["Say why it no longer counts."]}
+
+
 def test_what_a_locked_statement_credits_is_changed_late_and_says_so(cast: Cast, plan: Plan, client_of: LogIn) -> None:
     statement = locked(cast)
     row, rita = Transaction.objects.get(source_key="T1"), client_of("rita")
@@ -549,6 +565,9 @@ def test_adjustments_are_prepared_and_no_more(cast: Cast, plan: Plan, client_of:
         client = client_of(name)
         assert client.get(f"/api/v1/adjustments/{row.pk}/").status_code == code
         assert client.get("/api/v1/adjustments/").json()["count"] == (code == 200)
+    for name in ("ada", "elsa", "norm"):
+        for path in ("", f"{row.pk}/"):
+            assert client_of(name).get(f"/api/v1/adjustments/{path}").status_code == 403
     before = everything()
     for name, fields, code in [
         ("ana", {}, 403),

@@ -274,3 +274,10 @@ def test_a_batch_costs_no_query_for_each_record(cast: Cast, lenses: Deal) -> Non
     few = cost(0, 5)
     # Rows of a statement are bounded on SQLite: a few statements more, and none for each record.
     assert cost(1_000, 500) - few < 25
+
+
+def test_a_record_without_a_key_is_told_what_it_lacks(cast: Cast) -> None:
+    result = brought(cast, record(" ", credited_to_id=cast.ana.pk))
+    assert [str(problem.message) for problem in result.problems] == [
+        "A transaction needs the key it has in its source."
+    ]

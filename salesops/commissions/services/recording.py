@@ -262,9 +262,7 @@ def check_transaction(row: Transaction, original: Transaction | None, known: Aro
 def _misfits(row: Transaction, original: Transaction) -> dict[str, str]:
     """Why a reversal does not fit what it takes back, by field."""
     wrong: dict[str, str] = {}
-    if original.source_key == row.source_key:
-        wrong["reverses"] = _("It cannot take back itself.")
-    elif original.reverses_id is not None:
+    if original.reverses_id is not None:
         wrong["reverses"] = _("“%(key)s” takes something back itself.") % {"key": original.source_key}
     elif original.is_void:
         wrong["reverses"] = _("“%(key)s” was voided: there is nothing to take back.") % {"key": original.source_key}
