@@ -23,7 +23,8 @@ def test_every_link_may_be_opened(cast: Cast, who: str) -> None:
         if row.method == "GET" and row.name in {entry.url_name for entry in ENTRIES}
     }
     offered = links_for(cast.actor(WHO[who]), ENTRIES)
-    refused = [(link.label, answers[link.url]) for link in offered if answers.get(link.url, 200) != 200]
+    # Some lead on to the newest of their pages, which the matrix has a row of its own for.
+    refused = [(link.label, answers[link.url]) for link in offered if answers.get(link.url, 200) not in (200, 302)]
     assert not refused
 
 
