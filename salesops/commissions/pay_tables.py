@@ -22,6 +22,7 @@ from salesops.core.tables import (
     PersonColumn,
     PortalColumn,
     PortalTable,
+    StateColumn,
 )
 
 ADJUSTMENT_TONES = {"waiting": "amber", "approved": "green", "refused": "red", "withdrawn": "grey"}
@@ -118,7 +119,7 @@ class PlanEventTable(PortalTable):
     share = PortalColumn(verbose_name=gettext_lazy("Reached"), orderable=False)
     amount_minor = MoneyColumn(verbose_name=gettext_lazy("Paid so far"))
     of_minor = MoneyColumn(verbose_name=gettext_lazy("Whole invoice"))
-    counts = BadgeColumn(accessor="is_void", verbose_name=gettext_lazy("Counts"))
+    counts = StateColumn(accessor="is_void", verbose_name=gettext_lazy("Counts"))
     note = PortalColumn(verbose_name=gettext_lazy("Note"))
     recorded_by = PersonColumn(accessor="recorded_by", verbose_name=gettext_lazy("Recorded by"))
     recorded_at = MomentColumn(verbose_name=gettext_lazy("Recorded at"))

@@ -22,6 +22,7 @@ from salesops.core.tables import (
     PortalColumn,
     PortalTable,
     ShareColumn,
+    StateColumn,
 )
 
 
@@ -44,7 +45,7 @@ class TransactionTable(PortalTable):
         verbose_name=gettext_lazy("Takes back"),
         order_by=("reverses__source_key",),
     )
-    counts = BadgeColumn(accessor="is_void", verbose_name=gettext_lazy("Counts"))
+    counts = StateColumn(accessor="is_void", verbose_name=gettext_lazy("Counts"))
     recorded_at = MomentColumn(verbose_name=gettext_lazy("Recorded at"))
     updated_at = MomentColumn(verbose_name=gettext_lazy("Changed at"))
 

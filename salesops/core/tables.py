@@ -236,6 +236,12 @@ class BadgeColumn(ChoiceColumn):
         return parts.badge(super().show(value, record, table), self.tones.get(key, "grey"))
 
 
+class StateColumn(PortalColumn):
+    """A badge that the table words itself, in `show_<column>`."""
+
+    css = "col-badge"
+
+
 class FlagColumn(PortalColumn):
     """Yes or no."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -41,6 +43,9 @@ class Elsewhere:
         if connection.vendor == "sqlite":
             with connection.cursor() as cursor:
                 cursor.execute("VACUUM INTO %s", [str(self.copy)])
+            # As the portal's own file is: many that come at once and change the journal would lock one another out.
+            with contextlib.closing(sqlite3.connect(self.copy)) as copy:
+                copy.execute("PRAGMA journal_mode = WAL")
 
     def run(self, *works: Callable[[], Any]) -> None:
         """All of them at once, to their ends."""
