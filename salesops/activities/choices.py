@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class ActivityKind(models.TextChoices):
@@ -17,9 +18,9 @@ class ActivityKind(models.TextChoices):
 class Outcome(models.TextChoices):
     """How it went."""
 
-    REACHED = "reached", _("Reached")
+    REACHED = "reached", pgettext_lazy("somebody called", "Reached")
     NO_ANSWER = "no_answer", _("No answer")
     LEFT_MESSAGE = "left_message", _("Left a message")
-    HELD = "held", _("Held")
+    HELD = "held", pgettext_lazy("meeting", "Held")
     NO_SHOW = "no_show", _("Did not show up")
     REPLIED = "replied", _("Replied")

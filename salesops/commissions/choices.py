@@ -4,6 +4,7 @@ from typing import Final
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 #: The switch for making payroll files.
 PAYROLL_RELEASE: Final = "payroll_release"
@@ -28,7 +29,7 @@ class VersionState(models.TextChoices):
 class PeriodState(models.TextChoices):
     """Where a period stands. A locked period never opens again: late changes become adjustments elsewhere."""
 
-    OPEN = "open", _("Open")
+    OPEN = "open", pgettext_lazy("period", "Open")
     LOCKED = "locked", _("Locked")
 
 
@@ -166,7 +167,7 @@ class Cause(models.TextChoices):
 class DisputeState(models.TextChoices):
     """Where a dispute stands."""
 
-    OPEN = "open", _("Open")
+    OPEN = "open", pgettext_lazy("dispute", "Open")
     ACCEPTED = "accepted", _("Accepted")
     REFUSED = "refused", _("Refused")
     WITHDRAWN = "withdrawn", _("Withdrawn")

@@ -2,11 +2,12 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class StageKind(models.TextChoices):
     """What a stage means for the forecast and for pay."""
 
-    OPEN = "open", _("Open")
+    OPEN = "open", pgettext_lazy("deal", "Open")
     WON = "won", _("Won")
     LOST = "lost", _("Lost")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from salesops.core.tables import (
     BadgeColumn,
@@ -48,7 +49,7 @@ class LeadTable(PortalTable):
     employees = NumberColumn(verbose_name=_("Employees"))
     campaign = PortalColumn(verbose_name=_("Campaign"))
     created_at = MomentColumn(ago=True, verbose_name=_("Created"), initial_sort_descending=True)
-    assigned_at = MomentColumn(ago=True, verbose_name=_("Given"))
+    assigned_at = MomentColumn(ago=True, verbose_name=pgettext_lazy("lead", "Given"))
     first_touched_at = MomentColumn(ago=True, verbose_name=_("First touch"))
     last_touched_at = MomentColumn(ago=True, verbose_name=_("Last touch"))
     converted_at = MomentColumn(ago=True, verbose_name=_("Converted"))

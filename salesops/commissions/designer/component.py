@@ -8,7 +8,7 @@ from typing import Any, Final
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from salesops.commissions.choices import TransactionKind
 from salesops.commissions.designer.base import DesignForm, number_text, told, without_nothing
@@ -92,7 +92,7 @@ class ComponentForm(DesignForm):
         ],
     )
     group = forms.CharField(
-        label=gettext_lazy("Group"),
+        label=pgettext_lazy("components", "Group"),
         max_length=40,
         required=False,
         help_text=gettext_lazy("A transaction counts only in the first component of its group that takes it."),
@@ -121,12 +121,12 @@ class ComponentForm(DesignForm):
             Column("from", gettext_lazy("From"), placeholder=_BOUND),
             Column("pays", gettext_lazy("Pays"), placeholder="5000"),
         ],
-        label=gettext_lazy("Steps"),
+        label=pgettext_lazy("curve", "Steps"),
         help_text=gettext_lazy("Pays: an amount, or a share of target pay such as 100%."),
     )
     points = RowsField(
         [
-            Column("at", gettext_lazy("At"), placeholder=_BOUND),
+            Column("at", pgettext_lazy("curve", "At"), placeholder=_BOUND),
             Column("pays", gettext_lazy("Pays"), placeholder="100%"),
         ],
         label=gettext_lazy("Points"),

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from salesops.commissions.filters import TeamPayFilter
 from salesops.commissions.models import Period
@@ -155,7 +155,14 @@ class CostReportView(PortalView):
         for each in self.reckon():
             parts = [*each.parts, ("total", _("Total"), [each.total])]
             rows.extend(_cells(each.currency, title, cost) for _code, title, costs in parts for cost in costs)
-        headers = [_("Currency"), _("By"), _("Name"), _("Earned"), _("Credited"), _("Earned ÷ credited in percent")]
+        headers = [
+            _("Currency"),
+            pgettext("grouped", "By"),
+            _("Name"),
+            _("Earned"),
+            _("Credited"),
+            _("Earned ÷ credited in percent"),
+        ]
         return csv_file(self, "commissions:cost_report", "cost-of-sales", headers, rows)
 
 
@@ -193,7 +200,7 @@ class AccrualReportView(PortalView):
                 for row in accrued_by_period()
             ]
             return csv_file(self, page, "accrued-commissions", headers, rows)
-        headers = [_("Currency"), _("Month"), _("Capitalised"), _("Written off"), _("Left")]
+        headers = [_("Currency"), _("Month"), _("Capitalised"), _("Written off"), pgettext("to be written off", "Left")]
         rows = [
             [each.currency, f"{month.first_on:%Y-%m}"]
             + [

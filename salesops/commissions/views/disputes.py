@@ -7,7 +7,7 @@ from typing import Any
 from django.http import Http404
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from salesops.commissions.choices import DisputeState
 from salesops.commissions.models import Adjustment, Dispute
@@ -90,7 +90,7 @@ class DisputeOpenView(ScopedEditView):
 
     form_class = DisputeForm
     selector = statement_for
-    title, submit_label = gettext_lazy("Open a dispute"), gettext_lazy("Open")
+    title, submit_label = gettext_lazy("Open a dispute"), pgettext_lazy("a dispute", "Open")
     success_message = gettext_lazy("Your dispute is open. You are told when somebody answers.")
 
     @property

@@ -9,6 +9,7 @@ from django.http import QueryDict
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext
 
 from salesops.accounts.selectors import accounts_for
 from salesops.accounts.views.accounts import EDITORS, READERS
@@ -61,7 +62,7 @@ class LeadListView(ScopedListView):
     def get_context(self) -> dict[str, Any]:
         """The usual ways to look at leads."""
         is_open = [("status", status.value) for status in OPEN_STATUSES]
-        ways: list[tuple[str, list[tuple[str, str]]]] = [(translate("All"), []), (translate("Open"), is_open)]
+        ways: list[tuple[str, list[tuple[str, str]]]] = [(translate("All"), []), (pgettext("lead", "Open"), is_open)]
         if self.actor.has(Role.REP):
             ways.append((translate("Mine"), [("owner", str(self.actor.user_id)), *is_open]))
         ways.append((translate("Never touched"), [*is_open, ("untouched", "yes")]))
