@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -135,8 +136,8 @@ def make_scene(cast: Cast) -> Scene:
         format="gusto",
         name="gusto-2026Q1-USD-1.csv",
         content=b"last_name\r\n",
-        sha256="0" * 64,
-        people=1,
+        sha256=hashlib.sha256(b"last_name\r\n").hexdigest(),
+        people=0,
         total_minor=0,
         currency="USD",
         released_by=cast.finn,

@@ -142,9 +142,11 @@ def _approve(portal: Portal, page: Page) -> None:
     """Ana's statement says how its sum comes about; one step approves both drafts."""
     page.goto(f"/commissions/periods/{portal.scene.period.pk}/")
     expect(page.locator(".tile", has_text="Earned")).to_contain_text("$352.00")
-    page.get_by_role("link", name="Ana Alvarez").click()
+    page.locator("section[aria-labelledby=statements-title]").get_by_role("link", name="Ana Alvarez").click()
     expect(page.locator(".tile", has_text="Earned")).to_contain_text("$352.00")
-    expect(page.locator(".tile", has_text="Credited")).to_contain_text("$4,400.00")
+    # 4,400.00 count; a renewal of 12,000.00 is credited, and no component counts it.
+    expect(page.locator(".tile", has_text="Credited")).to_contain_text("$16,400.00")
+    expect(page.locator("main")).to_contain_text("No component of the plan counts this kind of transaction.")
     expect(page.locator(".tile", has_text="Quota")).to_contain_text("$10,000.00")
     expect(page.locator(".tile", has_text="Attainment")).to_contain_text("44 %")
     page.locator("main").get_by_role("link", name="Quartz mounts").first.click()
