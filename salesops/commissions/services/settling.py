@@ -124,19 +124,30 @@ def _adjusted(row: Adjustment) -> Adjusted:
 # --- What is gathered ---------------------------------------------------------------------------------------------
 
 
-def _latest_before(period: Period, plans: Collection[int]) -> dict[tuple[int, int], tuple[int, str]]:
-    """The id and state of the latest statement of each person on each plan before a period."""
+def _latest_before(period: Period, plans: Collection[int]) -> dict[tuple[int, int], tuple[Carried, str]]:
+    """By person and plan: what the latest statement before a period hands on, and its state; without one that settles,
+    nothing.
+    """
     rows = Statement.objects.filter(
         plan_version__plan__in=plans,
         period__kind=period.kind,
         period__time_zone=period.time_zone,
         period__start_on__lt=period.start_on,
     )
-    return {
+    latest = {
         (person, plan): (number, state)
         for number, person, plan, state in rows.order_by("period__start_on", "plan_version__number").values_list(
             "pk", "person_id", "plan_version__plan_id", "state"
         )
+    }
+    ids = [number for number, _state in latest.values()]
+    kept: dict[int, Any] = dict(
+        Statement.objects.filter(pk__in=ids, carried__isnull=False).values_list("pk", "carried")
+    )
+    return {
+        key: (carried_from_plain(kept[number]["after"]).unwrap(), state)
+        for key, (number, state) in latest.items()
+        if number in kept
     }
 
 
@@ -148,17 +159,11 @@ def _is_nothing(carried: Carried) -> bool:
 def _handed_on(drafts: Drafts, period: Period) -> dict[Key, Carried]:
     """What the latest earlier statement of each person on each plan hands on, where it hands on anything."""
     latest = _latest_before(period, {draft.version.plan_id for draft in drafts.by_key.values()})
-    ids = [number for number, _state in latest.values()]
-    kept: dict[int, Any] = dict(
-        Statement.objects.filter(pk__in=ids, carried__isnull=False).values_list("pk", "carried")
-    )
     found: dict[Key, Carried] = {}
     for key, draft in drafts.by_key.items():
-        number, _state = latest.get((key[0], draft.version.plan_id), (0, ""))
-        if number in kept:
-            carried = carried_from_plain(kept[number]["after"]).unwrap()
-            if not _is_nothing(carried):
-                found[key] = carried
+        before = latest.get((key[0], draft.version.plan_id))
+        if before is not None and not _is_nothing(before[0]):
+            found[key] = before[0]
     return found
 
 
@@ -170,16 +175,12 @@ def not_handed_on_yet(period: Period) -> tuple[list[str], list[str]]:
     """
     rows = Statement.objects.filter(period=period).select_related("person", "plan_version").defer("bundle")
     latest = _latest_before(period, {row.plan_version.plan_id for row in rows})
-    ids = [number for number, _state in latest.values()]
-    kept: dict[int, Any] = dict(
-        Statement.objects.filter(pk__in=ids, carried__isnull=False).values_list("pk", "carried")
-    )
     is_open, is_other = [], []
     for row in rows.order_by("person__name", "plan_version__start_on", "pk"):
-        number, state = latest.pop((row.person_id, row.plan_version.plan_id), (0, ""))
-        if number not in kept:
+        before = latest.pop((row.person_id, row.plan_version.plan_id), None)
+        if before is None:
             continue
-        carried = carried_from_plain(kept[number]["after"]).unwrap()
+        carried, state = before
         reckoned = carried_from_plain(row.carried["before"]).unwrap() if row.carried else Carried(row.currency)
         if _is_nothing(carried) and _is_nothing(reckoned):
             continue
