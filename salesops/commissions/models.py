@@ -239,7 +239,12 @@ class Transaction(models.Model):
     class Meta:
         ordering = ["effective_on", "source_key"]
         verbose_name, verbose_name_plural = _("transaction"), _("transactions")
-        indexes = [models.Index(fields=["credited_to", "effective_on"], name="commissions_transaction_of")]
+        # From whoever may be credited to the rows of a few days, however many rows those days have.
+        indexes = [
+            models.Index(fields=["credited_to", "effective_on"], name="commissions_transaction_of"),
+            models.Index(fields=["deal", "effective_on"], name="commissions_tx_of_deal"),
+            models.Index(fields=["account", "effective_on"], name="commissions_tx_of_account"),
+        ]
 
     def __str__(self) -> str:
         return self.source_key
