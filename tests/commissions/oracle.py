@@ -432,7 +432,7 @@ class Oracle:
 
     def _full_quota(
         self, words: dict[str, Any], component: dict[str, Any], person: int, start: date, end: date
-    ) -> int | None:
+    ) -> int | Fraction | None:
         currency = words["currency"] if component["measure"] == "money" else ""
         own = [
             quota
@@ -443,11 +443,30 @@ class Oracle:
         always = [quota for quota in own if not quota.start]
         if not within and not always:
             return None
-        total = sum(quota.amount for quota in within)
+        total: int | Fraction = sum(quota.amount for quota in within)
         for from_day, to_day in spans(start, end, words["period_kind"]):
-            if not any(quota.start < to_day and quota.end > from_day for quota in within if quota.start and quota.end):
+            touching = [quota for quota in within if quota.start and quota.start < to_day and quota.end > from_day]
+            if not touching:
                 total += sum(quota.amount for quota in always)
+            own = [quota for quota in touching if quota.start >= from_day and quota.end <= to_day]
+            if own and words["conventions"]["quota_change"] != "by_days":
+                total -= sum(quota.amount for quota in own)
+                total += self._for_all_days(own, words["conventions"]["quota_change"], from_day, to_day)
         return total
+
+    @staticmethod
+    def _for_all_days(own: Sequence[Quota], which: str, start: date, end: date) -> Fraction:
+        """The amount of the latest or the first of these as if it were that of the whole of [start, end)."""
+        by_start = sorted(own, key=lambda quota: (quota.start, quota.end))
+        one = by_start[0]
+        for quota in by_start[1:]:
+            if which == "latest" and quota.end >= one.end:
+                one = quota
+            if which == "first" and quota.start == one.start:
+                one = quota
+        if one.start.day == one.end.day == 1:
+            return one.amount * Fraction(len(spans(start, end, "month")), len(spans(one.start, one.end, "month")))
+        return one.amount * Fraction((end - start).days, (one.end - one.start).days)
 
     @staticmethod
     def _ramp(words: dict[str, Any], ramp_from: date | None, start: date, end: date) -> Fraction:

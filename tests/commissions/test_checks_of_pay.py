@@ -874,13 +874,21 @@ def test_absurd_and_negative_rates_are_not_put_in_force(cast: Cast, rate: str) -
     assert not PlanVersion.objects.filter(state="active").exists()
 
 
-@pytest.mark.parametrize("word", ["latest", "first"])
-def test_a_change_of_quota_that_is_not_calculated_is_not_put_in_force(cast: Cast, word: str) -> None:
-    """Quotas within a period add up; a plan that asks for another way is told so."""
-    with pytest.raises(CommissionRefusedError, match="not calculated"):
-        plan_in_force(cast, FLAT_8, quota_change=word)
-    assert not PlanVersion.objects.filter(state="active").exists()
-    plan_in_force(cast, FLAT_8, name="By days", quota_change="by_days")
+@pytest.mark.parametrize(
+    ("word", "reached", "earned"), [("by_days", 1_000_00, 52_00), ("latest", 1_200_00, 51_00), ("first", 900_00, 57_00)]
+)
+def test_a_quota_that_changes_within_the_period_counts_as_the_plan_says(
+    cast: Cast, word: str, reached: int, earned: int
+) -> None:
+    """Three months of a quarter add up, or the last or the first of them counts for all three."""
+    plan_in_force(cast, FIVE_THEN_TEN, quota_change=word)
+    for label, amount in (("2026-04", 300_00), ("2026-05", 300_00), ("2026-06", 400_00)):
+        quota(cast, "ana", label, amount)
+    won(cast, "ana", 1_020_00)
+    calculated(cast)
+    statement = statement_of(cast, "ana")
+    assert statement.quota_minor == reached
+    assert statement.earned_minor == earned
 
 
 @pytest.mark.parametrize("shares", [(5_000, 4_999), (5_000, 5_001), (15_000, -5_000)])

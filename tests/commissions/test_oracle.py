@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from salesops.commissions.rules import engine, formulas
+from salesops.commissions.rules.conventions import QuotaChange
 from salesops.commissions.rules.engine import Facts, Run, Transactions, Values, relation
 from salesops.commissions.rules.plans import PlanDefinition, plan_as_plain, plan_from_plain
 from salesops.commissions.rules.quotas import ALWAYS, OnPlan, QuotaRow, TermsBook
@@ -174,6 +175,7 @@ def plan_words(chance: random.Random) -> dict[str, Any]:
             "zero_quota": chance.choice(["hold", "lowest", "highest", "nothing"]),
             "proration": chance.choice(["calendar_days", "working_days", "months", "none"]),
             "ramp": chance.choice(["starting_month", "first_full_month"]),
+            "quota_change": chance.choice(["by_days", "by_days", "latest", "first"]),
             "refund": chance.choice(["negate", "move_down"]),
             "rounding": chance.choice(["cumulative", "per_line"]),
         },
@@ -277,6 +279,11 @@ def quotas(chance: random.Random, people: list[int], currencies: list[str]) -> l
                     for start, end in oracle.spans(FIRST, date(2026, 4, 1), kind):
                         if chance.random() < 0.8:
                             found.append(Quota(person, name, size + chance.choice([0, 1, 777]), currency, start, end))
+                    change = min(some_day(chance, 1, 80), date(2026, 3, 31))
+                    if chance.random() < 0.3:
+                        found.append(Quota(person, name, size + 5, currency, FIRST, change))
+                    if chance.random() < 0.3:
+                        found.append(Quota(person, name, size + 7, currency, change, date(2026, 4, 1)))
     return found
 
 
@@ -537,10 +544,12 @@ def test_what_is_compared_has_everything_in_it() -> None:
             seen["when"] += bool(component.when)
             seen["amount"] += bool(component.amount)
             seen["group"] += bool(component.group)
+            seen[plan.conventions.quota_change.value] += bool(line.pay_after)
         seen["without curve"] += len(answer.without_curve)
         seen["uncredited"] += len(answer.uncredited)
         seen["without value"] += len(answer.without_value)
     kinds = ["flat", "marginal", "retroactive", "steps", "points", "money", "count", "period", "transaction"]
     ways = ["negated", "moved down", "below zero", "paid", "taken back", "converted", "longer", "per line"]
     words = ["when", "amount", "group", "without curve", "uncredited", "without value"]
+    words += [word.value for word in QuotaChange]
     assert not [name for name in (*oracle.RULES, *kinds, *ways, *words) if seen[name] < 3], seen

@@ -34,7 +34,7 @@ class RampRule(StrEnum):
 
 
 class QuotaChange(StrEnum):
-    """What a quota is when it changes within a period."""
+    """What a quota is when it changes within a period of pay: its parts added up, or one of them for all of its days."""
 
     BY_DAYS = "by_days"
     LATEST = "latest"
@@ -99,8 +99,6 @@ class Conventions:
 # What can be written but is not calculated: a plan that asks for it cannot be put in force.
 NOT_CALCULATED: Final[frozenset[StrEnum]] = frozenset(
     (
-        QuotaChange.LATEST,
-        QuotaChange.FIRST,
         CountingDate.INVOICE,
         CountingDate.PAYMENT,
         Exchange.MONTH_AVERAGE,

@@ -185,7 +185,9 @@ def _curve_for(
     return Outcome.bad(*problems) if problems else outcome
 
 
-def effective_quota(quota: int, *, active_share: Fraction = Fraction(1), ramp_share: Fraction = Fraction(1)) -> int:
+def effective_quota(
+    quota: int | Fraction, *, active_share: Fraction = Fraction(1), ramp_share: Fraction = Fraction(1)
+) -> int:
     """The quota, or target pay, that counts: the full one times the part of the period on the plan times the ramp."""
     for share in (active_share, ramp_share):
         if not 0 <= share <= 1:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 from typing import Final
 
-from salesops.commissions.rules.conventions import Proration, RampRule
+from salesops.commissions.rules.conventions import Proration, QuotaChange, RampRule
 from salesops.commissions.rules.engine import Terms, targets_of
 from salesops.commissions.rules.plans import Component, PlanDefinition, effective_quota
 from salesops.commissions.rules.shapes import Measure
@@ -103,23 +103,27 @@ class TermsBook:
             entry for entry in self._people[number, person] if entry.start < period.end and entry.end > period.start
         ]
 
-    def full_quota(self, plan: PlanDefinition, component: Component, person: int, period: Period) -> int | None:
+    def full_quota(self, plan: PlanDefinition, component: Component, person: int, period: Period) -> Fraction | None:
         """What lies within the period, added up: three months make a quarter. None where no quota was set.
 
-        The quota that holds always counts for each period of pay for which there is no other.
+        Where the plan says so, of several that lie within a period of pay only the latest or the first counts, taken to
+        the whole of it. The quota that holds always counts for each period of pay for which there is no other.
         """
         currency = plan.currency if component.measure is Measure.MONEY else ""
-        rows = [
-            row
-            for row in self._quotas[person, component.quota_name, currency]
-            if row.start >= period.start and row.end <= period.end
-        ]
-        always = [row.amount for row in self._quotas[person, component.quota_name, currency] if _is_always(row)]
-        if not always:
-            return sum(row.amount for row in rows) if rows else None
-        parts = periods_between(period.start, period.end, plan.period_kind)
-        is_open = [not any(row.start < part.end and row.end > part.start for row in rows) for part in parts]
-        return sum(row.amount for row in rows) + sum(always) * sum(is_open)
+        own = self._quotas[person, component.quota_name, currency]
+        rows = [row for row in own if row.start >= period.start and row.end <= period.end]
+        always = [row.amount for row in own if _is_always(row)]
+        if not rows and not always:
+            return None
+        total = Fraction(0)
+        for part in periods_between(period.start, period.end, plan.period_kind):
+            within = [row for row in rows if row.start >= part.start and row.end <= part.end]
+            total += quota_within(part, within, plan.conventions.quota_change)
+            rows = [row for row in rows if row not in within]
+            if not within and not any(row.start < part.end and row.end > part.start for row in rows):
+                total += sum(always)
+        # What is set for longer than a period of pay counts as it is.
+        return total + sum(row.amount for row in rows)
 
     def _note_changes(self, number: int, person: int, entries: Sequence[OnPlan]) -> None:
         if len({(entry.rate, entry.target_minor) for entry in entries}) > 1:
@@ -133,6 +137,30 @@ class TermsBook:
             )
             if problem not in self.problems[number, person]:
                 self.problems[number, person].append(problem)
+
+
+def quota_within(period: Period, rows: Sequence[QuotaRow], change: QuotaChange) -> Fraction:
+    """The quota of a period of pay from those that lie within it; exact.
+
+    By days, each is for its own days, and they add up. The latest is the one that holds on the last of their days, of
+    several the one that began last; the first is the one that holds on the first of them, of several the one that ends
+    last. It counts as if it had held in the whole period: in proportion of months where it is for whole ones, of days
+    otherwise.
+    """
+    if change is QuotaChange.BY_DAYS or not rows:
+        return Fraction(sum(row.amount for row in rows))
+    if change is QuotaChange.LATEST:
+        chosen = max(rows, key=lambda row: (row.end, row.start))
+    else:
+        chosen = min(rows, key=lambda row: (row.start, -row.end.toordinal()))
+    if chosen.start.day == 1 and chosen.end.day == 1:
+        return Fraction(chosen.amount * _months(period.start, period.end), _months(chosen.start, chosen.end))
+    return Fraction(chosen.amount * period.days, (chosen.end - chosen.start).days)
+
+
+def _months(start: date, end: date) -> int:
+    """Months from one first of a month to another."""
+    return (end.year - start.year) * 12 + end.month - start.month
 
 
 def active_share(period: Period, entries: Sequence[OnPlan], proration: Proration) -> Fraction:
