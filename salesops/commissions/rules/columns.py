@@ -134,9 +134,9 @@ def calculate(
         groups, numbers = _curve_tables(keys, curves)
         calculator.register("groups", groups)
         calculator.register("numbers", numbers)
-        calculator.execute(_PLACED)
+        calculator.execute(_PLACED, {"per_line": rounding is Rounding.PER_LINE})
         _refuse_repeats(calculator)
-        found = calculator.execute(EARNED, {"per_line": rounding is Rounding.PER_LINE}).fetchnumpy()
+        found = calculator.execute(EARNED).fetchnumpy()
     order = np.asarray(found.pop("row"), dtype=np.int64)
     ordered = {name: _scattered(values, order) for name, values in found.items()}
     return EarningColumns(
@@ -201,7 +201,7 @@ def convert_columns(amount: Ints, numerator: Ints, denominator: Ints) -> Ints:
 # Credits in their order, with the running total.
 _PLACED: Final = """
 CREATE TEMP TABLE placed AS
-SELECT c.row, g.curve, c.amount,
+SELECT c.row, g.curve, c.amount, $per_line AS per_line,
     (sum(c.amount) OVER line)::BIGINT AS total,
     coalesce(lag(c.day) OVER line = c.day AND lag(c.key) OVER line = c.key AND lag(c.rank) OVER line = c.rank, false)
         AS repeats
@@ -209,10 +209,10 @@ FROM credits c JOIN groups g USING (person, component, period)
 WINDOW line AS (PARTITION BY g.number ORDER BY c.day, c.key, c.rank ROWS UNBOUNDED PRECEDING)
 """
 
-# What each row of `placed` (row, curve, amount, total) moves along its curve of `numbers`.
+# What each row of `placed` (row, curve, amount, total, per_line) moves along its curve of `numbers`.
 EARNED: Final = """
 WITH found AS (
-    SELECT p.row, p.total - p.amount AS before, p.total AS after,
+    SELECT p.row, p.per_line, p.total - p.amount AS before, p.total AS after,
         n0.segment AS segment_before, n1.segment AS segment_after,
         n0.whole::HUGEINT AS whole0, n0.rest + n0.slope::HUGEINT * (p.total - p.amount) AS over0,
         n1.whole::HUGEINT AS whole1, n1.rest + n1.slope::HUGEINT * p.total AS over1,
@@ -221,15 +221,15 @@ WITH found AS (
     ASOF LEFT JOIN numbers n1 ON p.curve = n1.curve AND p.total >= n1.first
     ASOF LEFT JOIN numbers n0 ON p.curve = n0.curve AND p.total - p.amount >= n0.first
 ), heights AS (
-    SELECT row, before, after, segment_before, segment_after, d0, d1,
+    SELECT row, per_line, before, after, segment_before, segment_after, d0, d1,
         whole0 + floor_div(over0, d0) AS q0, floor_rest(over0, d0) AS r0,
         whole1 + floor_div(over1, d1) AS q1, floor_rest(over1, d1) AS r1
     FROM found
 ), pays AS (
-    SELECT row, before, after, segment_before, segment_after,
+    SELECT row, per_line, before, after, segment_before, segment_after,
         rounded(q0, r0, d0) AS pay_before, rounded(q1, r1, d1) AS pay_after,
-        q1 - q0 AS whole, CASE WHEN $per_line THEN r1 * d0 - r0 * d1 ELSE 0 END AS rest,
-        CASE WHEN $per_line THEN d0 * d1 ELSE 1 END AS d
+        q1 - q0 AS whole, CASE WHEN per_line THEN r1 * d0 - r0 * d1 ELSE 0 END AS rest,
+        CASE WHEN per_line THEN d0 * d1 ELSE 1 END AS d
     FROM heights
 )
 SELECT row, before, after,
@@ -237,7 +237,7 @@ SELECT row, before, after,
     coalesce(segment_after, -1)::BIGINT AS segment_after,
     coalesce(pay_before, 0)::BIGINT AS pay_before,
     coalesce(pay_after, 0)::BIGINT AS pay_after,
-    coalesce(CASE WHEN $per_line THEN rounded(whole + floor_div(rest, d), floor_rest(rest, d), d)
+    coalesce(CASE WHEN per_line THEN rounded(whole + floor_div(rest, d), floor_rest(rest, d), d)
         ELSE pay_after - pay_before END, 0)::BIGINT AS amount
 FROM pays
 """

@@ -198,26 +198,28 @@ class _Runner:
         self.period_list: list[Period] = []
         self.pinned: list[tuple[str, int, str, Fraction]] = []
         self.credit_tables: dict[tuple[tuple[CreditRule, ...], str], str] = {}
-        self.noted: set[tuple[str, ...]] = set()
+        # What can be counted: (plan, component) of each component whose formulas are sound.
+        self.counted: list[tuple[int, int]] = []
+        self.can_reverse = bool(np.any(facts.transactions.reverses >= 0))
 
     def run(self) -> Run:
         self._register()
-        lines: list[dict[str, Ints]] = []
-        self.sql(_EMPTY_CREDITS)
-        self.sql("CREATE TEMP TABLE counted_rows (row BIGINT, credits VARCHAR)")
+        for name, columns in _TABLES.items():
+            self.sql(f"CREATE TEMP TABLE {name} ({columns})")
         for number, plan in self.plans.items():
             self._plan_credits(number, plan)
             for index, component in enumerate(plan.components):
-                found = self._component_lines(number, plan, index, component)
-                if found is not None:
-                    lines.append(found)
+                if self._count_rows(number, plan, index, component):
+                    self.counted.append((number, index))
+        self._no_values()
+        self._measure()
+        lines = self._lines()
         self._nobody_credited()
         self._on_no_plan()
         credits = _fetched(self.sql("SELECT * FROM plan_credits ORDER BY plan, person, transaction, rule"))
-        columns = {name: np.concatenate([part[name] for part in lines]) for name in _LINE_NAMES} if lines else {}
         return Run(
             credits=credits,
-            lines=columns or relation(_LINE_NAMES),
+            lines=lines,
             periods=tuple(self.period_list),
             pinned=tuple(self.pinned),
             problems=tuple(self.problems),
@@ -305,7 +307,8 @@ class _Runner:
             return known
         name = f"credits_{len(self.credit_tables)}"
         self.credit_tables[rules, totals] = name
-        self.sql(f"CREATE TEMP TABLE {name}_direct AS {_direct_sql(rules, totals)}")
+        able = [rule for rule in direct_rules(rules) if self._may_find(rule)]
+        self.sql(f"CREATE TEMP TABLE {name}_direct AS {_direct_sql(able, totals)}")
         self.sql(f"CREATE TEMP TABLE {name}_parts AS {_parts_sql(f'{name}_direct')}")
         selects = []
         if any(rule.is_direct for rule in rules):
@@ -329,29 +332,46 @@ class _Runner:
         self.sql(f"CREATE TEMP TABLE {name}_faults AS {' UNION ALL '.join(faults)}")
         return name
 
+    def _may_find(self, rule: CreditRule) -> bool:
+        """Whether a direct rule has anything to look into: no time goes into those that have nothing."""
+        if rule is CreditRule.SPLIT:
+            return len(self.facts.shares["transaction"]) > 0
+        return rule is CreditRule.OWNER or len(self.facts.holdings["thing"]) > 0
+
     def _plan_credits(self, number: int, plan: PlanDefinition) -> None:
         """The credits of a plan's people, in the currency of the plan."""
         self.sql("CREATE TEMP TABLE IF NOT EXISTS all_totals AS SELECT row, amount AS total FROM tx")
-        for rules in dict.fromkeys(component.crediting for component in plan.components):
+        for place, rules in enumerate(dict.fromkeys(component.crediting for component in plan.components)):
             table = self._credits(rules, "all_totals")
-            self.sql(
-                f"""CREATE OR REPLACE TEMP TABLE found AS
-                SELECT c.row AS transaction, c.person, c.rule, c.basis_points, c.part, c.thing
-                FROM {table} c JOIN tx USING (row)
-                WHERE EXISTS (SELECT 1 FROM on_plan p WHERE p.plan = {number} AND p.person = c.person
-                    AND tx.origin_day >= p.start AND tx.origin_day < p.stop)
-                AND NOT EXISTS (SELECT 1 FROM plan_credits o WHERE o.plan = {number} AND o.transaction = c.row
-                    AND o.person = c.person AND o.rule = c.rule)"""  # noqa: S608 - numbers and names made here
+            again = (
+                f""" AND NOT EXISTS (SELECT 1 FROM plan_credits o WHERE o.plan = {number} AND o.transaction = c.row
+                    AND o.person = c.person AND o.rule = c.rule)"""  # noqa: S608 - a number made here
+                if place
+                else ""
             )
+            self._find(number, table, again)
             self._convert(number, plan)
             self.sql(
                 f"""INSERT INTO plan_credits
                 SELECT transaction, person, rule, basis_points, {number}, part, thing, pinned, amount FROM converted"""  # noqa: S608 - a number made here
             )
 
+    def _find(self, number: int, table: str, also: str = "") -> None:
+        """Table `found`: the credits of a table to people on the plan on the day."""
+        self.sql(
+            f"""CREATE OR REPLACE TEMP TABLE found AS
+            SELECT c.row AS transaction, c.person, c.rule, c.basis_points, c.part, c.thing
+            FROM {table} c JOIN tx USING (row)
+            WHERE EXISTS (SELECT 1 FROM on_plan p WHERE p.plan = {number} AND p.person = c.person
+                AND tx.origin_day >= p.start AND tx.origin_day < p.stop){also}"""  # noqa: S608 - numbers and names made here
+        )
+
     def _convert(self, number: int, plan: PlanDefinition) -> None:
         """Table `converted`: what was found, with the amount in the plan's currency at the pinned rate."""
         currencies = self.facts.transactions.currencies
+        if set(currencies) <= {plan.currency}:
+            self.sql(f"CREATE OR REPLACE TEMP TABLE converted AS SELECT *, {NONE} AS pinned, part AS amount FROM found")  # noqa: S608
+            return
         rows: list[tuple[int, int, int, int, int]] = []
         needed = self.sql(
             "SELECT DISTINCT tx.currency, tx.origin_day FROM found JOIN tx ON tx.row = found.transaction ORDER BY ALL"
@@ -394,59 +414,8 @@ class _Runner:
 
     # --- Along the curves -----------------------------------------------------------------------------------------
 
-    def _component_lines(
-        self, number: int, plan: PlanDefinition, index: int, component: Component
-    ) -> dict[str, Ints] | None:
-        if not self._count_rows(number, plan, index, component):
-            return None
-        counted = f"counted_{number}_{index}"
-        is_plain = component.measure is Measure.MONEY and not component.amount
-        # Where another component tries other rules, the credits of the plan are not all this component's own.
-        is_all_own = len({other.crediting for other in plan.components}) == 1
-        if is_plain and is_all_own:
-            self.sql(
-                f"""CREATE OR REPLACE TEMP TABLE measured AS
-                SELECT c.transaction, c.person, c.rule, c.basis_points, c.part, c.amount
-                FROM plan_credits c JOIN {counted} n ON n.row = c.transaction
-                WHERE c.plan = {number}"""  # noqa: S608 - numbers and names made here
-            )
-        else:
-            table = self._credits(component.crediting, counted)
-            self.sql(
-                f"""CREATE OR REPLACE TEMP TABLE found AS
-                SELECT c.row AS transaction, c.person, c.rule, c.basis_points, c.part, c.thing
-                FROM {table} c JOIN tx USING (row)
-                WHERE EXISTS (SELECT 1 FROM on_plan p WHERE p.plan = {number} AND p.person = c.person
-                    AND tx.origin_day >= p.start AND tx.origin_day < p.stop)"""  # noqa: S608 - made here
-            )
-            if component.measure is Measure.MONEY:
-                self._convert(number, plan)
-                self.sql(
-                    """CREATE OR REPLACE TEMP TABLE measured AS
-                    SELECT transaction, person, rule, basis_points, part, amount FROM converted"""
-                )
-            else:
-                self.sql(
-                    """CREATE OR REPLACE TEMP TABLE measured AS
-                    SELECT transaction, person, rule, basis_points, part, part AS amount FROM found"""
-                )
-        self._place(number, plan, index, component)
-        found = _fetched(
-            self.sql(
-                _LINES.format(earned=EARNED),
-                {
-                    "per_line": plan.conventions.rounding is Rounding.PER_LINE,
-                    "plan": number,
-                    "component": index,
-                },
-            )
-        )
-        if not plan.is_moving_down and np.any(self.facts.transactions.reverses >= 0):
-            found = self._with_reversals(number, index, component, found)
-        return found
-
     def _count_rows(self, number: int, plan: PlanDefinition, index: int, component: Component) -> bool:
-        """Table counted_<plan>_<component> (row, total): what counts, and how much; False when a formula is wrong."""
+        """Put into `judged` what a component counts, and how much; False when a formula is wrong."""
         kinds = [place for place, kind in enumerate(self.facts.transactions.kinds) if kind in component.counts]
         counts = f"tx.kind IN ({', '.join(map(str, kinds))})" if kinds else "false"
         condition, total = "true", "tx.amount" if component.measure is Measure.MONEY else "tx.quantity"
@@ -462,40 +431,35 @@ class _Runner:
                 return self._wrong_formula(number, component, "amount", amount.problems)
             total = _total_sql(amount.value, self._columns(amount.value))
         left = ""
-        if component.group:
-            self.sql("CREATE TEMP TABLE IF NOT EXISTS taken (plan BIGINT, name VARCHAR, row BIGINT)")
-            left = (
-                f" AND NOT EXISTS (SELECT 1 FROM taken WHERE taken.plan = {number}"  # noqa: S608 - the name is checked
-                f" AND taken.name = '{component.group}' AND taken.row = tx.row)"
-            )
-        counted = f"counted_{number}_{index}"
+        earlier = [place for place in range(index) if plan.components[place].group == component.group]
+        if component.group and earlier:
+            left = f""" AND tx.row NOT IN (SELECT row FROM judged WHERE plan = {number} AND total IS NOT NULL
+                AND component IN ({", ".join(map(str, earlier))}))"""  # noqa: S608 - numbers made here
+        taken_back = "UNION ALL SELECT tx.row, own.is_true FROM tx JOIN own ON own.row = tx.reverses"
+        named = " JOIN named USING (row)" if component.when or component.amount else ""
         self.sql(
-            f"""CREATE OR REPLACE TEMP TABLE judged AS
+            f"""INSERT INTO judged
             WITH own AS (
-                SELECT tx.row, ({condition}) AS is_true, tx.kind FROM tx JOIN named USING (row)
-                WHERE tx.reverses < 0 AND {counts}{left}
+                SELECT tx.row, ({condition}) AS is_true FROM tx{named} WHERE tx.reverses < 0 AND {counts}{left}
             ), wanted AS (
-                SELECT row, is_true FROM own
-                UNION ALL
-                SELECT tx.row, own.is_true FROM tx JOIN own ON own.row = tx.reverses WHERE {str(plan.is_moving_down).lower()}
+                SELECT row, is_true FROM own {taken_back if plan.is_moving_down and self.can_reverse else ""}
             )
-            SELECT w.row, w.is_true, CASE WHEN w.is_true THEN {total} END AS total
-            FROM wanted w JOIN tx USING (row) JOIN named USING (row)
+            SELECT {number}, {index}, w.row, CASE WHEN w.is_true THEN {total} END AS total
+            FROM wanted w JOIN tx USING (row){named}
             WHERE w.is_true IS DISTINCT FROM false"""  # noqa: S608 - see formulas.sql
         )
-        self.sql(f"CREATE TEMP TABLE {counted} AS SELECT row, total FROM judged WHERE total IS NOT NULL")  # noqa: S608
-        if component.group:
-            self.sql(f"INSERT INTO taken SELECT {number}, '{component.group}', row FROM {counted}")  # noqa: S608
-        self._no_value(number, component)
-        table = self.credit_tables[component.crediting, "all_totals"]
-        self.sql(f"INSERT INTO counted_rows SELECT row, '{table}' FROM {counted}")  # noqa: S608
         return True
 
-    def _no_value(self, number: int, component: Component) -> None:
-        """Transactions for which a formula of the component gives no value, because of a blank or a division by zero."""
-        rows = self.sql("SELECT row FROM judged WHERE total IS NULL ORDER BY row LIMIT $most", {"most": MOST_NAMED})
-        for (row,) in rows.fetchall():
+    def _no_values(self) -> None:
+        """Transactions for which a formula of a component gives no value, because of a blank or a division by zero."""
+        rows = self.sql(
+            """SELECT plan, component, row FROM judged WHERE total IS NULL
+            QUALIFY row_number() OVER (PARTITION BY plan, component ORDER BY row) <= $most ORDER BY ALL""",
+            {"most": MOST_NAMED},
+        )
+        for number, index, row in rows.fetchall():
             key = str(self.facts.transactions.key[row])
+            component = self.plans[number].components[index]
             self._note(
                 Found(
                     Problem.of(
@@ -512,45 +476,90 @@ class _Runner:
                 )
             )
 
+    def _measure(self) -> None:
+        """Table `measured`: the credits of every component, in the units that move along its curve."""
+        plain: list[tuple[int, int]] = []
+        for number, index in self.counted:
+            plan = self.plans[number]
+            component = plan.components[index]
+            # Where another component tries other rules, the credits of the plan are not all this component's own.
+            is_all_own = len({other.crediting for other in plan.components}) == 1
+            if component.measure is Measure.MONEY and not component.amount and is_all_own:
+                plain.append((number, index))
+                continue
+            counted = f"counted_{number}_{index}"
+            self.sql(
+                f"""CREATE TEMP TABLE {counted} AS SELECT row, total FROM judged
+                WHERE plan = {number} AND component = {index} AND total IS NOT NULL"""  # noqa: S608 - numbers made here
+            )
+            self._find(number, self._credits(component.crediting, counted))
+            if component.measure is Measure.MONEY:
+                self._convert(number, plan)
+            table, amount = ("converted", "amount") if component.measure is Measure.MONEY else ("found", "part")
+            self.sql(
+                f"""INSERT INTO measured
+                SELECT {number}, {index}, transaction, person, rule, basis_points, part, {amount} FROM {table}"""  # noqa: S608 - made here
+            )
+        self.calculator.register("plain", relation(("plan", "component"), plain))
+        self.sql(
+            """INSERT INTO measured
+            SELECT c.plan, j.component, c.transaction, c.person, c.rule, c.basis_points, c.part, c.amount
+            FROM plan_credits c JOIN judged j ON j.row = c.transaction AND j.plan = c.plan
+            JOIN plain p ON p.plan = j.plan AND p.component = j.component
+            WHERE j.total IS NOT NULL"""
+        )
+        self.calculator.unregister("plain")
+
     def _wrong_formula(self, number: int, component: Component, name: str, problems: Sequence[Problem]) -> bool:
         for problem in problems:
             self._note(Found(replace(problem, where=f"{component.key}.{name}"), number))
         return False
 
-    def _place(self, number: int, plan: PlanDefinition, index: int, component: Component) -> None:
-        """Tables `walk`, `placed` and `numbers`: every credit at its place on the way of its person and period."""
-        kind = component.period_kind or plan.period_kind
-        spans = self._spans(kind)
-        self.calculator.register("spans", relation(("period", "start"), spans))
+    def _lines(self) -> dict[str, Ints]:
+        """Every credit at its place on the way of its person, component and period, with what it moved along the curve."""
+        ways: list[tuple[int, int, int, int, int]] = []
+        spans: list[tuple[int, int, int]] = []
+        kinds = list(PeriodKind)
+        for number, index in self.counted:
+            plan = self.plans[number]
+            component = plan.components[index]
+            kind = component.period_kind or plan.period_kind
+            if all(way[2] != kinds.index(kind) for way in ways):
+                spans.extend((kinds.index(kind), *span) for span in self._spans(kind))
+            is_alone = component.scope is Scope.TRANSACTION
+            is_rounded = plan.conventions.rounding is Rounding.PER_LINE
+            ways.append((number, index, kinds.index(kind), is_alone, is_rounded))
+        self.calculator.register("ways", relation(("plan", "component", "kind", "is_alone", "per_line"), ways))
+        self.calculator.register("spans", relation(("kind", "period", "start"), spans))
         self.sql(
-            """CREATE OR REPLACE TEMP TABLE walk AS
-            SELECT row_number() OVER (ORDER BY m.transaction, m.person, m.rule) AS row, m.*, s.period
-            FROM (SELECT measured.*, tx.day FROM measured JOIN tx ON tx.row = measured.transaction) m
-            ASOF JOIN spans s ON m.day >= s.start"""
+            """CREATE TEMP TABLE walk AS
+            SELECT row_number() OVER (ORDER BY m.plan, m.component, m.transaction, m.person, m.rule) AS row, m.*, s.period
+            FROM (SELECT measured.*, tx.day, w.kind, w.is_alone, w.per_line FROM measured
+                JOIN tx ON tx.row = measured.transaction JOIN ways w USING (plan, component)) m
+            ASOF JOIN spans s ON m.kind = s.kind AND m.day >= s.start"""
         )
-        self.calculator.unregister("spans")
-        groups = self.sql("SELECT DISTINCT person, period FROM walk ORDER BY ALL").fetchall()
-        curves = [self._curve(number, plan, index, component, person, period) for person, period in groups]
-        column, numbers = curve_numbers(curves)
-        self.calculator.register(
-            "series",
-            relation(
-                ("series", "person", "period", "curve"),
-                [(place, *group, column[place]) for place, group in enumerate(groups)],
-            ),
-        )
-        self.sql("DROP TABLE IF EXISTS numbers")
-        self.calculator.register("numbers_columns", numbers)
-        self.sql("CREATE TEMP TABLE numbers AS SELECT * FROM numbers_columns")
-        by_itself = ", w.row" if component.scope is Scope.TRANSACTION else ""
+        groups = self.sql("SELECT DISTINCT plan, component, person, period FROM walk ORDER BY ALL").fetchall()
+        column, numbers = curve_numbers([self._curve(*group) for group in groups])
+        names = ("series", "plan", "component", "person", "period", "curve")
+        rows = [(place, *group, column[place]) for place, group in enumerate(groups)]
+        self.calculator.register("series", relation(names, rows))
+        self.calculator.register("numbers", numbers)
+        by_itself = ", CASE WHEN w.is_alone = 1 THEN w.row END" if any(way[3] for way in ways) else ""
         self.sql(
-            f"""CREATE OR REPLACE TEMP TABLE placed AS
-            SELECT w.row, s.curve, w.amount, (sum(w.amount) OVER line)::BIGINT AS total
-            FROM walk w JOIN series s USING (person, period)
+            f"""CREATE TEMP TABLE placed AS
+            SELECT w.row, s.curve, w.amount, (sum(w.amount) OVER line)::BIGINT AS total, w.per_line = 1 AS per_line
+            FROM walk w JOIN series s USING (plan, component, person, period)
             WINDOW line AS (PARTITION BY s.series{by_itself} ORDER BY w.row ROWS UNBOUNDED PRECEDING)"""  # noqa: S608
         )
-        self.calculator.unregister("series")
-        self.calculator.unregister("numbers_columns")
+        found = _fetched(self.sql(_LINES))
+        back = self._reversals(found) if self.can_reverse else None
+        for name in ("ways", "spans", "series", "numbers"):
+            self.calculator.unregister(name)
+        if back is None or not len(back["plan"]):
+            return found
+        joined = {name: np.concatenate([found[name], back[name]]) for name in _LINE_NAMES}
+        order = np.lexsort((joined["component"], joined["plan"]))
+        return {name: column[order] for name, column in joined.items()}
 
     def _spans(self, kind: PeriodKind) -> list[tuple[int, int]]:
         """(index, first day) of every period of that kind that the transactions touch."""
@@ -568,9 +577,9 @@ class _Runner:
             day = period.end
         return spans
 
-    def _curve(
-        self, number: int, plan: PlanDefinition, index: int, component: Component, person: int, period: int
-    ) -> Curve | None:
+    def _curve(self, number: int, index: int, person: int, period: int) -> Curve | None:
+        plan = self.plans[number]
+        component = plan.components[index]
         terms = self.terms(number, component, person, self.period_list[period])
         outcome = curve_for(
             plan,
@@ -587,20 +596,20 @@ class _Runner:
 
     # --- What is taken back ---------------------------------------------------------------------------------------
 
-    def _with_reversals(self, number: int, index: int, component: Component, lines: dict[str, Ints]) -> dict[str, Ints]:
-        """The lines, and for each transaction taken back the lines that take back what its original earned.
+    def _reversals(self, lines: dict[str, Ints]) -> dict[str, Ints]:
+        """For each transaction taken back the lines that take back what its original earned.
 
         A part taken back takes that part of each line, rounded on the sum taken back so far, so that parts that make up
         the whole leave everybody at exactly nothing. The curve is not walked again: whoever was helped along it by the
-        original stays there.
+        original stays there. Plans in which reversals move down the curve have counted them already.
         """
+        negating = [(number,) for number, plan in self.plans.items() if not plan.is_moving_down]
         self.calculator.register("line_columns", dict(lines))
-        spans = self._spans(component.period_kind or self.plans[number].period_kind)
-        self.calculator.register("spans", relation(("period", "start"), spans))
-        back = _fetched(self.sql(_REVERSED, {"plan": number, "component": index}))
-        self.calculator.unregister("spans")
+        self.calculator.register("negating", relation(("plan",), negating))
+        back = _fetched(self.sql(_REVERSED))
+        self.calculator.unregister("negating")
         self.calculator.unregister("line_columns")
-        return {name: np.concatenate([lines[name], back[name]]) for name in _LINE_NAMES}
+        return back
 
     # --- What was found wanting -----------------------------------------------------------------------------------
 
@@ -613,12 +622,16 @@ class _Runner:
         keys = self.facts.transactions.key
         days = self.facts.transactions.day
         seen: set[int] = set()
-        tables = [table for (_rules, totals), table in self.credit_tables.items() if totals == "all_totals"]
-        for table in tables:
+        for (rules, totals), table in self.credit_tables.items():
+            if totals != "all_totals":
+                continue
+            asking = [key for key in self.counted if self.plans[key[0]].components[key[1]].crediting == rules]
+            self.calculator.register("asking", relation(("plan", "component"), asking))
             rows = self.sql(
-                f"""SELECT row, state FROM {table}_faults
-                WHERE row IN (SELECT row FROM counted_rows WHERE credits = '{table}') ORDER BY row"""  # noqa: S608
+                f"""SELECT row, state FROM {table}_faults WHERE row IN (SELECT j.row FROM judged j
+                    JOIN asking USING (plan, component) WHERE j.total IS NOT NULL) ORDER BY row"""  # noqa: S608
             ).fetchall()
+            self.calculator.unregister("asking")
             for row, state in rows:
                 if row not in seen:
                     seen.add(row)
@@ -646,7 +659,7 @@ class _Runner:
         direct = ", ".join(str(RULES.index(rule)) for rule in RULES if rule.is_direct)
         rows = self.sql(
             f"""SELECT c.person, count(DISTINCT c.row) FROM ({every}) c JOIN tx USING (row)
-            WHERE c.rule IN ({direct}) AND c.row IN (SELECT row FROM counted_rows)
+            WHERE c.rule IN ({direct}) AND c.row IN (SELECT row FROM judged WHERE total IS NOT NULL)
             AND NOT EXISTS (SELECT 1 FROM on_plan p WHERE p.person = c.person
                 AND tx.origin_day >= p.start AND tx.origin_day < p.stop)
             GROUP BY c.person ORDER BY c.person"""  # noqa: S608 - names made here
@@ -743,10 +756,15 @@ def targets_of(plan: PlanDefinition, target_minor: int | None) -> dict[str, int 
 
 # --- SQL ----------------------------------------------------------------------------------------------------------
 
-_EMPTY_CREDITS: Final = """
-CREATE TEMP TABLE plan_credits (transaction BIGINT, person BIGINT, rule BIGINT, basis_points BIGINT, plan BIGINT,
-    part BIGINT, thing BIGINT, pinned BIGINT, amount BIGINT)
-"""
+# plan_credits: who is credited on a plan. judged: what a component counts, without a total where a formula gives none.
+# measured: credits in the units of a component's curve.
+_TABLES: Final = {
+    "plan_credits": """transaction BIGINT, person BIGINT, rule BIGINT, basis_points BIGINT, plan BIGINT, part BIGINT,
+        thing BIGINT, pinned BIGINT, amount BIGINT""",
+    "judged": "plan BIGINT, component BIGINT, row BIGINT, total BIGINT",
+    "measured": """plan BIGINT, component BIGINT, transaction BIGINT, person BIGINT, rule BIGINT, basis_points BIGINT,
+        part BIGINT, amount BIGINT""",
+}
 
 _LINE_NAMES: Final = (
     "plan",
@@ -768,13 +786,13 @@ _LINE_NAMES: Final = (
     "reversed",
 )
 
-_LINES: Final = """
-SELECT $plan AS plan, $component AS component, w.transaction, w.person, w.rule, w.basis_points, w.part AS credited,
+_LINES: Final = f"""
+SELECT w.plan, w.component, w.transaction, w.person, w.rule, w.basis_points, w.part AS credited,
     w.period, w.amount AS measured, e.before, e.after, e.pay_before, e.pay_after, e.amount, e.segment_before,
-    e.segment_after, -1 AS reversed
-FROM ({earned}) e JOIN walk w USING (row)
+    e.segment_after, {NONE} AS reversed
+FROM ({EARNED}) e JOIN walk w USING (row)
 ORDER BY w.row
-"""
+"""  # noqa: S608 - numbers made here
 
 _REVERSED: Final = """
 WITH back AS (
@@ -785,14 +803,15 @@ WITH back AS (
 ), taken AS (
     SELECT row, reverses, day, whole, least(upto, whole) AS upto, least(upto - part, whole) AS since FROM back
 )
-SELECT $plan AS plan, $component AS component, t.row AS transaction, l.person, l.rule, l.basis_points,
+SELECT l.plan, l.component, t.row AS transaction, l.person, l.rule, l.basis_points,
     (prorated(l.credited, t.since, t.whole) - prorated(l.credited, t.upto, t.whole))::BIGINT AS credited,
     s.period, 0 AS measured, l.after AS before, l.after, l.pay_after AS pay_before, l.pay_after,
     (prorated(l.amount, t.since, t.whole) - prorated(l.amount, t.upto, t.whole))::BIGINT AS amount,
     l.segment_after AS segment_before, l.segment_after, t.reverses AS reversed
 FROM taken t JOIN line_columns l ON l.transaction = t.reverses AND l.reversed < 0
-ASOF JOIN spans s ON t.day >= s.start
-ORDER BY t.row, l.person, l.rule
+JOIN negating n ON n.plan = l.plan JOIN ways w ON w.plan = l.plan AND w.component = l.component
+ASOF JOIN spans s ON w.kind = s.kind AND t.day >= s.start
+ORDER BY l.plan, l.component, t.row, l.person, l.rule
 """
 
 
@@ -803,7 +822,7 @@ def _direct_sql(rules: Sequence[CreditRule], totals: str) -> str:
     """
     parts = [f"base AS (SELECT t.row, t.total, x.origin, x.origin_day AS day FROM {totals} t JOIN tx x USING (row))"]  # noqa: S608
     earlier: list[str] = []
-    for rule in direct_rules(rules):
+    for rule in rules:
         code = RULES.index(rule)
         left = "".join(f" AND b.row NOT IN (SELECT row FROM {name})" for name in earlier)  # noqa: S608
         if rule is CreditRule.SPLIT:
@@ -837,6 +856,9 @@ def _direct_sql(rules: Sequence[CreditRule], totals: str) -> str:
                 FROM nearest GROUP BY row, total)"""  # noqa: S608
             )
         earlier.append(f"by_{rule.value}")
+    if not earlier:
+        return f"""SELECT row, total, {NOBODY} AS person, 0 AS rule, 0 AS basis_points, {NONE} AS thing, '' AS state
+            FROM {totals} WHERE false"""  # noqa: S608
     union = " UNION ALL ".join(f"SELECT * FROM {name}" for name in earlier)  # noqa: S608
     return f"WITH {', '.join(parts)} {union}"
 
