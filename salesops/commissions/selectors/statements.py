@@ -171,18 +171,20 @@ def uncounted_of(statement: Statement, at_most: int = 50) -> list[tuple[Credit, 
     """Credits of the statement that earned nothing because no component counts them, each with the reason."""
     plan = definition_of(statement)
     rows = statement.credits.filter(earnings__isnull=True).select_related("transaction__deal", "transaction__account")
-    found = []
-    for credit in rows.order_by("effective_on", "pk")[:at_most]:
-        kind = credit.transaction.kind
-        asked = [component for component in plan.components if kind in component.counts]
-        if not asked:
-            why = gettext("No component of the plan counts this kind of transaction.")
-        elif conditions := [component.when for component in asked if component.when]:
-            why = gettext("Not true of it: %(conditions)s") % {"conditions": "; ".join(conditions)}
-        else:
-            why = gettext("It is credited by a rule that no component of the plan takes.")
-        found.append((credit, why))
-    return found
+    return [
+        (credit, why_not_counted(plan, credit.transaction.kind))
+        for credit in rows.order_by("effective_on", "pk")[:at_most]
+    ]
+
+
+def why_not_counted(plan: PlanDefinition, kind: str) -> str:
+    """Why a credited transaction of this kind, which earned nothing, is counted by no component."""
+    asked = [component for component in plan.components if kind in component.counts]
+    if not asked:
+        return gettext("No component of the plan counts this kind of transaction.")
+    if conditions := [component.when for component in asked if component.when]:
+        return gettext("Not true of it: %(conditions)s") % {"conditions": "; ".join(conditions)}
+    return gettext("It is credited by a rule that no component of the plan takes.")
 
 
 def history_of(actor: Actor, statement: Statement) -> list[Statement]:

@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.functional import cached_property
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
 
 from salesops.audit.services import record
 from salesops.commissions.choices import StatementState
@@ -21,6 +21,7 @@ from salesops.commissions.models import Earning, Statement
 from salesops.commissions.rules.bundle import bundle_bytes
 from salesops.commissions.selectors.bundles import bundle_of
 from salesops.commissions.selectors.changes import last_change_of
+from salesops.commissions.selectors.documents import statement_pdf
 from salesops.commissions.selectors.drawing import draw
 from salesops.commissions.selectors.exceptions import payout_looks, why_look
 from salesops.commissions.selectors.plans import tiers_of
@@ -50,6 +51,7 @@ from salesops.commissions.services.approvals import (
 from salesops.commissions.tables import EarningTable, StatementTable
 from salesops.core import display
 from salesops.core.actor import Actor, Noun, Role, Scope
+from salesops.core.documents import pdf_response
 from salesops.core.tables import Rows
 from salesops.core.views import (
     BulkAction,
@@ -312,3 +314,20 @@ class StatementBundleView(PortalView):
         response = HttpResponse(content, content_type="application/json")
         response.headers["Content-Disposition"] = f'attachment; filename="statement-{statement.pk}.json"'
         return response
+
+
+class StatementPdfView(PortalView):
+    """The statement as a PDF, to print, to keep, to hand on."""
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """Make it in the reader's language and download it; the download is recorded."""
+        statement = statement_for(self.actor, pk)
+        content = statement_pdf(self.actor, statement, get_language() or "en")
+        record(
+            actor=self.actor,
+            action="export.downloaded",
+            subject=statement,
+            after={"file": "pdf", "bytes": len(content)},
+            at=self.now,
+        )
+        return pdf_response(f"{_('Statement')} {statement.person} {statement.period.label}", content)

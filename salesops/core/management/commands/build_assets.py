@@ -1,4 +1,5 @@
-"""Brings what the pages are dressed with to static/vendor: Tabler's CSS, SortableJS, ECharts, a sprite of the icons used."""
+"""Brings what the pages are dressed with to static/vendor (Tabler's CSS, SortableJS, ECharts, a sprite of the icons used)
+and the fonts of documents to fonts/."""
 
 from __future__ import annotations
 
@@ -19,6 +20,12 @@ FILES: Final = {
     "@tabler/core/dist/css/tabler.min.css": "tabler.min.css",
     "sortablejs/Sortable.min.js": "sortable.min.js",
     "echarts/dist/echarts.min.js": "echarts.min.js",
+}
+#: The fonts that documents are set with, taken to fonts/: nothing that a page asks for.
+FONTS: Final = {
+    "@embedpdf/fonts-latin/fonts": ("NotoSans-Regular.ttf", "NotoSans-Bold.ttf"),
+    "@embedpdf/fonts-sc/fonts": ("NotoSansHans-Regular.otf", "NotoSansHans-Bold.otf"),
+    "@embedpdf/fonts-tc/fonts": ("NotoSansHant-Regular.otf", "NotoSansHant-Bold.otf"),
 }
 
 
@@ -47,6 +54,11 @@ class Command(BaseCommand):
         for old in vendor.iterdir():
             if old.name not in {*FILES.values(), "icons.svg"}:
                 old.unlink()
+        fonts = Path(settings.FONTS_DIR)
+        fonts.mkdir(parents=True, exist_ok=True)
+        for folder, names in FONTS.items():
+            for name in names:
+                _write(fonts / name, (root / "node_modules" / folder / name).read_bytes())
         if options["verbosity"]:
             self.stdout.write(f"static/vendor: {written} of {len(FILES) + 1} files written")
 
