@@ -30,6 +30,7 @@ urlpatterns = [
     path("files/<int:pk>/", periods.PayrollFileView.as_view(), name="payrollfile_download"),
     path("", include("salesops.commissions.design_urls")),
     path("plans/", plans.PlanListView.as_view(), name="plan_list"),
+    path("plans/mine/", plans.MyPlanView.as_view(), name="plan_mine"),
     path("plans/<int:pk>/", plans.PlanDetailView.as_view(), name="plan_detail"),
     path("plans/<int:pk>/people/", plans.AssignmentCreateView.as_view(), name="assignment_create"),
     path("versions/<int:pk>/force/", plans.VersionActivateView.as_view(), name="version_activate"),

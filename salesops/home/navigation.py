@@ -71,6 +71,7 @@ GROUPS: Final[tuple[Group, ...]] = (
         gettext_lazy("Pay"),
         (
             Entry(gettext_lazy("Commissions"), "commissions:statement_list", "coins", _PAID, "g c"),
+            Entry(gettext_lazy("My plan"), "commissions:plan_mine", "file-text", (Role.REP, Role.MANAGER), "g m"),
             Entry(gettext_lazy("Team pay"), "commissions:teampay_list", "users", (Role.MANAGER, Role.FINANCE)),
             Entry(gettext_lazy("Periods"), "commissions:period_list", "calendar-dollar", _PAYING),
             Entry(
@@ -110,6 +111,7 @@ GROUPS: Final[tuple[Group, ...]] = (
 #: What is in the person's own menu.
 PERSONAL: Final = (
     Entry(gettext_lazy("Your account"), "people:settings_edit", "user-circle"),
+    Entry(gettext_lazy("My plan"), "commissions:plan_mine", "file-text", (Role.REVOPS, Role.FINANCE, Role.ADMIN)),
     Entry(gettext_lazy("Password"), "account_change_password", "lock"),
     Entry(gettext_lazy("Second factor"), "mfa_index", "shield-lock"),
     Entry(gettext_lazy("Sessions"), "usersessions_list", "devices"),
@@ -156,15 +158,17 @@ def links_for(actor: Actor, entries: tuple[Entry, ...], active: str = "") -> lis
 
 
 def active_entry(request: HttpRequest) -> str:
-    """The menu's entry for the page shown: the page itself, else the first of its room."""
+    """The menu's entry for the page shown: the page itself, else the list of its noun, else the first of its room."""
     match = request.resolver_match
     if match is None:
         return ""
-    names = [entry.url_name for group in GROUPS for entry in group.entries]
+    actor: Actor = request.actor  # type: ignore[attr-defined]  # set by pods.middleware
+    entries = [entry for group in GROUPS for entry in group.entries if not entry.roles or actor.has(*entry.roles)]
+    names = [entry.url_name for entry in entries]
     if match.view_name in names:
         return match.view_name
     noun = match.view_name.rsplit("_", 1)[0]
-    same_noun = [name for name in names if name.rsplit("_", 1)[0] == noun]
+    same_noun = sorted((name for name in names if name.rsplit("_", 1)[0] == noun), key=lambda name: "_list" not in name)
     same_room = [name for name in names if match.namespace and name.startswith(f"{match.namespace}:")]
     return next(iter(same_noun + same_room), "")
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
@@ -21,6 +21,7 @@ from salesops.commissions.models import Plan, PlanAssignment, PlanVersion, Quota
 from salesops.commissions.rules.comparison import plan_differences
 from salesops.commissions.rules.plans import plan_from_plain
 from salesops.commissions.selectors.designs import plan_shown, stands_in_the_way
+from salesops.commissions.selectors.own_plans import own_plans
 from salesops.commissions.selectors.plans import (
     acknowledgements_for,
     assignments_for,
@@ -81,6 +82,21 @@ class PlanListView(ScopedListView):
     def may_create(self) -> bool:
         """Revops and administrators."""
         return self.actor.has(*DESIGNERS)
+
+
+class MyPlanView(PortalView):
+    """The way to the plan that the reader is paid by; with several, or none, a page that says which."""
+
+    def allows(self, actor: Actor) -> bool:
+        """Not for roles without sight of plans."""
+        return actor.sight(Noun.PLAN) >= Scope.OWN
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        """Their plan."""
+        own = own_plans(self.actor, company_day(self.now))
+        if len(own) == 1:
+            return redirect("commissions:plan_detail", pk=own[0].plan.pk)
+        return render(request, "commissions/plan_mine.html", {"title": _("My plan"), "own": own})
 
 
 class PlanDetailView(ScopedDetailView):
