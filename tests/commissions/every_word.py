@@ -91,9 +91,10 @@ conventions:
   refund: move_down
   rounding: per_line
   counting_date: invoice
-  exchange: month_average
+  exchange: fixed
   tier_change: forward_only
   leaver: paid_before
+rates: {USD: "0.91", JPY: "0.0061"}
 examples:
   - {name: Money, component: tiers, quota: 50000, target: 4000, credits: [50000, 10000.50], lines: [4000, 1200.06], expected: 5200.06}
   - {name: Things, component: things, quota: 10, credits: [10, 1], expected: 450.50}

@@ -265,17 +265,30 @@ class Oracle:
             parts[neediest] += 1
         return [(person, part if total > 0 else -part) for person, part in parts.items()]
 
-    def _converted(self, part: int, deal: Deal, currency: str) -> int | None:
-        """In the plan's currency at the rate of the original's day; None where there is none."""
+    def _converted(self, part: int, deal: Deal, words: dict[str, Any]) -> int | None:
+        """In the plan's currency at the rate of the original's day or month or of the plan; None where there is none."""
+        currency = words["currency"]
         if deal.currency == currency:
             return part
-        rate = self._rate(deal.currency, currency, self._origin(deal).day)
+        way = words["conventions"]["exchange"]
+        if way == "fixed":
+            text = words.get("rates", {}).get(deal.currency)
+            rate = None if text is None else Fraction(text)
+        else:
+            rate = self._rate(deal.currency, currency, self._origin(deal).day, way)
         if rate is None:
             return None
         return half_up(part * rate * Fraction(10) ** (DECIMALS.get(currency, 2) - DECIMALS.get(deal.currency, 2)))
 
-    def _rate(self, base: str, quote: str, day: date) -> Fraction | None:
+    def _rate(self, base: str, quote: str, day: date, way: str) -> Fraction | None:
         def known(one: str, other: str) -> Fraction | None:
+            if way == "month_average":
+                of_month = [
+                    value
+                    for left, right, on, value in self.world.rates
+                    if (left, right) == (one, other) and (on.year, on.month) == (day.year, day.month)
+                ]
+                return sum(of_month, Fraction(0)) / len(of_month) if of_month else None
             found = [
                 (on, value)
                 for left, right, on, value in self.world.rates
@@ -308,7 +321,7 @@ class Oracle:
             for person, rule, part in sorted(credits, key=lambda item: (item[0], RULES.index(item[1]))):
                 if not self._is_on_plan(number, person, self._origin(deal).day):
                     continue
-                measured = self._converted(part, deal, words["currency"]) if component["measure"] == "money" else part
+                measured = self._converted(part, deal, words) if component["measure"] == "money" else part
                 if measured is None:
                     continue
                 series = (person, period_start(deal.day, kind))

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from salesops.commissions.rules import engine, formulas
-from salesops.commissions.rules.conventions import QuotaChange
+from salesops.commissions.rules.conventions import Exchange, QuotaChange
 from salesops.commissions.rules.engine import Facts, Run, Transactions, Values, relation
 from salesops.commissions.rules.plans import PlanDefinition, plan_as_plain, plan_from_plain
 from salesops.commissions.rules.quotas import ALWAYS, OnPlan, QuotaRow, TermsBook
@@ -136,6 +136,8 @@ def plan_words(chance: random.Random) -> dict[str, Any]:
     """A plan of one to three components."""
     kind = chance.choice(["month", "month", "quarter"])
     currency = chance.choice(["USD", "USD", "EUR", "JPY"])
+    exchange = chance.choice(["transaction_day", "transaction_day", "month_average", "fixed"])
+    stated = {"EUR": "1.0999", "USD": "0.913", "JPY": "0.0067"} if exchange == "fixed" else {}
     components = []
     for index in range(chance.randint(1, 3)):
         measure = chance.choice(["money", "money", "count"])
@@ -168,6 +170,7 @@ def plan_words(chance: random.Random) -> dict[str, Any]:
         "currency": currency,
         "time_zone": "UTC",
         "period_kind": kind,
+        "rates": {name: rate for name, rate in stated.items() if name != currency and chance.random() < 0.8},
         "components": components,
         "ramp": chance.choice([[], ["50%", "75%"], ["0%", "33.3%", "100%"]]),
         "conventions": {
@@ -177,6 +180,7 @@ def plan_words(chance: random.Random) -> dict[str, Any]:
             "ramp": chance.choice(["starting_month", "first_full_month"]),
             "quota_change": chance.choice(["by_days", "by_days", "latest", "first"]),
             "refund": chance.choice(["negate", "move_down"]),
+            "exchange": exchange,
             "rounding": chance.choice(["cumulative", "per_line"]),
         },
     }
@@ -545,11 +549,12 @@ def test_what_is_compared_has_everything_in_it() -> None:
             seen["amount"] += bool(component.amount)
             seen["group"] += bool(component.group)
             seen[plan.conventions.quota_change.value] += bool(line.pay_after)
+            seen[plan.conventions.exchange.value] += line.measured not in (line.credited, 0)
         seen["without curve"] += len(answer.without_curve)
         seen["uncredited"] += len(answer.uncredited)
         seen["without value"] += len(answer.without_value)
     kinds = ["flat", "marginal", "retroactive", "steps", "points", "money", "count", "period", "transaction"]
     ways = ["negated", "moved down", "below zero", "paid", "taken back", "converted", "longer", "per line"]
     words = ["when", "amount", "group", "without curve", "uncredited", "without value"]
-    words += [word.value for word in QuotaChange]
+    words += [word.value for word in (*QuotaChange, *Exchange)]
     assert not [name for name in (*oracle.RULES, *kinds, *ways, *words) if seen[name] < 3], seen

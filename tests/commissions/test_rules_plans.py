@@ -11,7 +11,6 @@ from salesops.commissions.rules.conventions import (
     NOT_CALCULATED,
     Conventions,
     CountingDate,
-    Exchange,
     TierChange,
 )
 from salesops.commissions.rules.credits import CreditRule
@@ -209,7 +208,6 @@ def test_examples_that_cannot_be_calculated_are_problems() -> None:
     [
         Conventions(tier_change=TierChange.FORWARD_ONLY),
         Conventions(counting_date=CountingDate.PAYMENT),
-        Conventions(exchange=Exchange.FIXED),
     ],
 )
 def test_a_convention_that_is_not_calculated_cannot_be_put_in_force(conventions: Conventions) -> None:

@@ -102,3 +102,40 @@ def test_rates_that_contradict_each_other_are_refused() -> None:
         Rate("EUR", "USD", FRIDAY, Fraction(0))
     with pytest.raises(RateError):
         Rate("EUR", "USD", FRIDAY, Decimal("1.08"))  # type: ignore[arg-type]  # a wrong type is what is tried here
+
+
+def test_the_mean_of_a_month_is_exact_and_divides_the_other_way_round() -> None:
+    table = RateTable(
+        [
+            Rate("EUR", "USD", date(2024, 2, 29), exact_rate("9"), "ECB"),
+            Rate("EUR", "USD", FRIDAY, exact_rate("1.08"), "ECB"),
+            Rate("EUR", "USD", MONDAY, exact_rate("1.09"), "ECB"),
+            Rate("EUR", "USD", date(2024, 3, 29), exact_rate("1.1"), "bank"),
+            Rate("EUR", "JPY", FRIDAY, exact_rate("160"), "ECB"),
+            Rate("EUR", "JPY", date(2024, 3, 28), exact_rate("165"), "ECB"),
+        ]
+    )
+    mean = table.mean_of_month("EUR", "USD", MONDAY).unwrap()
+    assert (mean.value, mean.asked_on, len(mean.means[0].rates)) == (Fraction("1.09"), FRIDAY, 3)
+    # Not the mean of the days' quotients.
+    assert table.mean_of_month("USD", "EUR", MONDAY).unwrap().value == 1 / Fraction("1.09")
+    through = table.mean_of_month("JPY", "USD", date(2024, 3, 31)).unwrap()
+    assert through.value == Fraction("1.09") / Fraction("162.5")
+    assert convert(1_625, through) == 10_90
+    # The 29th of March is the last weekday; of the yen it is not known yet.
+    assert [part.is_whole for part in through.means] == [False, True]
+    assert table.mean_of_month("EUR", "EUR", MONDAY).unwrap().value == 1
+
+
+def test_a_month_of_which_nothing_is_published_has_no_mean() -> None:
+    outcome = _table().mean_of_month("EUR", "USD", date(2024, 4, 1))
+    assert [(problem.code, problem.where) for problem in outcome.problems] == [("rate-missing", "EUR/USD 2024-04")]
+    assert outcome.problems[0].text() == "There is no rate of exchange from EUR to USD of 2024-04."
+
+
+def test_a_month_that_ends_on_a_holiday_is_complete_with_the_next_rate() -> None:
+    before = [Rate("EUR", "USD", date(2024, 3, 28), exact_rate("1.08"))]
+    assert not RateTable(before).mean_of_month("EUR", "USD", MONDAY).unwrap().means[0].is_whole
+    after = Rate("EUR", "USD", date(2024, 4, 2), exact_rate("2"))
+    (mean,) = RateTable([*before, after]).mean_of_month("EUR", "USD", MONDAY).unwrap().means
+    assert (mean.is_whole, mean.value) == (True, Fraction("1.08"))

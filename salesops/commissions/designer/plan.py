@@ -128,7 +128,17 @@ class ConventionsForm(DesignForm):
         label=gettext_lazy("Ramp: month by month after somebody starts"),
         help_text=gettext_lazy("The first row is the first month. Full quota after the last row, or without any."),
     )
-    places = {"ramp": "ramp_shares"} | {f"conventions.{item.name}": item.name for item in fields(Conventions)}
+    stated_rates = RowsField(
+        [
+            Column("currency", gettext_lazy("Currency"), placeholder="EUR"),
+            Column("rate", gettext_lazy("Is worth in the plan's currency"), placeholder="1.10"),
+        ],
+        label=gettext_lazy("Fixed rates of exchange"),
+        help_text=gettext_lazy("Only for fixed rates. A deal in a currency that is missing here holds the statement."),
+    )
+    places = {"ramp": "ramp_shares", "rates": "stated_rates"} | {
+        f"conventions.{item.name}": item.name for item in fields(Conventions)
+    }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -150,12 +160,16 @@ class ConventionsForm(DesignForm):
 
     def initial_of(self, words: dict[str, Any]) -> dict[str, Any]:
         """As the draft has them."""
-        return words["conventions"] | {"ramp_shares": [{"share": share} for share in words.get("ramp", [])]}
+        return words["conventions"] | {
+            "ramp_shares": [{"share": share} for share in words.get("ramp", [])],
+            "stated_rates": [{"currency": name, "rate": rate} for name, rate in words.get("rates", {}).items()],
+        }
 
     def changed(self, words: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
         """The same plan with other conventions."""
         words["conventions"] = {item.name: data[item.name] for item in fields(Conventions)}
         words["ramp"] = [number_text(row["share"]) for row in data["ramp_shares"]]
+        words["rates"] = {row["currency"].upper(): number_text(row["rate"]) for row in data["stated_rates"]}
         return words
 
 

@@ -28,6 +28,8 @@ class BundleCredit:
     transaction's, exact; None in the plan's own currency. counted: the part as it moved the person along the curve;
     0 for a reversal that negates, which moves nobody.
     rank: orders credits of one transaction and component, and tells them apart: the index of the credit rule.
+    rate_of: where the rate is not that of a day, what it was made from: `minor_per_major` of the currency and, for the
+    mean of a month, `month` and `legs`, the pairs (base, quote) of the means it goes through.
     """
 
     component: str
@@ -43,6 +45,7 @@ class BundleCredit:
     rank: int = 0
     shares: tuple[tuple[int, int], ...] | None = None
     rate: Fraction | None = None
+    rate_of: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,7 @@ class StatementFacts:
 
     adjustments: left out where there is a settlement, which holds its own.
     settlement: None where nothing is settled: what is earned and adjusted is paid.
+    means: mean rates of exchange, each with all that went in, as `exchange.mean_as_plain` gives them.
     """
 
     statement: str
@@ -120,6 +124,7 @@ class StatementFacts:
     lines: tuple[BundleLine, ...]
     adjustments: tuple[BundleAdjustment, ...] = ()
     settlement: SettlementFacts | None = None
+    means: tuple[dict[str, Any], ...] = ()
 
 
 def build_bundle(facts: StatementFacts) -> dict[str, Any]:
@@ -139,6 +144,8 @@ def build_bundle(facts: StatementFacts) -> dict[str, Any]:
             for item in adjustments
         ],
     }
+    if facts.means:
+        inputs["means"] = sorted(facts.means, key=lambda mean: (mean["base"], mean["quote"], mean["month"]))
     order = {(credit.component, credit.transaction, credit.rank): _credit_order(credit) for credit in facts.credits}
     lines = sorted(
         facts.lines,
@@ -227,7 +234,8 @@ def _terms(terms: BundleTerms) -> dict[str, Any]:
 
 
 def _credit(credit: BundleCredit) -> dict[str, Any]:
-    return {
+    made_from = {} if credit.rate_of is None else {"rate_of": credit.rate_of}
+    return made_from | {
         "component": credit.component,
         "transaction": credit.transaction,
         "day": credit.day.isoformat(),

@@ -57,7 +57,7 @@ class CountingDate(StrEnum):
 
 
 class Exchange(StrEnum):
-    """The rate of exchange by which a credit is converted."""
+    """The rate of exchange by which a credit is converted: of its day, the mean of its month, or as the plan states."""
 
     TRANSACTION_DAY = "transaction_day"
     MONTH_AVERAGE = "month_average"
@@ -101,8 +101,6 @@ NOT_CALCULATED: Final[frozenset[StrEnum]] = frozenset(
     (
         CountingDate.INVOICE,
         CountingDate.PAYMENT,
-        Exchange.MONTH_AVERAGE,
-        Exchange.FIXED,
         TierChange.FORWARD_ONLY,
         Leaver.PAID_BEFORE,
     )

@@ -14,6 +14,7 @@ from salesops.commissions.rules import formulas
 from salesops.commissions.rules.columns import EARNED, ColumnsError, Ints, curve_numbers, open_calculator
 from salesops.commissions.rules.credits import WHOLE_SHARE, CreditRule, direct_rules
 from salesops.commissions.rules.curves import Curve
+from salesops.commissions.rules.exchange import rate_for, so_far
 from salesops.commissions.rules.fields import BUILT_IN
 from salesops.commissions.rules.plans import Component, PlanDefinition, Scope, curve_for
 from salesops.commissions.rules.rounding import Rounding
@@ -21,7 +22,7 @@ from salesops.commissions.rules.shapes import Measure
 from salesops.values.money import exponent, round_half_up
 from salesops.values.outcomes import Problem, gettext_noop
 from salesops.values.periods import Period, PeriodKind, period_of
-from salesops.values.rates import RateTable
+from salesops.values.rates import PinnedRate, RateTable
 from salesops.values.split import split_by_largest_remainder
 
 # In a column of people: nobody. In a column of rows: none.
@@ -144,13 +145,13 @@ class Run:
     lines: plan, component (index), transaction, person, rule, basis_points, credited (in the transaction's currency, or
     things), period (index into `periods`), measured (along the curve), before, after, pay_before, pay_after, amount,
     segment_before, segment_after (NONE without a curve), reversed (row of the transaction taken back, or NONE).
-    pinned: (currency, day, plan's currency, exact rate between minor units) of each conversion.
+    pinned: the rates of exchange of the conversions, each once.
     """
 
     credits: dict[str, Ints]
     lines: dict[str, Ints]
     periods: tuple[Period, ...]
-    pinned: tuple[tuple[str, int, str, Fraction], ...]
+    pinned: tuple[PinnedRate, ...]
     problems: tuple[Found, ...]
     curves: dict[tuple[int, int, int, int], Curve]
 
@@ -196,7 +197,7 @@ class _Runner:
         self.curves: dict[tuple[int, int, int, int], Curve] = {}
         self.periods: dict[tuple[PeriodKind, date], int] = {}
         self.period_list: list[Period] = []
-        self.pinned: list[tuple[str, int, str, Fraction]] = []
+        self.pinned: dict[PinnedRate, int] = {}
         self.credit_tables: dict[tuple[tuple[CreditRule, ...], str], str] = {}
         # What can be counted: (plan, component) of each component whose formulas are sound.
         self.counted: list[tuple[int, int]] = []
@@ -380,15 +381,15 @@ class _Runner:
             if currencies[currency] == plan.currency:
                 rows.append((currency, day, NONE, 1, 1))
                 continue
-            rate = self.facts.rates.rate_on(currencies[currency], plan.currency, date.fromordinal(day))
+            rate = rate_for(plan, self.facts.rates, currencies[currency], date.fromordinal(day))
             if rate.value is None:
-                self._rate_missing(number, currency, day, rate.problems)
+                self._about_rate(number, currency, day, rate.problems)
                 continue
+            if problem := so_far(rate.value):
+                self._about_rate(number, currency, day, [problem])
             exact = rate.value.minor_fraction()
-            entry = (currencies[currency], day, plan.currency, exact)
-            if entry not in self.pinned:
-                self.pinned.append(entry)
-            rows.append((currency, day, self.pinned.index(entry), exact.numerator, exact.denominator))
+            place = self.pinned.setdefault(rate.value, len(self.pinned))
+            rows.append((currency, day, place, exact.numerator, exact.denominator))
         names = ("currency", "day", "pinned", "numerator", "denominator")
         self.calculator.register("rates_found", relation(names, rows))
         self.sql(
@@ -402,7 +403,7 @@ class _Runner:
         )
         self.calculator.unregister("rates_found")
 
-    def _rate_missing(self, number: int, currency: int, day: int, problems: Sequence[Problem]) -> None:
+    def _about_rate(self, number: int, currency: int, day: int, problems: Sequence[Problem]) -> None:
         people = self.sql(
             """SELECT DISTINCT found.person FROM found JOIN tx ON tx.row = found.transaction
             WHERE tx.currency = $currency AND tx.origin_day = $day ORDER BY ALL""",

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 
 from salesops.commissions.rules.columns import ColumnsError, CreditColumns, calculate
-from salesops.commissions.rules.conventions import NOT_CALCULATED, Conventions
+from salesops.commissions.rules.conventions import NOT_CALCULATED, Conventions, Exchange
 from salesops.commissions.rules.plans import Component, Example, PlanDefinition, curve_for
 from salesops.values.money import plain
 from salesops.values.outcomes import Outcome, Problem, gettext_noop
@@ -113,10 +113,24 @@ def activation_problems(plan: PlanDefinition) -> list[Problem]:
             )
         )
     problems.extend(_not_calculated(plan))
+    problems.extend(_rates_unused(plan))
     for component in plan.components:
         problems.extend(_component_problems(plan, component))
     problems.extend(check_examples(plan))
     return problems
+
+
+def _rates_unused(plan: PlanDefinition) -> list[Problem]:
+    if not plan.rates or plan.conventions.exchange is Exchange.FIXED:
+        return []
+    return [
+        Problem.of(
+            "rates-unused",
+            gettext_noop("The plan states rates of exchange, and counts by others."),
+            where="rates",
+            remedy=gettext_noop("Choose fixed rates of exchange, or take the rates out."),
+        )
+    ]
 
 
 def _not_calculated(plan: PlanDefinition) -> list[Problem]:

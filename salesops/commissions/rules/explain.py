@@ -8,7 +8,7 @@ from typing import Any
 from salesops.commissions.rules.curves import Curve, Piece
 from salesops.commissions.rules.rounding import Rounding
 from salesops.values.money import ROUNDING, round_half_up
-from salesops.values.rates import PinnedRate
+from salesops.values.rates import PinnedRate, Rate
 
 # A whole in basis points.
 _WHOLE = 10_000
@@ -131,6 +131,7 @@ def _exchange(facts: EarningFacts) -> dict[str, Any] | None:
                 "source": leg.source,
             }
             for leg in facts.rate.legs
+            if isinstance(leg, Rate)
         ],
     }
 

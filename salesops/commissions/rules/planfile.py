@@ -91,6 +91,7 @@ def plan_as_file(name: str, description: str, plan: PlanDefinition) -> dict[str,
         "components",
         "settlement",
         "conventions",
+        "rates",
         "approvals",
         "examples",
     )

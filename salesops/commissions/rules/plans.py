@@ -17,6 +17,7 @@ from salesops.commissions.rules.shapes import Measure, PersonFacts, Shape, ZeroQ
 from salesops.values.money import MAX_MINOR, MoneyError, check_currency, round_half_up
 from salesops.values.outcomes import Outcome, Problem, gettext_noop
 from salesops.values.periods import PeriodError, PeriodKind, zone_of
+from salesops.values.rates import RateError, exact_rate
 
 # The form of the plain data; a later form gets another number and a way to read this one.
 FORMAT: Final = 1
@@ -124,6 +125,7 @@ class PlanDefinition:
     ramp: the share of the full quota in each month after somebody starts; 1 once the list has ended.
     settlement: how what is earned becomes what is paid; None pays what is earned, in the period in which it is earned.
     approvals: who approves a statement, one after the other; finance is always the last.
+    rates: for fixed rates of exchange, (currency, what one unit of it is in the plan's as it is written), by currency.
     """
 
     currency: str
@@ -135,6 +137,12 @@ class PlanDefinition:
     ramp: tuple[Fraction, ...] = ()
     settlement: Terms | None = None
     approvals: tuple[ApprovalLevel, ...] = DEFAULT_APPROVALS
+    rates: tuple[tuple[str, str], ...] = ()
+
+    def fixed_rate(self, currency: str) -> Fraction | None:
+        """What the plan says one unit of a currency is worth in its own, in major units; None where it says nothing."""
+        text = dict(self.rates).get(currency)
+        return None if text is None else Fraction(text)
 
     @property
     def is_moving_down(self) -> bool:
@@ -206,6 +214,8 @@ def plan_as_plain(plan: PlanDefinition) -> dict[str, Any]:
         later["settlement"] = {name: words[name] for name in words if name not in _SETTLED_BY_THE_PLAN}
     if plan.approvals != DEFAULT_APPROVALS:
         later["approvals"] = [level.value for level in plan.approvals]
+    if plan.rates:
+        later["rates"] = dict(plan.rates)
     return later | {
         "format": FORMAT,
         "currency": plan.currency,
@@ -252,6 +262,7 @@ def plan_from_plain(data: object) -> Outcome[PlanDefinition]:
         "ramp",
         "settlement",
         "approvals",
+        "rates",
     }
     problems.extend(_unreadable(name, data[name], ", ".join(sorted(known))) for name in sorted(set(data) - known))
     currency = _text(data, "currency", "", problems)
@@ -290,6 +301,7 @@ def plan_from_plain(data: object) -> Outcome[PlanDefinition]:
     levels = tuple(level for level in approvals if level) or DEFAULT_APPROVALS
     if len(set(levels)) < len(levels) or levels[-1] is not ApprovalLevel.FINANCE:
         problems.append(_unreadable("approvals", data.get("approvals"), "[finance], [manager, finance]"))
+    rates = _rates_from_plain(data.get("rates") or {}, currency, problems)
     settlement = None
     if data.get("settlement") is not None and currency is not None:
         if isinstance(data["settlement"], dict) and not _SETTLED_BY_THE_PLAN & set(data["settlement"]):
@@ -312,8 +324,24 @@ def plan_from_plain(data: object) -> Outcome[PlanDefinition]:
             tuple(ramp),
             settlement,
             levels,
+            rates,
         )
     )
+
+
+def _rates_from_plain(data: object, into: str | None, problems: list[Problem]) -> tuple[tuple[str, str], ...]:
+    """Rates of exchange by currency, in the order of the currencies."""
+    if not isinstance(data, dict):
+        problems.append(_unreadable("rates", data, '{EUR: "1.10"}'))
+        return ()
+    for currency, text in data.items():
+        try:
+            exact_rate(text)
+            if check_currency(currency) == into:
+                raise RateError(f"{into} is the currency of the plan.")
+        except (MoneyError, RateError) as error:
+            problems.append(_unreadable(f"rates.{currency}", text, str(error)))
+    return tuple(sorted((str(currency), str(text)) for currency, text in data.items()))
 
 
 def _component_as_plain(component: Component) -> dict[str, Any]:

@@ -64,6 +64,7 @@ def disagreements(bundle: dict[str, Any]) -> list[str]:
             *_unknown("plan", _WORDS, bundle["plan"]),
             *_digests(bundle),
             *_credits(bundle),
+            *_exchange(bundle),
             *_lines(bundle),
             *_settlement(bundle),
             *_totals(bundle),
@@ -108,6 +109,58 @@ def _credits(bundle: dict[str, Any]) -> Iterator[str]:
         counted = credited if credit["rate"] is None else _half_up(credited * _exact(credit["rate"]))
         if counted != credit["counted"] and (credit["counted"] or _key(credit) not in negating):
             yield f"{name}: counted is {counted}, stated is {credit['counted']}."
+
+
+def _exchange(bundle: dict[str, Any]) -> Iterator[str]:
+    """Each rate of exchange again that the plan states or that is the mean of a month."""
+    way = bundle["plan"]["conventions"].get("exchange", "transaction_day")
+    if way == "transaction_day":
+        return
+    means: dict[tuple[str, str, str], Fraction] = {}
+    for mean in bundle["inputs"].get("means", []):
+        yield from _mean(mean)
+        means[mean["base"], mean["quote"], mean["month"]] = _exact(mean["value"])
+    for credit in bundle["inputs"]["credits"]:
+        if credit["rate"] is None:
+            continue
+        name = f"{credit['component']} / {credit['transaction']}"
+        made_from = credit.get("rate_of")
+        if not made_from:
+            yield f"{name}: the bundle does not say from what the rate of exchange was made."
+            continue
+        if way == "fixed":
+            value = _number((bundle["plan"].get("rates") or {})[credit["currency"]])
+        else:
+            value, holding = Fraction(1), credit["currency"]
+            for base, quote in made_from["legs"]:
+                mean_of = means[base, quote, made_from["month"]]
+                value, holding = (value * mean_of, quote) if base == holding else (value / mean_of, base)
+            if holding != bundle["inputs"]["currency"]:
+                yield f"{name}: the means lead to {holding}."
+        rate = value * bundle["inputs"]["minor_per_major"] / made_from["minor_per_major"]
+        if rate != _exact(credit["rate"]):
+            yield f"{name}: the rate of exchange comes to {rate}, stated is {credit['rate']}."
+
+
+def _mean(mean: dict[str, Any]) -> Iterator[str]:
+    """Whether a mean is that of the rates listed, which are of its month, in order, and as many as stated."""
+    name = f"{mean['base']}/{mean['quote']} {mean['month']}"
+    days = [day for day, _value, _source in mean["rates"]]
+    if days != sorted({*days}) or any(not day.startswith(f"{mean['month']}-") for day in days):
+        yield f"{name}: the rates are not of the days of the month, each once and in order."
+    found = {
+        "value": str(sum((_published(value) for _day, value, _source in mean["rates"]), Fraction(0)) / len(days)),
+        "count": len(days),
+        "first": days[0],
+        "last": days[-1],
+        "source": ", ".join(sorted({source for _day, _value, source in mean["rates"]})),
+        "digest": _digest({key: mean[key] for key in ("base", "quote", "month", "rates")}),
+    }
+    yield from _compared(name, found, {key: mean[key] for key in found})
+
+
+def _published(text: str) -> Fraction:
+    return _exact(text) if "/" in text else _number(text)
 
 
 def _lines(bundle: dict[str, Any]) -> Iterator[str]:
@@ -1057,6 +1110,7 @@ _WORDS: Final[dict[str, Any]] = {
     "period_kind": ("month", "quarter", "half", "year"),
     "examples": _ANY,
     "ramp": _ANY,
+    "rates": _ANY,
     "components": [
         {
             "key": _ANY,

@@ -16,6 +16,7 @@ from salesops.commissions.rules.bundle import (
     StatementFacts,
     build_bundle,
 )
+from salesops.commissions.rules.conventions import Exchange
 from salesops.commissions.rules.credits import CreditRule
 from salesops.commissions.rules.engine import RULES
 from salesops.commissions.rules.plans import PlanDefinition, Scope, plan_from_plain
@@ -23,6 +24,7 @@ from salesops.commissions.rules.settlement.facts import carried_from_plain, inpu
 from salesops.commissions.rules.settlement.settle import settle
 from salesops.commissions.rules.settlement.terms import Terms
 from salesops.commissions.rules.shapes import Measure
+from salesops.values.money import exponent
 
 
 def bundles_of(statements: Collection[Statement]) -> dict[int, dict[str, Any]]:
@@ -80,7 +82,16 @@ def _facts(statement: Statement, plan: PlanDefinition, lines: list[Earning]) -> 
             for line in lines
         ),
         settlement=settlement_of(statement, plan),
+        means=_means(statement),
     )
+
+
+def _means(statement: Statement) -> tuple[dict[str, Any], ...]:
+    """The mean rates of exchange kept with the terms of the components, each once."""
+    found: list[dict[str, Any]] = []
+    for terms in statement.terms or ():
+        found.extend(mean for mean in terms.get("means", ()) if mean not in found)
+    return tuple(found)
 
 
 def terms_of(statement: Statement, plan: PlanDefinition) -> list[dict[str, Any]]:
@@ -152,4 +163,15 @@ def _credit(line: Earning, plan: PlanDefinition) -> BundleCredit:
         rank=_rank(line),
         shares=shares,
         rate=rate,
+        rate_of=None if rate is None else _rate_of(why, plan),
     )
+
+
+def _rate_of(why: dict[str, Any], plan: PlanDefinition) -> dict[str, Any] | None:
+    """What a rate was made from that is not of a day."""
+    if plan.conventions.exchange is Exchange.TRANSACTION_DAY:
+        return None
+    told: dict[str, Any] = {"minor_per_major": 10 ** exponent(why["currency"])}
+    if means := why.get("rate_means"):
+        told |= {"month": means[0]["month"], "legs": [[mean["base"], mean["quote"]] for mean in means]}
+    return told

@@ -41,7 +41,7 @@ def plan_shown(plan: PlanDefinition) -> dict[str, Any]:
         "definition": plan,
         "period_kind": PERIODS[plan.period_kind.value],
         "components": [component_shown(plan, component) for component in plan.components],
-        "conventions": conventions_told(plan.conventions),
+        "conventions": conventions_told(plan),
         "settlement": settlement_told(plan),
         "order": order_sentence(plan.conventions.settlement_order),
         "ramp": [share_text(share) for share in plan.ramp],

@@ -18,6 +18,7 @@ from salesops.accounts.models import Account, AccountOwnership
 from salesops.commissions.choices import TransactionKind, VersionState
 from salesops.commissions.models import Period, PlanAssignment, PlanVersion, Quota, Transaction
 from salesops.commissions.rules.columns import Ints
+from salesops.commissions.rules.conventions import Exchange
 from salesops.commissions.rules.credits import CreditRule
 from salesops.commissions.rules.engine import (
     EVER,
@@ -318,7 +319,12 @@ def _read_transactions(
         things=relation(THINGS, things),
         holdings=relation(HOLDINGS, _holdings(first, period.end_on, number)),
         groupings=relation(GROUPINGS, groupings),
-        rates=_rates(first, period.end_on, {*currencies, *(row.currency for row in facts.versions.values())}),
+        rates=_rates(
+            first,
+            period.end_on,
+            {*currencies, *(row.currency for row in facts.versions.values())},
+            by_month=any(plan.conventions.exchange is Exchange.MONTH_AVERAGE for plan in facts.definitions.values()),
+        ),
     )
 
 
@@ -470,10 +476,15 @@ def _pod_mates(start: date, end: date) -> list[tuple[int, int, int, int, int]]:
     )
 
 
-def _rates(start: date, end: date, currencies: set[str]) -> RateTable:
-    """Exchange rates that may be needed; those entered by hand win over published ones."""
+def _rates(start: date, end: date, currencies: set[str], *, by_month: bool) -> RateTable:
+    """Exchange rates that may be needed; those entered by hand win over published ones.
+
+    by_month: whole months, and what comes after the last one and says that it is complete.
+    """
     if len(currencies) < 2:
         return RateTable(())
+    if by_month:
+        start, end = start.replace(day=1), end + timedelta(days=MAX_AGE_DAYS)
     rows = ExchangeRate.objects.filter(on__gte=start - timedelta(days=MAX_AGE_DAYS), on__lt=end)
     found: dict[tuple[str, str, date], Rate] = {}
     for row in rows.order_by("source", "pk"):

@@ -19,7 +19,8 @@ from salesops.commissions.rules.settlement.lines import REASONS
 from salesops.commissions.rules.shapes import Measure
 from salesops.commissions.selectors.bundles import terms_of
 from salesops.core.actor import Actor
-from salesops.values.rates import PinnedRate, Rate
+from salesops.values.money import exponent
+from salesops.values.rates import PinnedRate, Rate, value_through
 
 
 def statements_for(actor: Actor) -> QuerySet[Statement]:
@@ -227,7 +228,7 @@ def why_of(earning: Earning) -> dict[str, Any]:
         }
     moved = earning.to_minor - earning.from_minor
     is_plain = shown.is_money and not shown.component.amount
-    return explain(
+    told = explain(
         EarningFacts(
             transaction=credit.transaction.source_key,
             day=credit.effective_on,
@@ -248,22 +249,23 @@ def why_of(earning: Earning) -> dict[str, Any]:
             quota=shown.quota,
         )
     )
+    if told["exchange"]:
+        told["exchange"]["means"] = why.get("rate_means", [])
+    return told
 
 
 def _pinned(why: dict[str, Any], day: Any, quote: str) -> PinnedRate | None:
-    """The rate of exchange that was used, from its stored legs."""
+    """The rate of exchange that was used, from its stored legs; of means only what they come to is kept here."""
     if "rate" not in why:
         return None
+    if "rate_means" in why:
+        scale = Fraction(10) ** (exponent(why["currency"]) - exponent(quote))
+        return PinnedRate(why["currency"], quote, day, Fraction(why["rate"]) * scale)
     legs = tuple(
         Rate(base, to, type(day).fromisoformat(on), Fraction(value), source)
         for on, base, to, value, source in why["rate_legs"]
     )
-    value, holding = Fraction(1), why["currency"]
-    for leg in legs:
-        is_forward = leg.base == holding
-        value = value * leg.value if is_forward else value / leg.value
-        holding = leg.quote if is_forward else leg.base
-    return PinnedRate(why["currency"], quote, day, value, legs)
+    return PinnedRate(why["currency"], quote, day, value_through(why["currency"], legs), legs)
 
 
 @dataclass(frozen=True, slots=True)

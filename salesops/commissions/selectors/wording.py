@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from salesops.commissions.choices import TransactionKind
-from salesops.commissions.rules.conventions import Conventions, SettlementOrder
+from salesops.commissions.rules.conventions import Conventions, Exchange, SettlementOrder
 from salesops.commissions.rules.examples import earn, standing_examples
 from salesops.commissions.rules.plans import Component, Example, PlanDefinition, Scope, share_text
 from salesops.commissions.rules.settlement.terms import (
@@ -127,8 +127,8 @@ CONVENTIONS: dict[str, tuple[Any, dict[str, Any]]] = {
         gettext_lazy("The rate of exchange for other currencies"),
         {
             "transaction_day": gettext_lazy("Of the day"),
-            "month_average": gettext_lazy("Average of the month"),
-            "fixed": gettext_lazy("Fixed"),
+            "month_average": gettext_lazy("Average of the month's daily rates"),
+            "fixed": gettext_lazy("Fixed, as the plan states"),
         },
     ),
     "tier_change": (
@@ -229,16 +229,18 @@ def order_sentence(order: SettlementOrder) -> str:
     return " → ".join(str(step) for step in (*_ORDERS[order], *_REST))
 
 
-def conventions_told(conventions: Conventions) -> list[ConventionTold]:
-    """Every convention with its answer."""
+def conventions_told(plan: PlanDefinition) -> list[ConventionTold]:
+    """Every convention of a plan with its answer; fixed rates of exchange with the rates."""
     usual = Conventions()
     told = []
     for item in fields(Conventions):
-        value = getattr(conventions, item.name).value
+        value = getattr(plan.conventions, item.name).value
         question, answers = CONVENTIONS[item.name]
-        told.append(
-            ConventionTold(item.name, str(question), str(answers[value]), value == getattr(usual, item.name).value)
-        )
+        answer = str(answers[value])
+        if value == Exchange.FIXED.value:
+            rates = ", ".join(f"1 {currency} = {rate} {plan.currency}" for currency, rate in plan.rates)
+            answer = f"{answer}: {rates or '–'}"
+        told.append(ConventionTold(item.name, str(question), answer, value == getattr(usual, item.name).value))
     return told
 
 

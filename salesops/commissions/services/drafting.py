@@ -23,6 +23,7 @@ from salesops.commissions.rules.columns import Ints, open_calculator
 from salesops.commissions.rules.conventions import Refund
 from salesops.commissions.rules.credits import CreditRule
 from salesops.commissions.rules.engine import NONE, RULES, Run, relation, run
+from salesops.commissions.rules.exchange import mean_as_plain, mean_told
 from salesops.commissions.rules.explain import exact_text
 from salesops.commissions.rules.plans import Component, PlanDefinition, curve_for, digest_of, plan_from_plain
 from salesops.commissions.rules.settlement.facts import Carried, PeriodInput, Settled
@@ -32,7 +33,7 @@ from salesops.people.models import FunctionAssignment
 from salesops.values import periods
 from salesops.values.money import round_half_up
 from salesops.values.outcomes import Problem
-from salesops.values.rates import RateTable
+from salesops.values.rates import PinnedRate, Rate
 
 #: Rises when the same inputs may give another result. Locked statements keep the number they were made with.
 ENGINE_VERSION: Final = "2"
@@ -148,6 +149,7 @@ def drafted(facts: PeriodFacts, taken_back: Sequence[Back] = ()) -> Iterator[Dra
         if (back.person, back.version) not in headers:
             headers[back.person, back.version] = _header(facts, back.person, back.version)
     problems = _problems(facts, done, headers)
+    _keep_means(facts, done, headers)
     with open_calculator() as calculator:
         drafts = Drafts(calculator, facts, headers, problems)
         _register(drafts, done, taken_back)
@@ -209,6 +211,23 @@ def _problems(facts: PeriodFacts, done: Run, headers: dict[Key, Draft]) -> list[
     return found
 
 
+def _keep_means(facts: PeriodFacts, done: Run, headers: dict[Key, Draft]) -> None:
+    """Keep the mean rates of exchange of each statement, with every rate that went in, with its terms of money."""
+    places = [place for place, pinned in enumerate(done.pinned) if pinned.means]
+    if not places:
+        return
+    credits, start = done.credits, facts.period.start_on.toordinal()
+    is_here = np.isin(credits["pinned"], places) & (facts.engine.transactions.day[credits["transaction"]] >= start)
+    used = np.stack([credits[name][is_here] for name in ("person", "plan", "pinned")], axis=1)
+    plain = {place: [mean_as_plain(mean) for mean in done.pinned[place].means] for place in places}
+    for person, version, place in np.unique(used, axis=0).tolist():
+        draft = headers.get((person, version))
+        for terms in draft.terms if draft else ():
+            if draft and draft.plan.component(terms["component"]).measure is Measure.MONEY:
+                kept = terms.setdefault("means", [])
+                kept.extend(mean for mean in plain[place] if mean not in kept)
+
+
 # --- Columns ------------------------------------------------------------------------------------------------------
 
 
@@ -244,7 +263,7 @@ def _register(drafts: Drafts, done: Run, taken_back: Sequence[Back]) -> None:
     calculator.register(
         "thing_texts", _table("thing", "text", [(code, json.dumps(thing)) for code, thing in enumerate(facts.things)])
     )
-    calculator.register("pinned_texts", _table("pinned", "text", list(enumerate(_pinned_texts(facts, done)))))
+    calculator.register("pinned_texts", _table("pinned", "text", list(enumerate(_pinned_texts(done)))))
     calculator.register("field_texts", _field_texts(facts, done))
     calculator.register("components", _components(facts))
     calculator.register("functions", _functions(facts.period))
@@ -265,15 +284,18 @@ def _share_texts(facts: PeriodFacts) -> list[tuple[int, str]]:
     return [(place, json.dumps(shares)) for place, shares in facts.shares.items()]
 
 
-def _pinned_texts(facts: PeriodFacts, done: Run) -> list[str]:
+def _pinned_texts(done: Run) -> list[str]:
     """The pinned rates between minor units, each with the published rates it is made of, as members of an object."""
-    return [_pinned_text(facts.engine.rates, *pinned) for pinned in done.pinned]
+    return [_pinned_text(pinned) for pinned in done.pinned]
 
 
-def _pinned_text(rates: RateTable, currency: str, day: int, into: str, exact: Fraction) -> str:
-    legs = rates.rate_on(currency, into, date.fromordinal(day)).unwrap().legs
+def _pinned_text(pinned: PinnedRate) -> str:
+    rate = f'"rate": {json.dumps(str(pinned.minor_fraction()))}'
+    if pinned.means:
+        return f'{rate}, "rate_means": {json.dumps([mean_told(mean_as_plain(mean)) for mean in pinned.means])}'
+    legs = [leg for leg in pinned.legs if isinstance(leg, Rate)]
     told = [[leg.on.isoformat(), leg.base, leg.quote, exact_text(leg.value), leg.source] for leg in legs]
-    return f'"rate": {json.dumps(str(exact))}, "rate_legs": {json.dumps(told)}'
+    return f'{rate}, "rate_legs": {json.dumps(told)}'
 
 
 def _field_texts(facts: PeriodFacts, done: Run) -> dict[str, npt.NDArray[Any]]:

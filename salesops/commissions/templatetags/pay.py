@@ -56,7 +56,7 @@ WORDS = {
     "payment": gettext_lazy("payment"),
     "transaction_day": gettext_lazy("of the day"),
     "month_average": gettext_lazy("average of the month"),
-    "fixed": gettext_lazy("fixed"),
+    "fixed": gettext_lazy("as the plan states"),
     "true_up": gettext_lazy("counts for the whole period"),
     "forward_only": gettext_lazy("counts from then on"),
     "credited_before": gettext_lazy("what was credited before leaving"),
@@ -101,6 +101,12 @@ def exact_money(minor: str, currency: str) -> str:
     if value.denominator == 1:
         return display.money(int(value), currency)
     return f"{exact_text(value / 10 ** exponent(currency))} {currency}"
+
+
+@register.filter
+def exact_number(text: str) -> str:
+    """An exact number ("119/110") as a decimal where it ends, else as the fraction it is."""
+    return exact_text(Fraction(text))
 
 
 @register.filter
