@@ -179,6 +179,11 @@ ROWS: list[Row] = [
         kwargs=lambda s: {"pk": s.statement.pk},
     ),
     Row(
+        "commissions:statement_forecast",
+        {200: PAID, 404: "other revops executive admin norole"},
+        kwargs=lambda s: {"pk": s.statement.pk},
+    ),
+    Row(
         "commissions:what_if",
         {200: PAID, 404: "other revops executive admin norole"},
         kwargs=lambda s: {"pk": s.statement.pk},

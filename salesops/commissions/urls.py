@@ -16,6 +16,7 @@ urlpatterns = [
     path("statements/<int:pk>/return/", statements.StatementReturnView.as_view(), name="statement_return"),
     path("statements/<int:pk>/bundle.json", statements.StatementBundleView.as_view(), name="statement_bundle"),
     path("statements/<int:pk>/statement.pdf", statements.StatementPdfView.as_view(), name="statement_pdf"),
+    path("statements/<int:pk>/forecast/", statements.StatementForecastView.as_view(), name="statement_forecast"),
     path("statements/<int:pk>/what-if/", scenarios.WhatIfView.as_view(), name="what_if"),
     path("scenarios/", scenarios.ScenarioListView.as_view(), name="scenario_list"),
     path("scenarios/new/", scenarios.ScenarioCreateView.as_view(), name="scenario_create"),

@@ -52,7 +52,7 @@ def own_plans(actor: Actor, day: date) -> list[OwnPlan]:
     found = []
     for plan_id, rows in held.items():
         row = next((each for each in rows if each.start_on <= day and not _ended(each, day)), rows[-1])
-        version = current_version(versions[plan_id], day)
+        shown = current_version(versions[plan_id], day)
         found.append(
             OwnPlan(
                 plan=plans[plan_id],
@@ -60,8 +60,8 @@ def own_plans(actor: Actor, day: date) -> list[OwnPlan]:
                 last_day=row.end_on - timedelta(days=1) if row.end_on else None,
                 is_now=row.start_on <= day and not _ended(row, day),
                 is_over=_ended(row, day),
-                version=version,
-                acknowledged_at=read.get(version.pk) if version else None,
+                version=shown,
+                acknowledged_at=read.get(shown.pk) if shown else None,
                 to_read=[each for each in unread if each.plan_id == plan_id],
             )
         )

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.functional import cached_property
@@ -14,7 +15,7 @@ from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
 from salesops.audit.services import record
-from salesops.commissions.choices import StatementState
+from salesops.commissions.choices import PeriodState, StatementState
 from salesops.commissions.filters import EarningFilter, StatementFilter
 from salesops.commissions.forms import ApproveForm, ReturnForm
 from salesops.commissions.models import Earning, Statement
@@ -24,6 +25,7 @@ from salesops.commissions.selectors.changes import last_change_of
 from salesops.commissions.selectors.documents import statement_pdf
 from salesops.commissions.selectors.drawing import draw
 from salesops.commissions.selectors.exceptions import payout_looks, why_look
+from salesops.commissions.selectors.pace import pace_of
 from salesops.commissions.selectors.plans import tiers_of
 from salesops.commissions.selectors.statements import (
     approvals_of,
@@ -48,9 +50,11 @@ from salesops.commissions.services.approvals import (
     waits_for,
     why_not,
 )
+from salesops.commissions.services.pipeline import pipeline_of
 from salesops.commissions.tables import EarningTable, StatementTable
 from salesops.core import display
 from salesops.core.actor import Actor, Noun, Role, Scope
+from salesops.core.days import company_day
 from salesops.core.documents import pdf_response
 from salesops.core.tables import Rows
 from salesops.core.views import (
@@ -127,6 +131,7 @@ class StatementDetailView(ScopedDetailView):
             "lines_count": lines.count(),
             "lines_shown": len(shown),
             "steps": steps_of(statement),
+            "pace": pace_of(statement, company_day(self.now)),
             "changed": last_change_of(self.actor, statement),
             "held": sum(part["total_minor"] - part["released_minor"] for part in carried.get("held", ())),
             "advanced": sum(balance["owed_minor"] for balance in carried.get("draws", ())),
@@ -168,6 +173,23 @@ class StatementDetailView(ScopedDetailView):
         if statement.state != StatementState.DRAFT:
             return ""
         return why_look(payout_looks([statement]).get(statement.pk), statement.currency)
+
+
+class StatementForecastView(PortalView):
+    """What the pipeline would pay: a part of the statement's page that it loads by itself, or a page of its own."""
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """Calculate it; locked periods have nothing to forecast."""
+        statement = statement_for(self.actor, pk)
+        if statement.period.state != PeriodState.OPEN:
+            raise Http404
+        context = {
+            "title": _("What the pipeline would pay"),
+            "statement": statement,
+            "pipeline": pipeline_of(self.actor, statement),
+        }
+        name = "parts_forecast" if self.is_partial else "statement_forecast"
+        return render(request, f"commissions/{name}.html", context)
 
 
 class EarningListView(ScopedListView):
