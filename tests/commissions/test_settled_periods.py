@@ -16,6 +16,7 @@ from salesops.commissions.models import (
     Earning,
     LedgerEntry,
     Period,
+    PlanAssignment,
     PlanEvent,
     Quota,
     Statement,
@@ -352,6 +353,49 @@ def test_a_period_is_locked_on_balances_that_are_locked_and_are_what_was_reckone
     locked(cast, 2)
     advanced = LedgerEntry.objects.filter(account="advanced").aggregate(total=Sum("amount_minor"))["total"]
     assert advanced == -(1_000_00 - 160_00 + 1_000_00)
+
+
+def test_a_new_version_stands_on_what_the_old_one_handed_on(cast: Cast) -> None:
+    """The quarter was calculated under the old version already, which hands nothing on any more: the new one does."""
+    in_force(cast, with_settlement(draw={"amount": "1000.00", "kind": "recoverable"}), ("ana", "sam"))
+    won(cast, "ana", 5_000_00, date(2026, 2, 10))  # earns 400, of 1,000
+    won(cast, "ana", 20_000_00, date(2026, 5, 10))
+    calculated(cast, 2)
+    plan = Statement.objects.all()[0].plan_version.plan
+    draft = save_draft(
+        actor=cast.actor("rita"),
+        plan=plan,
+        definition=definition({"shape": "flat", "rate": "10%"}),
+        start_on=date(2026, 4, 1),
+        at=NOW,
+    )
+    activate_version(actor=cast.actor("finn"), version=draft, at=NOW)
+    locked(cast, 1)
+    locked(cast, 2)
+    found = Statement.objects.filter(person=cast.ana).order_by("period__start_on", "plan_version__number")
+    rows = found.values_list("period__label", "plan_version__number", "earned_minor", "payout_minor")
+    assert list(rows) == [("2026Q1", 1, 400_00, 1_000_00), ("2026Q2", 1, 0, 0), ("2026Q2", 2, 2_000_00, 1_400_00)]
+    assert settlement(found[1]) == []
+    advanced = LedgerEntry.objects.filter(person=cast.ana, account="advanced")
+    assert advanced.aggregate(total=Sum("amount_minor"))["total"] == 0
+
+
+def test_what_somebody_owes_is_not_forgotten_while_they_are_off_the_plan(cast: Cast) -> None:
+    """Whether the quarter in between had been calculated before they left it, or not."""
+    in_force(cast, definition(FLAT_8))
+    won(cast, "ana", -1_000_00, date(2026, 2, 10))
+    won(cast, "ana", 5_000_00, date(2026, 8, 10))
+    calculated(cast, 2)
+    locked(cast, 1)
+    calculated(cast, 2)
+    PlanAssignment.objects.update(end_on=date(2026, 4, 1))
+    PlanAssignment.objects.create(
+        plan=Statement.objects.all()[0].plan_version.plan, person=cast.ana, start_on=date(2026, 7, 1), currency="USD"
+    )
+    second = statement_of(cast, "ana", locked(cast, 2))
+    assert (second.payout_minor, second.owed_minor, settlement(second)) == (0, 0, [])
+    third = statement_of(cast, "ana", locked(cast, 3))
+    assert (third.earned_minor, third.payout_minor) == (400_00, 320_00)
 
 
 # --- What is taken back, and late changes -------------------------------------------------------------------------

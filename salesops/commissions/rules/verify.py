@@ -431,7 +431,8 @@ def _settlement(bundle: dict[str, Any]) -> Iterator[str]:
     if bundle["format_version"] < 2:
         return
     if None in parts:
-        if words or parts != [None, None, None]:
+        is_emptied = not inputs["terms"]  # nobody is on that plan any more; that nothing is left is asked of the totals
+        if (words and not is_emptied) or parts != [None, None, None]:
             yield "What is earned is settled, and the bundle does not hold all of the settlement."
         return
     given, carried = parts[0], parts[1]

@@ -54,6 +54,8 @@ def settlement_of(statement: Statement, plan: PlanDefinition) -> SettlementFacts
 
 def _facts(statement: Statement, plan: PlanDefinition, lines: list[Earning]) -> StatementFacts:
     version = statement.plan_version
+    # One that was emptied, because nobody is on that plan any more, has no terms.
+    says_something = bool(lines or statement.terms or statement.carried)
     return StatementFacts(
         statement=f"S{statement.pk}",
         person=statement.person_id,
@@ -65,7 +67,7 @@ def _facts(statement: Statement, plan: PlanDefinition, lines: list[Earning]) -> 
         plan_version=version.number,
         plan=plan,
         engine_version=statement.calculation.engine_version,
-        terms=tuple(_terms(terms, plan, lines) for terms in terms_of(statement, plan)),
+        terms=tuple(_terms(terms, plan, lines) for terms in terms_of(statement, plan) if says_something),
         credits=tuple(_credit(line, plan) for line in lines),
         lines=tuple(
             BundleLine(

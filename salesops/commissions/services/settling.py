@@ -133,6 +133,8 @@ def _latest_before(period: Period, plans: Collection[int]) -> dict[tuple[int, in
         period__kind=period.kind,
         period__time_zone=period.time_zone,
         period__start_on__lt=period.start_on,
+        # One that was emptied, because nobody was on that plan any more, says nothing of what came before it.
+        carried__isnull=False,
     )
     latest = {
         (person, plan): (number, state)
@@ -141,14 +143,8 @@ def _latest_before(period: Period, plans: Collection[int]) -> dict[tuple[int, in
         )
     }
     ids = [number for number, _state in latest.values()]
-    kept: dict[int, Any] = dict(
-        Statement.objects.filter(pk__in=ids, carried__isnull=False).values_list("pk", "carried")
-    )
-    return {
-        key: (carried_from_plain(kept[number]["after"]).unwrap(), state)
-        for key, (number, state) in latest.items()
-        if number in kept
-    }
+    kept: dict[int, Any] = dict(Statement.objects.filter(pk__in=ids).values_list("pk", "carried"))
+    return {key: (carried_from_plain(kept[number]["after"]).unwrap(), state) for key, (number, state) in latest.items()}
 
 
 def _is_nothing(carried: Carried) -> bool:
@@ -177,6 +173,8 @@ def not_handed_on_yet(period: Period) -> tuple[list[str], list[str]]:
     latest = _latest_before(period, {row.plan_version.plan_id for row in rows})
     is_open, is_other = [], []
     for row in rows.order_by("person__name", "plan_version__start_on", "pk"):
+        if row.carried is None and not row.terms:
+            continue  # it was emptied, because nobody is on that plan any more, and stands on nothing
         before = latest.pop((row.person_id, row.plan_version.plan_id), None)
         if before is None:
             continue

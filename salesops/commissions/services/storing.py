@@ -52,8 +52,10 @@ def store(drafts: Drafts, period: Period, calculation: Calculation, at: datetime
         (row.person_id, row.plan_version_id): row
         for row in Statement.objects.select_for_update(of=("self",)).filter(period=period).defer("bundle", "carried")
     }
+    settled = set(Statement.objects.filter(period=period, carried__isnull=False).values_list("pk", flat=True))
     for key, row in stored.items():
-        if key not in drafts.by_key and (row.earned_minor or row.credited_minor or row.payout_minor):
+        says_something = row.terms or row.earned_minor or row.credited_minor or row.payout_minor or row.pk in settled
+        if key not in drafts.by_key and says_something:
             drafts.by_key[key] = Draft(row.plan_version, plan_from_plain(row.plan_version.definition).unwrap())
     digests = {key: draft.digest() for key, draft in drafts.by_key.items()}
     changed = [key for key in sorted(digests) if key not in stored or stored[key].digest != digests[key]]
