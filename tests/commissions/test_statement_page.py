@@ -119,6 +119,31 @@ def test_a_late_change_is_told_on_the_next_statement(cast: Cast, client_of: Call
     assert "Year to date 2026" in text
 
 
+def test_the_year_is_told_with_its_sum(cast: Cast, client_of: Callable[[str], Client]) -> None:
+    """Each period with what was credited, reached, earned and paid, and where it stands; the sum is that of the rows."""
+    in_force(cast, with_settlement(limits=[{"cap": "100.00"}]))
+    quota(cast, "ana", "2026Q1", 2_000_00)
+    won(cast, "ana", 1_000_00, date(2026, 2, 10))
+    locked(cast, 1)
+    won(cast, "ana", 2_000_00)
+    calculated(cast)
+    client = client_of("ana")
+    response = client.get(reverse("commissions:statement_detail", kwargs={"pk": statement_of(cast, "ana").pk}))
+    assert [response.context[name] for name in ("year_credited", "year_earned", "year_paid")] == [
+        3_000_00,
+        240_00,
+        180_00,
+    ]
+    text = text_of(client, "commissions:statement_detail", statement_of(cast, "ana").pk)
+    year = text[text.index("Year to date 2026") :]
+    assert "2026Q2 Field $2,000.00 no quota $160.00 $100.00 To be approved" in year
+    assert "2026Q1 Field $1,000.00 50 % $80.00 $80.00 Locked" in year
+    assert "Together $3,000.00 $240.00 $180.00" in year
+    # The first quarter knows nothing of the second.
+    first = text_of(client, "commissions:statement_detail", statement_of(cast, "ana", quarter(1)).pk)
+    assert "Together $1,000.00 $80.00 $80.00" in first
+
+
 # --- Pace and forecast --------------------------------------------------------------------------------------------
 
 PAGE, FORECAST = "commissions:statement_detail", "commissions:statement_forecast"

@@ -136,8 +136,9 @@ class StatementDetailView(ScopedDetailView):
             "held": sum(part["total_minor"] - part["released_minor"] for part in carried.get("held", ())),
             "advanced": sum(balance["owed_minor"] for balance in carried.get("draws", ())),
             "uncounted": uncounted_of(statement),
-            "history": history,
+            "history": [(row, attainment_of(row)) for row in history],
             "year": statement.period.start_on.year,
+            "year_credited": sum(row.credited_minor for row in history),
             "year_paid": sum(row.payout_minor for row in history),
             "year_earned": sum(row.earned_minor for row in history),
             "components": [
