@@ -13,17 +13,21 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import psycopg
+import time_machine
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.test import Client
 
 from salesops.commissions.choices import PayrollFormat
 from salesops.commissions.models import Period
 from salesops.commissions.services.approvals import lock_period
 from salesops.commissions.services.payroll import release_payroll
 from salesops.core.actor import Actor
+from salesops.core.services import CLAIMS_HELD
 from salesops.jobs import runner
 from salesops.jobs.models import Job
 from salesops.people.models import User
@@ -69,28 +73,49 @@ class Steps:
         psycopg.Copy.write = counted_write  # type: ignore[method-assign]
 
 
-def run_job(job: int) -> None:
+def run_job(job: int, _order: dict[str, Any]) -> None:
     """As a worker does."""
     runner.run(job, worker="killed", clock=lambda: NOW, has_heart=False, raise_errors=True)
 
 
-def lock(period: int) -> None:
+def lock(period: int, _order: dict[str, Any]) -> None:
     """As the web does when finance presses it."""
     lock_period(actor=_actor("finn"), period=Period.objects.get(pk=period), at=NOW)
 
 
-def release(period: int) -> None:
+def release(period: int, _order: dict[str, Any]) -> None:
     """As above."""
     release_payroll(
         actor=_actor("finn"), period=Period.objects.get(pk=period), payroll_format=PayrollFormat.GENERIC, at=NOW
     )
 
 
+def record(person: int, order: dict[str, Any]) -> None:
+    """As the web does when a program records a transaction with a key of its own; again, when its claim is given up."""
+    client = Client(SERVER_NAME="localhost")
+    client.cookies["sessionid"] = order["session"]
+    words = {"kind": "renewal", "effective_on": "2026-05-04", "amount_minor": 100_00, "currency": "USD"}
+    at = NOW + (CLAIMS_HELD if order["is_again"] else timedelta())
+    with time_machine.travel(at, tick=False):
+        answer = client.post(
+            "/api/v1/transactions/",
+            {**words, "credited_to": person, "source_key": "R-1"},
+            content_type="application/json",
+            headers={"Idempotency-Key": "the program's own"},
+        )
+    assert answer.status_code == 201, answer.content
+
+
 def _actor(name: str) -> Actor:
     return actor_for(User.objects.get(email=f"{name}@example.com"), at=NOW)
 
 
-WORKS: dict[str, Callable[[int], None]] = {"calculate": run_job, "lock": lock, "release": release}
+WORKS: dict[str, Callable[[int, dict[str, Any]], None]] = {
+    "calculate": run_job,
+    "lock": lock,
+    "release": release,
+    "record": record,
+}
 
 
 def expire() -> None:
@@ -108,8 +133,11 @@ def do(order: dict[str, Any]) -> dict[str, Any]:
                 if order["is_again"]:
                     expire()
                 Steps(order["kill"], log).watch()
-                WORKS[order["work"]](order["number"])
+                WORKS[order["work"]](order["number"], order)
                 os._exit(0)
+            except BaseException as error:
+                log.write(f"{error!r}\n")
+                log.flush()
             finally:
                 os._exit(1)
         _pid, status = os.waitpid(child, 0)
