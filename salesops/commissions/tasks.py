@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from salesops.commissions.models import Period, Scenario
+from salesops.commissions.choices import PeriodState, StatementState
+from salesops.commissions.models import Calculation, Period, Statement
 from salesops.commissions.selectors.totals import all_disagreements
-from salesops.commissions.services.calculate import calculate_period
+from salesops.commissions.services.calculate import calculate_period, calculate_touched
 from salesops.commissions.services.checks import tell_of_disagreements
-from salesops.commissions.services.scenarios import calculate_scenario
 from salesops.jobs.registry import comes_round, handles
 from salesops.jobs.runner import JobFailedError, JobRun
 
@@ -20,21 +21,43 @@ comes_round(
     rule="30 2 * * *",
 )
 
+comes_round(
+    code="commissions.keep_up",
+    title=gettext_lazy("Open periods follow what changed"),
+    kind="commissions.keep_up",
+    rule="*/15 * * * *",
+)
+
 
 @handles("commissions.calculate")
 def calculate(run: JobRun) -> None:
-    """Calculate one period; old or new result, nothing in between."""
+    """Calculate one period, or those of it whose pay a change may have touched; old or new result, nothing in between."""
     period = Period.objects.get(pk=run.payload["period"])
     with run.finish():
-        calculate_period(actor=run.actor, period=period, at=run.now())
+        if run.payload.get("is_touched_only"):
+            calculate_touched(actor=run.actor, period=period, at=run.now())
+        else:
+            calculate_period(actor=run.actor, period=period, at=run.now())
 
 
-@handles("commissions.scenario")
-def try_scenario(run: JobRun) -> None:
-    """Calculate what other plans would have paid; written once, when it is done."""
-    scenario = Scenario.objects.get(pk=run.payload["scenario"])
+@handles("commissions.keep_up")
+def keep_up(run: JobRun) -> None:
+    """Bring open periods up to date for those whose pay a change may have touched.
+
+    Only periods that a person has calculated and in which nothing is approved yet: what is being approved moves under
+    nobody's hands.
+    """
+    approved = Statement.objects.filter(period=OuterRef("pk")).exclude(state=StatementState.DRAFT)
+    periods = Period.objects.filter(
+        Exists(Calculation.objects.filter(period=OuterRef("pk"))), ~Exists(approved), state=PeriodState.OPEN
+    )
+    done = run.state.get("periods", [])
+    for period in periods.exclude(pk__in=done).order_by("start_on", "pk"):
+        with run.batch():
+            calculate_touched(actor=run.actor, period=period, at=run.now())
+            run.state["periods"] = [*run.state.get("periods", []), period.pk]
     with run.finish():
-        calculate_scenario(scenario=scenario, at=run.now())
+        return
 
 
 @handles("commissions.check_pay")

@@ -275,7 +275,7 @@ def what_if(period: Any) -> float:
     other = plan_from_plain(WORDS).unwrap()
 
     def once() -> None:
-        with drafted(facts_of(period, instead={plan.pk: other})) as drafts:
+        with drafted(facts_of(period, instead={plan.pk: other}), is_tried=True) as drafts:
             if not drafts.by_key:
                 raise SystemExit("nobody was calculated")
 

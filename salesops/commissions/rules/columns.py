@@ -20,6 +20,9 @@ Bools = npt.NDArray[np.bool_]
 # Whose curve: (person, component, period), each a number of the caller's choosing.
 GroupKey = tuple[int, int, int]
 
+# The greatest number of a column.
+_GREATEST: Final = 2**63 - 1
+
 # A whole split in basis points.
 WHOLE_SHARE: Final = 10_000
 
@@ -136,7 +139,7 @@ def calculate(
         calculator.register("numbers", numbers)
         calculator.execute(_PLACED, {"per_line": rounding is Rounding.PER_LINE})
         _refuse_repeats(calculator)
-        found = calculator.execute(EARNED).fetchnumpy()
+        found = calculator.execute(earned_sql(numbers)).fetchnumpy()
     order = np.asarray(found.pop("row"), dtype=np.int64)
     ordered = {name: _scattered(values, order) for name, values in found.items()}
     return EarningColumns(
@@ -209,36 +212,55 @@ FROM credits c JOIN groups g USING (person, component, period)
 WINDOW line AS (PARTITION BY g.number ORDER BY c.day, c.key, c.rank ROWS UNBOUNDED PRECEDING)
 """
 
-# What each row of `placed` (row, curve, amount, total, per_line) moves along its curve of `numbers`.
-EARNED: Final = """
+# Up to so many segments of a curve are compared one by one; more are looked up by sorting, which costs more in itself.
+_FEW_SEGMENTS: Final = 16
+
+
+def earned_sql(numbers: Mapping[str, Ints]) -> str:
+    """The question for what each row of `placed` moves along its curve of the table `numbers`.
+
+    placed: row, curve, amount, total (after the row), per_line, and whatever is to be kept with it.
+    """
+    if len(numbers["segment"]) and int(numbers["segment"].max()) >= _FEW_SEGMENTS:
+        join, within = "ASOF LEFT JOIN", "{place} >= {segment}.first"
+    else:
+        join, within = "LEFT JOIN", "{place} BETWEEN {segment}.first AND {segment}.last"
+    return _EARNED.format(
+        join=join,
+        of_after=within.format(place="p.total", segment="n1"),
+        of_before=within.format(place="p.total - p.amount", segment="n0"),
+    )
+
+
+_EARNED: Final = """
 WITH found AS (
-    SELECT p.row, p.per_line, p.total - p.amount AS before, p.total AS after,
-        n0.segment AS segment_before, n1.segment AS segment_after,
+    SELECT p.* EXCLUDE (curve, amount, total), p.total - p.amount AS before, p.total AS after,
+        n0.segment AS segment0, n1.segment AS segment1,
         n0.whole::HUGEINT AS whole0, n0.rest + n0.slope::HUGEINT * (p.total - p.amount) AS over0,
         n1.whole::HUGEINT AS whole1, n1.rest + n1.slope::HUGEINT * p.total AS over1,
         n0.denominator::HUGEINT AS d0, n1.denominator::HUGEINT AS d1
     FROM placed p
-    ASOF LEFT JOIN numbers n1 ON p.curve = n1.curve AND p.total >= n1.first
-    ASOF LEFT JOIN numbers n0 ON p.curve = n0.curve AND p.total - p.amount >= n0.first
+    {join} numbers n1 ON p.curve = n1.curve AND {of_after}
+    {join} numbers n0 ON p.curve = n0.curve AND {of_before}
 ), heights AS (
-    SELECT row, per_line, before, after, segment_before, segment_after, d0, d1,
+    SELECT * EXCLUDE (whole0, over0, whole1, over1),
         whole0 + floor_div(over0, d0) AS q0, floor_rest(over0, d0) AS r0,
         whole1 + floor_div(over1, d1) AS q1, floor_rest(over1, d1) AS r1
     FROM found
 ), pays AS (
-    SELECT row, per_line, before, after, segment_before, segment_after,
-        rounded(q0, r0, d0) AS pay_before, rounded(q1, r1, d1) AS pay_after,
+    SELECT * EXCLUDE (q0, r0, d0, q1, r1, d1),
+        rounded(q0, r0, d0) AS height0, rounded(q1, r1, d1) AS height1,
         q1 - q0 AS whole, CASE WHEN per_line THEN r1 * d0 - r0 * d1 ELSE 0 END AS rest,
         CASE WHEN per_line THEN d0 * d1 ELSE 1 END AS d
     FROM heights
 )
-SELECT row, before, after,
-    coalesce(segment_before, -1)::BIGINT AS segment_before,
-    coalesce(segment_after, -1)::BIGINT AS segment_after,
-    coalesce(pay_before, 0)::BIGINT AS pay_before,
-    coalesce(pay_after, 0)::BIGINT AS pay_after,
+SELECT * EXCLUDE (segment0, segment1, height0, height1, whole, rest, d, per_line),
+    coalesce(segment0, -1)::BIGINT AS segment_before,
+    coalesce(segment1, -1)::BIGINT AS segment_after,
+    coalesce(height0, 0)::BIGINT AS pay_before,
+    coalesce(height1, 0)::BIGINT AS pay_after,
     coalesce(CASE WHEN per_line THEN rounded(whole + floor_div(rest, d), floor_rest(rest, d), d)
-        ELSE pay_after - pay_before END, 0)::BIGINT AS amount
+        ELSE height1 - height0 END, 0)::BIGINT AS amount
 FROM pays
 """
 
@@ -333,13 +355,16 @@ def curve_numbers(curves: Sequence[Curve | None]) -> tuple[list[int], dict[str, 
     """The number of each curve (-1 for none), the same for the same curve, and their segments as columns of integers."""
     numbers: dict[Curve, int] = {}
     column = [-1 if curve is None else numbers.setdefault(curve, len(numbers)) for curve in curves]
-    rows = [
-        (number, row.segment, row.first, row.whole, row.rest, row.slope, row.denominator)
-        for curve, number in numbers.items()
-        for row in curve.numbers()
-    ]
-    table = np.array(rows, dtype=np.int64).reshape(len(rows), 7)
-    names = ("curve", "segment", "first", "whole", "rest", "slope", "denominator")
+    rows: list[tuple[int, ...]] = []
+    for curve, number in numbers.items():
+        listed = list(curve.numbers())
+        lasts = [row.first - 1 for row in listed[1:]] + [_GREATEST]
+        rows.extend(
+            (number, row.segment, row.first, last, row.whole, row.rest, row.slope, row.denominator)
+            for row, last in zip(listed, lasts, strict=True)
+        )
+    names = ("curve", "segment", "first", "last", "whole", "rest", "slope", "denominator")
+    table = np.array(rows, dtype=np.int64).reshape(len(rows), len(names))
     return column, {name: np.ascontiguousarray(table[:, index]) for index, name in enumerate(names)}
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from salesops.commissions.rules import formulas
-from salesops.commissions.rules.columns import EARNED, ColumnsError, Ints, curve_numbers, open_calculator
+from salesops.commissions.rules.columns import ColumnsError, Ints, curve_numbers, earned_sql, open_calculator
 from salesops.commissions.rules.credits import WHOLE_SHARE, CreditRule, direct_rules
 from salesops.commissions.rules.curves import Curve
 from salesops.commissions.rules.exchange import rate_for, so_far
@@ -20,7 +20,7 @@ from salesops.commissions.rules.plans import Component, PlanDefinition, Scope, c
 from salesops.commissions.rules.rounding import Rounding
 from salesops.commissions.rules.shapes import Measure
 from salesops.values.money import exponent, round_half_up
-from salesops.values.outcomes import Problem, gettext_noop
+from salesops.values.outcomes import Outcome, Problem, gettext_noop
 from salesops.values.periods import Period, PeriodKind, period_of
 from salesops.values.rates import PinnedRate, RateTable
 from salesops.values.split import split_by_largest_remainder
@@ -201,6 +201,7 @@ class _Runner:
         self.credit_tables: dict[tuple[tuple[CreditRule, ...], str], str] = {}
         # What can be counted: (plan, component) of each component whose formulas are sound.
         self.counted: list[tuple[int, int]] = []
+        self.made: dict[tuple[int, int, Terms], Outcome[Curve]] = {}
         self.can_reverse = bool(np.any(facts.transactions.reverses >= 0))
 
     def run(self) -> Run:
@@ -310,7 +311,7 @@ class _Runner:
         self.credit_tables[rules, totals] = name
         able = [rule for rule in direct_rules(rules) if self._may_find(rule)]
         self.sql(f"CREATE TEMP TABLE {name}_direct AS {_direct_sql(able, totals)}")
-        self.sql(f"CREATE TEMP TABLE {name}_parts AS {_parts_sql(f'{name}_direct')}")
+        self.sql(f"CREATE TEMP TABLE {name}_parts AS {_parts_sql(f'{name}_direct', able)}")
         selects = []
         if any(rule.is_direct for rule in rules):
             selects.append(f"SELECT * FROM {name}_parts")  # noqa: S608
@@ -319,7 +320,8 @@ class _Runner:
         selects.extend(
             _grouped_sql(f"{name}_parts", rule) for rule in (CreditRule.ROLL_UP, CreditRule.POD) if rule in rules
         )
-        self.sql(f"CREATE TEMP TABLE {name} AS {' UNION ALL '.join(selects)}")
+        kind = "VIEW" if len(selects) == 1 else "TABLE"
+        self.sql(f"CREATE TEMP {kind} {name} AS {' UNION ALL '.join(selects)}")
         faults = [
             f"SELECT row, 'nobody' AS state FROM {totals} WHERE row NOT IN (SELECT row FROM {name}_direct)",  # noqa: S608
             f"SELECT DISTINCT row, state FROM {name}_direct WHERE state <> ''",  # noqa: S608
@@ -330,7 +332,7 @@ class _Runner:
                 JOIN shares s ON s.transaction = tx.origin AND s.is_overlay = 1
                 WHERE s.basis_points NOT BETWEEN 1 AND {WHOLE_SHARE}"""  # noqa: S608
             )
-        self.sql(f"CREATE TEMP TABLE {name}_faults AS {' UNION ALL '.join(faults)}")
+        self.sql(f"CREATE TEMP VIEW {name}_faults AS {' UNION ALL '.join(faults)}")
         return name
 
     def _may_find(self, rule: CreditRule) -> bool:
@@ -350,29 +352,25 @@ class _Runner:
                 if place
                 else ""
             )
-            self._find(number, table, again)
-            self._convert(number, plan)
+            converted = self._converted(number, plan, self._found(number, table, again))
             self.sql(
                 f"""INSERT INTO plan_credits
-                SELECT transaction, person, rule, basis_points, {number}, part, thing, pinned, amount FROM converted"""  # noqa: S608 - a number made here
+                SELECT transaction, person, rule, basis_points, {number}, part, thing, pinned, amount FROM {converted}"""  # noqa: S608 - a number made here
             )
 
-    def _find(self, number: int, table: str, also: str = "") -> None:
-        """Table `found`: the credits of a table to people on the plan on the day."""
-        self.sql(
-            f"""CREATE OR REPLACE TEMP TABLE found AS
-            SELECT c.row AS transaction, c.person, c.rule, c.basis_points, c.part, c.thing
+    def _found(self, number: int, table: str, also: str = "") -> str:
+        """The question for the credits of a table to people on the plan on the day."""
+        return f"""SELECT c.row AS transaction, c.person, c.rule, c.basis_points, c.part, c.thing
             FROM {table} c JOIN tx USING (row)
             WHERE EXISTS (SELECT 1 FROM on_plan p WHERE p.plan = {number} AND p.person = c.person
                 AND tx.origin_day >= p.start AND tx.origin_day < p.stop){also}"""  # noqa: S608 - numbers and names made here
-        )
 
-    def _convert(self, number: int, plan: PlanDefinition) -> None:
-        """Table `converted`: what was found, with the amount in the plan's currency at the pinned rate."""
+    def _converted(self, number: int, plan: PlanDefinition, found: str) -> str:
+        """Where to select what a question finds, with the amount in the plan's currency at the pinned rate."""
         currencies = self.facts.transactions.currencies
         if set(currencies) <= {plan.currency}:
-            self.sql(f"CREATE OR REPLACE TEMP TABLE converted AS SELECT *, {NONE} AS pinned, part AS amount FROM found")  # noqa: S608
-            return
+            return f"(SELECT *, {NONE} AS pinned, part AS amount FROM ({found}))"  # noqa: S608 - made here
+        self.sql(f"CREATE OR REPLACE TEMP TABLE found AS {found}")
         rows: list[tuple[int, int, int, int, int]] = []
         needed = self.sql(
             "SELECT DISTINCT tx.currency, tx.origin_day FROM found JOIN tx ON tx.row = found.transaction ORDER BY ALL"
@@ -402,6 +400,7 @@ class _Runner:
             JOIN rates_found r ON r.currency = tx.currency AND r.day = tx.origin_day"""
         )
         self.calculator.unregister("rates_found")
+        return "converted"
 
     def _about_rate(self, number: int, currency: int, day: int, problems: Sequence[Problem]) -> None:
         people = self.sql(
@@ -493,10 +492,9 @@ class _Runner:
                 f"""CREATE TEMP TABLE {counted} AS SELECT row, total FROM judged
                 WHERE plan = {number} AND component = {index} AND total IS NOT NULL"""  # noqa: S608 - numbers made here
             )
-            self._find(number, self._credits(component.crediting, counted))
-            if component.measure is Measure.MONEY:
-                self._convert(number, plan)
-            table, amount = ("converted", "amount") if component.measure is Measure.MONEY else ("found", "part")
+            found = self._found(number, self._credits(component.crediting, counted))
+            is_money = component.measure is Measure.MONEY
+            table, amount = (self._converted(number, plan, found), "amount") if is_money else (f"({found})", "part")
             self.sql(
                 f"""INSERT INTO measured
                 SELECT {number}, {index}, transaction, person, rule, basis_points, part, {amount} FROM {table}"""  # noqa: S608 - made here
@@ -519,42 +517,44 @@ class _Runner:
     def _lines(self) -> dict[str, Ints]:
         """Every credit at its place on the way of its person, component and period, with what it moved along the curve."""
         ways: list[tuple[int, int, int, int, int]] = []
-        spans: list[tuple[int, int, int]] = []
-        kinds = list(PeriodKind)
+        kinds: dict[PeriodKind, int] = {}
         for number, index in self.counted:
             plan = self.plans[number]
             component = plan.components[index]
-            kind = component.period_kind or plan.period_kind
-            if all(way[2] != kinds.index(kind) for way in ways):
-                spans.extend((kinds.index(kind), *span) for span in self._spans(kind))
+            kind = kinds.setdefault(component.period_kind or plan.period_kind, len(kinds))
             is_alone = component.scope is Scope.TRANSACTION
             is_rounded = plan.conventions.rounding is Rounding.PER_LINE
-            ways.append((number, index, kinds.index(kind), is_alone, is_rounded))
+            ways.append((number, index, kind, is_alone, is_rounded))
         self.calculator.register("ways", relation(("plan", "component", "kind", "is_alone", "per_line"), ways))
-        self.calculator.register("spans", relation(("kind", "period", "start"), spans))
+        rows = np.arange(len(self.facts.transactions), dtype=np.int64)
+        in_period = {f"period_{place}": self._periods_of(kind) for kind, place in kinds.items()}
+        self.calculator.register("in_period", {"row": rows, **in_period})
+        period = f"CASE w.kind {' '.join(f'WHEN {place} THEN i.period_{place}' for place in kinds.values())} END"
+        period = period if kinds else str(NONE)
         self.sql(
-            """CREATE TEMP TABLE walk AS
-            SELECT row_number() OVER (ORDER BY m.plan, m.component, m.transaction, m.person, m.rule) AS row, m.*, s.period
-            FROM (SELECT measured.*, tx.day, w.kind, w.is_alone, w.per_line FROM measured
-                JOIN tx ON tx.row = measured.transaction JOIN ways w USING (plan, component)) m
-            ASOF JOIN spans s ON m.kind = s.kind AND m.day >= s.start"""
+            f"""CREATE TEMP TABLE walk AS
+            SELECT m.*, {period} AS period, w.is_alone, w.per_line
+            FROM measured m JOIN in_period i ON i.row = m.transaction JOIN ways w USING (plan, component)"""  # noqa: S608 - names made here
         )
         groups = self.sql("SELECT DISTINCT plan, component, person, period FROM walk ORDER BY ALL").fetchall()
         column, numbers = curve_numbers([self._curve(*group) for group in groups])
         names = ("series", "plan", "component", "person", "period", "curve")
-        rows = [(place, *group, column[place]) for place, group in enumerate(groups)]
-        self.calculator.register("series", relation(names, rows))
+        series = [(place, *group, column[place]) for place, group in enumerate(groups)]
+        self.calculator.register("series", relation(names, series))
         self.calculator.register("numbers", numbers)
-        by_itself = ", CASE WHEN w.is_alone = 1 THEN w.row END" if any(way[3] for way in ways) else ""
+        by_itself = ", CASE WHEN w.is_alone = 1 THEN w.transaction END, CASE WHEN w.is_alone = 1 THEN w.rule END"
         self.sql(
             f"""CREATE TEMP TABLE placed AS
-            SELECT w.row, s.curve, w.amount, (sum(w.amount) OVER line)::BIGINT AS total, w.per_line = 1 AS per_line
+            SELECT w.plan, w.component, w.transaction, w.person, w.rule, w.basis_points, w.part AS credited, w.period,
+                w.amount AS measured, s.curve, w.amount, (sum(w.amount) OVER line)::BIGINT AS total,
+                w.per_line = 1 AS per_line
             FROM walk w JOIN series s USING (plan, component, person, period)
-            WINDOW line AS (PARTITION BY s.series{by_itself} ORDER BY w.row ROWS UNBOUNDED PRECEDING)"""  # noqa: S608
+            WINDOW line AS (PARTITION BY s.series{by_itself if any(way[3] for way in ways) else ""}
+                ORDER BY w.transaction, w.rule ROWS UNBOUNDED PRECEDING)"""  # noqa: S608
         )
-        found = _fetched(self.sql(_LINES))
-        back = self._reversals(found) if self.can_reverse else None
-        for name in ("ways", "spans", "series", "numbers"):
+        found = _fetched(self.sql(_LINES.format(earned=earned_sql(numbers))))
+        back = self._reversals(found, period) if self.can_reverse else None
+        for name in ("ways", "in_period", "series", "numbers"):
             self.calculator.unregister(name)
         if back is None or not len(back["plan"]):
             return found
@@ -562,33 +562,37 @@ class _Runner:
         order = np.lexsort((joined["component"], joined["plan"]))
         return {name: column[order] for name, column in joined.items()}
 
-    def _spans(self, kind: PeriodKind) -> list[tuple[int, int]]:
-        """(index, first day) of every period of that kind that the transactions touch."""
+    def _periods_of(self, kind: PeriodKind) -> Ints:
+        """For each transaction the index of its period of a kind; every period that the days touch gets one."""
         days = self.facts.transactions.day
         if not len(days):
-            return []
-        spans = []
+            return np.zeros(0, dtype=np.int64)
+        places, starts = [], []
         day = date.fromordinal(int(days[0]))
         while day.toordinal() <= int(days[-1]):
             period = period_of(day, kind)
             place = self.periods.setdefault((kind, period.start), len(self.period_list))
             if place == len(self.period_list):
                 self.period_list.append(period)
-            spans.append((place, period.start.toordinal()))
+            places.append(place)
+            starts.append(period.start.toordinal())
             day = period.end
-        return spans
+        return np.array(places, dtype=np.int64)[np.searchsorted(starts, days, side="right") - 1]
 
     def _curve(self, number: int, index: int, person: int, period: int) -> Curve | None:
         plan = self.plans[number]
         component = plan.components[index]
         terms = self.terms(number, component, person, self.period_list[period])
-        outcome = curve_for(
-            plan,
-            component,
-            quota=terms.quota,
-            target_minor=terms.target_minor,
-            personal_rate=terms.personal_rate,
-        )
+        outcome = self.made.get((number, index, terms))
+        if outcome is None:
+            # Many people have the same terms.
+            outcome = self.made[number, index, terms] = curve_for(
+                plan,
+                component,
+                quota=terms.quota,
+                target_minor=terms.target_minor,
+                personal_rate=terms.personal_rate,
+            )
         for problem in outcome.problems:
             self._note(Found(problem, number, person))
         if outcome.value is not None:
@@ -597,7 +601,7 @@ class _Runner:
 
     # --- What is taken back ---------------------------------------------------------------------------------------
 
-    def _reversals(self, lines: dict[str, Ints]) -> dict[str, Ints]:
+    def _reversals(self, lines: dict[str, Ints], period: str) -> dict[str, Ints]:
         """For each transaction taken back the lines that take back what its original earned.
 
         A part taken back takes that part of each line, rounded on the sum taken back so far, so that parts that make up
@@ -607,7 +611,7 @@ class _Runner:
         negating = [(number,) for number, plan in self.plans.items() if not plan.is_moving_down]
         self.calculator.register("line_columns", dict(lines))
         self.calculator.register("negating", relation(("plan",), negating))
-        back = _fetched(self.sql(_REVERSED))
+        back = _fetched(self.sql(_REVERSED.format(period=period)))
         self.calculator.unregister("negating")
         self.calculator.unregister("line_columns")
         return back
@@ -788,11 +792,9 @@ _LINE_NAMES: Final = (
 )
 
 _LINES: Final = f"""
-SELECT w.plan, w.component, w.transaction, w.person, w.rule, w.basis_points, w.part AS credited,
-    w.period, w.amount AS measured, e.before, e.after, e.pay_before, e.pay_after, e.amount, e.segment_before,
-    e.segment_after, {NONE} AS reversed
-FROM ({EARNED}) e JOIN walk w USING (row)
-ORDER BY w.row
+SELECT plan, component, transaction, person, rule, basis_points, credited, period, measured, before, after, pay_before,
+    pay_after, amount, segment_before, segment_after, {NONE} AS reversed
+FROM ({{earned}}) ORDER BY plan, component, transaction, person, rule
 """  # noqa: S608 - numbers made here
 
 _REVERSED: Final = """
@@ -806,12 +808,12 @@ WITH back AS (
 )
 SELECT l.plan, l.component, t.row AS transaction, l.person, l.rule, l.basis_points,
     (prorated(l.credited, t.since, t.whole) - prorated(l.credited, t.upto, t.whole))::BIGINT AS credited,
-    s.period, 0 AS measured, l.after AS before, l.after, l.pay_after AS pay_before, l.pay_after,
+    {period} AS period, 0 AS measured, l.after AS before, l.after, l.pay_after AS pay_before, l.pay_after,
     (prorated(l.amount, t.since, t.whole) - prorated(l.amount, t.upto, t.whole))::BIGINT AS amount,
     l.segment_after AS segment_before, l.segment_after, t.reverses AS reversed
 FROM taken t JOIN line_columns l ON l.transaction = t.reverses AND l.reversed < 0
 JOIN negating n ON n.plan = l.plan JOIN ways w ON w.plan = l.plan AND w.component = l.component
-ASOF JOIN spans s ON w.kind = s.kind AND t.day >= s.start
+JOIN in_period i ON i.row = t.row
 ORDER BY l.plan, l.component, t.row, l.person, l.rule
 """
 
@@ -864,11 +866,14 @@ def _direct_sql(rules: Sequence[CreditRule], totals: str) -> str:
     return f"WITH {', '.join(parts)} {union}"
 
 
-def _parts_sql(direct: str) -> str:
+def _parts_sql(direct: str, rules: Sequence[CreditRule]) -> str:
     """Rows (row, person, rule, basis_points, part, thing) of valid direct credits, split by largest remainder."""
     split = RULES.index(CreditRule.SPLIT)
-    return f"""
-        SELECT row, person, rule, basis_points, total AS part, thing FROM {direct} WHERE state = '' AND rule <> {split}
+    whole = f"""
+        SELECT row, person, rule, basis_points, total AS part, thing FROM {direct} WHERE state = '' AND rule <> {split}"""  # noqa: S608
+    if CreditRule.SPLIT not in rules:
+        return whole
+    return f"""{whole}
         UNION ALL
         SELECT row, person, rule, basis_points,
             (sign(total) * (whole + CASE WHEN place <= left_over THEN 1 ELSE 0 END))::BIGINT AS part, thing

@@ -67,9 +67,17 @@ class TermsBook:
         self._quotas: dict[tuple[int, str, str], list[QuotaRow]] = defaultdict(list)
         for row in quotas:
             self._quotas[row.person, row.name, row.currency].append(row)
+        self._known: dict[tuple[int, str, int, Period], Terms] = {}
 
     def __call__(self, number: int, component: Component, person: int, period: Period) -> Terms:
         """The terms; None for what is not known."""
+        key = (number, component.key, person, period)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._looked_up(number, component, person, period)
+        return found
+
+    def _looked_up(self, number: int, component: Component, person: int, period: Period) -> Terms:
         plan = self.plans[number]
         entries = self._entries(number, person, period)
         if not entries:

@@ -12,7 +12,8 @@ from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
-from django.db.models import Q
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.functions import Cast
 
 from salesops.accounts.models import Account, AccountOwnership
 from salesops.commissions.choices import TransactionKind, VersionState
@@ -62,7 +63,7 @@ _TEXTS: Final = {
 #: Whole numbers that formulas may ask for, among the attributes of a transaction.
 _NUMBERS: Final = ("term_months",)
 _COLUMNS: Final = (
-    "effective_on",
+    "day",
     "source_key",
     "pk",
     "kind",
@@ -259,51 +260,60 @@ def _read_transactions(
     if people is not None:
         below = {row[1] for row in groupings if row[2] in people}
         rows = rows.filter(pk__in=_may_be_credited({*people, *below}, since, period.end_on))
-    found = [row for row in rows.values_list(*columns).iterator(chunk_size=10_000) if row[1] not in leave_out]
+    found = _listed(rows, columns)
+    if leave_out:
+        found = [row for row in found if row[1] not in leave_out]
     if also:
-        moved = Transaction.objects.filter(pk__in=also).values_list(*columns)
+        moved = _listed(Transaction.objects.filter(pk__in=also), columns)
         found = [row for row in found if row[2] not in also]
-        found.extend((also[row[2]], *row[1:]) for row in moved)
-    present = {row[2] for row in found}
-    wanted = {row[10] for row in found if row[10] is not None} - present
+        found.extend((also[row[2]].isoformat(), *row[1:]) for row in moved)
+    wanted = {row[10] for row in found if row[10] is not None}
+    wanted -= {row[2] for row in found if row[2] in wanted}
     if wanted:
-        found.extend(Transaction.objects.filter(pk__in=wanted).values_list(*columns))
+        found.extend(_listed(Transaction.objects.filter(pk__in=wanted), columns))
     if pretend:
         found.extend(_pretended(period, pretend, texts, numbers))
     # By day and key in the order of their characters, which databases sort by their own collations.
     found.sort(key=itemgetter(0, 1))
-    places = {row[2]: place for place, row in enumerate(found)}
-    currencies = tuple(sorted({row[5] for row in found}))
-    code = {currency: index for index, currency in enumerate(currencies)}
-    kind = {name: index for index, name in enumerate(_KINDS)}
-    keys = np.empty(len(found), dtype=object)
-    keys[:] = [row[1] for row in found]
-    facts.ids = [row[2] for row in found]
-    values = {name: _texts(row[len(_COLUMNS) + index] for row in found) for index, name in enumerate(texts)}
-    values |= {name: _numbers(row[-1].get(name) for row in found) for name in numbers}
+    count = len(found)
+    listed = list(zip(*found, strict=True)) if found else [()] * len(columns)
+    named = dict(zip(columns, listed, strict=True))
+    day_of = {day: date.fromisoformat(day).toordinal() for day in set(named["day"])}
+    currencies = tuple(sorted(set(named["currency"])))
+    places = dict(zip(named["pk"], range(count), strict=True)) if wanted or any(named["reverses_id"]) else {}
+    keys = np.empty(count, dtype=object)
+    keys[:] = named["source_key"]
+    facts.ids = list(named["pk"])
+    owners = zip(named["credited_to_id"], named["deal__owner_id"], strict=True)
+    values = {name: _texts(named[column]) for name, column in texts.items()}
+    values |= {name: _numbers(told.get(name) for told in named["attributes"]) for name in numbers}
     transactions = Transactions(
         key=keys,
         kinds=_KINDS,
-        kind=_whole(kind[row[3]] for row in found),
-        day=_whole(row[0].toordinal() for row in found),
-        amount=_whole(row[4] for row in found),
+        kind=_coded(named["kind"], _KINDS),
+        day=_whole(map(day_of.__getitem__, named["day"]), count),
+        amount=np.array(named["amount_minor"], dtype=np.int64),
         currencies=currencies,
-        currency=_whole(code[row[5]] for row in found),
-        quantity=_whole(row[11] for row in found),
-        owner=_whole(next((person for person in (row[12], row[7]) if person is not None), NOBODY) for row in found),
-        reverses=_whole(places.get(row[10], NONE) for row in found),
+        currency=_coded(named["currency"], currencies),
+        quantity=np.array(named["quantity"], dtype=np.int64),
+        owner=_whole((NOBODY if a is b is None else b if a is None else a for a, b in owners), count),
+        reverses=_whole((places.get(pk, NONE) for pk in named["reverses_id"]), count)
+        if places
+        else np.full(count, NONE, dtype=np.int64),
         values=values,
     )
-    deals = [row[6] for row in found]
+    deals = named["deal_id"]
     facts.shares, on_top = _shares({deal for deal in deals if deal is not None}, deals, period)
     number: dict[str, int] = {}
     things = []
-    for place, row in enumerate(found):
-        named = (("account", row[8]), ("territory", row[9]))
-        for nearness, thing in enumerate(f"{what}:{pk}" for what, pk in named if pk is not None):
+    for place, (account, territory) in enumerate(zip(named["account_id"], named["account__territory_id"], strict=True)):
+        if account is None and territory is None:
+            continue
+        belongs = (("account", account), ("territory", territory))
+        for nearness, thing in enumerate(f"{what}:{pk}" for what, pk in belongs if pk is not None):
             things.append((place, nearness, number.setdefault(thing, len(number))))
     facts.things = list(number)
-    first = min((row[0] for row in found), default=since)
+    first = date.fromisoformat(found[0][0]) if found else since
     facts.engine = Facts(
         transactions=transactions,
         on_plan=facts.engine.on_plan,
@@ -332,7 +342,7 @@ def _pretended(
     period: Period, deals: Collection[int], texts: Mapping[str, str], numbers: Sequence[str]
 ) -> Iterable[tuple[Any, ...]]:
     """Bookings that deals would make if they were won on the last day of the period."""
-    last = period.end_on - timedelta(days=1)
+    last = (period.end_on - timedelta(days=1)).isoformat()
     columns = ("pk", "amount_minor", "currency", "owner_id", "account_id", "account__territory_id", *texts.values())
     for pk, amount, currency, owner, account, territory, *named in Deal.objects.filter(pk__in=deals).values_list(
         *columns
@@ -360,11 +370,23 @@ def _may_be_credited(people: Collection[int], start: date, end: date) -> list[in
     return list(first.union(*others))
 
 
-def _whole(values: Iterable[int]) -> Ints:
-    return np.fromiter(values, dtype=np.int64)
+def _listed(rows: QuerySet[Transaction], columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Rows of columns. The day comes as text: a million of them need not be made dates to be put in order."""
+    found = rows.annotate(day=Cast("effective_on", TextField())).order_by().values_list(*columns)
+    return list(found.iterator(chunk_size=10_000))
 
 
-def _texts(values: Iterable[str | None]) -> Values:
+def _coded(values: Sequence[str], names: Sequence[str]) -> Ints:
+    """A column of names as indexes into them."""
+    place = {name: index for index, name in enumerate(names)}
+    return _whole(map(place.__getitem__, values), len(values))
+
+
+def _whole(values: Iterable[int], count: int) -> Ints:
+    return np.fromiter(values, dtype=np.int64, count=count)
+
+
+def _texts(values: Sequence[str | None]) -> Values:
     """A column of texts; an empty one is blank."""
     listed = [value or "" for value in values]
     column = np.empty(len(listed), dtype=object)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db import transaction
@@ -12,13 +13,14 @@ from django.utils.translation import gettext as _
 from salesops.audit.services import record
 from salesops.commissions.choices import AdjustmentKind, PeriodState
 from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
-from salesops.commissions.models import Adjustment, Calculation, Period
+from salesops.commissions.models import Adjustment, Calculation, Period, Statement
 from salesops.commissions.rules.plans import digest_of
-from salesops.commissions.selectors.facts import facts_of
-from salesops.commissions.services.drafting import ENGINE_VERSION, Draft, Key, drafted, taken_back
+from salesops.commissions.selectors.facts import PeriodFacts, facts_of
+from salesops.commissions.services.drafting import ENGINE_VERSION, drafted, taken_back
 from salesops.commissions.services.late import find_late_changes
 from salesops.commissions.services.settling import adjustments_of, settle_drafts
 from salesops.commissions.services.storing import store
+from salesops.commissions.services.touched import KNOWN, last_known, touched_since
 from salesops.commissions.services.transactions import paid_elsewhere, sync_bookings
 from salesops.core.actor import Actor, Role
 from salesops.values.outcomes import Problem, gettext_noop
@@ -30,10 +32,30 @@ def may_calculate(actor: Actor) -> bool:
 
 
 @transaction.atomic
-def calculate_period(*, actor: Actor, period: Period, at: datetime) -> Calculation:
+def calculate_touched(*, actor: Actor, period: Period, at: datetime) -> Calculation | None:
+    """Bring an open period up to date for those whose pay a change since its last calculation may have touched.
+
+    Comes to what calculating everybody would: see services.touched. None where nothing was touched; a period that was
+    never calculated, and one in which the change may touch anybody, are calculated whole. Raises as `calculate_period`.
+    """
+    period = Period.objects.select_for_update().get(pk=period.pk)
+    last = Calculation.objects.filter(period=period).order_by("-number").first()
+    if last is None or period.state == PeriodState.LOCKED:
+        return calculate_period(actor=actor, period=period, at=at)
+    sync_bookings(period=period, at=at)
+    people = touched_since(period, last)
+    if people is not None and not people:
+        return None
+    return calculate_period(actor=actor, period=period, at=at, people=people)
+
+
+@transaction.atomic
+def calculate_period(
+    *, actor: Actor, period: Period, at: datetime, people: Collection[int] | None = None
+) -> Calculation:
     """Bring the draft statements of an open period up to date with the deals, plans and quotas as they are now.
 
-    What locked periods would pay otherwise today comes in as adjustments. Statements whose inputs and results are as
+    people: only the statements of these people; None is everybody. What locked periods would pay otherwise today comes in as adjustments. Statements whose inputs and results are as
     before are left alone, with their approval; the others are written anew and have to be approved again. Running it
     twice changes nothing the second time. Raises CommissionRefusedError for a locked period and NotAllowedError for
     anyone but revops and finance.
@@ -46,10 +68,12 @@ def calculate_period(*, actor: Actor, period: Period, at: datetime) -> Calculati
             _("%(period)s is locked and stays as it is. A late change becomes an adjustment in an open period.")
             % {"period": period.label}
         )
+    known = last_known()
     sync_bookings(period=period, at=at)
-    _renew_late_changes(period, at)
+    if people is None:
+        _renew_late_changes(period, at)
     elsewhere = paid_elsewhere(period)
-    facts = facts_of(period, leave_out=elsewhere)
+    facts = facts_of(period, leave_out=elsewhere, people=people)
     problems = [
         Problem.of(
             "paid-elsewhere",
@@ -70,27 +94,34 @@ def calculate_period(*, actor: Actor, period: Period, at: datetime) -> Calculati
             )
         )
     number = (Calculation.objects.filter(period=period).aggregate(last=Max("number"))["last"] or 0) + 1
+    if people is not None:
+        problems = _left_standing(period, facts)
     calculation = Calculation.objects.create(
         period=period, number=number, started_at=at, run_by_id=actor.user_id, engine_version=ENGINE_VERSION
     )
     with drafted(facts, taken_back(facts)) as drafts:
-        settle_drafts(drafts, adjustments_of(period))
-        written = store(drafts, period, calculation, at)
-        problems.extend(drafts.problems)
-        found = drafts.by_key
+        adjustments = adjustments_of(period)
+        settle_drafts(drafts, [row for row in adjustments if people is None or row.person_id in people])
+        written = store(drafts, period, calculation, at, people)
+        # Who is on no plan cannot be seen among a few people.
+        problems.extend(item for item in drafts.problems if people is None or item.code != "not-on-a-plan")
     calculation.finished_at = at
+    rows = list(Statement.objects.filter(period=period).defer("bundle", "carried").order_by("person", "plan_version"))
     calculation.problems = [problem.as_plain() for problem in problems] + [
-        problem.as_plain() for draft in found.values() for problem in draft.problems
+        problem for row in rows for problem in row.problems
     ]
     calculation.totals = {
-        "statements": len(found),
+        "statements": len(rows),
         "written": written,
         "transactions": facts.in_period,
-        "credited_minor": _by_currency(found, "credited_minor"),
-        "earned_minor": _by_currency(found, "earned_minor"),
-        "payout_minor": _by_currency(found, "payout_minor"),
+        "credited_minor": _by_currency(rows, "credited_minor"),
+        "earned_minor": _by_currency(rows, "earned_minor"),
+        "payout_minor": _by_currency(rows, "payout_minor"),
+        KNOWN: known,
     }
-    calculation.inputs_digest = digest_of([[list(key), draft.digest()] for key, draft in sorted(found.items())])
+    if people is not None:
+        calculation.totals["people"] = len(people)
+    calculation.inputs_digest = digest_of([[row.person_id, row.plan_version_id, row.digest] for row in rows])
     calculation.save()
     record(actor=actor, action="period.calculated", subject=period, after={"run": number, **calculation.totals}, at=at)
     return calculation
@@ -119,8 +150,25 @@ def _line_of(row: Adjustment) -> tuple[object, ...]:
     )
 
 
-def _by_currency(drafts: dict[Key, Draft], name: str) -> dict[str, int]:
+def _left_standing(period: Period, facts: PeriodFacts) -> list[Problem]:
+    """What the last calculation found about nobody's statement and about none of the transactions that are read now."""
+    last = Calculation.objects.filter(period=period).order_by("-number").first()
+    of_statements: Counter[Problem] = Counter()
+    for problems in Statement.objects.filter(period=period).exclude(problems=[]).values_list("problems", flat=True):
+        of_statements.update(Problem.from_plain(plain) for plain in problems)
+    read = set(facts.engine.transactions.key.tolist())
+    found = []
+    for plain in last.problems if last else []:
+        problem = Problem.from_plain(plain)
+        if of_statements[problem]:
+            of_statements[problem] -= 1
+        elif problem.where not in read:
+            found.append(problem)
+    return found
+
+
+def _by_currency(statements: list[Statement], name: str) -> dict[str, int]:
     totals: dict[str, int] = defaultdict(int)
-    for draft in drafts.values():
-        totals[draft.version.currency] += getattr(draft, name)
+    for statement in statements:
+        totals[statement.currency] += getattr(statement, name)
     return dict(totals)

@@ -22,7 +22,8 @@ from salesops.commissions.models import Adjustment, Earning, Period, PlanVersion
 from salesops.commissions.rules.columns import Ints, open_calculator
 from salesops.commissions.rules.conventions import Refund
 from salesops.commissions.rules.credits import CreditRule
-from salesops.commissions.rules.engine import NONE, RULES, Run, relation, run
+from salesops.commissions.rules.curves import Curve
+from salesops.commissions.rules.engine import NONE, RULES, Run, Terms, relation, run
 from salesops.commissions.rules.exchange import mean_as_plain, mean_told
 from salesops.commissions.rules.explain import exact_text
 from salesops.commissions.rules.plans import Component, PlanDefinition, curve_for, digest_of, plan_from_plain
@@ -32,7 +33,7 @@ from salesops.commissions.selectors.facts import PeriodFacts
 from salesops.people.models import FunctionAssignment
 from salesops.values import periods
 from salesops.values.money import round_half_up
-from salesops.values.outcomes import Problem
+from salesops.values.outcomes import Outcome, Problem
 from salesops.values.rates import PinnedRate, Rate
 
 #: Rises when the same inputs may give another result. Locked statements keep the number they were made with.
@@ -138,22 +139,24 @@ class Drafts:
 
 
 @contextmanager
-def drafted(facts: PeriodFacts, taken_back: Sequence[Back] = ()) -> Iterator[Drafts]:
+def drafted(facts: PeriodFacts, taken_back: Sequence[Back] = (), *, is_tried: bool = False) -> Iterator[Drafts]:
     """Run the engine over the facts and draft a statement for each person on a plan version in the period.
 
-    Settlement comes after; see services.settling.
+    is_tried: only the amounts are asked for, so that lines have no why and drafts no digest of their lines. Settlement
+    comes after; see services.settling.
     """
     done = run(facts.definitions, facts.engine, facts.book)
-    headers = {key: _header(facts, *key) for key in sorted(facts.people)}
+    made: dict[tuple[int, str, Terms], Outcome[Curve]] = {}
+    headers = {key: _header(facts, *key, made) for key in sorted(facts.people)}
     for back in taken_back:
         if (back.person, back.version) not in headers:
-            headers[back.person, back.version] = _header(facts, back.person, back.version)
+            headers[back.person, back.version] = _header(facts, back.person, back.version, made)
     problems = _problems(facts, done, headers)
     _keep_means(facts, done, headers)
     with open_calculator() as calculator:
         drafts = Drafts(calculator, facts, headers, problems)
-        _register(drafts, done, taken_back)
-        _total(drafts)
+        _register(drafts, done, taken_back, is_tried=is_tried)
+        _total(drafts, is_tried=is_tried)
         yield drafts
 
 
@@ -166,8 +169,10 @@ def span_of(component: Component, period: Period) -> periods.Period:
     return periods.period_of(period.start_on, component.period_kind) if component.period_kind else whole
 
 
-def _header(facts: PeriodFacts, person: int, version_id: int) -> Draft:
-    """Terms and problems of a person on a version."""
+def _header(
+    facts: PeriodFacts, person: int, version_id: int, made: dict[tuple[int, str, Terms], Outcome[Curve]]
+) -> Draft:
+    """Terms and problems of a person on a version. made: curves made so far; many people have the same terms."""
     period, plan = facts.period, facts.definitions[version_id]
     whole = periods.Period(period.start_on, period.end_on, period.label)
     draft = Draft(
@@ -189,9 +194,11 @@ def _header(facts: PeriodFacts, person: int, version_id: int) -> Draft:
             }
         )
         if (person, version_id) in facts.people:
-            outcome = curve_for(
-                plan, component, quota=held.quota, target_minor=held.target_minor, personal_rate=held.personal_rate
-            )
+            outcome = made.get((version_id, component.key, held))
+            if outcome is None:
+                outcome = made[version_id, component.key, held] = curve_for(
+                    plan, component, quota=held.quota, target_minor=held.target_minor, personal_rate=held.personal_rate
+                )
             draft.problems.extend(problem for problem in outcome.problems if problem not in draft.problems)
     draft.problems[:0] = facts.book.problems[version_id, person]
     return draft
@@ -231,14 +238,14 @@ def _keep_means(facts: PeriodFacts, done: Run, headers: dict[Key, Draft]) -> Non
 # --- Columns ------------------------------------------------------------------------------------------------------
 
 
-def _register(drafts: Drafts, done: Run, taken_back: Sequence[Back]) -> None:
+def _register(drafts: Drafts, done: Run, taken_back: Sequence[Back], *, is_tried: bool) -> None:
     """Tables `credit` and `earning` of the period, from what the run came to and what is taken back."""
     facts, calculator = drafts.facts, drafts.calculator
     transactions, start = facts.engine.transactions, facts.period.start_on.toordinal()
     count = len(transactions)
     currencies = np.array([json.dumps(name) for name in transactions.currencies] or [""], dtype=object)
     calculator.register(
-        "tx",
+        "tx_columns",
         {
             "row": np.arange(count, dtype=np.int64),
             "id": np.array(facts.ids, dtype=np.int64),
@@ -248,6 +255,7 @@ def _register(drafts: Drafts, done: Run, taken_back: Sequence[Back]) -> None:
             "currency": currencies[transactions.currency] if count else transactions.key,
         },
     )
+    calculator.execute("CREATE TEMP TABLE tx AS SELECT * FROM tx_columns")
     negating = [number for number, plan in facts.definitions.items() if plan.conventions.refund is Refund.NEGATE]
     calculator.register("negating", {"plan": np.array(negating, dtype=np.int64)})
     calculator.register("run_credits", dict(done.credits))
@@ -259,18 +267,31 @@ def _register(drafts: Drafts, done: Run, taken_back: Sequence[Back]) -> None:
     ]
     calculator.register("back", relation(names, rows))
     calculator.register("rule_names", _table("rule", "name", [(code, rule.value) for code, rule in enumerate(RULES)]))
-    calculator.register("share_texts", _table("row", "text", _share_texts(facts)))
-    calculator.register(
-        "thing_texts", _table("thing", "text", [(code, json.dumps(thing)) for code, thing in enumerate(facts.things)])
-    )
-    calculator.register("pinned_texts", _table("pinned", "text", list(enumerate(_pinned_texts(done)))))
-    calculator.register("field_texts", _field_texts(facts, done))
     calculator.register("components", _components(facts))
     calculator.register("functions", _functions(facts.period))
-    calculator.execute(_CREDIT, {"start": start, "split": RULES.index(CreditRule.SPLIT)})
-    curves = [key for key in done.curves if key[0] in facts.definitions]
-    calculator.register("curves", relation(("plan", "component", "person", "period"), curves))
-    calculator.execute(_EARNING, {"start": start})
+    texts = {} if is_tried else _why_texts(facts, done)
+    for name, columns in texts.items():
+        calculator.register(name, columns)
+    why = "''" if is_tried else _WHY.format(parts=" || ".join(["''", *(_WHY_PARTS[name][0] for name in texts)]))
+    calculator.execute(
+        _CREDIT.format(
+            why=why, joins="\n".join(_WHY_PARTS[name][1] for name in texts), also=_CREDITED_BACK if taken_back else ""
+        ),
+        {"start": start},
+    )
+    calculator.execute(_EARNING.format(also=_EARNED_BACK if taken_back else ""), {"start": start})
+
+
+def _why_texts(facts: PeriodFacts, done: Run) -> dict[str, dict[str, npt.NDArray[Any]]]:
+    """What is told of the lines beside their numbers, where there is anything, as tables of the calculator."""
+    things = [(code, json.dumps(thing)) for code, thing in enumerate(facts.things)]
+    found = {
+        "share_texts": _table("row", "text", _share_texts(facts)),
+        "thing_texts": _table("thing", "text", things),
+        "pinned_texts": _table("pinned", "text", list(enumerate(_pinned_texts(done)))),
+        "field_texts": _field_texts(facts, done),
+    }
+    return {name: columns for name, columns in found.items() if len(columns["text"])}
 
 
 def _table(number: str, text: str, rows: Sequence[tuple[int, str]]) -> dict[str, npt.NDArray[Any]]:
@@ -341,31 +362,49 @@ def _functions(period: Period) -> dict[str, npt.NDArray[Any]]:
     return {**relation(("person", "start", "stop"), ranges), "name": names}
 
 
+#: What a line says of where it comes from: members of an object that are always there, and those that may be.
+_WHY: Final = """'{{"amount": ' || tx.amount || ', "currency": ' || tx.currency || ', "credited": ' || f.part
+    || {parts} || '}}'"""
+_WHY_PARTS: Final = {
+    "share_texts": (
+        f"CASE WHEN f.rule = {RULES.index(CreditRule.SPLIT)} AND s.text IS NOT NULL"
+        """ THEN ', "shares": ' || s.text ELSE '' END""",
+        "LEFT JOIN share_texts s ON s.row = f.transaction",
+    ),
+    "thing_texts": (
+        """coalesce(', "held": ' || h.text, '')""",
+        "LEFT JOIN thing_texts h ON h.thing = f.thing",
+    ),
+    "pinned_texts": (
+        "coalesce(', ' || p.text, '')",
+        "LEFT JOIN pinned_texts p ON p.pinned = f.pinned",
+    ),
+    "field_texts": (
+        """coalesce(', "fields": ' || a.text, '')""",
+        "LEFT JOIN field_texts a ON a.plan = f.plan AND a.row = f.transaction",
+    ),
+}
+
 #: What the engine credited in the period; what takes back something of an earlier period comes as it was stored then.
 _CREDIT: Final = """
 CREATE TEMP TABLE credit AS
 WITH found AS (
     SELECT c.person, c.plan, c.transaction, c.rule, c.basis_points, c.part, c.thing, c.pinned, c.amount
     FROM run_credits c JOIN tx ON tx.row = c.transaction
-    WHERE tx.day >= $start
-        AND NOT EXISTS (SELECT 1 FROM back b WHERE b.plan IN (SELECT plan FROM negating)
-            AND b.plan = c.plan AND b.transaction = c.transaction)
+    WHERE tx.day >= $start {also}
+)
+SELECT f.person, f.plan, f.transaction, tx.id, tx.key, tx.day, r.name AS rule, f.rule AS rule_code, f.basis_points,
+    f.amount, CASE WHEN tx.day < fn.stop THEN fn.name ELSE '' END AS function, {why} AS why
+FROM found f JOIN tx ON tx.row = f.transaction JOIN rule_names r ON r.rule = f.rule
+{joins}
+ASOF LEFT JOIN functions fn ON fn.person = f.person AND tx.day >= fn.start
+"""
+_CREDITED_BACK: Final = """
+    AND NOT EXISTS (SELECT 1 FROM back b WHERE b.plan IN (SELECT plan FROM negating)
+        AND b.plan = c.plan AND b.transaction = c.transaction)
     UNION ALL
     SELECT person, plan, transaction, rule, max(basis_points), max(part), -1, -1, max(part)
     FROM back GROUP BY person, plan, transaction, rule
-)
-SELECT f.person, f.plan, f.transaction, tx.id, tx.key, tx.day, r.name AS rule, f.rule AS rule_code, f.basis_points,
-    f.amount, CASE WHEN tx.day < fn.stop THEN fn.name ELSE '' END AS function,
-    '{"amount": ' || tx.amount || ', "currency": ' || tx.currency || ', "credited": ' || f.part
-        || CASE WHEN f.rule = $split AND s.text IS NOT NULL THEN ', "shares": ' || s.text ELSE '' END
-        || coalesce(', "held": ' || h.text, '') || coalesce(', ' || p.text, '')
-        || coalesce(', "fields": ' || a.text, '') || '}' AS why
-FROM found f JOIN tx ON tx.row = f.transaction JOIN rule_names r ON r.rule = f.rule
-LEFT JOIN share_texts s ON s.row = f.transaction
-LEFT JOIN thing_texts h ON h.thing = f.thing
-LEFT JOIN pinned_texts p ON p.pinned = f.pinned
-LEFT JOIN field_texts a ON a.plan = f.plan AND a.row = f.transaction
-ASOF LEFT JOIN functions fn ON fn.person = f.person AND tx.day >= fn.start
 """
 
 #: What each credit earned in each component. A component without a curve earns nothing and has said why.
@@ -375,30 +414,37 @@ WITH found AS (
     SELECT l.person, l.plan, l.component, l.transaction, l.rule, l.before, l.after, l.pay_before AS low,
         l.pay_after AS high, l.amount, l.reversed
     FROM run_lines l JOIN tx ON tx.row = l.transaction LEFT JOIN tx o ON o.row = l.reversed
-    JOIN curves USING (plan, component, person, period)
-    WHERE tx.day >= $start AND (o.day IS NULL OR o.day >= $start)
-    UNION ALL
-    SELECT person, plan, component, transaction, rule, 0, 0, 0, 0, amount, original FROM back
+    WHERE l.segment_after >= 0 AND tx.day >= $start AND (o.day IS NULL OR o.day >= $start) {also}
 )
 SELECT f.person, f.plan, k.key AS component, f.transaction, f.rule AS rule_code, tx.id, tx.key, tx.day, f.before, f.after,
     f.low, f.high, f.amount, coalesce(o.key, '') AS original,
     coalesce(o.day < $start, false) AS is_of_earlier,
-    row_number() OVER (PARTITION BY f.person, f.plan, f.component ORDER BY tx.day, tx.key, f.rule) AS position
+    row_number() OVER (PARTITION BY f.person, f.plan, f.component ORDER BY f.transaction, f.rule) AS position
 FROM found f JOIN tx ON tx.row = f.transaction JOIN components k USING (plan, component)
 LEFT JOIN tx o ON o.row = f.reversed
 WHERE EXISTS (SELECT 1 FROM credit c WHERE c.person = f.person AND c.plan = f.plan AND c.transaction = f.transaction
     AND c.rule_code = f.rule)
 """
+_EARNED_BACK: Final = """
+    UNION ALL
+    SELECT person, plan, component, transaction, rule, 0, 0, 0, 0, amount, original FROM back
+"""
 
 
-def _total(drafts: Drafts) -> None:
+#: What is hashed of each line, in its order.
+_CREDIT_DIGEST: Final = """sha256(string_agg(
+    key || '|' || day || '|' || rule || '|' || basis_points || '|' || amount || '|' || why, chr(10) ORDER BY key, rule))"""
+_EARNING_DIGEST: Final = """sha256(string_agg(
+    component || '|' || key || '|' || rule_code || '|' || before || '|' || after || '|' || low || '|' || high || '|'
+    || amount || '|' || original, chr(10) ORDER BY component, position))"""
+
+
+def _total(drafts: Drafts, *, is_tried: bool) -> None:
     """Sums and digests of the lines of each statement."""
-    credits = """SELECT person, plan, sum(amount)::BIGINT, sha256(string_agg(
-        key || '|' || day || '|' || rule || '|' || basis_points || '|' || amount || '|' || why, chr(10)
-        ORDER BY key, rule)) FROM credit GROUP BY person, plan"""
-    earnings = """SELECT person, plan, sum(amount)::BIGINT, sha256(string_agg(
-        component || '|' || key || '|' || rule_code || '|' || before || '|' || after || '|' || low || '|' || high || '|'
-        || amount || '|' || original, chr(10) ORDER BY component, position)) FROM earning GROUP BY person, plan"""
+    credits, earnings = (
+        f"SELECT person, plan, sum(amount)::BIGINT, {chr(39) * 2 if is_tried else digest} FROM {table} GROUP BY person, plan"  # noqa: S608 - texts of this file
+        for table, digest in (("credit", _CREDIT_DIGEST), ("earning", _EARNING_DIGEST))
+    )
     digests: dict[Key, list[str]] = defaultdict(lambda: ["", ""])
     for place, sql in enumerate((credits, earnings)):
         for person, plan, total, digest in drafts.fetch(sql):

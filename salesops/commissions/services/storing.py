@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -43,15 +43,18 @@ _WRITTEN: Final = (
 )
 
 
-def store(drafts: Drafts, period: Period, calculation: Calculation, at: datetime) -> int:
+def store(
+    drafts: Drafts, period: Period, calculation: Calculation, at: datetime, people: Collection[int] | None = None
+) -> int:
     """Write the statements that differ from the stored ones; how many. Those nobody is on a plan for any more are emptied.
 
-    What the stored ones said is kept next to what they say since (see services.changes).
+    people: whose statements were drafted, and no others are touched; None is everybody. What the stored ones said is kept
+    next to what they say since (see services.changes).
     """
-    stored = {
-        (row.person_id, row.plan_version_id): row
-        for row in Statement.objects.select_for_update(of=("self",)).filter(period=period).defer("bundle", "carried")
-    }
+    rows = Statement.objects.select_for_update(of=("self",)).filter(period=period).defer("bundle", "carried")
+    if people is not None:
+        rows = rows.filter(person__in=people)
+    stored = {(row.person_id, row.plan_version_id): row for row in rows}
     settled = set(Statement.objects.filter(period=period, carried__isnull=False).values_list("pk", flat=True))
     for key, row in stored.items():
         says_something = row.terms or row.earned_minor or row.credited_minor or row.payout_minor or row.pk in settled

@@ -76,7 +76,7 @@ def if_closed(statement: Statement, deals: Sequence[Deal]) -> IfClosed:
     earned: dict[int, int] = {}
     for pretend in ((), tuple(deal.pk for deal in deals)):
         facts = facts_of(period, leave_out=paid_elsewhere(period), people=people, pretend=pretend)
-        with drafted(facts, taken_back(facts)) as drafts:
+        with drafted(facts, taken_back(facts), is_tried=True) as drafts:
             settle_drafts(drafts, adjustments)
             mine = [
                 draft
@@ -137,7 +137,7 @@ def _paid(period: Period, instead: Mapping[int, PlanDefinition]) -> tuple[dict[t
     facts = facts_of(period, leave_out=paid_elsewhere(period), also=also, instead=instead)
     pay: dict[tuple[int, str], int] = defaultdict(int)
     booked: dict[str, int] = defaultdict(int)
-    with drafted(facts, taken_back(facts)) as drafts:
+    with drafted(facts, taken_back(facts), is_tried=True) as drafts:
         settle_drafts(drafts, (), is_alone=True)
         for (person, _version), draft in drafts.by_key.items():
             pay[person, draft.version.currency] += draft.payout_minor

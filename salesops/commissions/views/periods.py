@@ -88,12 +88,14 @@ class PeriodListView(PortalView):
         return redirect("commissions:period_list")
 
 
-def start_calculation(actor: Actor, period: Period, at: Any) -> Job:
-    """Put the calculation of a period into the queue; pressed twice, it runs once."""
+def start_calculation(actor: Actor, period: Period, at: Any, *, is_touched_only: bool = False) -> Job:
+    """Put the calculation of a period into the queue, or of those in it whom a change may have touched; pressed twice, it
+    runs once.
+    """
     return enqueue(
         kind="commissions.calculate",
         key=f"commissions.calculate:{period.pk}",
-        payload={"period": period.pk},
+        payload={"period": period.pk, "is_touched_only": is_touched_only},
         actor=actor,
         at=at,
         title=_("Calculate %(period)s") % {"period": period.label},
@@ -158,7 +160,7 @@ class PeriodCalculateView(PortalView):
         if period.state == PeriodState.LOCKED:
             messages.error(request, _("%(period)s is locked and stays as it is.") % {"period": period.label})
         else:
-            start_calculation(self.actor, period, self.now)
+            start_calculation(self.actor, period, self.now, is_touched_only="changed" in request.POST)
         return redirect("commissions:period_detail", pk=period.pk)
 
 

@@ -1,0 +1,229 @@
+"""Calculating only those whom a change may have touched comes to what calculating everybody would."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import reverse
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from salesops.commissions.models import Calculation, Credit, Earning, Period, Statement
+from salesops.commissions.services.approvals import approve_statements
+from salesops.commissions.services.calculate import calculate_period, calculate_touched
+from salesops.commissions.services.touched import touched_since
+from salesops.core.actor import system_actor
+from salesops.deals.models import Deal, Stage
+from salesops.deals.services import SplitDraft, edit_deal, move_deal, reassign, set_splits
+from salesops.jobs.models import Job
+from salesops.jobs.registry import declared_schedules
+from salesops.jobs.services import enqueue
+from salesops.jobs.testing import run_due
+from tests.cast import NOW, Cast
+from tests.commissions.pay import FIVE_THEN_TEN, calculated, definition, quota, second_quarter, statement_of, won
+from tests.commissions.test_settled_periods import in_force
+
+pytestmark = pytest.mark.django_db
+
+PEOPLE = ("ana", "sam", "alba")
+PLAN = definition(FIVE_THEN_TEN)
+ROLLED_UP = PLAN | {"components": [PLAN["components"][0] | {"crediting": ["split", "owner", "roll_up"]}]}
+
+
+def changed(cast: Cast, deal: Deal, **changes: Any) -> None:
+    """Revops edits a deal."""
+    deal.refresh_from_db()
+    edit_deal(actor=cast.actor("rita"), deal_id=deal.pk, version=deal.version, at=NOW, changes=changes)
+
+
+def touched(cast: Cast) -> frozenset[int] | None:
+    """Whom the changes since the last calculation may have touched."""
+    return touched_since(second_quarter(), Calculation.objects.latest("number"))
+
+
+def stored() -> tuple[list[Any], ...]:
+    """Everything a calculation writes, but for its numbers."""
+    statements = Statement.objects.order_by("person", "plan_version")
+    credits = Credit.objects.order_by("person", "effective_on", "transaction__source_key", "rule")
+    earnings = Earning.objects.order_by("person", "component", "position")
+    last = Calculation.objects.latest("number")
+    told = {name: value for name, value in last.totals.items() if name.endswith("_minor") or name == "statements"}
+    return (
+        list(
+            statements.values("person", "digest", "earned_minor", "payout_minor", "terms", "problems", "lines_digest")
+        ),
+        list(credits.values("person", "transaction", "rule", "amount_minor", "why", "effective_on")),
+        list(earnings.values("person", "component", "position", "from_minor", "to_minor", "amount_minor")),
+        sorted(map(str, last.problems)),
+        [told, last.inputs_digest],
+    )
+
+
+def come_round(kind: str, number: int) -> None:
+    """The schedule's job runs."""
+    with transaction.atomic():
+        enqueue(kind=kind, key=f"{kind} {number}", payload={}, actor=system_actor(), at=NOW, title="Keep up")
+    run_due(at=NOW)
+
+
+def start(cast: Cast, words: dict[str, Any] = PLAN) -> tuple[Period, list[Deal]]:
+    """Three people on a plan with quotas, a deal each, calculated."""
+    in_force(cast, words, PEOPLE)
+    for person in PEOPLE:
+        quota(cast, person, "2026Q2", 1_000_00)
+    deals = [won(cast, person, 600_00, name=person) for person in PEOPLE]
+    return calculated(cast), deals
+
+
+def test_an_edited_deal_touches_whoever_has_it(cast: Cast) -> None:
+    period, (deal, _sams, _albas) = start(cast)
+    before = {row.person_id: row.calculation_id for row in Statement.objects.all()}
+    changed(cast, deal, amount_minor=1_400_00)
+    assert touched(cast) == {cast.ana.pk}
+    run = calculate_touched(actor=cast.actor("rita"), period=period, at=NOW)
+    assert run is not None
+    assert (run.totals["written"], run.totals["people"], run.totals["statements"]) == (1, 1, 3)
+    assert run.totals["earned_minor"] == {"USD": 50_00 + 40_00 + 30_00 + 30_00}
+    assert statement_of(cast, "ana").earned_minor == 90_00
+    after = {row.person_id: row.calculation_id for row in Statement.objects.all()}
+    assert after == before | {cast.ana.pk: run.pk}
+
+
+def test_nothing_changed_writes_nothing(cast: Cast) -> None:
+    period, _deals = start(cast)
+    assert touched(cast) == frozenset()
+    assert calculate_touched(actor=cast.actor("rita"), period=period, at=NOW) is None
+    assert Calculation.objects.count() == 1
+
+
+def test_giving_a_deal_away_touches_both(cast: Cast) -> None:
+    period, (deal, *_others) = start(cast)
+    reassign(actor=cast.actor("rita"), deal_id=deal.pk, owner=cast.sam, at=NOW)
+    assert touched(cast) == {cast.ana.pk, cast.sam.pk}
+    calculate_touched(actor=cast.actor("rita"), period=period, at=NOW)
+    assert [statement_of(cast, person).earned_minor for person in PEOPLE] == [0, 50_00 + 20_00, 30_00]
+
+
+def test_a_quota_touches_its_person(cast: Cast) -> None:
+    start(cast)
+    quota(cast, "alba", "2026Q2", 500_00)
+    assert touched(cast) == {cast.people["alba"].pk}
+
+
+def test_a_plan_that_credits_upwards_touches_everybody_above(cast: Cast) -> None:
+    _period, (deal, *_others) = start(cast, ROLLED_UP)
+    changed(cast, deal, amount_minor=700_00)
+    names = {person.pk: name for name, person in cast.people.items()}
+    assert sorted(names[pk] for pk in touched(cast) or ()) == ["ana", "elsa", "max"]
+
+
+def test_what_may_touch_anybody_is_calculated_whole(cast: Cast) -> None:
+    """A deal nobody has, one that was paid elsewhere, and a change of something else."""
+    period, (deal, *_others) = start(cast)
+    reassign(actor=cast.actor("rita"), deal_id=deal.pk, owner=None, at=NOW)
+    assert touched(cast) is None
+    run = calculate_touched(actor=cast.actor("rita"), period=period, at=NOW)
+    assert run is not None
+    assert "people" not in run.totals
+    assert [problem["code"] for problem in run.problems] == ["nobody-credited"]
+
+
+def test_what_was_wrong_with_others_stays_said(cast: Cast) -> None:
+    period, (deal, *_others) = start(cast)
+    won(cast, None, 100_00, name="nobody's")
+    calculate_period(actor=cast.actor("rita"), period=period, at=NOW)
+    changed(cast, deal, amount_minor=700_00)
+    run = calculate_touched(actor=cast.actor("rita"), period=period, at=NOW)
+    assert run is not None
+    assert run.totals["people"] == 1
+    assert [problem["code"] for problem in run.problems] == ["nobody-credited"]
+
+
+def test_open_periods_follow_by_themselves_until_something_is_approved(cast: Cast) -> None:
+    period, (deal, *_others) = start(cast)
+    changed(cast, deal, amount_minor=1_400_00)
+    schedule = next(each for each in declared_schedules() if each.code == "commissions.keep_up")
+    assert schedule.rule == "*/15 * * * *"
+    come_round(schedule.kind, 1)
+    assert statement_of(cast, "ana").earned_minor == 90_00
+    assert Calculation.objects.latest("number").run_by is None
+    statements = list(period.statements.values_list("pk", flat=True))
+    approve_statements(actor=cast.actor("finn"), statement_ids=statements[:1], at=NOW)
+    changed(cast, deal, amount_minor=1_500_00)
+    come_round(schedule.kind, 2)
+    assert statement_of(cast, "ana").earned_minor == 90_00
+
+
+def test_a_button_calculates_only_what_changed(cast: Cast, client: Client) -> None:
+    period, (deal, *_others) = start(cast)
+    client.force_login(cast.people["rita"])
+    page = client.get(reverse("commissions:period_detail", kwargs={"pk": period.pk})).content.decode()
+    assert "Only what changed" in page
+    changed(cast, deal, amount_minor=1_400_00)
+    client.post(reverse("commissions:period_calculate", kwargs={"pk": period.pk}), {"changed": "1"})
+    assert Job.objects.get(kind="commissions.calculate").payload["is_touched_only"] is True
+    run_due()
+    assert Calculation.objects.latest("number").totals["people"] == 1
+
+
+CHANGES = st.lists(
+    st.tuples(
+        st.sampled_from(["edit", "move", "give", "share", "reopen", "quota", "win"]),
+        st.integers(0, 2),
+        st.sampled_from(PEOPLE),
+        st.integers(1, 2_000_00),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(
+    max_examples=int(os.environ.get("SALESOPS_TOUCHED_EXAMPLES", "5")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(rounds=st.lists(CHANGES, min_size=1, max_size=2), is_rolled_up=st.booleans())
+def test_it_comes_to_what_calculating_everybody_comes_to(
+    cast: Cast, rounds: list[list[tuple[str, int, str, int]]], is_rolled_up: bool
+) -> None:
+    savepoint = transaction.savepoint()
+    try:
+        period, deals = start(cast, ROLLED_UP if is_rolled_up else PLAN)
+        for changes in rounds:
+            for change in changes:
+                _happens(cast, deals, *change)
+            calculate_touched(actor=cast.actor("rita"), period=period, at=NOW)
+        by_touch = stored()
+        calculate_period(actor=cast.actor("rita"), period=period, at=NOW)
+        assert stored() == by_touch
+    finally:
+        transaction.savepoint_rollback(savepoint)
+
+
+def _happens(cast: Cast, deals: list[Deal], what: str, which: int, person: str, amount: int) -> None:
+    deal, rita = deals[which], cast.actor("rita")
+    deal.refresh_from_db()
+    if what == "edit":
+        changed(cast, deal, amount_minor=amount)
+    elif what == "move":
+        changed(cast, deal, closed_on=date(2026, 3 + amount % 4, 1))
+    elif what == "give":
+        reassign(actor=rita, deal_id=deal.pk, owner=cast.people[person], at=NOW)
+    elif what == "share":
+        mate = next(name for name in PEOPLE if name != person)
+        shares = [SplitDraft(cast.people[name].pk, 5_000) for name in (person, mate)]
+        set_splits(actor=rita, deal_id=deal.pk, version=deal.version, splits=shares, at=NOW)
+    elif what == "reopen":
+        again = Stage.objects.filter(kind="open").order_by("position")[0]
+        move_deal(actor=rita, deal_id=deal.pk, stage=again, at=NOW)
+    elif what == "quota":
+        quota(cast, person, "2026Q2", amount)
+    else:
+        stage = Stage.objects.filter(kind="won").order_by("position")[0]
+        move_deal(actor=rita, deal_id=deal.pk, stage=stage, at=NOW, closed_on=date(2026, 5, 4))
