@@ -248,7 +248,7 @@ def defined(name: str) -> dict[str, Any]:
         ("release", terms.Release, {}),
         ("clawback_step", terms.ClawbackStep, {}),
         ("clawback", terms.Clawback, {}),
-        ("settlement", terms.Terms, {"currency": None, "order": None}),
+        ("settlement", terms.Terms, {"currency": None, "order": None, "leaver": None}),
     ],
 )
 def test_the_schema_has_every_word_of_the_plan(name: str, kind: type, renamed: dict[str, str | None]) -> None:

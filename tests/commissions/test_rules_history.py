@@ -90,3 +90,14 @@ def test_without_leaving_the_draw_of_every_month_up_to_the_last_deal_is_paid() -
     words = plan(part(rate="8%"), settlement={"draw": {"amount": "100", "kind": "non_recoverable"}})
     result = paid(words, [deal("D-1", "1000"), deal("D-2", "500", "2026-03-10")], QUOTAS)
     assert told(result) == [("2026-01", "100.00", "0.00"), ("2026-02", "100.00", "0.00"), ("2026-03", "100.00", "0.00")]
+
+
+def test_a_refund_takes_back_of_a_leaver_what_was_paid_and_not_what_was_forfeited() -> None:
+    """Half of 80.00 was paid in January; the other half, and all of February, is forfeited."""
+    parts = [{"share": "1/2"}, {"share": "1/2", "days": 60}]
+    words = plan(part(rate="8%"), settlement={"releases": [{"kind": "instalments", "parts": parts}]})
+    words["conventions"] = {"leaver": "paid_before"}
+    deals = [deal("D-1", "1000"), deal("D-2", "500", "2026-02-03"), refund("2026-04-02")]
+    result = paid(words, deals, events=leaving("2026-02-20"))
+    assert told(result) == [("2026-01", "40.00", "40.00"), ("2026-02", "0.00", "0.00"), ("2026-04", "0.00", "0.00")]
+    assert [period["owed"] for period in result.periods()] == ["0.00", "0.00", "40.00"]

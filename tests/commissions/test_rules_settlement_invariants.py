@@ -106,6 +106,7 @@ def plans(draw: Any, *, is_undone: bool = False) -> Terms:
         "releases": draw(releases()),
         "order": draw(st.sampled_from(SettlementOrder)).value,
         "negative": draw(st.sampled_from(["carry_forward", "show_as_owed"])),
+        "leaver": "credited_before" if is_undone else draw(st.sampled_from(["credited_before", "paid_before"])),
     }
     if draw(st.booleans()):
         rows = [{"at": "50%", "factor": draw(shares)}, {"at": "100%", "factor": "1"}, {"at": "120%", "factor": "4/3"}]
@@ -175,6 +176,7 @@ def periods(draw: Any, index: int, past: list[SettledPart], *, is_undone: bool) 
         draw(st.integers(0, 10_000_00)),
         Fraction(draw(st.integers(0, 150)), 100),
         Fraction(draw(st.integers(0, 30)), 30),
+        not is_undone and draw(st.integers(0, 4)) == 0,
     )
 
 
@@ -234,8 +236,9 @@ def test_every_period_accounts_for_every_amount_once(found: tuple[Terms, History
 
 
 def floors_left(settled: Settled) -> int:
-    """What floors add, less what a cap of the whole plan cuts off that."""
-    cut = sum(line.amount_minor for line in settled.lines if line.kind is LineKind.CAP and not line.reference)
+    """What floors add, less what a cap of the whole plan cuts off that and what is forfeited of it."""
+    kinds = (LineKind.CAP, LineKind.REVERSAL)
+    cut = sum(line.amount_minor for line in settled.lines if line.kind in kinds and not line.reference)
     return of(settled, LineKind.FLOOR) + cut
 
 

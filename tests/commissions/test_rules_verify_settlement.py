@@ -50,7 +50,7 @@ ANNA = 11
 
 def facts_of(terms: Terms, given_: PeriodInput, carried: Carried, settled: Settled) -> StatementFacts:
     """A statement whose components pay everything that is credited, so that credits are what was earned."""
-    conventions = Conventions(settlement_order=terms.order)
+    conventions = Conventions(settlement_order=terms.order, leaver=terms.leaver)
     components = tuple(Component(key, key.title(), WHOLE) for key in COMPONENTS)
     plan = PlanDefinition("USD", "UTC", PeriodKind.MONTH, components, conventions, settlement=terms)
     credits: list[BundleCredit] = []

@@ -72,7 +72,7 @@ class TierChange(StrEnum):
 
 
 class Leaver(StrEnum):
-    """What somebody who leaves keeps."""
+    """What somebody who leaves keeps: all that was credited to them before, or only what periods before had paid."""
 
     CREDITED_BEFORE = "credited_before"
     PAID_BEFORE = "paid_before"
@@ -102,6 +102,5 @@ NOT_CALCULATED: Final[frozenset[StrEnum]] = frozenset(
         CountingDate.INVOICE,
         CountingDate.PAYMENT,
         TierChange.FORWARD_ONLY,
-        Leaver.PAID_BEFORE,
     )
 )

@@ -134,7 +134,7 @@ class _History:
         by_start: dict[date, list[int]] = defaultdict(list)
         for row in rows:
             by_start[self._period_of_row(row).start].append(row)
-        terms = self.plan.settlement or Terms(self.plan.currency, order=self.plan.conventions.settlement_order)
+        terms = self.plan.settled_by
         carried = Carried(self.plan.currency)
         found: list[PersonPeriod] = []
         period = period_of(days[0], self.plan.period_kind)

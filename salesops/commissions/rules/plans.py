@@ -33,7 +33,7 @@ DEFAULT_KINDS: Final = ("booking",)
 DEFAULT_QUOTA: Final = "bookings"
 
 # Words of the settlement that the plan itself says.
-_SETTLED_BY_THE_PLAN: Final = frozenset(("currency", "order"))
+_SETTLED_BY_THE_PLAN: Final = frozenset(("currency", "order", "leaver"))
 
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 _SHARE_TEXT = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,12})?)( ?%)?", re.ASCII)
@@ -143,6 +143,12 @@ class PlanDefinition:
         """What the plan says one unit of a currency is worth in its own, in major units; None where it says nothing."""
         text = dict(self.rates).get(currency)
         return None if text is None else Fraction(text)
+
+    @property
+    def settled_by(self) -> Terms:
+        """How what is earned becomes what is paid; terms that add nothing where the plan says nothing of it."""
+        order, leaver = self.conventions.settlement_order, self.conventions.leaver
+        return self.settlement or Terms(self.currency, order=order, leaver=leaver)
 
     @property
     def is_moving_down(self) -> bool:
@@ -305,7 +311,11 @@ def plan_from_plain(data: object) -> Outcome[PlanDefinition]:
     settlement = None
     if data.get("settlement") is not None and currency is not None:
         if isinstance(data["settlement"], dict) and not _SETTLED_BY_THE_PLAN & set(data["settlement"]):
-            words = data["settlement"] | {"currency": currency, "order": conventions.settlement_order.value}
+            words = data["settlement"] | {
+                "currency": currency,
+                "order": conventions.settlement_order.value,
+                "leaver": conventions.leaver.value,
+            }
             read = terms_from_plain(words)
             problems.extend(read.problems)
             settlement = read.value

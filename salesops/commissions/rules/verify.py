@@ -437,8 +437,10 @@ def _settlement(bundle: dict[str, Any]) -> Iterator[str]:
         return
     given, carried = parts[0], parts[1]
     yield from _settled_from(bundle, given, carried)
-    order = bundle["plan"]["conventions"]["settlement_order"]
-    again = Settlement(words or {}, given, carried, order, inputs["minor_per_major"]).settle()
+    conventions = bundle["plan"]["conventions"]
+    is_forfeiting = given["is_leaving"] and conventions.get("leaver", "credited_before") == "paid_before"
+    order, minor = conventions["settlement_order"], inputs["minor_per_major"]
+    again = Settlement(words or {}, given, carried, order, minor, is_forfeiting).settle()
     yield from _compared("settlement", again, stated)
 
 
@@ -500,12 +502,15 @@ def _compared(name: str, found: Any, stated: Any) -> Iterator[str]:
 class Settlement:
     """One period of one person: every step takes the rows of the step before and tells what it did in lines."""
 
-    def __init__(self, words: Row, given: Row, carried: Row, order: str, minor: int) -> None:
+    def __init__(
+        self, words: Row, given: Row, carried: Row, order: str, minor: int, is_forfeiting: bool = False
+    ) -> None:
         self.words = words
         self.given = given
         self.carried = carried
         self.order = order
         self.minor = minor
+        self.is_forfeiting = is_forfeiting
         self.target = given["target_minor"] or 0
         self.end = given["period"]["end"]
         self.last_day = str(date.fromisoformat(self.end) - timedelta(days=1))
@@ -527,9 +532,13 @@ class Settlement:
         for limit in sorted(self.words.get("limits") or (), key=_limit_order):
             rows, more_lines = self._limited(limit, rows)
             lines += more_lines
+        lost = self._lost(rows) if self.is_forfeiting else []
         self._hold(rows)
-        reversals = self._clawed_back(cancelled, gone)
-        self._release()
+        reversals = [*self._clawed_back(cancelled, gone), *lost]
+        if self.is_forfeiting:
+            gone = [*gone, *self._held_is_lost()]
+        else:
+            self._release()
         earning_lines = [line for line in lines if line["component"] not in self.on_top]
         bonus_lines = [line for line in lines if line["component"] in self.on_top]
         earned = _total([*earning_lines, *reversals])
@@ -631,6 +640,32 @@ class Settlement:
                         )
                     )
         return lines
+
+    # What somebody loses who has left and keeps only what was paid before.
+
+    def _lost(self, rows: list[Row]) -> list[Row]:
+        """Whatever of the period came to more than nothing, by component and reference."""
+        lines = []
+        for component, reference in sorted({(row["component"], row["reference"]) for row in rows}):
+            same = [row for row in rows if (row["component"], row["reference"]) == (component, reference)]
+            amount = sum(row["amount"] for row in same)
+            if amount > 0:
+                for row in same:
+                    row["amount"] = 0
+                lines.append(_told("reversal", -amount, "forfeited-at-leaving", reference, component))
+        return lines
+
+    def _held_is_lost(self) -> list[Row]:
+        gone = []
+        for (component, reference), held in sorted(self.held.items()):
+            left = held["total_minor"] - held["released_minor"]
+            if left:
+                for kind, amount in (("reversal", -left), ("held_cancelled", left)):
+                    self.told_of_held.append(_told(kind, amount, "forfeited-at-leaving", reference, component))
+                part = {"component": component, "reference": reference, "day": held["day"], "stages": []}
+                gone.append(part | {"earned_minor": 0, "settled_minor": -left})
+        self.held = {}
+        return gone
 
     # Earnings, objectives, bonuses, team.
 
@@ -806,7 +841,11 @@ class Settlement:
         balances = {row["key"]: dict(row) for row in self.carried["draws"]}
         words = self.words.get("draw") or {}
         start = self.given["period"]["start"]
-        is_active = bool(words) and (words.get("first_day") or start) <= start <= (words.get("last_day") or start)
+        is_active = (
+            bool(words)
+            and not self.is_forfeiting
+            and (words.get("first_day") or start) <= start <= (words.get("last_day") or start)
+        )
         is_on_top = words.get("mode") == "on_top"
         to_take = max(0, earned)
         if is_active:

@@ -22,7 +22,6 @@ from salesops.commissions.rules.engine import RULES
 from salesops.commissions.rules.plans import PlanDefinition, Scope, plan_from_plain
 from salesops.commissions.rules.settlement.facts import carried_from_plain, input_from_plain
 from salesops.commissions.rules.settlement.settle import settle
-from salesops.commissions.rules.settlement.terms import Terms
 from salesops.commissions.rules.shapes import Measure
 from salesops.values.money import exponent
 
@@ -48,8 +47,7 @@ def settlement_of(statement: Statement, plan: PlanDefinition) -> SettlementFacts
         return None
     given = input_from_plain(statement.carried["given"]).unwrap()
     before = carried_from_plain(statement.carried["before"]).unwrap()
-    terms = plan.settlement or Terms(plan.currency, order=plan.conventions.settlement_order)
-    return SettlementFacts(given, before, settle(given, terms, before).unwrap())
+    return SettlementFacts(given, before, settle(given, plan.settled_by, before).unwrap())
 
 
 def _facts(statement: Statement, plan: PlanDefinition, lines: list[Earning]) -> StatementFacts:

@@ -15,7 +15,6 @@ from salesops.commissions.rules.plans import PlanDefinition, plan_from_plain
 from salesops.commissions.rules.settlement.facts import Earning as Earned
 from salesops.commissions.rules.settlement.facts import carried_from_plain, input_from_plain
 from salesops.commissions.rules.settlement.settle import settle
-from salesops.commissions.rules.settlement.terms import Terms
 from salesops.commissions.selectors.facts import facts_of
 from salesops.commissions.services.causes import LineKey, Told, cause_of
 from salesops.commissions.services.drafting import Drafts, Key, drafted, taken_back
@@ -175,10 +174,9 @@ def _settled_again(row: Statement, earnings: list[Earned]) -> list[tuple[str, st
     if row.carried is None:
         return []
     plan = _plan_of(row)
-    terms = plan.settlement or Terms(plan.currency, order=plan.conventions.settlement_order)
     given = input_from_plain(row.carried["given"]).unwrap()
     before = carried_from_plain(row.carried["before"]).unwrap()
-    outcome = settle(replace(given, earnings=tuple(earnings), reversals=()), terms, before)
+    outcome = settle(replace(given, earnings=tuple(earnings), reversals=()), plan.settled_by, before)
     return [
         (part.component, part.reference, part.settled_minor)
         for part in (outcome.value.parts if outcome.value else ())

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from salesops.commissions.choices import AdjustmentKind, AdjustmentState, EventKind, StatementState
 from salesops.commissions.models import Adjustment, Earning, Period, PlanEvent, Statement, Transaction
+from salesops.commissions.rules.conventions import Leaver
 from salesops.commissions.rules.plans import plan_from_plain
 from salesops.commissions.rules.settlement.facts import (
     Achieved,
@@ -72,11 +73,20 @@ def settle_drafts(drafts: Drafts, adjustments: Iterable[Adjustment], *, is_alone
         for key, draft in drafts.by_key.items()
         if draft.plan.settlement or key in given or key in before or draft.earned_minor < 0
     ]
+    wanted += [key for key in _forfeiting(drafts, period) if key not in wanted]
     if not wanted:
         return
     facts = _Gathered(drafts, wanted)
     for key in sorted(wanted, key=lambda key: (key[0], drafts.by_key[key].version.start_on, key[1])):
         _settle(drafts, key, facts, given[key], before)
+
+
+def _forfeiting(drafts: Drafts, period: Period) -> list[Key]:
+    """Drafts of people who have left by the end of the period and keep only what was paid before."""
+    keys = [key for key, draft in drafts.by_key.items() if draft.plan.conventions.leaver is Leaver.PAID_BEFORE]
+    people = User.objects.filter(pk__in={key[0] for key in keys}, left_on__lt=period.end_on) if keys else ()
+    left = {person.pk for person in people}
+    return [key for key in keys if key[0] in left]
 
 
 def _key_of(drafts: Drafts, row: Adjustment) -> Key:
@@ -327,7 +337,7 @@ def _settle(
     is_on_plan = key in drafts.facts.people
     earnings, reversals = _earned(facts, key)
     left_on = facts.left_on.get(person)
-    terms = draft.plan.settlement or Terms(draft.plan.currency, order=draft.plan.conventions.settlement_order)
+    terms = draft.plan.settled_by
     adjusted: list[Adjusted] = []
     for row in adjustments:
         is_late = row.kind == AdjustmentKind.LATE and is_released_later(draft.plan.settlement, row.component)

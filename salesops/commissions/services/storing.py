@@ -15,7 +15,7 @@ from salesops.commissions.choices import StatementState
 from salesops.commissions.models import Calculation, Credit, Earning, Period, SettlementLine, Statement
 from salesops.commissions.rules.engine import relation
 from salesops.commissions.rules.plans import plan_from_plain
-from salesops.commissions.rules.settlement.lines import LineKind
+from salesops.commissions.rules.settlement.lines import FORFEITED, LineKind
 from salesops.commissions.rules.settlement.lines import SettlementLine as Line
 from salesops.commissions.services.changes import read_before, store_changes
 from salesops.commissions.services.drafting import Draft, Drafts, Key
@@ -247,7 +247,7 @@ def _steps(draft: Draft) -> Iterator[Line]:
         if line.kind is LineKind.EARNING:
             if line.reference in late:
                 yield line
-        elif line.kind is LineKind.REVERSAL:
+        elif line.kind is LineKind.REVERSAL and line.reason != FORFEITED:
             difference = line.amount_minor - back.get((line.component, line.reference), 0)
             if difference:
                 yield replace(line, amount_minor=difference, reason="cancelled-as-settled")

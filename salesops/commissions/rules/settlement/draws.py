@@ -16,11 +16,14 @@ def settle_draw(
     """The lines of the draw for what a period earned (perhaps less than nothing), and the balances after it.
 
     A top-up brings the period up to the draw, whatever is missing. Only what lies above the draw is taken back. An
-    on-top draw is lent in each of its periods and taken back once it has ended. The oldest balance goes first.
+    on-top draw is lent in each of its periods and taken back once it has ended. The oldest balance goes first. Nothing
+    is given to somebody who leaves and keeps only what was paid before.
     """
     lines: list[SettlementLine] = []
     balances = {balance.key: balance for balance in carried.draws}
     draw = terms.draw if terms.draw and terms.draw.is_active(given.period.start) else None
+    if terms.is_forfeiting(given.is_leaving):
+        draw = None
     amount = _amount(draw, given, terms) if draw else 0
     text = plain(amount, terms.currency)
     advance, recoverable = 0, max(earned, 0)

@@ -37,6 +37,9 @@ class LineKind(StrEnum):
 # Lines that say something about a balance and are not part of the payout.
 NOT_PAID: Final = frozenset((LineKind.DRAW_FORGIVEN, LineKind.DRAW_OWED))
 
+# The reason of what somebody loses who leaves, where the plan says that only what was paid before is kept.
+FORFEITED: Final = "forfeited-at-leaving"
+
 # The sentence of each reason. Placeholders are filled from the line's params.
 REASONS: Final[dict[str, str]] = {
     "earned": gettext_noop("Earned by the component."),
@@ -62,6 +65,7 @@ REASONS: Final[dict[str, str]] = {
     "draw-recovered": gettext_noop("Taken back from the draw balance; %(left)s is still owed."),
     "draw-forgiven": gettext_noop("What was still owed from the draw is forgiven."),
     "draw-owed-at-leaving": gettext_noop("Still owed from the draw when leaving."),
+    FORFEITED: gettext_noop("Forfeited: it had not been paid out before leaving."),
     "held-for-days": gettext_noop("Held until %(day)s."),
     "held-for-instalments": gettext_noop("Paid in %(count)s instalments."),
     "held-for-payment": gettext_noop("Paid as the customer pays."),

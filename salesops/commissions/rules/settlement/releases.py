@@ -6,8 +6,8 @@ from datetime import date, timedelta
 from fractions import Fraction
 
 from salesops.commissions.rules.settlement.amounts import Part, percent
-from salesops.commissions.rules.settlement.facts import Collection, HeldPart
-from salesops.commissions.rules.settlement.lines import LineKind, SettlementLine, line
+from salesops.commissions.rules.settlement.facts import Collection, HeldPart, SettledPart
+from salesops.commissions.rules.settlement.lines import FORFEITED, LineKind, SettlementLine, line
 from salesops.commissions.rules.settlement.terms import ReleaseKind, Terms
 from salesops.values.money import plain, round_half_up
 from salesops.values.split import split_by_largest_remainder
@@ -63,6 +63,17 @@ class Holdings:
             if change := released - held.released_minor:
                 self.lines.append(line(LineKind.RELEASE, change, reason, held.reference, held.component, **params))
                 self.parts[key] = replace(held, released_minor=released)
+
+    def forfeit(self) -> list[SettledPart]:
+        """Give up all that is held; gives what of each reference goes, so that nothing of it is taken back again."""
+        gone = []
+        for key, held in sorted(self.parts.items()):
+            if held.held_minor:
+                self.lines.append(line(LineKind.REVERSAL, -held.held_minor, FORFEITED, key[1], key[0]))
+                self.lines.append(line(LineKind.HELD_CANCELLED, held.held_minor, FORFEITED, key[1], key[0]))
+                gone.append(SettledPart(*key, held.day, 0, -held.held_minor))
+        self.parts.clear()
+        return gone
 
     def left(self) -> tuple[HeldPart, ...]:
         """What stays held, in the order of component and reference."""

@@ -5,6 +5,7 @@ component earnings -> objectives and bonuses -> team multiplier -> cap -> draw -
 Every step works on what the step before came to and leaves lines; the payout is the sum of the lines that are paid.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -25,7 +26,7 @@ from salesops.commissions.rules.settlement.facts import (
     YearTotal,
 )
 from salesops.commissions.rules.settlement.limits import Limits
-from salesops.commissions.rules.settlement.lines import LineKind, SettlementLine, line
+from salesops.commissions.rules.settlement.lines import FORFEITED, LineKind, SettlementLine, line
 from salesops.commissions.rules.settlement.plain import pay_minor
 from salesops.commissions.rules.settlement.releases import Holdings
 from salesops.commissions.rules.settlement.terms import Multiplier, NegativePayout, Terms
@@ -69,9 +70,14 @@ def _settled(given: PeriodInput, terms: Terms, carried: Carried) -> Settled:
         limits.reverse(part)
 
     amounts = _amounts(given, terms, limits)
-    holdings.take(amounts.parts)
-    reversal_lines = _reversal_lines(taken_back, terms, holdings)
-    holdings.release(given.collections)
+    parts, forfeited = _forfeited(amounts.parts) if terms.is_forfeiting(given.is_leaving) else (amounts.parts, [])
+    holdings.take(parts)
+    reversal_lines = [*_reversal_lines(taken_back, terms, holdings), *forfeited]
+    gone = [part for _line, part, _days in taken_back]
+    if terms.is_forfeiting(given.is_leaving):
+        gone += holdings.forfeit()
+    else:
+        holdings.release(given.collections)
 
     earned = _sum(amounts.earning_lines) + _sum(reversal_lines)
     if terms.order is not SettlementOrder.CAP_DRAW_BONUS:
@@ -84,7 +90,7 @@ def _settled(given: PeriodInput, terms: Terms, carried: Carried) -> Settled:
     ]
     return _paid(
         lines,
-        (*settled_parts(amounts.parts), *(part for _line, part, _days in taken_back)),
+        (*settled_parts(parts), *gone),
         terms,
         carried,
         _State(given, target_to_date, limits.totals, draws, holdings),
@@ -290,6 +296,18 @@ def _reversed(given: PeriodInput) -> list[tuple[SettlementLine, SettledPart, int
         )
         result.append((told, part, (reversal.day - original.day).days))
     return result
+
+
+def _forfeited(parts: Sequence[Part]) -> tuple[tuple[Part, ...], list[SettlementLine]]:
+    """What somebody who leaves loses of a period that they did not work to its end: every reference that came to more
+    than nothing. What came to less stays, to be taken back.
+    """
+    sums: dict[tuple[str, str], int] = defaultdict(int)
+    for part in parts:
+        sums[part.component, part.reference] += part.amount_minor
+    lost = {key: amount for key, amount in sums.items() if amount > 0}
+    kept = tuple(replace(part, amount_minor=0) if (part.component, part.reference) in lost else part for part in parts)
+    return kept, [line(LineKind.REVERSAL, -amount, FORFEITED, key[1], key[0]) for key, amount in sorted(lost.items())]
 
 
 def _reversal_order(reversal: Reversal) -> tuple[date, str, str, str]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any, Final
 
-from salesops.commissions.rules.conventions import SettlementOrder
+from salesops.commissions.rules.conventions import Leaver, SettlementOrder
 from salesops.commissions.rules.curves import Boundary
 from salesops.commissions.rules.settlement.plain import Pay, Share, as_plain, from_plain
 from salesops.commissions.rules.shapes import Number, Unit
@@ -229,6 +229,7 @@ class Terms:
     clawback: Clawback | None = None
     order: SettlementOrder = SettlementOrder.BONUS_CAP_DRAW
     negative: NegativePayout = NegativePayout.CARRY_FORWARD
+    leaver: Leaver = Leaver.CREDITED_BEFORE
 
     @property
     def uses_target(self) -> bool:
@@ -237,6 +238,12 @@ class Terms:
         pays += [bonus.pays for bonus in self.bonuses]
         pays += [self.draw.amount] if self.draw else []
         return bool(self.objectives) or any(pay is not None and pay.unit is Unit.TARGET_SHARE for pay in pays)
+
+    def is_forfeiting(self, is_leaving: bool) -> bool:
+        """Whether somebody loses what a period earns and what is held: they have left by its end, and keep only what
+        was paid before.
+        """
+        return is_leaving and self.leaver is Leaver.PAID_BEFORE
 
     @property
     def bonus_keys(self) -> frozenset[str]:
