@@ -7,10 +7,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from salesops.commissions.choices import PeriodState, StatementState
-from salesops.commissions.models import Calculation, Period, Statement
+from salesops.commissions.models import Calculation, Period, Scenario, Statement
 from salesops.commissions.selectors.totals import all_disagreements
 from salesops.commissions.services.calculate import calculate_period, calculate_touched
 from salesops.commissions.services.checks import tell_of_disagreements
+from salesops.commissions.services.scenarios import calculate_scenario
 from salesops.jobs.registry import comes_round, handles
 from salesops.jobs.runner import JobFailedError, JobRun
 
@@ -58,6 +59,14 @@ def keep_up(run: JobRun) -> None:
             run.state["periods"] = [*run.state.get("periods", []), period.pk]
     with run.finish():
         return
+
+
+@handles("commissions.scenario")
+def try_scenario(run: JobRun) -> None:
+    """Calculate what other plans would have paid; written once, when it is done."""
+    scenario = Scenario.objects.get(pk=run.payload["scenario"])
+    with run.finish():
+        calculate_scenario(scenario=scenario, at=run.now())
 
 
 @handles("commissions.check_pay")
