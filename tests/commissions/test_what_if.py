@@ -66,6 +66,17 @@ def test_winning_open_deals_pays_exactly_what_the_engine_says(cast: Cast) -> Non
     assert statement_of(cast, "ana").payout_minor == 850_00
 
 
+def test_what_a_deal_would_earn_is_that_of_the_statements_plan(cast: Cast) -> None:
+    """Ana is on two plans: the statement of one tells nothing of what the other would pay."""
+    for name, shape in (("Field", FLAT_8), ("Extra", {"shape": "flat", "rate": "1%"})):
+        plan_in_force(cast, shape, people=("ana",), name=name)
+    deal = still_open(cast, "ana", 1_000_00)
+    calculated(cast)
+    for name, earned in (("Field", 80_00), ("Extra", 10_00)):
+        result = if_closed(Statement.objects.get(plan_version__plan__name=name), [deal])
+        assert (result.then_earned, [each.earned_minor for each in result.deals]) == (earned, [earned])
+
+
 def test_what_if_passes_the_settlement(cast: Cast) -> None:
     in_force(cast, with_settlement(limits=[{"cap": "100.00"}]))
     won(cast, "ana", 1_000_00)

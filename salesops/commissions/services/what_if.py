@@ -78,13 +78,14 @@ def if_closed(statement: Statement, deals: Sequence[Deal]) -> IfClosed:
         facts = facts_of(period, leave_out=paid_elsewhere(period), people=people, pretend=pretend)
         with drafted(facts, taken_back(facts), is_tried=True) as drafts:
             settle_drafts(drafts, adjustments)
-            mine = [
-                draft
-                for (one, _version), draft in drafts.by_key.items()
+            mine = {
+                version: draft
+                for (one, version), draft in drafts.by_key.items()
                 if one == person and draft.version.plan_id == statement.plan_version.plan_id
-            ]
-            amounts.append((sum(draft.earned_minor for draft in mine), sum(draft.payout_minor for draft in mine)))
-            earned = _earned_by_transaction(drafts, person)
+            }
+            pay = [(draft.earned_minor, draft.payout_minor) for draft in mine.values()]
+            amounts.append((sum(row[0] for row in pay), sum(row[1] for row in pay)))
+            earned = _earned_by_transaction(drafts, person, list(mine))
     (now_earned, now_payout), (then_earned, then_payout) = amounts
     return IfClosed(
         statement.currency,
@@ -96,9 +97,12 @@ def if_closed(statement: Statement, deals: Sequence[Deal]) -> IfClosed:
     )
 
 
-def _earned_by_transaction(drafts: Drafts, person: int) -> dict[int, int]:
+def _earned_by_transaction(drafts: Drafts, person: int, versions: Sequence[int]) -> dict[int, int]:
+    """What each transaction earns the person by these versions of a plan: they may be on other plans too."""
     rows = drafts.calculator.execute(
-        "SELECT id, sum(amount)::BIGINT FROM earning WHERE person = $person GROUP BY id", {"person": person}
+        """SELECT id, sum(amount)::BIGINT FROM earning
+        WHERE person = $person AND list_contains($versions::BIGINT[], plan) GROUP BY id""",
+        {"person": person, "versions": list(versions)},
     )
     return dict(rows.fetchall())
 
