@@ -11,7 +11,13 @@ from tests.scene import Scene
 
 #: Answers that are files; a browser does not show them.
 FILES: Final = frozenset(
-    {"commissions:statement_bundle", "commissions:payrollfile_download", "commissions:version_file", "api:schema"}
+    {
+        "commissions:statement_bundle",
+        "commissions:statement_pdf",
+        "commissions:payrollfile_download",
+        "commissions:version_file",
+        "api:schema",
+    }
 )
 #: Who looks at a page: the first of these who may see it.
 _LOOKERS: Final = ("manager", "revops", "finance", "admin", "rep", "norole")
