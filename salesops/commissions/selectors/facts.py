@@ -151,7 +151,7 @@ def facts_of(
         for pk, version in versions.items()
     }
     since, until = _span(period, definitions.values())
-    on_plan, rates = _people(period, versions, since, people)
+    on_plan, rates = _people(period, versions, since, until, people)
     entries = [entry for found in on_plan.values() for entry in found]
     book = TermsBook(definitions, entries, _quotas(since, until, {entry.person for entry in entries}, definitions))
     ranges = relation(
@@ -192,9 +192,12 @@ def _span(period: Period, plans: Iterable[PlanDefinition]) -> tuple[date, date]:
 
 
 def _people(
-    period: Period, versions: dict[int, PlanVersion], since: date, people: Collection[int] | None
+    period: Period, versions: dict[int, PlanVersion], since: date, until: date, people: Collection[int] | None
 ) -> tuple[dict[tuple[int, int], list[OnPlan]], dict[tuple[int, int], Decimal | None]]:
-    """Who is on which version on which days since `since`, and the share agreed with them last in the period."""
+    """Who is on which version on which days of [since, until), and the share agreed with them last in the period.
+
+    Whoever stays is on it for the rest of a longer period too: its quota does not shrink because it is not over.
+    """
     by_plan: dict[int, list[PlanVersion]] = defaultdict(list)
     for version in versions.values():
         by_plan[version.plan_id].append(version)
@@ -206,7 +209,7 @@ def _people(
     for row in rows.select_related("person").order_by("start_on", "pk"):
         for version in by_plan[row.plan_id]:
             start = max(row.start_on, version.start_on, since)
-            end = min(row.end_on or date.max, version.end_on or date.max, period.end_on)
+            end = min(row.end_on or date.max, version.end_on or date.max, until)
             if start < end:
                 rate = None if row.rate is None else Fraction(row.rate)
                 entry = OnPlan(row.person_id, version.pk, start, end, row.target_pay_minor, rate, row.person.started_on)
