@@ -314,6 +314,16 @@ class Oracle:
         kind = component.get("period_kind") or words["period_kind"]
         is_alone = component.get("scope") == "transaction"
         is_per_line = words["conventions"]["rounding"] == "per_line"
+        shape = component["shape"]
+        is_forward = (
+            words["conventions"]["tier_change"] == "forward_only"
+            and kind != words["period_kind"]
+            and not is_alone
+            and shape["shape"] == "retroactive"
+            and not any(shape.get(name) for name in ("gate", "floor", "cap"))
+        )
+        # Where each person's period of pay began on their way.
+        began: dict[tuple[int, date], int] = {}
         totals: dict[tuple[int, date], int] = {}
         curves: dict[tuple[int, date], Words | None] = {}
         for deal, total in counted:
@@ -333,6 +343,9 @@ class Oracle:
                 line = Line(part, measured, before, after, 0, 0, 0)
                 if curve:
                     low, high = curve.worth(Fraction(before)), curve.worth(Fraction(after))
+                    if is_forward:
+                        since = began.setdefault((person, period_start(deal.day, words["period_kind"])), before)
+                        low, high = (curve.worth_since(Fraction(at), Fraction(since)) for at in (before, after))
                     line.pay_before, line.pay_after = half_up(low), half_up(high)
                     line.amount = half_up(high - low) if is_per_line else line.pay_after - line.pay_before
                 key = (number, component["key"], deal.key, person, rule, series[1], "")

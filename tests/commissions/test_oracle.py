@@ -136,6 +136,7 @@ def plan_words(chance: random.Random) -> dict[str, Any]:
     """A plan of one to three components."""
     kind = chance.choice(["month", "month", "quarter"])
     currency = chance.choice(["USD", "USD", "EUR", "JPY"])
+    tier_change = chance.choice(["true_up", "true_up", "forward_only"])
     exchange = chance.choice(["transaction_day", "transaction_day", "month_average", "fixed"])
     stated = {"EUR": "1.0999", "USD": "0.913", "JPY": "0.0067"} if exchange == "fixed" else {}
     components = []
@@ -162,6 +163,10 @@ def plan_words(chance: random.Random) -> dict[str, Any]:
             component["scope"] = "transaction"
         if chance.random() < 0.3:
             component["period_kind"] = chance.choice(["quarter", "half", "year"])
+        if tier_change == "forward_only" and chance.random() < 0.5:
+            rates = ["5%", "10%", "2.5%"] if measure == "money" else ["12.50 each", "30 each", "7.05 each"]
+            tiers = [{"from": at, "rate": rate} for at, rate in zip(("0", "20%", "130%"), rates, strict=True)]
+            component |= {"shape": {"shape": "retroactive", "tiers": tiers}, "period_kind": "half", "scope": "period"}
         if chance.random() < 0.3:
             component["boundary"] = chance.choice(["upper", "lower"])
         components.append(component)
@@ -181,6 +186,7 @@ def plan_words(chance: random.Random) -> dict[str, Any]:
             "quota_change": chance.choice(["by_days", "by_days", "latest", "first"]),
             "refund": chance.choice(["negate", "move_down"]),
             "exchange": exchange,
+            "tier_change": tier_change,
             "rounding": chance.choice(["cumulative", "per_line"]),
         },
     }
@@ -549,6 +555,7 @@ def test_what_is_compared_has_everything_in_it() -> None:
             seen["amount"] += bool(component.amount)
             seen["group"] += bool(component.group)
             seen[plan.conventions.quota_change.value] += bool(line.pay_after)
+            seen["forward only"] += plan.is_forward_only(component) and line.before != 0 and line.pay_before == 0
             seen[plan.conventions.exchange.value] += line.measured not in (line.credited, 0)
         seen["without curve"] += len(answer.without_curve)
         seen["uncredited"] += len(answer.uncredited)
@@ -556,5 +563,6 @@ def test_what_is_compared_has_everything_in_it() -> None:
     kinds = ["flat", "marginal", "retroactive", "steps", "points", "money", "count", "period", "transaction"]
     ways = ["negated", "moved down", "below zero", "paid", "taken back", "converted", "longer", "per line"]
     words = ["when", "amount", "group", "without curve", "uncredited", "without value"]
+    words += ["forward only"]
     words += [word.value for word in (*QuotaChange, *Exchange)]
     assert not [name for name in (*oracle.RULES, *kinds, *ways, *words) if seen[name] < 3], seen

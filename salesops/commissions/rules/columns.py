@@ -216,10 +216,11 @@ WINDOW line AS (PARTITION BY g.number ORDER BY c.day, c.key, c.rank ROWS UNBOUND
 _FEW_SEGMENTS: Final = 16
 
 
-def earned_sql(numbers: Mapping[str, Ints]) -> str:
+def earned_sql(numbers: Mapping[str, Ints], *, is_shifted: bool = False) -> str:
     """The question for what each row of `placed` moves along its curve of the table `numbers`.
 
-    placed: row, curve, amount, total (after the row), per_line, and whatever is to be kept with it.
+    placed: row, curve, amount, total (after the row), per_line, and whatever is to be kept with it. is_shifted: it also has
+    `since`, the total from which pay is reckoned.
     """
     if len(numbers["segment"]) and int(numbers["segment"].max()) >= _FEW_SEGMENTS:
         join, within = "ASOF LEFT JOIN", "{place} >= {segment}.first"
@@ -229,6 +230,7 @@ def earned_sql(numbers: Mapping[str, Ints]) -> str:
         join=join,
         of_after=within.format(place="p.total", segment="n1"),
         of_before=within.format(place="p.total - p.amount", segment="n0"),
+        since=" - p.since" if is_shifted else "",
     )
 
 
@@ -236,8 +238,8 @@ _EARNED: Final = """
 WITH found AS (
     SELECT p.* EXCLUDE (curve, amount, total), p.total - p.amount AS before, p.total AS after,
         n0.segment AS segment0, n1.segment AS segment1,
-        n0.whole::HUGEINT AS whole0, n0.rest + n0.slope::HUGEINT * (p.total - p.amount) AS over0,
-        n1.whole::HUGEINT AS whole1, n1.rest + n1.slope::HUGEINT * p.total AS over1,
+        n0.whole::HUGEINT AS whole0, n0.rest + n0.slope::HUGEINT * (p.total - p.amount{since}) AS over0,
+        n1.whole::HUGEINT AS whole1, n1.rest + n1.slope::HUGEINT * (p.total{since}) AS over1,
         n0.denominator::HUGEINT AS d0, n1.denominator::HUGEINT AS d1
     FROM placed p
     {join} numbers n1 ON p.curve = n1.curve AND {of_after}

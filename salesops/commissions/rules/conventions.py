@@ -65,7 +65,7 @@ class Exchange(StrEnum):
 
 
 class TierChange(StrEnum):
-    """What reaching a retroactive tier late in a longer period does to what was paid before in it."""
+    """What reaching a retroactive tier late in a longer period does to what earlier periods of pay in it paid."""
 
     TRUE_UP = "true_up"
     FORWARD_ONLY = "forward_only"
@@ -101,6 +101,5 @@ NOT_CALCULATED: Final[frozenset[StrEnum]] = frozenset(
     (
         CountingDate.INVOICE,
         CountingDate.PAYMENT,
-        TierChange.FORWARD_ONLY,
     )
 )

@@ -116,6 +116,13 @@ class Curve:
             return bisect.bisect_right(self._starts, x)
         return bisect.bisect_left(self._starts, x)
 
+    def since(self, total: int) -> "Curve":
+        """The curve of what a total is worth where everything up to `total` was settled before: every line goes through
+        nothing there. Meant for curves whose lines all go through nothing at 0, as retroactive tiers do.
+        """
+        moved = (replace(segment, height=segment.at(segment.start - total)) for segment in self.segments)
+        return Curve(tuple(moved), self.boundary)
+
     def height(self, x: int | Fraction) -> Fraction:
         """What a credited total of `x` is worth in minor units, exact."""
         return self.segments[self.segment_at(x)].at(x)

@@ -144,7 +144,8 @@ class Run:
     currency), thing (what was held, or NONE), pinned (row of `pinned`, or NONE), amount (minor units of the plan's).
     lines: plan, component (index), transaction, person, rule, basis_points, credited (in the transaction's currency, or
     things), period (index into `periods`), measured (along the curve), before, after, pay_before, pay_after, amount,
-    segment_before, segment_after (NONE without a curve), reversed (row of the transaction taken back, or NONE).
+    segment_before, segment_after (NONE without a curve), reversed (row of the transaction taken back, or NONE), since
+    (the total from which pay is reckoned: 0, or where the period of pay began if a tier holds from then on only).
     pinned: the rates of exchange of the conversions, each once.
     """
 
@@ -524,16 +525,23 @@ class _Runner:
             kind = kinds.setdefault(component.period_kind or plan.period_kind, len(kinds))
             is_alone = component.scope is Scope.TRANSACTION
             is_rounded = plan.conventions.rounding is Rounding.PER_LINE
-            ways.append((number, index, kind, is_alone, is_rounded))
-        self.calculator.register("ways", relation(("plan", "component", "kind", "is_alone", "per_line"), ways))
+            paid_by = kinds.setdefault(plan.period_kind, len(kinds)) if plan.is_forward_only(component) else NONE
+            ways.append((number, index, kind, is_alone, is_rounded, paid_by))
+        is_forward = any(way[5] != NONE for way in ways)
+        self.calculator.register(
+            "ways", relation(("plan", "component", "kind", "is_alone", "per_line", "paid_by"), ways)
+        )
         rows = np.arange(len(self.facts.transactions), dtype=np.int64)
         in_period = {f"period_{place}": self._periods_of(kind) for kind, place in kinds.items()}
         self.calculator.register("in_period", {"row": rows, **in_period})
         period = f"CASE w.kind {' '.join(f'WHEN {place} THEN i.period_{place}' for place in kinds.values())} END"
         period = period if kinds else str(NONE)
+        paid_in = (
+            period.replace("w.kind", "w.paid_by").replace(" END", f" ELSE {NONE} END") if is_forward else str(NONE)
+        )
         self.sql(
             f"""CREATE TEMP TABLE walk AS
-            SELECT m.*, {period} AS period, w.is_alone, w.per_line
+            SELECT m.*, {period} AS period, w.is_alone, w.per_line, {paid_in} AS paid_in
             FROM measured m JOIN in_period i ON i.row = m.transaction JOIN ways w USING (plan, component)"""  # noqa: S608 - names made here
         )
         groups = self.sql("SELECT DISTINCT plan, component, person, period FROM walk ORDER BY ALL").fetchall()
@@ -547,12 +555,15 @@ class _Runner:
             f"""CREATE TEMP TABLE placed AS
             SELECT w.plan, w.component, w.transaction, w.person, w.rule, w.basis_points, w.part AS credited, w.period,
                 w.amount AS measured, s.curve, w.amount, (sum(w.amount) OVER line)::BIGINT AS total,
-                w.per_line = 1 AS per_line
+                w.per_line = 1 AS per_line{", s.series, w.paid_in" if is_forward else ""}
             FROM walk w JOIN series s USING (plan, component, person, period)
             WINDOW line AS (PARTITION BY s.series{by_itself if any(way[3] for way in ways) else ""}
                 ORDER BY w.transaction, w.rule ROWS UNBOUNDED PRECEDING)"""  # noqa: S608
         )
-        found = _fetched(self.sql(_LINES.format(earned=earned_sql(numbers))))
+        if is_forward:
+            self.sql(_SINCE)
+        earned = earned_sql(numbers, is_shifted=is_forward)
+        found = _fetched(self.sql(_LINES.format(earned=earned, since="since" if is_forward else "0")))
         back = self._reversals(found, period) if self.can_reverse else None
         for name in ("ways", "in_period", "series", "numbers"):
             self.calculator.unregister(name)
@@ -789,12 +800,21 @@ _LINE_NAMES: Final = (
     "segment_before",
     "segment_after",
     "reversed",
+    "since",
 )
 
 _LINES: Final = f"""
 SELECT plan, component, transaction, person, rule, basis_points, credited, period, measured, before, after, pay_before,
-    pay_after, amount, segment_before, segment_after, {NONE} AS reversed
+    pay_after, amount, segment_before, segment_after, {NONE} AS reversed, {{since}} AS since
 FROM ({{earned}}) ORDER BY plan, component, transaction, person, rule
+"""  # noqa: S608 - numbers made here
+
+#: Where an earlier tier is not made up for, pay is reckoned from the total at which the period of pay began.
+_SINCE: Final = f"""
+CREATE OR REPLACE TEMP TABLE placed AS
+SELECT * EXCLUDE (series, paid_in), CASE WHEN paid_in = {NONE} THEN 0 ELSE
+    first_value(total - amount) OVER (PARTITION BY series, paid_in ORDER BY transaction, rule) END::BIGINT AS since
+FROM placed
 """  # noqa: S608 - numbers made here
 
 _REVERSED: Final = """
@@ -810,7 +830,7 @@ SELECT l.plan, l.component, t.row AS transaction, l.person, l.rule, l.basis_poin
     (prorated(l.credited, t.since, t.whole) - prorated(l.credited, t.upto, t.whole))::BIGINT AS credited,
     {period} AS period, 0 AS measured, l.after AS before, l.after, l.pay_after AS pay_before, l.pay_after,
     (prorated(l.amount, t.since, t.whole) - prorated(l.amount, t.upto, t.whole))::BIGINT AS amount,
-    l.segment_after AS segment_before, l.segment_after, t.reverses AS reversed
+    l.segment_after AS segment_before, l.segment_after, t.reverses AS reversed, l.since
 FROM taken t JOIN line_columns l ON l.transaction = t.reverses AND l.reversed < 0
 JOIN negating n ON n.plan = l.plan JOIN ways w ON w.plan = l.plan AND w.component = l.component
 JOIN in_period i ON i.row = t.row

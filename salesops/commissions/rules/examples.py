@@ -7,8 +7,9 @@ from fractions import Fraction
 import numpy as np
 
 from salesops.commissions.rules.columns import ColumnsError, CreditColumns, calculate
-from salesops.commissions.rules.conventions import NOT_CALCULATED, Conventions, Exchange
+from salesops.commissions.rules.conventions import NOT_CALCULATED, Conventions, Exchange, TierChange
 from salesops.commissions.rules.plans import Component, Example, PlanDefinition, curve_for
+from salesops.commissions.rules.shapes import ShapeKind
 from salesops.values.money import plain
 from salesops.values.outcomes import Outcome, Problem, gettext_noop
 
@@ -114,10 +115,29 @@ def activation_problems(plan: PlanDefinition) -> list[Problem]:
         )
     problems.extend(_not_calculated(plan))
     problems.extend(_rates_unused(plan))
+    problems.extend(_not_forward(plan, component) for component in plan.components if _is_clipped(plan, component))
     for component in plan.components:
         problems.extend(_component_problems(plan, component))
     problems.extend(check_examples(plan))
     return problems
+
+
+def _is_clipped(plan: PlanDefinition, component: Component) -> bool:
+    """Whether a gate, floor or cap keeps retroactive tiers of a longer period from paying forward only."""
+    is_asked = plan.conventions.tier_change is TierChange.FORWARD_ONLY and plan.is_longer(component)
+    return is_asked and component.shape.kind is ShapeKind.RETROACTIVE and not component.shape.is_bare
+
+
+def _not_forward(plan: PlanDefinition, component: Component) -> Problem:
+    return Problem.of(
+        "forward-only-clipped",
+        gettext_noop(
+            "A tier of %(component)s that counts from then on cannot have a gate, a floor or a cap beside it."
+        ),
+        where=f"{component.key}.shape",
+        remedy=gettext_noop("Put cap and floor into the settlement, or let a tier reached late be made up for."),
+        component=component.name,
+    )
 
 
 def _rates_unused(plan: PlanDefinition) -> list[Problem]:

@@ -9,11 +9,19 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
-from salesops.commissions.rules.conventions import Conventions, Refund
+from salesops.commissions.rules.conventions import Conventions, Refund, TierChange
 from salesops.commissions.rules.credits import DEFAULT_RULES, CreditRule
 from salesops.commissions.rules.curves import Boundary, Curve, curve_problems
 from salesops.commissions.rules.settlement.terms import Terms, terms_from_plain
-from salesops.commissions.rules.shapes import Measure, PersonFacts, Shape, ZeroQuota, curve_of, shape_from_plain
+from salesops.commissions.rules.shapes import (
+    Measure,
+    PersonFacts,
+    Shape,
+    ShapeKind,
+    ZeroQuota,
+    curve_of,
+    shape_from_plain,
+)
 from salesops.values.money import MAX_MINOR, MoneyError, check_currency, round_half_up
 from salesops.values.outcomes import Outcome, Problem, gettext_noop
 from salesops.values.periods import PeriodError, PeriodKind, zone_of
@@ -154,6 +162,24 @@ class PlanDefinition:
     def is_moving_down(self) -> bool:
         """Whether what is taken back goes down the curve, rather than taking back exactly what was earned."""
         return self.conventions.refund is Refund.MOVE_DOWN
+
+    def is_forward_only(self, component: Component) -> bool:
+        """Whether the tier reached pays for what was credited in the period of pay, and not for what was before it.
+
+        Only where retroactive tiers add up credits for longer than a period of pay; a gate, floor or cap of the whole
+        longer period goes with making up only.
+        """
+        return (
+            self.conventions.tier_change is TierChange.FORWARD_ONLY
+            and self.is_longer(component)
+            and component.shape.kind is ShapeKind.RETROACTIVE
+            and component.shape.is_bare
+        )
+
+    def is_longer(self, component: Component) -> bool:
+        """Whether credits of the component add up for longer than a period of pay."""
+        kind = component.period_kind or self.period_kind
+        return kind is not self.period_kind and component.scope is Scope.PERIOD
 
     def component(self, key: str) -> Component:
         """The component of that key. Raises KeyError."""

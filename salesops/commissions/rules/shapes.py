@@ -99,6 +99,11 @@ class Shape:
     floor: Number | None = None
 
     @property
+    def is_bare(self) -> bool:
+        """Whether there is neither gate nor floor nor cap."""
+        return not (self.gate or self.floor or self.cap)
+
+    @property
     def uses_quota(self) -> bool:
         """Whether a quota is needed to draw the curve."""
         bounds = [row.at for row in self.rows] + ([self.gate.at] if self.gate else [])

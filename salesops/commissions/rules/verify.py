@@ -192,7 +192,8 @@ def _lines(bundle: dict[str, Any]) -> Iterator[str]:
         is_alone = components[component].get("scope", "period") == "transaction"
         before = 0 if is_alone else totals.get(component, 0)
         after = totals[component] = before + credit["counted"]
-        worth_before, worth_after = _worth(bundle, component, before), _worth(bundle, component, after)
+        since = _since(bundle, components[component])
+        worth_before, worth_after = (_worth(bundle, component, total, since) for total in (before, after))
         pay_before, pay_after = _half_up(worth_before), _half_up(worth_after)
         is_per_line = conventions["rounding"] == "per_line"
         found = {
@@ -224,6 +225,17 @@ def _is_longer(bundle: dict[str, Any], component: dict[str, Any]) -> bool:
     return kind != bundle["plan"]["period_kind"] and component.get("scope", "period") == "period"
 
 
+def _since(bundle: dict[str, Any], component: dict[str, Any]) -> int | None:
+    """Where a tier reached late in a longer period pays only from then on: the total at which the period began."""
+    shape = component["shape"]
+    is_bare = not any(shape.get(name) for name in ("gate", "floor", "cap"))
+    way = bundle["plan"]["conventions"].get("tier_change", "true_up")
+    if way == "forward_only" and shape["shape"] == "retroactive" and is_bare and _is_longer(bundle, component):
+        terms = next(item for item in bundle["inputs"]["terms"] if item["component"] == component["key"])
+        return int(terms.get("start", 0))
+    return None
+
+
 def _key(row: dict[str, Any]) -> tuple[str, str, int]:
     """What tells a credit, and the line of it, from all others."""
     return row["component"], row["transaction"], row["rank"]
@@ -245,8 +257,8 @@ def _totals(bundle: dict[str, Any]) -> Iterator[str]:
 # --- What a credited total is worth, straight from the words of the plan ------------------------------------------
 
 
-def _worth(bundle: dict[str, Any], component_key: str, total: int) -> Fraction:
-    """What the credited total is worth in minor units, exact."""
+def _worth(bundle: dict[str, Any], component_key: str, total: int, since: int | None = None) -> Fraction:
+    """What the credited total is worth in minor units, exact; with `since` what came after that total."""
     component = next(item for item in bundle["plan"]["components"] if item["key"] == component_key)
     terms = next(item for item in bundle["inputs"]["terms"] if item["component"] == component_key)
     conventions = bundle["plan"]["conventions"]
@@ -258,7 +270,7 @@ def _worth(bundle: dict[str, Any], component_key: str, total: int) -> Fraction:
         minor=bundle["inputs"]["minor_per_major"],
         units=bundle["inputs"]["minor_per_major"] if component["measure"] == "money" else 1,
     )
-    return words.worth(Fraction(total))
+    return words.worth(Fraction(total)) if since is None else words.worth_since(Fraction(total), Fraction(since))
 
 
 class Words:
@@ -278,6 +290,18 @@ class Words:
         """The pay for this total: shape, then gate, then floor, then cap."""
         words = self._for_zero_quota() if self.terms["quota"] == 0 and self._uses_quota() else self
         return words._capped(words._raised(total, words._gated(total)))
+
+    def worth_since(self, total: Fraction, since: Fraction) -> Fraction:
+        """The pay by the tier reached for what lies between `since` and this total; of retroactive tiers."""
+        words = self._for_zero_quota() if self.terms["quota"] == 0 and self._uses_quota() else self
+        if words.shape["shape"] == "flat":
+            return (total - since) * words._rate(words.shape["rate"])
+        rows = words.shape["tiers"]
+        bounds = [words._bound(row["from"]) for row in rows]
+        reached = [row for row, at in zip(rows, bounds, strict=True) if words._is_reached(at, total, words.is_lower)]
+        if not reached and bounds[0] == 0:
+            reached = rows[:1]
+        return (total - since) * words._rate(reached[-1]["rate"]) if reached else Fraction(0)
 
     def _gated(self, total: Fraction) -> Fraction:
         gate = self.shape.get("gate")

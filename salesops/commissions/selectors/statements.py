@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any
 
-from django.db.models import QuerySet, Sum
+from django.db.models import F, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext
 
@@ -240,7 +240,7 @@ def why_of(earning: Earning) -> dict[str, Any]:
             rule_detail=why.get("held", ""),
             counted=credit.amount_minor if is_plain else moved,
             plan_currency=statement.currency,
-            curve=shown.curve,
+            curve=_curve_since(earning, shown.component, shown.curve),
             before=earning.from_minor,
             after=earning.to_minor,
             earned_minor=earning.amount_minor,
@@ -252,6 +252,15 @@ def why_of(earning: Earning) -> dict[str, Any]:
     if told["exchange"]:
         told["exchange"]["means"] = why.get("rate_means", [])
     return told
+
+
+def _curve_since(earning: Earning, component: Component, curve: Curve) -> Curve:
+    """The curve of a line; where a tier holds from then on only, from where the first line of the statement began."""
+    if not definition_of(earning.statement).is_forward_only(component):
+        return curve
+    first = earning.statement.earnings.filter(component=component.key).exclude(from_minor=F("to_minor"))
+    began = first.order_by("position").values_list("from_minor", flat=True).first()
+    return curve.since(earning.from_minor if began is None else began)
 
 
 def _pinned(why: dict[str, Any], day: Any, quote: str) -> PinnedRate | None:

@@ -135,7 +135,7 @@ CONVENTIONS: dict[str, tuple[Any, dict[str, Any]]] = {
         gettext_lazy("What reaching a tier late does to what was paid before in a longer period"),
         {
             "true_up": gettext_lazy("It is made up for"),
-            "forward_only": gettext_lazy("Nothing: it counts from then on"),
+            "forward_only": gettext_lazy("Nothing: it counts from that period of pay on"),
         },
     ),
     "leaver": (

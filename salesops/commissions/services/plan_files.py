@@ -344,7 +344,7 @@ class _Teller:
         component = plan.components[index]
         transactions = self.read.facts.transactions
         place, reversed_row = self.lines["transaction"][row], self.lines["reversed"][row]
-        before, after = self.lines["before"][row], self.lines["after"][row]
+        before, after, since = (self.lines[name][row] for name in ("before", "after", "since"))
         curve = self.result.curves.get((number, index, self.lines["person"][row], self.lines["period"][row]))
         told: dict[str, Any] = {
             "transaction": str(transactions.key[place]),
@@ -370,7 +370,7 @@ class _Teller:
                     "rate": exact_text(piece.rate, 12),
                     "amount": exact_text(self._major(number, Measure.MONEY, piece.amount), 6),
                 }
-                for piece in curve.stretch(before, after)
+                for piece in (curve.since(since) if since else curve).stretch(before, after)
             ]
         return told
 
