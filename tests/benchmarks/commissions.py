@@ -265,19 +265,15 @@ def one_person(period: Any, people: list[Any]) -> float:
 
 
 def what_if(period: Any) -> float:
-    """The time for a what-if over a whole period: another definition, no writing."""
-    from salesops.commissions.models import Plan
-    from salesops.commissions.rules.plans import plan_from_plain
-    from salesops.commissions.selectors.facts import facts_of
-    from salesops.commissions.services.drafting import drafted
+    """The time for a scenario over a whole period: the plans in force and another definition, compared by person."""
+    from salesops.commissions.models import Plan, Scenario
+    from salesops.commissions.services.what_if import result_of
 
-    plan = Plan.objects.get()
-    other = plan_from_plain(WORDS).unwrap()
+    scenario = Scenario(period=period, changes={str(Plan.objects.get().pk): WORDS})
 
     def once() -> None:
-        with drafted(facts_of(period, instead={plan.pk: other}), is_tried=True) as drafts:
-            if not drafts.by_key:
-                raise SystemExit("nobody was calculated")
+        if not result_of(scenario):
+            raise SystemExit("nobody was calculated")
 
     return timed(once)
 

@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from salesops.accounts.models import Account
 from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
 from salesops.commissions.models import Credit, Earning, Scenario, Statement, Transaction
 from salesops.commissions.services.plans import assign_to_plan, create_plan, save_draft
@@ -104,15 +105,17 @@ def test_the_page_offers_own_open_deals_and_tells_what_they_pay(cast: Cast, clie
 # --- Other plans --------------------------------------------------------------------------------------------------
 
 
-def tried(cast: Cast, shape: dict[str, Any], name: str = "Tried") -> dict[str, Any]:
+def tried(cast: Cast, shape: dict[str, Any], name: str = "Tried", **of_component: Any) -> dict[str, Any]:
     """What a scenario over the second quarter comes to."""
+    words = definition(shape)
+    words["components"][0] |= of_component
     statement = Statement.objects.first()
     assert statement is not None
     scenario = create_scenario(
         actor=cast.actor("rita"),
         name=name,
         period=statement.period,
-        changes={statement.plan_version.plan_id: definition(shape)},
+        changes={statement.plan_version.plan_id: words},
         at=NOW,
     )
     result = calculate_scenario(scenario=scenario, at=NOW).result
@@ -137,6 +140,24 @@ def test_another_plan_over_a_locked_quarter_shows_cost_and_who_gains(cast: Cast)
     assert (result["gain"], result["lose"], result["same"]) == (0, 2, 1)
     assert sum(result["classes"]) == 3
     assert counts() == before
+
+
+def test_what_the_other_plan_asks_of_transactions_is_read_for_it(cast: Cast) -> None:
+    """The plan in force asks neither for names of accounts nor for what was sold since January."""
+    plan_in_force(cast, FLAT_8, people=("ana",))
+    quota(cast, "ana", "2026Q2", 1_000_00)
+    amber = Account.objects.create(name="Amber", match_name="amber", created_at=NOW)
+    won(cast, "ana", 900_00, date(2026, 2, 1))
+    deal = won(cast, "ana", 300_00)
+    won(cast, "ana", 500_00)
+    deal.account = amber
+    deal.save()
+    locked(cast, 1)
+    locked(cast, 2)
+    assert tried(cast, FLAT_8, when='account = "Amber"')["people"] == [[cast.ana.pk, 64_00, 24_00]]
+    # 900 of the first quarter, and 100 of 300, are below 1,000: 5.00 + 20.00 + 50.00 for the second one.
+    yearly = tried(cast, FIVE_THEN_TEN, name="Yearly", period_kind="year")
+    assert yearly["people"] == [[cast.ana.pk, 64_00, 75_00]]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -86,7 +86,7 @@ class PeriodFacts:
     people: who is on which plan version, by (person, version), in the order of days. rates: the share agreed with a
     person, as it is stored. engine: what the engine reads; ids and things say which rows its numbers mean. Beside what
     happened in the period it holds what happened since the beginning of the longest period in which credits add up, and
-    what is taken back.
+    what is taken back. since, asked: from which day on, and with which further fields, transactions were read.
     """
 
     period: Period
@@ -98,6 +98,8 @@ class PeriodFacts:
     engine: Facts
     ids: list[int] = field(default_factory=list)
     things: list[str] = field(default_factory=list)
+    since: date = date.max
+    asked: frozenset[str] = frozenset()
     shares: dict[int, list[list[int]]] = field(default_factory=dict)
 
     @property
@@ -137,13 +139,15 @@ def facts_of(
     instead: Mapping[int, PlanDefinition] | None = None,
     people: Collection[int] | None = None,
     pretend: Collection[int] = (),
+    like: PeriodFacts | None = None,
 ) -> PeriodFacts:
     """Read what counts in a period, as of each transaction's day.
 
     leave_out: source keys settled elsewhere. also: transactions that count on this day, wherever they are now. instead:
     definitions to try, by plan, in the place of those in force, if any are. people: only what these people may be credited with, and
     only their statements; None is everybody. pretend: ids of deals that are taken as won on the last day of the period;
-    their transactions have the negated ids.
+    their transactions have the negated ids. like: facts of the same transactions, read for other plans; they are not read
+    again unless these plans ask for more of them.
     """
     versions = versions_in(period) | _tried(period, instead or {})
     definitions = {
@@ -163,7 +167,22 @@ def facts_of(
         if any(entry.start < period.end_on and entry.end > period.start_on for entry in found)
     }
     facts = PeriodFacts(period, versions, definitions, held, rates, book, Facts(_no_transactions(), ranges))
-    _read_transactions(period, facts, since, frozenset(leave_out), also or {}, people, pretend)
+    facts.since, facts.asked = since, frozenset().union(*(_asked(plan) for plan in definitions.values()))
+    groupings = _groupings(facts, since, period.end_on)
+    if like is not None and like.since <= since and facts.asked <= like.asked:
+        facts.ids, facts.things, facts.shares = like.ids, like.things, like.shares
+        facts.engine = replace(like.engine, on_plan=ranges)
+    else:
+        _read_transactions(facts, groupings, frozenset(leave_out), also or {}, people, pretend)
+    transactions = facts.engine.transactions
+    first = date.fromordinal(int(transactions.day[0])) if len(transactions) else since
+    currencies = {*transactions.currencies, *(row.currency for row in versions.values())}
+    by_month = any(plan.conventions.exchange is Exchange.MONTH_AVERAGE for plan in definitions.values())
+    facts.engine = replace(
+        facts.engine,
+        groupings=relation(GROUPINGS, groupings),
+        rates=_rates(first, period.end_on, currencies, by_month=by_month),
+    )
     return facts
 
 
@@ -245,21 +264,19 @@ def _no_transactions() -> Transactions:
 
 
 def _read_transactions(
-    period: Period,
     facts: PeriodFacts,
-    since: date,
+    groupings: Sequence[tuple[int, int, int, int, int]],
     leave_out: frozenset[str],
     also: Mapping[int, date],
     people: Collection[int] | None,
     pretend: Collection[int],
 ) -> None:
     """Transactions with owner, splits and what they belong to; holdings of the accounts and territories in question."""
-    asked = set().union(*(_asked(plan) for plan in facts.definitions.values()), ())
-    texts = {name: column for name, column in _TEXTS.items() if name in asked}
-    numbers = [name for name in _NUMBERS if name in asked]
+    period, since = facts.period, facts.since
+    texts = {name: column for name, column in _TEXTS.items() if name in facts.asked}
+    numbers = [name for name in _NUMBERS if name in facts.asked]
     columns = (*_COLUMNS, *texts.values(), *(["attributes"] if numbers else []))
     rows = Transaction.objects.filter(is_void=False, effective_on__gte=since, effective_on__lt=period.end_on)
-    groupings = _groupings(facts, since, period.end_on)
     if people is not None:
         below = {row[1] for row in groupings if row[2] in people}
         rows = rows.filter(pk__in=_may_be_credited({*people, *below}, since, period.end_on))
@@ -331,13 +348,6 @@ def _read_transactions(
         ),
         things=relation(THINGS, things),
         holdings=relation(HOLDINGS, _holdings(first, period.end_on, number)),
-        groupings=relation(GROUPINGS, groupings),
-        rates=_rates(
-            first,
-            period.end_on,
-            {*currencies, *(row.currency for row in facts.versions.values())},
-            by_month=any(plan.conventions.exchange is Exchange.MONTH_AVERAGE for plan in facts.definitions.values()),
-        ),
     )
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final
 
 from django.db.models import Q, QuerySet
 
 from salesops.commissions.choices import PeriodState
-from salesops.commissions.models import Credit, Period, Scenario, Statement
-from salesops.commissions.rules.plans import PlanDefinition, plan_from_plain
-from salesops.commissions.selectors.facts import facts_of
+from salesops.commissions.models import Credit, Scenario, Statement
+from salesops.commissions.rules.plans import plan_from_plain
+from salesops.commissions.selectors.facts import PeriodFacts, facts_of
 from salesops.commissions.services.drafting import Drafts, drafted, taken_back
 from salesops.commissions.services.settling import adjustments_of, settle_drafts
 from salesops.commissions.services.transactions import paid_elsewhere
@@ -124,21 +123,22 @@ def scenarios_for(actor: Actor) -> QuerySet[Scenario]:
 def result_of(scenario: Scenario) -> dict[str, Any]:
     """What a scenario comes to next to the plans in force, as plain data: see `compare`."""
     instead = {int(plan): plan_from_plain(words).unwrap() for plan, words in scenario.changes.items()}
-    before, bookings = _paid(scenario.period, {})
-    after, _bookings = _paid(scenario.period, instead)
+    period, also = scenario.period, {}
+    if period.state == PeriodState.LOCKED:
+        rows = Credit.objects.filter(statement__period=period, transaction__is_void=False)
+        also = dict(rows.order_by().values_list("transaction_id", "effective_on").distinct())
+    elsewhere = paid_elsewhere(period)
+    now = facts_of(period, leave_out=elsewhere, also=also)
+    before, bookings = _paid(now)
+    after, _bookings = _paid(facts_of(period, leave_out=elsewhere, also=also, instead=instead, like=now))
     return compare(before, after, bookings)
 
 
-def _paid(period: Period, instead: Mapping[int, PlanDefinition]) -> tuple[dict[tuple[int, str], int], dict[str, int]]:
+def _paid(facts: PeriodFacts) -> tuple[dict[tuple[int, str], int], dict[str, int]]:
     """What each person would be paid in the period, by person and currency; and what was credited directly, by currency.
 
     Manual adjustments and what earlier periods handed on are the same on both sides and left out.
     """
-    also: dict[int, date] = {}
-    if period.state == PeriodState.LOCKED:
-        rows = Credit.objects.filter(statement__period=period, transaction__is_void=False)
-        also = dict(rows.order_by().values_list("transaction_id", "effective_on").distinct())
-    facts = facts_of(period, leave_out=paid_elsewhere(period), also=also, instead=instead)
     pay: dict[tuple[int, str], int] = defaultdict(int)
     booked: dict[str, int] = defaultdict(int)
     with drafted(facts, taken_back(facts), is_tried=True) as drafts:
