@@ -90,7 +90,7 @@ conventions:
   quota_change: latest
   refund: move_down
   rounding: per_line
-  counting_date: invoice
+  counting_date: booking
   exchange: fixed
   tier_change: forward_only
   leaver: paid_before

@@ -13,7 +13,7 @@ import yaml
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from salesops.commissions.rules.conventions import Conventions
+from salesops.commissions.rules.conventions import Conventions, CountingDate, instead_of
 from salesops.commissions.rules.plans import Component, Example
 from salesops.commissions.rules.settlement import terms
 from salesops.commissions.services.plan_files import read_plans, read_rows, write_plan
@@ -260,7 +260,8 @@ def test_the_schema_has_every_word_of_the_plan(name: str, kind: type, renamed: d
 def test_the_schema_has_every_value_of_every_convention() -> None:
     for item in fields(Conventions):
         words = defined("conventions")["properties"][item.name]
-        assert words["enum"] == [value.value for value in type(item.default)]  # type: ignore[call-overload]
+        values = [value for value in type(item.default) if not isinstance(value, CountingDate) or not instead_of(value)]  # type: ignore[call-overload]
+        assert words["enum"] == [value.value for value in values]
         assert words["default"] == item.default.value  # type: ignore[union-attr]
 
 

@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 
 from salesops.commissions.rules.conventions import (
-    NOT_CALCULATED,
     Conventions,
     CountingDate,
-    TierChange,
 )
 from salesops.commissions.rules.credits import CreditRule
 from salesops.commissions.rules.curves import Boundary
 from salesops.commissions.rules.examples import activation_problems, check_examples, earn, standing_examples
+from salesops.commissions.rules.planfile import plan_as_file, plan_from_file
 from salesops.commissions.rules.plans import (
     Component,
     Example,
@@ -203,20 +202,19 @@ def test_examples_that_cannot_be_calculated_are_problems() -> None:
     assert codes(a_plan(examples=(beyond,))) == ["example-beyond-bounds"]
 
 
-@pytest.mark.parametrize(
-    "conventions",
-    [
-        Conventions(tier_change=TierChange.FORWARD_ONLY),
-        Conventions(counting_date=CountingDate.PAYMENT),
-    ],
-)
-def test_a_convention_that_is_not_calculated_cannot_be_put_in_force(conventions: Conventions) -> None:
-    assert codes(a_plan(conventions=conventions)) == ["convention-not-calculated"]
-
-
-def test_every_default_is_calculated() -> None:
-    defaults = Conventions()
-    assert not {getattr(defaults, item.name) for item in fields(Conventions)} & NOT_CALCULATED
+@pytest.mark.parametrize("word", ["invoice", "payment"])
+def test_a_booking_is_not_counted_on_another_day_and_what_to_write_is_said(word: str) -> None:
+    conventions = Conventions(counting_date=CountingDate(word))
+    (problem,) = activation_problems(a_plan(conventions=conventions))
+    assert (problem.code, problem.where) == ("counting-date", "conventions.counting_date")
+    assert f"counts: [{word}]" in problem.remedy_text()
+    written = plan_as_file("Plan", "", a_plan(conventions=conventions))
+    refused = plan_from_file(written)
+    assert (refused.value, [item.code for item in refused.problems]) == (None, ["counting-date"])
+    # A draft from before is still read, to be changed.
+    assert plan_from_plain(plan_as_plain(a_plan(conventions=conventions))).is_ok
+    written["conventions"]["counting_date"] = "booking"
+    assert plan_from_file(written).is_ok
 
 
 def test_curves_that_fall_or_are_absurd_cannot_be_put_in_force() -> None:

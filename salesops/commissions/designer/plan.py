@@ -16,7 +16,7 @@ from salesops.commissions.choices import PeriodKind
 from salesops.commissions.designer.base import DesignForm, number_text, told, without_nothing
 from salesops.commissions.designer.component import OrderedChoices
 from salesops.commissions.designer.rows import Choices, Column, RowsField
-from salesops.commissions.rules.conventions import NOT_CALCULATED, Conventions
+from salesops.commissions.rules.conventions import Conventions
 from salesops.commissions.rules.examples import earn
 from salesops.commissions.rules.planfile import plan_from_file
 from salesops.commissions.rules.templates import TEMPLATES
@@ -143,18 +143,16 @@ class ConventionsForm(DesignForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         usual = Conventions()
-        not_yet = {value.value for value in NOT_CALCULATED}
         made: dict[str, forms.Field] = {}
         for item in fields(Conventions):
             question, answers = CONVENTIONS[item.name]
+            if len(answers) == 1:
+                continue
             default = getattr(usual, item.name).value
-            choices = []
-            for value, label in answers.items():
-                if value == default:
-                    label = _("%(answer)s (usual)") % {"answer": label}
-                elif value in not_yet and value in {each.value for each in type(getattr(usual, item.name))}:
-                    label = _("%(answer)s (not calculated yet)") % {"answer": label}
-                choices.append((value, label))
+            choices = [
+                (value, _("%(answer)s (usual)") % {"answer": label} if value == default else label)
+                for value, label in answers.items()
+            ]
             made[item.name] = forms.ChoiceField(label=question, choices=choices)
         self.fields = made | self.fields
 
@@ -167,7 +165,10 @@ class ConventionsForm(DesignForm):
 
     def changed(self, words: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
         """The same plan with other conventions."""
-        words["conventions"] = {item.name: data[item.name] for item in fields(Conventions)}
+        usual = Conventions()
+        words["conventions"] = {
+            item.name: data.get(item.name, getattr(usual, item.name)) for item in fields(Conventions)
+        }
         words["ramp"] = [number_text(row["share"]) for row in data["ramp_shares"]]
         words["rates"] = {row["currency"].upper(): number_text(row["rate"]) for row in data["stated_rates"]}
         return words

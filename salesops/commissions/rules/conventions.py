@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
 from salesops.commissions.rules.curves import Boundary
 from salesops.commissions.rules.rounding import Rounding
 from salesops.commissions.rules.shapes import ZeroQuota
+from salesops.values.outcomes import Problem, gettext_noop
 
 
 class SettlementOrder(StrEnum):
@@ -49,7 +49,7 @@ class Refund(StrEnum):
 
 
 class CountingDate(StrEnum):
-    """The day that puts a transaction into a period."""
+    """The day that puts a transaction into a period: its own. The other two stand in drafts from before; see `instead_of`."""
 
     BOOKING = "booking"
     INVOICE = "invoice"
@@ -96,10 +96,20 @@ class Conventions:
     leaver: Leaver = Leaver.CREDITED_BEFORE
 
 
-# What can be written but is not calculated: a plan that asks for it cannot be put in force.
-NOT_CALCULATED: Final[frozenset[StrEnum]] = frozenset(
-    (
-        CountingDate.INVOICE,
-        CountingDate.PAYMENT,
+def instead_of(chosen: CountingDate) -> Problem | None:
+    """What to write instead of counting a booking on the day of its invoice or payment; None for its own day.
+
+    An invoice is a transaction with a day and an amount of its own, so a component that counts invoices already says it.
+    """
+    if chosen is CountingDate.BOOKING:
+        return None
+    return Problem.of(
+        "counting-date",
+        gettext_noop("A booking is not counted on the day of another transaction (%(value)s)."),
+        where="conventions.counting_date",
+        remedy=gettext_noop(
+            "Write counts: [%(value)s] in the component: each then counts on its own day with its own amount. To earn by the "
+            "booking and pay with the customer's money, write releases: [{kind: on_payment}] in the settlement."
+        ),
+        value=chosen.value,
     )
-)

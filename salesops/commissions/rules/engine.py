@@ -517,7 +517,7 @@ class _Runner:
 
     def _lines(self) -> dict[str, Ints]:
         """Every credit at its place on the way of its person, component and period, with what it moved along the curve."""
-        ways: list[tuple[int, int, int, int, int]] = []
+        ways: list[tuple[int, int, int, int, int, int]] = []
         kinds: dict[PeriodKind, int] = {}
         for number, index in self.counted:
             plan = self.plans[number]

@@ -1,13 +1,13 @@
 """Acceptance examples: what a plan promises in figures, checked on the same columns that pay people."""
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 
 from salesops.commissions.rules.columns import ColumnsError, CreditColumns, calculate
-from salesops.commissions.rules.conventions import NOT_CALCULATED, Conventions, Exchange, TierChange
+from salesops.commissions.rules.conventions import Exchange, TierChange, instead_of
 from salesops.commissions.rules.plans import Component, Example, PlanDefinition, curve_for
 from salesops.commissions.rules.shapes import ShapeKind
 from salesops.values.money import plain
@@ -99,7 +99,7 @@ def check_examples(plan: PlanDefinition) -> list[Problem]:
 def activation_problems(plan: PlanDefinition) -> list[Problem]:
     """Everything that speaks against putting the plan in force; none means it may be.
 
-    Repeated component keys, conventions that are not calculated, curves that fall or are too steep, failing examples.
+    Repeated component keys, words that go with one another nowhere, curves that fall or are too steep, failing examples.
     """
     problems: list[Problem] = []
     keys = [component.key for component in plan.components]
@@ -113,7 +113,8 @@ def activation_problems(plan: PlanDefinition) -> list[Problem]:
                 key=key,
             )
         )
-    problems.extend(_not_calculated(plan))
+    if problem := instead_of(plan.conventions.counting_date):
+        problems.append(problem)
     problems.extend(_rates_unused(plan))
     problems.extend(_not_forward(plan, component) for component in plan.components if _is_clipped(plan, component))
     for component in plan.components:
@@ -150,22 +151,6 @@ def _rates_unused(plan: PlanDefinition) -> list[Problem]:
             where="rates",
             remedy=gettext_noop("Choose fixed rates of exchange, or take the rates out."),
         )
-    ]
-
-
-def _not_calculated(plan: PlanDefinition) -> list[Problem]:
-    chosen = {item.name: getattr(plan.conventions, item.name) for item in fields(Conventions)}
-    return [
-        Problem.of(
-            "convention-not-calculated",
-            gettext_noop("The convention %(name)s is set to %(value)s, which is not calculated."),
-            where=f"conventions.{name}",
-            remedy=gettext_noop("Choose another value; the default is always calculated."),
-            name=name,
-            value=value.value,
-        )
-        for name, value in chosen.items()
-        if value in NOT_CALCULATED
     ]
 
 

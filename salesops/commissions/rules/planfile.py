@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from salesops.commissions.rules.conventions import instead_of
 from salesops.commissions.rules.plans import FORMAT, PlanDefinition, plan_as_plain, plan_from_plain
 from salesops.values.money import MoneyError, check_currency, plain, to_minor
 from salesops.values.outcomes import Outcome, Problem, gettext_noop
@@ -65,6 +66,8 @@ def plan_from_file(data: object) -> Outcome[tuple[str, str, PlanDefinition]]:
     if "settlement" in words:
         words["settlement"] = _settlement(words["settlement"])
     read = plan_from_plain(words)
+    if read.value and (problem := instead_of(read.value.conventions.counting_date)):
+        problems.append(problem)
     if problems or read.value is None:
         return Outcome.bad(*problems, *read.problems)
     return Outcome.good((str(name).strip(), str(description).strip(), read.value))

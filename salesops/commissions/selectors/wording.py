@@ -116,11 +116,9 @@ CONVENTIONS: dict[str, tuple[Any, dict[str, Any]]] = {
         },
     ),
     "counting_date": (
-        gettext_lazy("The day that puts a deal into a period"),
+        gettext_lazy("The day that puts a transaction into a period"),
         {
-            "booking": gettext_lazy("The day of booking"),
-            "invoice": gettext_lazy("The day of the invoice"),
-            "payment": gettext_lazy("The day of the payment"),
+            "booking": gettext_lazy("Its own: of the booking, invoice or payment that the component counts"),
         },
     ),
     "exchange": (
@@ -236,7 +234,7 @@ def conventions_told(plan: PlanDefinition) -> list[ConventionTold]:
     for item in fields(Conventions):
         value = getattr(plan.conventions, item.name).value
         question, answers = CONVENTIONS[item.name]
-        answer = str(answers[value])
+        answer = str(answers.get(value, value))
         if value == Exchange.FIXED.value:
             rates = ", ".join(f"1 {currency} = {rate} {plan.currency}" for currency, rate in plan.rates)
             answer = f"{answer}: {rates or '–'}"
