@@ -17,6 +17,7 @@ def test_keys(portal: Portal) -> None:
     page.keyboard.press("g")
     page.keyboard.press("d")
     expect(page).to_have_url(re.compile(r"/deals/$"))
+    page.wait_for_load_state("load")  # the address changes before the new page listens to keys
     page.keyboard.press("/")
     expect(page.locator("#list-search")).to_be_focused()
     page.keyboard.type("nothing like this")
