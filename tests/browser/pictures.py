@@ -176,13 +176,13 @@ def main() -> None:
 
         with time_machine.travel(NOW, tick=True), served() as url, chromium() as browser:
             IMAGES.mkdir(parents=True, exist_ok=True)
-            for name, role, path, scheme in (
-                ("home", "rep", "/", "light"),
-                ("deals", "manager", "/deals/", "light"),
-                ("board", "manager", "/deals/board/", "dark"),
-                ("statement", "finance", _statement(), "light"),
+            for name, role, path, scheme, height in (
+                ("home", "rep", "/", "light", 900),
+                ("deals", "manager", "/deals/", "light", 900),
+                ("board", "manager", "/deals/board/", "dark", 900),
+                ("statement", "finance", _statement(), "light", 1160),
             ):
-                page = page_of(browser, url, role, width=1440, height=900, scheme=scheme)
+                page = page_of(browser, url, role, width=1440, height=height, scheme=scheme)
                 page.goto(path, wait_until="networkidle")
                 png = page.screenshot()
                 page.goto("about:blank")

@@ -152,7 +152,8 @@ PAGE, FORECAST = "commissions:statement_detail", "commissions:statement_forecast
 def pace_text(client: Client, pk: int) -> str:
     """What the part about pace says."""
     text = re.sub(r" ([.:,])", r"\1", text_of(client, PAGE, pk))
-    return text[text.index("Pace and forecast") : text.index("How this is reckoned")]
+    part = text[text.index("Pace and forecast") : text.index("Every line")]
+    return part.partition("How this is reckoned")[0]
 
 
 def test_the_pace_of_a_running_period(cast: Cast, client_of: Callable[[str], Client]) -> None:
