@@ -265,11 +265,29 @@ class Oracle:
             parts[neediest] += 1
         return [(person, part if total > 0 else -part) for person, part in parts.items()]
 
+    def _together(self, deal: Deal, shares: list[tuple[int, str, int]], words: dict[str, Any]) -> dict[int, int]:
+        """Agreed shares in the plan's currency, adding up to the converted whole; the neediest get what is left over."""
+        factor = self._factor(deal, words)
+        if factor is None or not shares:
+            return {}
+        exact = {person: abs(part) * factor for person, _rule, part in shares}
+        found = {person: exact[person].numerator // exact[person].denominator for person in exact}
+        while sum(found.values()) < half_up(sum(exact.values(), Fraction(0))):
+            neediest = max(exact, key=lambda person: (exact[person] - found[person], -person))
+            found[neediest] += 1
+        sign = -1 if any(part < 0 for _person, _rule, part in shares) else 1
+        return {person: sign * amount for person, amount in found.items()}
+
     def _converted(self, part: int, deal: Deal, words: dict[str, Any]) -> int | None:
-        """In the plan's currency at the rate of the original's day or month or of the plan; None where there is none."""
+        """In the plan's currency; None where there is no rate."""
+        factor = self._factor(deal, words)
+        return None if factor is None else half_up(part * factor)
+
+    def _factor(self, deal: Deal, words: dict[str, Any]) -> Fraction | None:
+        """Minor units of the plan's currency for one, at the rate of the original's day or month or of the plan."""
         currency = words["currency"]
         if deal.currency == currency:
-            return part
+            return Fraction(1)
         way = words["conventions"]["exchange"]
         if way == "fixed":
             text = words.get("rates", {}).get(deal.currency)
@@ -278,7 +296,7 @@ class Oracle:
             rate = self._rate(deal.currency, currency, self._origin(deal).day, way)
         if rate is None:
             return None
-        return half_up(part * rate * Fraction(10) ** (DECIMALS.get(currency, 2) - DECIMALS.get(deal.currency, 2)))
+        return rate * Fraction(10) ** (DECIMALS.get(currency, 2) - DECIMALS.get(deal.currency, 2))
 
     def _rate(self, base: str, quote: str, day: date, way: str) -> Fraction | None:
         def known(one: str, other: str) -> Fraction | None:
@@ -328,10 +346,13 @@ class Oracle:
         curves: dict[tuple[int, date], Words | None] = {}
         for deal, total in counted:
             credits = self._credits(component["crediting"], deal, total)
+            is_money = component["measure"] == "money"
+            together = self._together(deal, [item for item in credits if item[1] == "split"], words) if is_money else {}
             for person, rule, part in sorted(credits, key=lambda item: (item[0], RULES.index(item[1]))):
                 if not self._is_on_plan(number, person, self._origin(deal).day):
                     continue
-                measured = self._converted(part, deal, words) if component["measure"] == "money" else part
+                measured = self._converted(part, deal, words) if is_money else part
+                measured = together.get(person, measured) if rule == "split" else measured
                 if measured is None:
                     continue
                 series = (person, period_start(deal.day, kind))

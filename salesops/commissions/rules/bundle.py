@@ -137,6 +137,7 @@ def build_bundle(facts: StatementFacts) -> dict[str, Any]:
         "currency": facts.plan.currency,
         "minor_per_major": 10 ** exponent(facts.plan.currency),
         "person": facts.person,
+        "shares_converted": "together",
         "terms": [_terms(terms) for terms in sorted(facts.terms, key=lambda terms: terms.component)],
         "credits": [_credit(credit) for credit in sorted(facts.credits, key=_credit_order)],
         "adjustments": [

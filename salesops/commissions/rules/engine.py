@@ -353,7 +353,7 @@ class _Runner:
                 if place
                 else ""
             )
-            converted = self._converted(number, plan, self._found(number, table, again))
+            converted = self._converted(number, plan, self._found(number, table, again), f"{table}_parts")
             self.sql(
                 f"""INSERT INTO plan_credits
                 SELECT transaction, person, rule, basis_points, {number}, part, thing, pinned, amount FROM {converted}"""  # noqa: S608 - a number made here
@@ -366,8 +366,12 @@ class _Runner:
             WHERE EXISTS (SELECT 1 FROM on_plan p WHERE p.plan = {number} AND p.person = c.person
                 AND tx.origin_day >= p.start AND tx.origin_day < p.stop){also}"""  # noqa: S608 - numbers and names made here
 
-    def _converted(self, number: int, plan: PlanDefinition, found: str) -> str:
-        """Where to select what a question finds, with the amount in the plan's currency at the pinned rate."""
+    def _converted(self, number: int, plan: PlanDefinition, found: str, parts: str) -> str:
+        """Where to select what a question finds, with the amount in the plan's currency at the pinned rate.
+
+        parts: the table of all direct parts. Agreed shares of a transaction are converted together, also those of people
+        on other plans, so that they add up to the converted whole.
+        """
         currencies = self.facts.transactions.currencies
         if set(currencies) <= {plan.currency}:
             return f"(SELECT *, {NONE} AS pinned, part AS amount FROM ({found}))"  # noqa: S608 - made here
@@ -392,13 +396,16 @@ class _Runner:
         names = ("currency", "day", "pinned", "numerator", "denominator")
         self.calculator.register("rates_found", relation(names, rows))
         self.sql(
-            """CREATE OR REPLACE TEMP TABLE converted AS
-            SELECT f.*, r.pinned, CASE WHEN r.numerator = 1 AND r.denominator = 1 THEN f.part ELSE
+            f"""CREATE OR REPLACE TEMP TABLE converted AS
+            WITH together AS ({_together_sql(parts)})
+            SELECT f.*, r.pinned, CASE WHEN r.numerator = 1 AND r.denominator = 1 THEN f.part
+                WHEN t.amount IS NOT NULL THEN t.amount ELSE
                 rounded(floor_div(f.part::HUGEINT * r.numerator, r.denominator::HUGEINT),
                     floor_rest(f.part::HUGEINT * r.numerator, r.denominator::HUGEINT), r.denominator::HUGEINT)
                 END::BIGINT AS amount
             FROM found f JOIN tx ON tx.row = f.transaction
-            JOIN rates_found r ON r.currency = tx.currency AND r.day = tx.origin_day"""
+            JOIN rates_found r ON r.currency = tx.currency AND r.day = tx.origin_day
+            LEFT JOIN together t ON t.row = f.transaction AND t.person = f.person AND t.rule = f.rule"""  # noqa: S608 - names made here
         )
         self.calculator.unregister("rates_found")
         return "converted"
@@ -493,9 +500,10 @@ class _Runner:
                 f"""CREATE TEMP TABLE {counted} AS SELECT row, total FROM judged
                 WHERE plan = {number} AND component = {index} AND total IS NOT NULL"""  # noqa: S608 - numbers made here
             )
-            found = self._found(number, self._credits(component.crediting, counted))
-            is_money = component.measure is Measure.MONEY
-            table, amount = (self._converted(number, plan, found), "amount") if is_money else (f"({found})", "part")
+            own = self._credits(component.crediting, counted)
+            table, amount = f"({self._found(number, own)})", "part"
+            if component.measure is Measure.MONEY:
+                table, amount = self._converted(number, plan, self._found(number, own), f"{own}_parts"), "amount"
             self.sql(
                 f"""INSERT INTO measured
                 SELECT {number}, {index}, transaction, person, rule, basis_points, part, {amount} FROM {table}"""  # noqa: S608 - made here
@@ -904,6 +912,28 @@ def _parts_sql(direct: str, rules: Sequence[CreditRule]) -> str:
             FROM (SELECT *, abs(total::HUGEINT) * basis_points AS product FROM {direct}
                 WHERE state = '' AND rule = {split})
         )"""  # noqa: S608
+
+
+def _together_sql(parts: str) -> str:
+    """Rows (row, person, rule, amount): agreed shares, converted by largest remainder to the converted whole."""
+    return f"""
+        SELECT row, person, rule,
+            (sign(part) * (whole + CASE WHEN place <= left_over THEN 1 ELSE 0 END))::BIGINT AS amount
+        FROM (
+            SELECT *, row_number() OVER (PARTITION BY row ORDER BY product % d DESC, person) AS place,
+                rounded(floor_div(total, d), floor_rest(total, d), d) - sum(whole) OVER (PARTITION BY row) AS left_over
+            FROM (
+                SELECT *, product // d AS whole, sum(product) OVER (PARTITION BY row) AS total
+                FROM (
+                    SELECT p.row, p.person, p.rule, p.part, abs(p.part::HUGEINT) * r.numerator AS product,
+                        r.denominator::HUGEINT AS d
+                    FROM {parts} p JOIN tx USING (row)
+                    JOIN rates_found r ON r.currency = tx.currency AND r.day = tx.origin_day
+                    WHERE p.rule = {RULES.index(CreditRule.SPLIT)} AND r.pinned <> {NONE}
+                        AND p.row IN (SELECT transaction FROM found)
+                )
+            )
+        )"""  # noqa: S608 - names made here
 
 
 def _overlay_sql(totals: str, direct: str) -> str:

@@ -90,6 +90,8 @@ def _digests(bundle: dict[str, Any]) -> Iterator[str]:
 def _credits(bundle: dict[str, Any]) -> Iterator[str]:
     """Each credit again: the person's part of the transaction by largest remainder, converted at the pinned rate."""
     person = bundle["inputs"]["person"]
+    # Bundles from before converted each share by itself.
+    is_together = bundle["inputs"].get("shares_converted") == "together"
     negating = {_key(line) for line in bundle["result"]["lines"] if line.get("reverses")}
     for credit in bundle["inputs"]["credits"]:
         name = f"{credit['component']} / {credit['transaction']}"
@@ -107,6 +109,8 @@ def _credits(bundle: dict[str, Any]) -> Iterator[str]:
         if credit["rate"] is None and credit["currency"] not in ("", bundle["inputs"]["currency"]):
             yield f"{name}: {credit['currency']} was counted without a rate of exchange."
         counted = credited if credit["rate"] is None else _half_up(credited * _exact(credit["rate"]))
+        if is_together and credit["kind"] == "direct" and credit["rate"] is not None and credit["rule"] == "split":
+            counted = _spread(_split(credit["amount"], credit["shares"]), _exact(credit["rate"])).get(person, 0)
         if counted != credit["counted"] and (credit["counted"] or _key(credit) not in negating):
             yield f"{name}: counted is {counted}, stated is {credit['counted']}."
 
@@ -1293,6 +1297,16 @@ def _split(total: int, shares: list[list[int]]) -> dict[int, int]:
         neediest = min(exact, key=lambda person: (parts[person] - exact[person], person))
         parts[neediest] += 1
     return {person: part if total >= 0 else -part for person, part in parts.items()}
+
+
+def _spread(parts: dict[int, int], rate: Fraction) -> dict[int, int]:
+    """Parts converted so that they add up to the converted whole: what is left over goes to the largest remainders."""
+    exact = {person: abs(part) * rate for person, part in parts.items()}
+    found = {person: int(number) for person, number in exact.items()}
+    while sum(found.values()) < _half_up(sum(exact.values(), Fraction(0))):
+        neediest = min(exact, key=lambda person: (found[person] - exact[person], person))
+        found[neediest] += 1
+    return {person: amount if parts[person] >= 0 else -amount for person, amount in found.items()}
 
 
 def _number(text: str) -> Fraction:

@@ -37,7 +37,7 @@ from salesops.values.outcomes import Outcome, Problem
 from salesops.values.rates import PinnedRate, Rate
 
 #: Rises when the same inputs may give another result. Locked statements keep the number they were made with.
-ENGINE_VERSION: Final = "3"
+ENGINE_VERSION: Final = "4"
 
 # (person, plan version)
 Key = tuple[int, int]
