@@ -445,6 +445,22 @@ def test_a_refund_of_a_locked_quarter_takes_back_exactly_what_it_had_earned(cast
     assert Adjustment.objects.count() == 0
 
 
+@pytest.mark.parametrize("numbers", [(1, 1), (2, 2), (2, 3)], ids=["at once", "a quarter later", "in two quarters"])
+def test_what_is_taken_back_in_halves_is_the_whole_to_the_cent(cast: Cast, numbers: tuple[int, int]) -> None:
+    """Half of five cents is three, and so is the other half: the second takes back what the first has left."""
+    in_force(cast, definition({"shape": "flat", "rate": "5%"}))
+    deal = won(cast, "ana", 1_00, date(2026, 2, 10))
+    calculated(cast, 1)
+    for place, number in enumerate(numbers):
+        if number > 1 and quarter(number - 1).state == "open":
+            locked(cast, number - 1)
+        refund(deal, -50, date(2026, 3 * number, 1 + place), f"half {place}")
+    calculated(cast, numbers[1])
+    taken = Earning.objects.filter(credit__transaction__kind="refund").order_by("credit__effective_on")
+    assert list(taken.values_list("amount_minor", flat=True)) == [-3, -2]
+    assert Earning.objects.aggregate(total=Sum("amount_minor"))["total"] == 0
+
+
 def adjustments(period: Period) -> list[tuple[str, str, int, int, int]]:
     """Whose, why, how much, what was paid, what is due."""
     rows = Adjustment.objects.filter(period=period).order_by("person__name", "about_transaction__source_key", "pk")
