@@ -267,7 +267,7 @@ ROWS: list[Row] = [
     ),
     Row("commissions:event_void", {200: "manager revops"}, kwargs=lambda s: {"pk": s.event.pk}),
     Row("commissions:plan_list", {200: SEEING}),
-    Row("commissions:plan_mine", {302: "rep", 200: "other manager revops finance admin"}),
+    Row("commissions:plan_mine", {302: "rep other", 200: "manager revops finance admin"}),
     Row("commissions:plan_create", {200: CONFIGURING}),
     Row("commissions:plan_detail", {200: SEEING, 404: "executive norole"}, kwargs=lambda s: {"pk": s.plan.pk}),
     Row("commissions:version_create", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.plan.pk}),
