@@ -161,7 +161,7 @@ def stated(rates: dict[str, str], exchange: str = "fixed") -> dict[str, Any]:
     return definition(FLAT_8, exchange=exchange) | {"rates": rates}
 
 
-def test_the_plan_states_the_rate_and_what_it_leaves_out_holds_the_statement(cast: Cast) -> None:
+def test_the_plan_states_the_rate_and_what_it_leaves_out_holds_the_statement(cast: Cast, client_of: LogIn) -> None:
     in_force(cast, stated({"EUR": "1.10", "KWD": "3.25"}), ("ana",))
     won(cast, "ana", 1_000_00, MAY_8, currency="EUR")
     won(cast, "ana", 1_000_000, MAY_8, currency="KWD")
@@ -184,6 +184,8 @@ def test_the_plan_states_the_rate_and_what_it_leaves_out_holds_the_statement(cas
     assert any(
         "the rate of exchange comes to 111/100, stated is 11/10" in text for text in verify.disagreements(bundle)
     )
+    page = client_of("ana").get(reverse("commissions:statement_detail", args=[statement.pk])).content.decode()
+    assert "as the plan states: 1 EUR = 1.10 USD, 1 KWD = 3.25 USD" in page
     line = Earning.objects.get(credit__why__currency="EUR")
     assert why_of(line)["exchange"]["legs"] == [
         {"base": "EUR", "quote": "USD", "on": "2026-05-08", "rate": "1.1", "source": "plan"}

@@ -279,12 +279,19 @@ def _pinned(why: dict[str, Any], day: Any, quote: str) -> PinnedRate | None:
 
 @dataclass(frozen=True, slots=True)
 class ConventionShown:
-    """One convention of a plan, in words."""
+    """One convention of a plan, in words; more: what the plan says beside it."""
 
     name: str
     value: str
+    more: str = ""
 
 
-def conventions_of(conventions: Conventions) -> list[ConventionShown]:
-    """Everything on which ways of paying differ, as this plan settles it."""
-    return [ConventionShown(item.name, str(getattr(conventions, item.name).value)) for item in fields(Conventions)]
+def conventions_of(plan: PlanDefinition) -> list[ConventionShown]:
+    """Everything on which ways of paying differ, as this plan settles it; with its rates of exchange where it has any."""
+    rates = ", ".join(f"1 {currency} = {rate} {plan.currency}" for currency, rate in plan.rates)
+    return [
+        ConventionShown(
+            item.name, str(getattr(plan.conventions, item.name).value), rates if item.name == "exchange" else ""
+        )
+        for item in fields(Conventions)
+    ]

@@ -159,7 +159,7 @@ class StatementDetailView(ScopedDetailView):
                 }
                 for each in components_of(statement)
             ],
-            "conventions": conventions_of(plan.conventions),
+            "conventions": conventions_of(plan),
             "approvals": approvals,
             "levels": levels_of(statement.plan_version),
             "waits_for": waits_for(statement, approvals) if statement.state == StatementState.DRAFT else "",
