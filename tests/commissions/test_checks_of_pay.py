@@ -1122,6 +1122,7 @@ def test_nothing_is_dated_into_a_locked_period(cast: Cast, locked: Period, clien
         "period is locked",
     )  # fmt: skip
     # The same past the ORM: a copy of each row that stands there, as somebody with the database's password would write it.
+    added = {"position": 9, "rule": "extra", "component": "more"}  # so that nothing else stands in the way
     for model in (Statement, Credit, Earning, SettlementLine, Adjustment, LedgerEntry):
         for found in model._default_manager.all()[:1]:
             values = {
@@ -1129,13 +1130,11 @@ def test_nothing_is_dated_into_a_locked_period(cast: Cast, locked: Period, clien
                 for field in model._meta.concrete_fields
                 if not field.primary_key
             }
-            values |= {name: 9 for name in ("position",) if name in values}
-            values |= {name: cast.carl.pk for name in ("person_id",) if name in values and model is Statement}
-            values |= (
-                {"posting": "by hand", "posted_at": connection.ops.adapt_datetimefield_value(later)}
-                if (model is LedgerEntry)
-                else {}
-            )
+            values |= {name: value for name, value in added.items() if name in values}
+            if model is Statement:
+                values["person_id"] = cast.carl.pk
+            if model is LedgerEntry:
+                values |= {"posting": "by hand", "posted_at": connection.ops.adapt_datetimefield_value(later)}
             names, marks = ", ".join(values), ", ".join(["%s"] * len(values))
             refused_by_the_database(
                 lambda: sql(f"INSERT INTO {model._meta.db_table} ({names}) VALUES ({marks})", *values.values()),  # noqa: B023
