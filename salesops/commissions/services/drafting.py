@@ -279,7 +279,10 @@ def _register(drafts: Drafts, done: Run, taken_back: Sequence[Back], *, is_tried
         ),
         {"start": start},
     )
-    calculator.execute(_EARNING.format(also=_EARNED_BACK if taken_back else ""), {"start": start})
+    calculator.execute(
+        _EARNING.format(also=_EARNED_BACK if taken_back else "", position="f.transaction" if is_tried else _POSITION),
+        {"start": start},
+    )
 
 
 def _why_texts(facts: PeriodFacts, done: Run) -> dict[str, dict[str, npt.NDArray[Any]]]:
@@ -407,6 +410,9 @@ _CREDITED_BACK: Final = """
     FROM back GROUP BY person, plan, transaction, rule
 """
 
+#: The place of a line among those of its component. Where only amounts are asked for, its transaction's will do.
+_POSITION: Final = "row_number() OVER (PARTITION BY f.person, f.plan, f.component ORDER BY f.transaction, f.rule)"
+
 #: What each credit earned in each component. A component without a curve earns nothing and has said why.
 _EARNING: Final = """
 CREATE TEMP TABLE earning AS
@@ -419,7 +425,7 @@ WITH found AS (
 SELECT f.person, f.plan, k.key AS component, f.transaction, f.rule AS rule_code, tx.id, tx.key, tx.day, f.before, f.after,
     f.low, f.high, f.amount, coalesce(o.key, '') AS original,
     coalesce(o.day < $start, false) AS is_of_earlier,
-    row_number() OVER (PARTITION BY f.person, f.plan, f.component ORDER BY f.transaction, f.rule) AS position
+    {position} AS position
 FROM found f JOIN tx ON tx.row = f.transaction JOIN components k USING (plan, component)
 LEFT JOIN tx o ON o.row = f.reversed
 WHERE EXISTS (SELECT 1 FROM credit c WHERE c.person = f.person AND c.plan = f.plan AND c.transaction = f.transaction
