@@ -511,9 +511,10 @@ class Oracle:
                 one = quota
             if which == "first" and quota.start == one.start:
                 one = quota
+        amount = sum(quota.amount for quota in own if (quota.start, quota.end) == (one.start, one.end))
         if one.start.day == one.end.day == 1:
-            return one.amount * Fraction(len(spans(start, end, "month")), len(spans(one.start, one.end, "month")))
-        return one.amount * Fraction((end - start).days, (one.end - one.start).days)
+            return amount * Fraction(len(spans(start, end, "month")), len(spans(one.start, one.end, "month")))
+        return amount * Fraction((end - start).days, (one.end - one.start).days)
 
     @staticmethod
     def _ramp(words: dict[str, Any], ramp_from: date | None, start: date, end: date) -> Fraction:

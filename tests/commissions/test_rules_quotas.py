@@ -37,6 +37,8 @@ FROM_MID = row(528_00, date(2026, 2, 16), date(2026, 4, 1))
         # The quarter holds on its last day too, but March began later; on the first day only the quarter holds.
         ([QUARTER, MARCH], 1_300_00, 1_200_00, 900_00),
         ([row(310_00, JANUARY.start, JANUARY.end), QUARTER], 1_210_00, 900_00, 900_00),
+        # Two of the same days add up, whichever is named first.
+        ([JANUARY, row(100_00, JANUARY.start, JANUARY.end), FEBRUARY], 700_00, 900_00, 1_200_00),
         ([FEBRUARY], 300_00, 900_00, 900_00),
         ([QUARTER], 900_00, 900_00, 900_00),
         ([], 0, 0, 0),

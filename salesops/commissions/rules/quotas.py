@@ -152,8 +152,8 @@ def quota_within(period: Period, rows: Sequence[QuotaRow], change: QuotaChange) 
 
     By days, each is for its own days, and they add up. The latest is the one that holds on the last of their days, of
     several the one that began last; the first is the one that holds on the first of them, of several the one that ends
-    last. It counts as if it had held in the whole period: in proportion of months where it is for whole ones, of days
-    otherwise.
+    last. Several for the same days add up, as they do by days. It counts as if it had held in the whole period: in
+    proportion of months where it is for whole ones, of days otherwise.
     """
     if change is QuotaChange.BY_DAYS or not rows:
         return Fraction(sum(row.amount for row in rows))
@@ -161,9 +161,10 @@ def quota_within(period: Period, rows: Sequence[QuotaRow], change: QuotaChange) 
         chosen = max(rows, key=lambda row: (row.end, row.start))
     else:
         chosen = min(rows, key=lambda row: (row.start, -row.end.toordinal()))
+    amount = sum(row.amount for row in rows if (row.start, row.end) == (chosen.start, chosen.end))
     if chosen.start.day == 1 and chosen.end.day == 1:
-        return Fraction(chosen.amount * _months(period.start, period.end), _months(chosen.start, chosen.end))
-    return Fraction(chosen.amount * period.days, (chosen.end - chosen.start).days)
+        return Fraction(amount * _months(period.start, period.end), _months(chosen.start, chosen.end))
+    return Fraction(amount * period.days, (chosen.end - chosen.start).days)
 
 
 def _months(start: date, end: date) -> int:
