@@ -445,10 +445,13 @@ _EARNING_DIGEST: Final = """sha256(string_agg(
     || amount || '|' || original, chr(10) ORDER BY component, position))"""
 
 
+_NO_DIGEST: Final = "''"
+
+
 def _total(drafts: Drafts, *, is_tried: bool) -> None:
     """Sums and digests of the lines of each statement."""
     credits, earnings = (
-        f"SELECT person, plan, sum(amount)::BIGINT, {chr(39) * 2 if is_tried else digest} FROM {table} GROUP BY person, plan"  # noqa: S608 - texts of this file
+        f"SELECT person, plan, sum(amount)::BIGINT, {_NO_DIGEST if is_tried else digest} FROM {table} GROUP BY person, plan"  # noqa: S608 - texts of this file
         for table, digest in (("credit", _CREDIT_DIGEST), ("earning", _EARNING_DIGEST))
     )
     digests: dict[Key, list[str]] = defaultdict(lambda: ["", ""])
