@@ -13,12 +13,12 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from salesops.commissions.choices import TransactionKind
 from salesops.commissions.designer.base import DesignForm, number_text, told, without_nothing
 from salesops.commissions.designer.rows import Column, RowsField
-from salesops.commissions.rules import formulas
 from salesops.commissions.rules.fields import OF_THE_PORTAL
 from salesops.commissions.rules.plans import DEFAULT_QUOTA, Scope
 from salesops.commissions.rules.shapes import Measure
 from salesops.commissions.selectors.wording import CONVENTIONS, CREDITING, KINDS, MEASURES, PERIODS, SHAPES
 from salesops.commissions.services.designs import renamed
+from salesops.values import formulas
 
 _CODE: Final = {"rows": 2, "class": "input-code", "spellcheck": "false", "autocapitalize": "off"}
 _BOUND: Final = "100%"

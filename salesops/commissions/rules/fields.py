@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from salesops.commissions.rules.formulas import Field, Kind
+from salesops.values.formulas import Field, Kind
 from salesops.values.outcomes import gettext_noop
 
 # What every transaction has.

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from salesops.commissions.rules import formulas
 from salesops.commissions.rules.credits import WHOLE_SHARE, CreditRule
 from salesops.commissions.rules.engine import (
     EVER,
@@ -28,6 +27,7 @@ from salesops.commissions.rules.fields import BUILT_IN
 from salesops.commissions.rules.plans import DEFAULT_QUOTA, PlanDefinition, share_from_text
 from salesops.commissions.rules.quotas import ALWAYS, OnPlan, QuotaRow
 from salesops.commissions.rules.shapes import Measure
+from salesops.values import formulas
 from salesops.values.money import MoneyError, check_currency, to_minor
 from salesops.values.outcomes import Problem, gettext_noop
 from salesops.values.periods import PeriodError, parse_label

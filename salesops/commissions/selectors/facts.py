@@ -38,7 +38,6 @@ from salesops.commissions.rules.engine import (
     wants_of,
 )
 from salesops.commissions.rules.fields import OF_THE_PORTAL
-from salesops.commissions.rules.formulas import Kind, check
 from salesops.commissions.rules.plans import PlanDefinition, plan_from_plain
 from salesops.commissions.rules.quotas import OnPlan, QuotaRow, TermsBook
 from salesops.commissions.rules.shapes import Measure
@@ -47,6 +46,7 @@ from salesops.deals.models import Deal, DealSplit
 from salesops.people.models import ReportingLine
 from salesops.pods.models import PodMembership, TerritoryAssignment
 from salesops.values import periods
+from salesops.values.formulas import Kind, check
 from salesops.values.rates import MAX_AGE_DAYS, Rate, RateTable
 
 _KINDS: Final = tuple(TransactionKind.values)

@@ -15,7 +15,6 @@ from salesops.audit.services import record, state_of
 from salesops.commissions.choices import TransactionKind, VersionState
 from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
 from salesops.commissions.models import Acknowledgement, Plan, PlanAssignment, PlanVersion, Quota
-from salesops.commissions.rules import formulas
 from salesops.commissions.rules.engine import wants_of
 from salesops.commissions.rules.examples import activation_problems
 from salesops.commissions.rules.fields import OF_THE_PORTAL
@@ -23,6 +22,7 @@ from salesops.commissions.rules.plans import PlanDefinition, plan_digest, plan_f
 from salesops.commissions.selectors.plans import to_acknowledge
 from salesops.core.actor import Actor, Role
 from salesops.core.days import company_day
+from salesops.values import formulas
 from salesops.values.outcomes import Problem, gettext_noop
 from salesops.values.periods import Period
 

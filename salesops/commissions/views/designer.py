@@ -29,7 +29,6 @@ from salesops.commissions.designer.plan import (
 )
 from salesops.commissions.models import PlanVersion
 from salesops.commissions.rules.fields import OF_THE_PORTAL
-from salesops.commissions.rules.formulas import Kind, check, describe_fields
 from salesops.commissions.rules.templates import TEMPLATES, template_plan
 from salesops.commissions.selectors.designs import component_shown, plan_shown, stands_in_the_way
 from salesops.commissions.selectors.drawing import draw_component
@@ -48,6 +47,7 @@ from salesops.commissions.services.plans import conditions_that_cannot_be_read, 
 from salesops.core.actor import Role
 from salesops.core.days import company_day
 from salesops.core.views import PortalView, ScopedCreateView, ScopedEditView
+from salesops.values.formulas import Kind, check, describe_fields
 
 DESIGNERS = (Role.REVOPS, Role.ADMIN)
 

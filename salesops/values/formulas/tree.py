@@ -8,8 +8,8 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Final
 
-from salesops.commissions.rules.formulas.kinds import Kind
-from salesops.commissions.rules.formulas.words import USAGES, Token, TokenKind, tokens
+from salesops.values.formulas.kinds import Kind
+from salesops.values.formulas.words import USAGES, Token, TokenKind, tokens
 from salesops.values.outcomes import Outcome, Problem, gettext_noop
 
 # The limits. Depth keeps every walk over the tree, here and in the database, far from running out of stack.

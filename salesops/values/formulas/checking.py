@@ -8,8 +8,8 @@ from datetime import date
 from fractions import Fraction
 from typing import Final
 
-from salesops.commissions.rules.formulas.kinds import Fields, Kind
-from salesops.commissions.rules.formulas.tree import Node, Op, not_a_day, problem_at
+from salesops.values.formulas.kinds import Fields, Kind
+from salesops.values.formulas.tree import Node, Op, not_a_day, problem_at
 from salesops.values.outcomes import Problem, gettext_noop
 
 # More reasons than anybody mends at once are not looked for.

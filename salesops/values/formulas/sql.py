@@ -14,9 +14,9 @@ from datetime import date
 from fractions import Fraction
 from typing import Final
 
-from salesops.commissions.rules.formulas.kinds import Fields, FormulaError, Kind
-from salesops.commissions.rules.formulas.rows import MOST_EXPONENT, Exponent, exponent_of, folded
-from salesops.commissions.rules.formulas.tree import Node, Op
+from salesops.values.formulas.kinds import Fields, FormulaError, Kind
+from salesops.values.formulas.rows import MOST_EXPONENT, Exponent, exponent_of, folded
+from salesops.values.formulas.tree import Node, Op
 
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}(\.[A-Za-z_][A-Za-z0-9_]{0,62})?", re.ASCII)
 _MOST_HUGEINT: Final = 2**127 - 1

@@ -9,17 +9,17 @@ comparison with a blank is true. A row in which something is divided by zero has
 IF, AND or OR, which look from left to right and no further than needed, kept the division from being reached.
 """
 
-from salesops.commissions.rules.formulas.formula import Formula, check
-from salesops.commissions.rules.formulas.kinds import Field, FieldHelp, Fields, FormulaError, Kind, describe_fields
-from salesops.commissions.rules.formulas.sql import SqlNumber, SqlText
-from salesops.commissions.rules.formulas.tree import (
+from salesops.values.formulas.formula import Formula, check
+from salesops.values.formulas.kinds import Field, FieldHelp, Fields, FormulaError, Kind, describe_fields
+from salesops.values.formulas.sql import SqlNumber, SqlText
+from salesops.values.formulas.tree import (
     MOST_CHARACTERS,
     MOST_DECIMALS,
     MOST_DEPTH,
     MOST_DIGITS,
     MOST_PARTS,
 )
-from salesops.commissions.rules.formulas.words import USAGES, Token, TokenKind, tokens
+from salesops.values.formulas.words import USAGES, Token, TokenKind, tokens
 
 __all__ = [
     "MOST_CHARACTERS",

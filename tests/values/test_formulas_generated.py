@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from salesops.commissions.rules.formulas import (
+from salesops.values.formulas import (
     MOST_CHARACTERS,
     USAGES,
     Field,
@@ -21,7 +21,7 @@ from salesops.commissions.rules.formulas import (
     check,
     tokens,
 )
-from salesops.commissions.rules.formulas.rows import folded
+from salesops.values.formulas.rows import folded
 from salesops.values.money import round_half_up
 
 FIELDS = {

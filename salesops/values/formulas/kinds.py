@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from salesops.commissions.rules.formulas.words import KEYWORDS
+from salesops.values.formulas.words import KEYWORDS
 from salesops.values.outcomes import gettext_noop
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}", re.ASCII)

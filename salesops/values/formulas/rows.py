@@ -6,8 +6,8 @@ from datetime import date, datetime
 from fractions import Fraction
 from typing import Any, Final
 
-from salesops.commissions.rules.formulas.kinds import Fields, FormulaError, Kind
-from salesops.commissions.rules.formulas.tree import Node, Op, Value
+from salesops.values.formulas.kinds import Fields, FormulaError, Kind
+from salesops.values.formulas.tree import Node, Op, Value
 from salesops.values.money import round_half_up
 
 MOST_EXPONENT: Final = 4

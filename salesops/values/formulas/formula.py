@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from salesops.commissions.rules.formulas import tree
-from salesops.commissions.rules.formulas.checking import checked
-from salesops.commissions.rules.formulas.kinds import Field, Fields, FormulaError, Kind
-from salesops.commissions.rules.formulas.rows import MOST_EXPONENT, DividedByZero, Exponent, RowReader, exponent_of
-from salesops.commissions.rules.formulas.sql import SqlNumber, SqlText, SqlWriter, TooFineError
-from salesops.commissions.rules.formulas.tree import Node, Op, Value, problem_at
+from salesops.values.formulas import tree
+from salesops.values.formulas.checking import checked
+from salesops.values.formulas.kinds import Field, Fields, FormulaError, Kind
+from salesops.values.formulas.rows import MOST_EXPONENT, DividedByZero, Exponent, RowReader, exponent_of
+from salesops.values.formulas.sql import SqlNumber, SqlText, SqlWriter, TooFineError
+from salesops.values.formulas.tree import Node, Op, Value, problem_at
 from salesops.values.money import round_half_up
 from salesops.values.outcomes import Outcome, Problem, gettext_noop
 

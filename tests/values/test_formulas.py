@@ -12,8 +12,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from salesops.commissions.rules import formulas
-from salesops.commissions.rules.formulas import (
+from salesops.values import formulas
+from salesops.values.formulas import (
     USAGES,
     Field,
     Formula,
