@@ -18,11 +18,12 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from salesops.commissions.rules import engine, formulas
+from salesops.commissions.rules import engine
 from salesops.commissions.rules.conventions import Exchange, QuotaChange
 from salesops.commissions.rules.engine import Facts, Run, Transactions, Values, relation
 from salesops.commissions.rules.plans import PlanDefinition, plan_as_plain, plan_from_plain
 from salesops.commissions.rules.quotas import ALWAYS, OnPlan, QuotaRow, TermsBook
+from salesops.values import formulas
 from salesops.values.rates import Rate, RateTable
 from tests.commissions import oracle
 from tests.commissions.oracle import Answer, Deal, Line, Oracle, Quota, Stay, World
