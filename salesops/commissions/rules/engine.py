@@ -137,7 +137,20 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunNotes:
+    """What a run has to say beside its rows.
+
+    pinned: the rates of exchange of the conversions, each once.
+    """
+
+    periods: tuple[Period, ...]
+    pinned: tuple[PinnedRate, ...]
+    problems: tuple[Found, ...]
+    curves: dict[tuple[int, int, int, int], Curve]
+
+
+@dataclass(frozen=True)
+class Run(RunNotes):
     """What a run came to, in columns.
 
     credits: transaction, person, rule (index into RULES), basis_points, plan, part (minor units of the transaction's
@@ -146,15 +159,10 @@ class Run:
     things), period (index into `periods`), measured (along the curve), before, after, pay_before, pay_after, amount,
     segment_before, segment_after (NONE without a curve), reversed (row of the transaction taken back, or NONE), since
     (the total from which pay is reckoned: 0, or where the period of pay began if a tier holds from then on only).
-    pinned: the rates of exchange of the conversions, each once.
     """
 
     credits: dict[str, Ints]
     lines: dict[str, Ints]
-    periods: tuple[Period, ...]
-    pinned: tuple[PinnedRate, ...]
-    problems: tuple[Found, ...]
-    curves: dict[tuple[int, int, int, int], Curve]
 
 
 def run(plans: Mapping[int, PlanDefinition], facts: Facts, terms: TermsOf) -> Run:
@@ -163,9 +171,30 @@ def run(plans: Mapping[int, PlanDefinition], facts: Facts, terms: TermsOf) -> Ru
     Raises ColumnsError for columns that do not fit together and when a number leaves 64 bits; everything that a person
     can mend comes back as a problem and stops nothing else.
     """
-    _check(facts.transactions)
     with open_calculator() as calculator:
-        return _Runner(calculator, plans, facts, terms).run()
+        notes = run_in(calculator, plans, facts, terms)
+        return Run(
+            credits=_fetched(calculator.execute("SELECT * FROM run_credits ORDER BY plan, person, transaction, rule")),
+            lines=_fetched(calculator.execute(_IN_ORDER)),
+            periods=notes.periods,
+            pinned=notes.pinned,
+            problems=notes.problems,
+            curves=notes.curves,
+        )
+
+
+def run_in(
+    calculator: duckdb.DuckDBPyConnection, plans: Mapping[int, PlanDefinition], facts: Facts, terms: TermsOf
+) -> RunNotes:
+    """As `run`, in a calculator of the caller's, which keeps the tables run_credits and run_lines with the columns of Run.
+
+    In no order; nothing else of the run is left in the calculator.
+    """
+    _check(facts.transactions)
+    runner = _Runner(calculator, plans, facts, terms)
+    notes = runner.run()
+    runner.tidy()
+    return notes
 
 
 def _check(transactions: Transactions) -> None:
@@ -205,7 +234,7 @@ class _Runner:
         self.made: dict[tuple[int, int, Terms], Outcome[Curve]] = {}
         self.can_reverse = bool(np.any(facts.transactions.reverses >= 0))
 
-    def run(self) -> Run:
+    def run(self) -> RunNotes:
         self._register()
         for name, columns in _TABLES.items():
             self.sql(f"CREATE TEMP TABLE {name} ({columns})")
@@ -216,18 +245,25 @@ class _Runner:
                     self.counted.append((number, index))
         self._no_values()
         self._measure()
-        lines = self._lines()
+        self._lines()
         self._nobody_credited()
         self._on_no_plan()
-        credits = _fetched(self.sql("SELECT * FROM plan_credits ORDER BY plan, person, transaction, rule"))
-        return Run(
-            credits=credits,
-            lines=lines,
+        return RunNotes(
             periods=tuple(self.period_list),
             pinned=tuple(self.pinned),
             problems=tuple(self.problems),
             curves=self.curves,
         )
+
+    def tidy(self) -> None:
+        """Leave nothing but the tables of the result."""
+        self.sql("ALTER TABLE plan_credits RENAME TO run_credits")
+        for kind, name in self.sql(
+            """SELECT 'VIEW', view_name FROM duckdb_views() WHERE temporary AND NOT internal
+            UNION ALL SELECT 'TABLE', table_name FROM duckdb_tables() WHERE temporary"""
+        ).fetchall():
+            if name not in ("run_credits", "run_lines"):
+                self.sql(f"DROP {kind} IF EXISTS {name}")
 
     # --- Tables ---------------------------------------------------------------------------------------------------
 
@@ -523,8 +559,8 @@ class _Runner:
             self._note(Found(replace(problem, where=f"{component.key}.{name}"), number))
         return False
 
-    def _lines(self) -> dict[str, Ints]:
-        """Every credit at its place on the way of its person, component and period, with what it moved along the curve."""
+    def _lines(self) -> None:
+        """Table `run_lines`: every credit at its place on the way of its person, component and period, with what it moved along the curve."""
         ways: list[tuple[int, int, int, int, int, int]] = []
         kinds: dict[PeriodKind, int] = {}
         for number, index in self.counted:
@@ -571,15 +607,11 @@ class _Runner:
         if is_forward:
             self.sql(_SINCE)
         earned = earned_sql(numbers, is_shifted=is_forward)
-        found = _fetched(self.sql(_LINES.format(earned=earned, since="since" if is_forward else "0")))
-        back = self._reversals(found, period) if self.can_reverse else None
+        self.sql(f"CREATE TEMP TABLE run_lines AS {_LINES.format(earned=earned, since='since' if is_forward else '0')}")
+        if self.can_reverse:
+            self._take_back(period)
         for name in ("ways", "in_period", "series", "numbers"):
             self.calculator.unregister(name)
-        if back is None or not len(back["plan"]):
-            return found
-        joined = {name: np.concatenate([found[name], back[name]]) for name in _LINE_NAMES}
-        order = np.lexsort((joined["component"], joined["plan"]))
-        return {name: column[order] for name, column in joined.items()}
 
     def _periods_of(self, kind: PeriodKind) -> Ints:
         """For each transaction the index of its period of a kind; every period that the days touch gets one."""
@@ -620,20 +652,17 @@ class _Runner:
 
     # --- What is taken back ---------------------------------------------------------------------------------------
 
-    def _reversals(self, lines: dict[str, Ints], period: str) -> dict[str, Ints]:
-        """For each transaction taken back the lines that take back what its original earned.
+    def _take_back(self, period: str) -> None:
+        """Add for each transaction taken back the lines that take back what its original earned.
 
         A part taken back takes that part of each line, rounded on the sum taken back so far, so that parts that make up
         the whole leave everybody at exactly nothing. The curve is not walked again: whoever was helped along it by the
         original stays there. Plans in which reversals move down the curve have counted them already.
         """
         negating = [(number,) for number, plan in self.plans.items() if not plan.is_moving_down]
-        self.calculator.register("line_columns", dict(lines))
         self.calculator.register("negating", relation(("plan",), negating))
-        back = _fetched(self.sql(_REVERSED.format(period=period)))
+        self.sql(f"INSERT INTO run_lines {_REVERSED.format(period=period)}")
         self.calculator.unregister("negating")
-        self.calculator.unregister("line_columns")
-        return back
 
     # --- What was found wanting -----------------------------------------------------------------------------------
 
@@ -790,32 +819,15 @@ _TABLES: Final = {
         part BIGINT, amount BIGINT""",
 }
 
-_LINE_NAMES: Final = (
-    "plan",
-    "component",
-    "transaction",
-    "person",
-    "rule",
-    "basis_points",
-    "credited",
-    "period",
-    "measured",
-    "before",
-    "after",
-    "pay_before",
-    "pay_after",
-    "amount",
-    "segment_before",
-    "segment_after",
-    "reversed",
-    "since",
-)
-
 _LINES: Final = f"""
 SELECT plan, component, transaction, person, rule, basis_points, credited, period, measured, before, after, pay_before,
     pay_after, amount, segment_before, segment_after, {NONE} AS reversed, {{since}} AS since
-FROM ({{earned}}) ORDER BY plan, component, transaction, person, rule
+FROM ({{earned}})
 """  # noqa: S608 - numbers made here
+
+#: What is taken back comes after what was earned.
+_IN_ORDER: Final = """SELECT * FROM run_lines
+ORDER BY plan, component, reversed >= 0, transaction, person, rule"""
 
 #: Where an earlier tier is not made up for, pay is reckoned from the total at which the period of pay began.
 _SINCE: Final = f"""
@@ -839,10 +851,9 @@ SELECT l.plan, l.component, t.row AS transaction, l.person, l.rule, l.basis_poin
     {period} AS period, 0 AS measured, l.after AS before, l.after, l.pay_after AS pay_before, l.pay_after,
     (prorated(l.amount, t.since, t.whole) - prorated(l.amount, t.upto, t.whole))::BIGINT AS amount,
     l.segment_after AS segment_before, l.segment_after, t.reverses AS reversed, l.since
-FROM taken t JOIN line_columns l ON l.transaction = t.reverses AND l.reversed < 0
+FROM taken t JOIN run_lines l ON l.transaction = t.reverses AND l.reversed < 0
 JOIN negating n ON n.plan = l.plan JOIN ways w ON w.plan = l.plan AND w.component = l.component
 JOIN in_period i ON i.row = t.row
-ORDER BY l.plan, l.component, t.row, l.person, l.rule
 """
 
 

@@ -68,6 +68,7 @@ class TermsBook:
         for row in quotas:
             self._quotas[row.person, row.name, row.currency].append(row)
         self._known: dict[tuple[int, str, int, Period], Terms] = {}
+        self._quota_known: dict[tuple[int, str, bool, int, Period], tuple[int | None, Fraction]] = {}
 
     def __call__(self, number: int, component: Component, person: int, period: Period) -> Terms:
         """The terms; None for what is not known."""
@@ -82,15 +83,21 @@ class TermsBook:
         entries = self._entries(number, person, period)
         if not entries:
             return Terms()
-        self._note_changes(number, person, entries)
-        share = active_share(period, entries, plan.conventions.proration)
-        ramp = ramp_share(plan, period, entries[-1].ramp_from)
-        quota = self.full_quota(plan, component, person, period)
+        # Components that share a quota share what is reckoned from it.
+        key = (number, component.quota_name, component.measure is Measure.MONEY, person, period)
+        if key not in self._quota_known:
+            self._note_changes(number, person, entries)
+            share = active_share(period, entries, plan.conventions.proration)
+            ramp = ramp_share(plan, period, entries[-1].ramp_from)
+            full = self.full_quota(plan, component, person, period)
+            quota = None if full is None else effective_quota(full, active_share=share, ramp_share=ramp)
+            self._quota_known[key] = quota, share
+        quota, share = self._quota_known[key]
         target = targets_of(plan, entries[-1].target_minor)[component.key]
         if target is not None:
             target *= _periods_of_pay(plan, period)
         return Terms(
-            quota=None if quota is None else effective_quota(quota, active_share=share, ramp_share=ramp),
+            quota=quota,
             target_minor=None if target is None else effective_quota(target, active_share=share),
             personal_rate=entries[-1].rate,
         )
@@ -123,6 +130,8 @@ class TermsBook:
         always = [row.amount for row in own if _is_always(row)]
         if not rows and not always:
             return None
+        if len(rows) == 1 and not always and (rows[0].start, rows[0].end) == (period.start, period.end):
+            return Fraction(rows[0].amount)
         total = Fraction(0)
         for part in periods_between(period.start, period.end, plan.period_kind):
             within = [row for row in rows if row.start >= part.start and row.end <= part.end]

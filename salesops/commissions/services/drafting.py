@@ -23,7 +23,7 @@ from salesops.commissions.rules.columns import Ints, open_calculator
 from salesops.commissions.rules.conventions import Refund
 from salesops.commissions.rules.credits import CreditRule
 from salesops.commissions.rules.curves import Curve
-from salesops.commissions.rules.engine import NONE, RULES, Run, Terms, relation, run
+from salesops.commissions.rules.engine import NONE, RULES, RunNotes, Terms, relation, run_in
 from salesops.commissions.rules.exchange import mean_as_plain, mean_told
 from salesops.commissions.rules.explain import exact_text
 from salesops.commissions.rules.plans import Component, PlanDefinition, curve_for, digest_of, plan_from_plain
@@ -145,17 +145,16 @@ def drafted(facts: PeriodFacts, taken_back: Sequence[Back] = (), *, is_tried: bo
     is_tried: only the amounts are asked for, so that lines have no why and drafts no digest of their lines. Settlement
     comes after; see services.settling.
     """
-    done = run(facts.definitions, facts.engine, facts.book)
-    made: dict[tuple[int, str, Terms], Outcome[Curve]] = {}
-    headers = {key: _header(facts, *key, made) for key in sorted(facts.people)}
-    for back in taken_back:
-        if (back.person, back.version) not in headers:
-            headers[back.person, back.version] = _header(facts, back.person, back.version, made)
-    problems = _problems(facts, done, headers)
-    _keep_means(facts, done, headers)
     with open_calculator() as calculator:
-        drafts = Drafts(calculator, facts, headers, problems)
+        done = run_in(calculator, facts.definitions, facts.engine, facts.book)
+        made: dict[tuple[int, str, Terms], Outcome[Curve]] = {}
+        headers = {key: _header(facts, *key, made) for key in sorted(facts.people)}
+        for back in taken_back:
+            if (back.person, back.version) not in headers:
+                headers[back.person, back.version] = _header(facts, back.person, back.version, made)
+        drafts = Drafts(calculator, facts, headers, _problems(facts, done, headers))
         _register(drafts, done, taken_back, is_tried=is_tried)
+        _keep_means(drafts, done)
         _total(drafts, is_tried=is_tried)
         yield drafts
 
@@ -204,7 +203,7 @@ def _header(
     return draft
 
 
-def _problems(facts: PeriodFacts, done: Run, headers: dict[Key, Draft]) -> list[Problem]:
+def _problems(facts: PeriodFacts, done: RunNotes, headers: dict[Key, Draft]) -> list[Problem]:
     """Give each problem to the statement it is about; what is about nobody's, and of this period, comes back."""
     transactions = facts.engine.transactions
     start = facts.period.start_on.toordinal()
@@ -218,17 +217,22 @@ def _problems(facts: PeriodFacts, done: Run, headers: dict[Key, Draft]) -> list[
     return found
 
 
-def _keep_means(facts: PeriodFacts, done: Run, headers: dict[Key, Draft]) -> None:
+def _keep_means(drafts: Drafts, done: RunNotes) -> None:
     """Keep the mean rates of exchange of each statement, with every rate that went in, with its terms of money."""
-    places = [place for place, pinned in enumerate(done.pinned) if pinned.means]
-    if not places:
+    plain = {
+        place: [mean_as_plain(mean) for mean in pinned.means]
+        for place, pinned in enumerate(done.pinned)
+        if pinned.means
+    }
+    if not plain:
         return
-    credits, start = done.credits, facts.period.start_on.toordinal()
-    is_here = np.isin(credits["pinned"], places) & (facts.engine.transactions.day[credits["transaction"]] >= start)
-    used = np.stack([credits[name][is_here] for name in ("person", "plan", "pinned")], axis=1)
-    plain = {place: [mean_as_plain(mean) for mean in done.pinned[place].means] for place in places}
-    for person, version, place in np.unique(used, axis=0).tolist():
-        draft = headers.get((person, version))
+    used = drafts.calculator.execute(
+        """SELECT DISTINCT c.person, c.plan, c.pinned FROM run_credits c JOIN tx ON tx.row = c.transaction
+        WHERE list_contains($places::BIGINT[], c.pinned) AND tx.day >= $start ORDER BY ALL""",
+        {"places": list(plain), "start": drafts.facts.period.start_on.toordinal()},
+    )
+    for person, version, place in used.fetchall():
+        draft = drafts.by_key.get((person, version))
         for terms in draft.terms if draft else ():
             if draft and draft.plan.component(terms["component"]).measure is Measure.MONEY:
                 kept = terms.setdefault("means", [])
@@ -238,7 +242,7 @@ def _keep_means(facts: PeriodFacts, done: Run, headers: dict[Key, Draft]) -> Non
 # --- Columns ------------------------------------------------------------------------------------------------------
 
 
-def _register(drafts: Drafts, done: Run, taken_back: Sequence[Back], *, is_tried: bool) -> None:
+def _register(drafts: Drafts, done: RunNotes, taken_back: Sequence[Back], *, is_tried: bool) -> None:
     """Tables `credit` and `earning` of the period, from what the run came to and what is taken back."""
     facts, calculator = drafts.facts, drafts.calculator
     transactions, start = facts.engine.transactions, facts.period.start_on.toordinal()
@@ -258,8 +262,6 @@ def _register(drafts: Drafts, done: Run, taken_back: Sequence[Back], *, is_tried
     calculator.execute("CREATE TEMP TABLE tx AS SELECT * FROM tx_columns")
     negating = [number for number, plan in facts.definitions.items() if plan.conventions.refund is Refund.NEGATE]
     calculator.register("negating", {"plan": np.array(negating, dtype=np.int64)})
-    calculator.register("run_credits", dict(done.credits))
-    calculator.register("run_lines", dict(done.lines))
     names = ("person", "plan", "component", "transaction", "original", "rule", "basis_points", "part", "amount")
     rows = [
         (b.person, b.version, b.component, b.place, b.original, b.rule, b.basis_points, b.credited, b.amount)
@@ -269,30 +271,54 @@ def _register(drafts: Drafts, done: Run, taken_back: Sequence[Back], *, is_tried
     calculator.register("rule_names", _table("rule", "name", [(code, rule.value) for code, rule in enumerate(RULES)]))
     calculator.register("components", _components(facts))
     calculator.register("functions", _functions(facts.period))
-    texts = {} if is_tried else _why_texts(facts, done)
+    texts = {} if is_tried else _why_texts(drafts, done)
     for name, columns in texts.items():
         calculator.register(name, columns)
     why = "''" if is_tried else _WHY.format(parts=" || ".join(["''", *(_WHY_PARTS[name][0] for name in texts)]))
+    # What is only tried is asked for sums, mostly, which need no lines written out.
+    kind = "VIEW" if is_tried else "TABLE"
     calculator.execute(
         _CREDIT.format(
-            why=why, joins="\n".join(_WHY_PARTS[name][1] for name in texts), also=_CREDITED_BACK if taken_back else ""
-        ),
-        {"start": start},
+            kind=kind,
+            start=start,
+            why=why,
+            joins="\n".join(_WHY_PARTS[name][1] for name in texts),
+            also=_CREDITED_BACK.format(start=start) if taken_back else "",
+        )
     )
+    original, is_of_earlier, joins, counted = _NEVER_REVERSED
+    if taken_back or np.any(transactions.reverses != NONE):
+        original, is_of_earlier, joins, counted = (text.format(start=start) for text in _REVERSED)
     calculator.execute(
-        _EARNING.format(also=_EARNED_BACK if taken_back else "", position="f.transaction" if is_tried else _POSITION),
-        {"start": start},
+        _EARNING.format(
+            kind=kind,
+            start=start,
+            original=original,
+            is_of_earlier=is_of_earlier,
+            joins=joins,
+            counted=counted,
+            also=_EARNED_BACK if taken_back else "",
+            where="" if _is_all_credited(facts, taken_back) else _CREDITED,
+            position="f.transaction" if is_tried else _POSITION,
+        )
     )
 
 
-def _why_texts(facts: PeriodFacts, done: Run) -> dict[str, dict[str, npt.NDArray[Any]]]:
+def _is_all_credited(facts: PeriodFacts, taken_back: Sequence[Back]) -> bool:
+    """Whether every line has its credit for certain: nothing was left out for want of a rate, and nothing goes back."""
+    currencies = {*facts.engine.transactions.currencies, *(plan.currency for plan in facts.definitions.values())}
+    return not taken_back and len(currencies) <= 1
+
+
+def _why_texts(drafts: Drafts, done: RunNotes) -> dict[str, dict[str, npt.NDArray[Any]]]:
     """What is told of the lines beside their numbers, where there is anything, as tables of the calculator."""
+    facts = drafts.facts
     things = [(code, json.dumps(thing)) for code, thing in enumerate(facts.things)]
     found = {
         "share_texts": _table("row", "text", _share_texts(facts)),
         "thing_texts": _table("thing", "text", things),
         "pinned_texts": _table("pinned", "text", list(enumerate(_pinned_texts(done)))),
-        "field_texts": _field_texts(facts, done),
+        "field_texts": _field_texts(drafts),
     }
     return {name: columns for name, columns in found.items() if len(columns["text"])}
 
@@ -308,7 +334,7 @@ def _share_texts(facts: PeriodFacts) -> list[tuple[int, str]]:
     return [(place, json.dumps(shares)) for place, shares in facts.shares.items()]
 
 
-def _pinned_texts(done: Run) -> list[str]:
+def _pinned_texts(done: RunNotes) -> list[str]:
     """The pinned rates between minor units, each with the published rates it is made of, as members of an object."""
     return [_pinned_text(pinned) for pinned in done.pinned]
 
@@ -322,8 +348,9 @@ def _pinned_text(pinned: PinnedRate) -> str:
     return f'{rate}, "rate_legs": {json.dumps(told)}'
 
 
-def _field_texts(facts: PeriodFacts, done: Run) -> dict[str, npt.NDArray[Any]]:
+def _field_texts(drafts: Drafts) -> dict[str, npt.NDArray[Any]]:
     """What conditions and formulas asked of the credited transactions, as JSON, by plan version and row."""
+    facts = drafts.facts
     values = facts.engine.transactions.values
     plans: list[int] = []
     places: list[int] = []
@@ -331,7 +358,10 @@ def _field_texts(facts: PeriodFacts, done: Run) -> dict[str, npt.NDArray[Any]]:
     for version_id in facts.definitions:
         asked = facts.asked_by(version_id)
         if asked:
-            for place in np.unique(done.credits["transaction"][done.credits["plan"] == version_id]).tolist():
+            credited = drafts.calculator.execute(
+                "SELECT DISTINCT transaction FROM run_credits WHERE plan = $plan ORDER BY ALL", {"plan": version_id}
+            )
+            for (place,) in credited.fetchall():
                 plans.append(version_id)
                 places.append(place)
                 texts.append(json.dumps({name: str(values[name].column[place]) for name in asked}))
@@ -390,11 +420,11 @@ _WHY_PARTS: Final = {
 
 #: What the engine credited in the period; what takes back something of an earlier period comes as it was stored then.
 _CREDIT: Final = """
-CREATE TEMP TABLE credit AS
+CREATE TEMP {kind} credit AS
 WITH found AS (
     SELECT c.person, c.plan, c.transaction, c.rule, c.basis_points, c.part, c.thing, c.pinned, c.amount
     FROM run_credits c JOIN tx ON tx.row = c.transaction
-    WHERE tx.day >= $start {also}
+    WHERE tx.day >= {start} {also}
 )
 SELECT f.person, f.plan, f.transaction, tx.id, tx.key, tx.day, r.name AS rule, f.rule AS rule_code, f.basis_points,
     f.amount, CASE WHEN tx.day < fn.stop THEN fn.name ELSE '' END AS function, {why} AS why
@@ -415,22 +445,30 @@ _POSITION: Final = "row_number() OVER (PARTITION BY f.person, f.plan, f.componen
 
 #: What each credit earned in each component. A component without a curve earns nothing and has said why.
 _EARNING: Final = """
-CREATE TEMP TABLE earning AS
+CREATE TEMP {kind} earning AS
 WITH found AS (
     SELECT l.person, l.plan, l.component, l.transaction, l.rule, l.before, l.after, l.pay_before AS low,
         l.pay_after AS high, l.amount, l.reversed
-    FROM run_lines l JOIN tx ON tx.row = l.transaction LEFT JOIN tx o ON o.row = l.reversed
-    WHERE l.segment_after >= 0 AND tx.day >= $start AND (o.day IS NULL OR o.day >= $start) {also}
+    FROM run_lines l JOIN tx ON tx.row = l.transaction
+    WHERE l.segment_after >= 0 AND tx.day >= {start} {counted} {also}
 )
 SELECT f.person, f.plan, k.key AS component, f.transaction, f.rule AS rule_code, tx.id, tx.key, tx.day, f.before, f.after,
-    f.low, f.high, f.amount, coalesce(o.key, '') AS original,
-    coalesce(o.day < $start, false) AS is_of_earlier,
+    f.low, f.high, f.amount, {original} AS original, {is_of_earlier} AS is_of_earlier,
     {position} AS position
-FROM found f JOIN tx ON tx.row = f.transaction JOIN components k USING (plan, component)
-LEFT JOIN tx o ON o.row = f.reversed
-WHERE EXISTS (SELECT 1 FROM credit c WHERE c.person = f.person AND c.plan = f.plan AND c.transaction = f.transaction
-    AND c.rule_code = f.rule)
+FROM found f JOIN tx ON tx.row = f.transaction JOIN components k USING (plan, component) {joins}
+{where}
 """
+#: Of a line that takes something back: the key of its original, whether that is of an earlier period, where both come
+#: from, and that the engine's own lines of those are left out: what was stored of them goes back.
+_REVERSED: Final = (
+    "coalesce(o.key, '')",
+    "coalesce(o.day < {start}, false)",
+    "LEFT JOIN tx o ON o.row = f.reversed",
+    "AND NOT EXISTS (SELECT 1 FROM tx o WHERE o.row = l.reversed AND o.day < {start})",
+)
+_NEVER_REVERSED: Final = ("''", "false", "", "")
+_CREDITED: Final = """WHERE EXISTS (SELECT 1 FROM credit c WHERE c.person = f.person AND c.plan = f.plan
+    AND c.transaction = f.transaction AND c.rule_code = f.rule)"""
 _EARNED_BACK: Final = """
     UNION ALL
     SELECT person, plan, component, transaction, rule, 0, 0, 0, 0, amount, original FROM back
