@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from salesops.core.actor import Actor, Noun, Scope
 from salesops.core.querysets import ScopedQuerySet, WorkQuerySet, branches_of
 
 if TYPE_CHECKING:
-    from salesops.leads.models import Lead, LeadAssignment  # noqa: F401
+    from salesops.leads.models import Clock, Lead, LeadAssignment, LeadScore, LeadSignal, Pool, Turn  # noqa: F401
 
 
 class LeadQuerySet(WorkQuerySet["Lead"]):
@@ -39,3 +39,48 @@ class LeadAssignmentQuerySet(ScopedQuerySet["LeadAssignment"]):
     def scoped(self, actor: Actor, scope: Scope) -> Self:
         """Rows of leads the actor may see."""
         return self.filter(lead__in=apps.get_model("leads", "Lead").objects.visible_to(actor))
+
+
+class OfLead(ScopedQuerySet[Any]):
+    """Rows about a lead, seen with it."""
+
+    noun = Noun.WORK
+
+    def scoped(self, actor: Actor, scope: Scope) -> Self:
+        """Rows of leads the actor may see."""
+        return self.filter(lead__in=apps.get_model("leads", "Lead").objects.visible_to(actor))
+
+
+class ClockQuerySet(OfLead):
+    """Clocks of leads."""
+
+
+class LeadSignalQuerySet(OfLead):
+    """What leads did."""
+
+
+class LeadScoreQuerySet(OfLead):
+    """Scores of leads."""
+
+
+class PoolQuerySet(ScopedQuerySet["Pool"]):
+    """Pools in which the actor, or anybody below, takes turns: fairness is shown to those it is about."""
+
+    noun = Noun.WORK
+
+    def scoped(self, actor: Actor, scope: Scope) -> Self:
+        """Own pools; for managers those of their tree."""
+        people = actor.people_ids if scope >= Scope.TREE else {actor.user_id}
+        return self.filter(
+            Exists(apps.get_model("leads", "PoolMember").objects.filter(pool=OuterRef("pk"), person__in=people))
+        )
+
+
+class TurnQuerySet(ScopedQuerySet["Turn"]):
+    """Seen with the pool."""
+
+    noun = Noun.WORK
+
+    def scoped(self, actor: Actor, scope: Scope) -> Self:
+        """Turns of pools the actor may see."""
+        return self.filter(pool__in=apps.get_model("leads", "Pool").objects.visible_to(actor))

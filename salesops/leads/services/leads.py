@@ -34,6 +34,7 @@ EDITABLE: Final = frozenset(
         "employees",
         "origin",
         "campaign",
+        "consent",
         "segment",
         "estimated_minor",
         "currency",

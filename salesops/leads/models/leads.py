@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from salesops.accounts.models import Account, Contact
-from salesops.leads.choices import WORK_STATUSES, AssignmentMethod, LeadOrigin, LeadStatus
+from salesops.leads.choices import WORK_STATUSES, AssignmentMethod, Consent, LeadOrigin, LeadStatus
 from salesops.leads.querysets import LeadAssignmentQuerySet, LeadQuerySet
 from salesops.pods.models import Pod, Segment
 
@@ -27,6 +27,7 @@ class Lead(models.Model):
     campaign = models.CharField(_("campaign"), max_length=80, blank=True)
     status = models.CharField(_("status"), max_length=12, choices=LeadStatus.choices, default=LeadStatus.NEW)
     disqualified_because = models.CharField(_("disqualified because"), max_length=200, blank=True)
+    consent = models.CharField(_("may be contacted"), max_length=8, choices=Consent.choices, default=Consent.UNKNOWN)
     segment = models.ForeignKey(
         Segment, models.PROTECT, null=True, blank=True, related_name="leads", verbose_name=_("segment")
     )
@@ -34,6 +35,17 @@ class Lead(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="leads", verbose_name=_("owner")
     )
     pod = models.ForeignKey(Pod, models.PROTECT, null=True, blank=True, related_name="leads", verbose_name=_("pod"))
+    pool = models.ForeignKey(
+        "leads.Pool",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="leads",
+        verbose_name=_("pool"),
+        help_text=_("Whose turns brought it to its owner, or where it waits."),
+    )
+    waits_because = models.CharField(_("waits because"), max_length=200, blank=True, editable=False)
     account = models.ForeignKey(
         Account, models.PROTECT, null=True, blank=True, related_name="leads", verbose_name=_("account")
     )
@@ -83,6 +95,7 @@ class Lead(models.Model):
             models.Index(fields=["status", "owner", "pod"], name="leads_lead_status_seen"),
             models.Index(fields=["pod"], condition=Q(status__in=WORK_STATUSES), name="leads_lead_work_of_pod"),
             models.Index(fields=["owner"], condition=Q(status__in=WORK_STATUSES), name="leads_lead_work_of_owner"),
+            models.Index(fields=["created_at"], condition=~Q(waits_because=""), name="leads_lead_waiting"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -128,6 +141,7 @@ class LeadAssignment(models.Model):
     class Meta:
         ordering = ["-assigned_at", "-id"]
         verbose_name, verbose_name_plural = _("lead assignment"), _("lead assignments")
+        indexes = [models.Index(fields=["person", "-assigned_at"], name="leads_assignment_of_person")]
 
     def __str__(self) -> str:
         return f"{self.lead} → {self.person or self.pod}"

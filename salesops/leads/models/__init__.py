@@ -1,0 +1,24 @@
+"""Rows of the leads room."""
+
+from salesops.leads.models.clocks import Clock, ServiceLevel
+from salesops.leads.models.leads import Lead, LeadAssignment
+from salesops.leads.models.routing import Pool, PoolMember, RoutingRule, RoutingVersion, Turn
+from salesops.leads.models.scores import LeadScore, LeadSignal, LearnedModel, ScoreGroup, ScoreRule, ScoreVersion
+
+__all__ = [
+    "Clock",
+    "Lead",
+    "LeadAssignment",
+    "LeadScore",
+    "LeadSignal",
+    "LearnedModel",
+    "Pool",
+    "PoolMember",
+    "RoutingRule",
+    "RoutingVersion",
+    "ScoreGroup",
+    "ScoreRule",
+    "ScoreVersion",
+    "ServiceLevel",
+    "Turn",
+]
