@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salesops.commissions.rules import columns, curves
+from salesops.commissions.rules import curves
 from salesops.commissions.rules.columns import (
-    ColumnsError,
     CreditColumns,
     EarningColumns,
     calculate,
@@ -21,6 +20,7 @@ from salesops.commissions.rules.columns import (
 )
 from salesops.commissions.rules.curves import Curve
 from salesops.commissions.rules.rounding import Rounding
+from salesops.values.calculator import ColumnsError, open_calculator
 from salesops.values.money import MAX_MINOR, MIN_MINOR, round_half_up
 from salesops.values.split import split_by_largest_remainder
 from tests.commissions.test_rules_curves import any_curve
@@ -242,7 +242,7 @@ def test_the_calculator_reaches_no_files_and_cannot_be_unlocked(tmp_path: Any) -
         "INSTALL httpfs",
         "SET threads = 1",
     ):
-        with columns.open_calculator() as calculator, pytest.raises(duckdb.Error):
+        with open_calculator() as calculator, pytest.raises(duckdb.Error):
             calculator.execute(statement)
     assert [path.name for path in tmp_path.iterdir()] == ["secret.csv"]
 

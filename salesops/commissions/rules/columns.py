@@ -1,10 +1,7 @@
 """The columnar calculator: credits in, earnings out, whole columns of 64-bit integers at a time, exact in DuckDB."""
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any, Final
 
 import duckdb
@@ -13,6 +10,7 @@ import numpy.typing as npt
 
 from salesops.commissions.rules.curves import Curve
 from salesops.commissions.rules.rounding import Rounding
+from salesops.values.calculator import ColumnsError, open_calculator
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -25,22 +23,6 @@ _GREATEST: Final = 2**63 - 1
 
 # A whole split in basis points.
 WHOLE_SHARE: Final = 10_000
-
-_MACROS: Final = (
-    # Division of integers by a positive one, down to the next whole number also below zero, and what is left over.
-    "CREATE MACRO floor_div(n, d) AS n // d - CASE WHEN n % d < 0 THEN 1 ELSE 0 END",
-    "CREATE MACRO floor_rest(n, d) AS n % d + CASE WHEN n % d < 0 THEN d ELSE 0 END",
-    # The rounding rule, half up away from zero, of the number whole + rest / d with 0 <= rest < d.
-    """CREATE MACRO rounded(whole, rest, d) AS
-        whole + CASE WHEN (whole >= 0 AND 2 * rest >= d) OR (whole < 0 AND 2 * rest > d) THEN 1 ELSE 0 END""",
-    # The part `upto` of `whole` of an amount, rounded once.
-    """CREATE MACRO prorated(amount, upto, whole) AS rounded(
-        floor_div(amount::HUGEINT * upto, whole), floor_rest(amount::HUGEINT * upto, whole), whole)""",
-)
-
-
-class ColumnsError(ValueError):
-    """Columns that cannot be calculated: they do not fit together, repeat a line, or leave 64-bit numbers."""
 
 
 @dataclass(frozen=True)
@@ -293,48 +275,6 @@ _CONVERTED: Final = """
 SELECT row, rounded(floor_div(product, denominator), floor_rest(product, denominator), denominator)::BIGINT AS converted
 FROM (SELECT row, amount::HUGEINT * numerator AS product, denominator::HUGEINT AS denominator FROM amounts)
 """
-
-
-_lock: Final = Lock()
-# The calculator of this process, with the number of the process: after a fork the threads of a database are gone.
-_whole: dict[int, duckdb.DuckDBPyConnection] = {}
-
-
-def _own() -> duckdb.DuckDBPyConnection:
-    """A connection of one's own to the calculator of this process, made on first use: what it holds nobody else sees."""
-    with _lock:
-        if os.getpid() not in _whole:
-            _whole.clear()
-            made = duckdb.connect(
-                ":memory:",
-                config={
-                    "enable_external_access": "false",
-                    "temp_directory": "",
-                    "threads": 2,
-                    "preserve_insertion_order": "false",
-                    "lock_configuration": "true",
-                },
-            )
-            for macro in _MACROS:
-                made.execute(macro)
-            _whole[os.getpid()] = made
-        return _whole[os.getpid()].cursor()
-
-
-@contextmanager
-def open_calculator() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB that is nothing but a calculator: in memory, no files, no network, settings locked.
-
-    Only temporary tables are made in it, and they go when it is closed. What leaves 64 or 128 bits inside comes out as a
-    ColumnsError.
-    """
-    connection = _own()
-    try:
-        yield connection
-    except (duckdb.OutOfRangeException, duckdb.ConversionException) as error:
-        raise ColumnsError(f"A total or an amount is beyond 64-bit numbers: {error}") from error
-    finally:
-        connection.close()
 
 
 def _curve_tables(

@@ -10,7 +10,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from salesops.commissions.rules.columns import ColumnsError, Ints, curve_numbers, earned_sql, open_calculator
+from salesops.commissions.rules.columns import Ints, curve_numbers, earned_sql
 from salesops.commissions.rules.credits import WHOLE_SHARE, CreditRule, direct_rules
 from salesops.commissions.rules.curves import Curve
 from salesops.commissions.rules.exchange import rate_for, so_far
@@ -19,6 +19,7 @@ from salesops.commissions.rules.plans import Component, PlanDefinition, Scope, c
 from salesops.commissions.rules.rounding import Rounding
 from salesops.commissions.rules.shapes import Measure
 from salesops.values import formulas
+from salesops.values.calculator import ColumnsError, open_calculator
 from salesops.values.money import exponent, round_half_up
 from salesops.values.outcomes import Outcome, Problem, gettext_noop
 from salesops.values.periods import Period, PeriodKind, period_of

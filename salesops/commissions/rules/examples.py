@@ -6,10 +6,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from salesops.commissions.rules.columns import ColumnsError, CreditColumns, calculate
+from salesops.commissions.rules.columns import CreditColumns, calculate
 from salesops.commissions.rules.conventions import Exchange, TierChange, instead_of
 from salesops.commissions.rules.plans import Component, Example, PlanDefinition, curve_for
 from salesops.commissions.rules.shapes import ShapeKind
+from salesops.values.calculator import ColumnsError
 from salesops.values.money import plain
 from salesops.values.outcomes import Outcome, Problem, gettext_noop
 

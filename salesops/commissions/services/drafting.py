@@ -19,7 +19,7 @@ from django.db.models import Sum
 
 from salesops.commissions.choices import AdjustmentKind, AdjustmentState
 from salesops.commissions.models import Adjustment, Earning, Period, PlanVersion, Transaction
-from salesops.commissions.rules.columns import Ints, open_calculator
+from salesops.commissions.rules.columns import Ints
 from salesops.commissions.rules.conventions import Refund
 from salesops.commissions.rules.credits import CreditRule
 from salesops.commissions.rules.curves import Curve
@@ -32,6 +32,7 @@ from salesops.commissions.rules.shapes import Measure
 from salesops.commissions.selectors.facts import PeriodFacts
 from salesops.people.models import FunctionAssignment
 from salesops.values import periods
+from salesops.values.calculator import open_calculator
 from salesops.values.money import round_half_up
 from salesops.values.outcomes import Outcome, Problem
 from salesops.values.rates import PinnedRate, Rate
