@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, time
 
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
@@ -16,6 +16,7 @@ from salesops.core.actor import Actor, Role
 from salesops.people.choices import RoleChoice
 from salesops.people.models import FunctionAssignment, Leave, ReportingLine, RoleGrant, User, WorkingHours
 from salesops.people.querysets import EDITORS, UserQuerySet
+from salesops.people.rules.working_time import Calendar
 
 #: Roles whose holders must give a second factor each time they log in.
 NEED_SECOND_FACTOR = frozenset({Role.FINANCE, Role.ADMIN})
@@ -104,6 +105,25 @@ def away_on(day: date, person_ids: Collection[int] | None = None) -> set[int]:
     if person_ids is not None:
         rows = rows.filter(person_id__in=person_ids)
     return set(rows.values_list("person_id", flat=True))
+
+
+def calendars_of(person_ids: Collection[int], since: date) -> dict[int, Calendar]:
+    """When these people work from a day on: hours, time zone and leave; three queries."""
+    hours: dict[int, list[tuple[int, time, time]]] = defaultdict(list)
+    for person_id, weekday, starts_at, ends_at in WorkingHours.objects.filter(person_id__in=person_ids).values_list(
+        "person_id", "weekday", "starts_at", "ends_at"
+    ):
+        hours[person_id].append((weekday, starts_at, ends_at))
+    leave: dict[int, list[tuple[date, date]]] = defaultdict(list)
+    for person_id, start_on, end_on in Leave.objects.filter(person_id__in=person_ids, end_on__gt=since).values_list(
+        "person_id", "start_on", "end_on"
+    ):
+        if end_on is not None:
+            leave[person_id].append((start_on, end_on))
+    return {
+        pk: Calendar(time_zone, tuple(sorted(hours[pk])), tuple(sorted(leave[pk])))
+        for pk, time_zone in User.objects.filter(pk__in=person_ids).values_list("pk", "time_zone")
+    }
 
 
 def needs_second_factor(actor: Actor) -> bool:

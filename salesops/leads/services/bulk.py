@@ -17,10 +17,12 @@ from salesops.audit.services import change_of, record_many
 from salesops.core.actor import Actor
 from salesops.core.days import company_day
 from salesops.core.upserts import UNSET, Unset
-from salesops.leads.choices import AssignmentMethod, LeadOrigin
+from salesops.leads.choices import WORK_STATUSES, AssignmentMethod, ClockEnding, LeadOrigin
 from salesops.leads.models import Lead, LeadAssignment
 from salesops.leads.rules.statuses import CONVERTED, DISQUALIFIED, Refusal, step
 from salesops.leads.services.leads import NOT_AFTER_CONVERSION, REFUSALS
+from salesops.leads.services.routing import stop_clocks
+from salesops.leads.services.turns import note_by_hand
 from salesops.people.models import User
 from salesops.pods.models import Pod, Segment
 from salesops.pods.selectors import pod_of
@@ -157,6 +159,9 @@ def _batch(
         columns = [*asked, "assigned_at", "updated_at"]
         Lead.objects.bulk_create(written, update_conflicts=True, update_fields=columns, unique_fields=["pk"])
         LeadAssignment.objects.bulk_create(assignments)
+        note_by_hand(assignments=assignments, at=at)
+        closed = [lead.pk for lead in written if lead.status not in WORK_STATUSES]
+        stop_clocks(closed, ClockEnding.CLOSED, at)
         record_many(actor=actor, changes=entries, at=at)
     return done
 

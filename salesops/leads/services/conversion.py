@@ -17,9 +17,11 @@ from salesops.audit.services import changed, record, state_of
 from salesops.core.actor import Actor
 from salesops.core.days import company_day
 from salesops.core.upserts import UNSET, Unset
+from salesops.leads.choices import ClockEnding
 from salesops.leads.models import Lead
 from salesops.leads.rules.statuses import CONVERTED, DISQUALIFIED
 from salesops.leads.services.leads import locked_lead
+from salesops.leads.services.routing import stop_clocks
 from salesops.people.models import User
 from salesops.pods.selectors import assignees_for
 
@@ -75,6 +77,7 @@ def convert_lead(
     lead.status, lead.converted_at = CONVERTED, at
     lead.account, lead.contact, lead.credited_to = account, contact, lead.owner
     lead.save(update_fields=[*_CHANGED, "converted_at", "updated_at"])
+    stop_clocks([lead.pk], ClockEnding.CLOSED, at)
     old, new = changed(before, state_of(lead, names=_CHANGED))
     record(actor=actor, action="lead.converted", subject=lead, before=old, after=new, at=at)
     return Conversion(

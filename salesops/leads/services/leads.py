@@ -11,13 +11,15 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from salesops.accounts.services.guards import check_may_edit, check_money, check_receiver, refuse_stale
-from salesops.audit.services import changed, record, state_of
+from salesops.audit.services import change_of, changed, record, record_many, state_of
 from salesops.core.actor import Actor, Role
 from salesops.core.days import company_day
 from salesops.core.upserts import UNSET, Unset
-from salesops.leads.choices import AssignmentMethod
+from salesops.leads.choices import WORK_STATUSES, AssignmentMethod, ClockEnding
 from salesops.leads.models import Lead, LeadAssignment
 from salesops.leads.rules.statuses import CONVERTED, DISQUALIFIED, Refusal, step
+from salesops.leads.services.routing import route_leads, stop_clocks
+from salesops.leads.services.turns import note_by_hand
 from salesops.people.models import User
 from salesops.pods.models import Pod
 from salesops.pods.selectors import pod_of, segment_for_employees, segments
@@ -74,7 +76,8 @@ def create_lead(
 ) -> Lead:
     """Make a lead. Without an owner given it is a rep's own; its pod is the owner's of today unless given.
 
-    The segment follows from the number of employees unless given. Raises PermissionDenied, ValidationError at the field
+    The segment follows from the number of employees unless given. What comes for nobody in particular is given to its
+    people by the rules in force, at once. Raises PermissionDenied, ValidationError at the field
     at fault, ValueError for a field that is not set this way.
     """
     check_may_edit(actor)
@@ -97,7 +100,9 @@ def create_lead(
     if lead.assigned_at:
         _assigned(lead, actor, at, AssignmentMethod.MANUAL, "", None)
     filled = {name: value for name, value in state_of(lead, names=AUDITED).items() if value not in ("", None)}
-    record(actor=actor, action="lead.created", subject=lead, after=filled, at=at)
+    created = change_of(lead, action="lead.created", after=filled)
+    routed = [] if lead.assigned_at else route_leads(leads=[lead], at=at)
+    record_many(actor=actor, changes=[created, *routed], at=at)
     return lead
 
 
@@ -141,6 +146,8 @@ def set_status(*, actor: Actor, lead_id: int, status: str, at: datetime, because
     lead.status, lead.disqualified_because = status, because.strip() if status == DISQUALIFIED else ""
     lead.full_clean()
     lead.save(update_fields=["status", "disqualified_because", "updated_at"])
+    if status not in WORK_STATUSES:
+        stop_clocks([lead.pk], ClockEnding.CLOSED, at)
     old, new = changed(before, state_of(lead, names=["status", "disqualified_because"]))
     record(actor=actor, action=f"lead.{outcome.value}", subject=lead, before=old, after=new, at=at)
     return lead
@@ -181,6 +188,7 @@ def assign_lead(
     lead.assigned_at = at
     lead.save(update_fields=["owner", "pod", "assigned_at", "updated_at"])
     assignment = _assigned(lead, actor, at, method, reason, path)
+    note_by_hand(assignments=[assignment], at=at)
     record(actor=actor, action="lead.reassigned", subject=lead, before=old, after=new, reason=reason, at=at)
     return assignment
 

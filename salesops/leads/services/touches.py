@@ -7,7 +7,9 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 
+from salesops.leads.choices import ClockEnding
 from salesops.leads.models import Lead
+from salesops.leads.services.routing import stop_clocks
 
 
 @transaction.atomic
@@ -21,4 +23,5 @@ def touch_lead(*, lead_id: int, at: datetime) -> bool:
     was_last = lead.filter(Q(last_touched_at__isnull=True) | Q(last_touched_at__lt=at)).update(last_touched_at=at)
     if not was_first and not was_last and not lead.exists():
         raise Lead.DoesNotExist(lead_id)
+    stop_clocks([lead_id], ClockEnding.TOUCHED, at)
     return bool(was_first or was_last)

@@ -1,0 +1,435 @@
+"""Gives leads to their people by rule, in the transaction that makes or frees them, and keeps how it was decided.
+
+Order of locks: leads, then pools by key, then the head of the audit. A pool's row is locked while turns are taken, so
+that two routers take them one after the other.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from django.db import connection, transaction
+
+from salesops.accounts.models import Account, Contact
+from salesops.audit.services import Change, change_of
+from salesops.core.days import company_day
+from salesops.leads.choices import OPEN_STATUSES, AssignmentMethod, ClockEnding, LeadStatus, TurnKind, WhenNobody
+from salesops.leads.models import Clock, Lead, LeadAssignment, Pool, PoolMember, Turn
+from salesops.leads.rules.pools import Given, PoolAtWork
+from salesops.leads.rules.routing import Action, Held, Level, Rule, Ruleset, fits
+from salesops.leads.selectors.fields import facts_of
+from salesops.leads.selectors.routing import (
+    Presence,
+    number_of,
+    pools_at_work,
+    pools_reached,
+    presence_of,
+    rules_in_force,
+)
+from salesops.people.rules.working_time import after_working
+from salesops.pods.selectors import pod_of
+from salesops.values.names import match_name
+
+#: Statuses in which a lead without an owner is given to somebody.
+ROUTED_STATUSES: Final = (LeadStatus.NEW, LeadStatus.WORKING, LeadStatus.QUALIFIED)
+_BATCH: Final = 2_000
+
+
+@dataclass(slots=True)
+class Routed:
+    """What came of one lead: whose it is now, or why it waits, and the way it went, as plain data.
+
+    steps of the path: what was asked in order, [word, what was found].
+    """
+
+    lead: Lead
+    person: int | None = None
+    pool: Pool | None = None
+    held: Held | None = None
+    path: dict[str, Any] = field(default_factory=dict)
+    given: list[tuple[PoolAtWork, Given]] = field(default_factory=list)
+    level: Level | None = None
+
+
+def route_leads(
+    *,
+    leads: Sequence[Lead],
+    at: datetime,
+    method: str = AssignmentMethod.RULE,
+    reason: str = "",
+    had_it: Mapping[int, frozenset[int]] | None = None,
+) -> list[Change]:
+    """Give these leads to their people by the rules in force; nothing where there are none. In the caller's transaction.
+
+    The rows are locked by the caller, or new. Those that have an owner or are closed are left alone. had_it: by lead,
+    people who are not to get it again. What nobody can take waits, with the reason; nothing is lost. Returns what the
+    caller records in the audit, last of all.
+    """
+    wanted = [lead for lead in leads if lead.owner_id is None and lead.status in ROUTED_STATUSES]
+    ruleset = rules_in_force() if wanted else None
+    if ruleset is None:
+        return []
+    with transaction.atomic():
+        return _write(_Router(at, ruleset, had_it or {}).route(wanted), at, method, reason)
+
+
+def try_lead(*, lead: Lead, ruleset: Ruleset, at: datetime) -> Routed:
+    """What these rules would do with a lead now, whoever has it; nothing is written or locked."""
+    return try_leads(leads=[lead], ruleset=ruleset, at=at)[0]
+
+
+def try_leads(*, leads: Sequence[Lead], ruleset: Ruleset, at: datetime) -> list[Routed]:
+    """What these rules would do with these leads, one after the other, from how pools stand now; nothing is written."""
+    return _Router(at, ruleset, {}, is_tried=True).route(leads)
+
+
+class _Router:
+    """One batch: what is known of its leads, the pools at work, the decisions."""
+
+    def __init__(
+        self, at: datetime, ruleset: Ruleset, had_it: Mapping[int, frozenset[int]], *, is_tried: bool = False
+    ) -> None:
+        self.at = at
+        self.ruleset = ruleset
+        self.had_it = had_it
+        self.is_tried = is_tried
+        self.fitting: dict[tuple[Any, ...], bool] = {}
+        self.by_email: dict[str, tuple[int, int]] = {}
+
+    def route(self, leads: Sequence[Lead]) -> list[Routed]:
+        self.facts = {lead.pk: facts_of(lead) for lead in leads}
+        self._read_known(leads)
+        named = {rule.person for rule in self.ruleset.rules if rule.person}
+        owners = {account.owner_id for account in self.accounts.values() if account.owner_id}
+        self._open_pools()
+        on_call = {pool.on_call_id for pool in self.pools.values() if pool.on_call_id}
+        members = PoolMember.objects.filter(pool__in=self.pools).values_list("person_id", flat=True)
+        people = {*named, *owners, *on_call, *members, *(owner for _pk, owner in self.by_email.values())}
+        self.presence: Presence = presence_of(people, self.at)
+        self.work = pools_at_work(list(self.pools.values()), self.at, self.presence)
+        return [self._decide(lead) for lead in leads]
+
+    # --- What is known of the leads -------------------------------------------------------------------------------
+
+    def _read_known(self, leads: Sequence[Lead]) -> None:
+        """Owners of other open leads with the same address, and the accounts that the leads belong to; three queries."""
+        keys = {lead.pk for lead in leads}
+        emails = {lead.email for lead in leads if lead.email}
+        rows = Lead.objects.filter(email__in=emails, status__in=OPEN_STATUSES, owner__isnull=False).order_by("pk")
+        for pk, email, owner in rows.values_list("pk", "email", "owner_id") if emails else ():
+            if pk not in keys:
+                self.by_email.setdefault(email, (pk, owner))
+        named = {match_name(lead.company) for lead in leads if lead.company} - {""}
+        contacts = dict(
+            Contact.objects.filter(email__in=emails).order_by("-pk").values_list("email", "account_id")
+            if emails
+            else ()
+        )
+        wanted = {*contacts.values(), *(lead.account_id for lead in leads if lead.account_id)}
+        by_key = Account.objects.in_bulk(wanted)
+        by_name: dict[str, list[Account]] = defaultdict(list)
+        for account in Account.objects.filter(match_name__in=named) if named else ():
+            by_name[account.match_name].append(account)
+        self.accounts: dict[int, Account] = {}
+        for lead in leads:
+            same = by_name.get(match_name(lead.company), []) if lead.company else []
+            known = by_key.get(lead.account_id or contacts.get(lead.email) or 0)
+            # A name that two accounts share says nothing.
+            found = known or (same[0] if len(same) == 1 else None)
+            if found:
+                self.accounts[lead.pk] = found
+
+    def _open_pools(self) -> None:
+        keys = pools_reached(rule.pool for rule in self.ruleset.rules if rule.pool)
+        rows = Pool.objects.filter(pk__in=keys).order_by("pk")
+        self.pools = {pool.pk: pool for pool in (rows if self.is_tried else rows.select_for_update(of=("self",)))}
+
+    def _fits(self, rule: Rule | Level, lead: Lead) -> bool:
+        """Whether a rule's condition holds; the same values are asked once."""
+        if rule.when is None:
+            return True
+        facts = self.facts[lead.pk]
+        key = (id(rule.when), facts["exponent"], *(facts[name] for name in rule.when.fields))
+        if key not in self.fitting:
+            self.fitting[key] = fits(rule.when, facts)
+        return self.fitting[key]
+
+    # --- Decisions ------------------------------------------------------------------------------------------------
+
+    def _decide(self, lead: Lead) -> Routed:
+        done = Routed(lead, path={"version": self.ruleset.number, "steps": []})
+        done.level = next((level for level in self.ruleset.levels if self._fits(level, lead)), None)
+        steps: list[list[Any]] = done.path["steps"]
+        done.held = self.ruleset.held_for_consent(lead.consent)
+        if done.held:
+            steps.append(["consent", lead.consent])
+            return done
+        twin = self.by_email.get(lead.email) if lead.email else None
+        if twin and self._goes_to(done, twin[1], ["twin", twin[0]]):
+            return done
+        for rule in self.ruleset.rules:
+            if not self._fits(rule, lead):
+                steps.append(["no", rule.position])
+                continue
+            if rule.action is Action.ACCOUNT_OWNER:
+                account = self.accounts.get(lead.pk)
+                if account is None or account.owner_id is None:
+                    steps.append(["no-account", rule.position])
+                    continue
+                if self._goes_to(done, account.owner_id, ["account", account.pk]):
+                    break
+                continue
+            done.path["rule"] = [rule.position, rule.name]
+            if rule.action is Action.HOLD:
+                done.held = Held.RULE
+                break
+            if rule.action is Action.PERSON and rule.person:
+                if self._goes_to(done, rule.person, ["person", rule.position]):
+                    break
+                del done.path["rule"]
+                continue
+            if rule.pool:
+                self._by_pool(done, rule.pool)
+                break
+        else:
+            done.held = Held.NO_RULE
+        if done.person is not None and lead.email:
+            self.by_email.setdefault(lead.email, (lead.pk, done.person))
+        return done
+
+    def _goes_to(self, done: Routed, person: int, step: list[Any]) -> bool:
+        """Give it to somebody who is named, where they are there; else say that they are not, and go on."""
+        if person in self.had_it.get(done.lead.pk, ()):
+            done.path["steps"].append([*step, person, "had-it"])
+            return False
+        if not self.presence.takes_named(person):
+            why = self.presence.absent.get(person)
+            done.path["steps"].append([*step, person, why.value if why else "inactive"])
+            return False
+        done.path["steps"].append([*step, person, "takes"])
+        done.person = person
+        return True
+
+    def _by_pool(self, done: Routed, pool_id: int | None) -> None:
+        """Let the pool take it, or the one to which it hands on, or whoever is on call; else it waits in the first."""
+        lead, seen = done.lead, set[int]()
+        done.path["pools"] = []
+        while pool_id and pool_id not in seen and pool_id in self.pools:
+            seen.add(pool_id)
+            pool = self.pools[pool_id]
+            done.pool = done.pool or pool
+            work = self.work[pool_id]
+            given = work.give(
+                self.facts[lead.pk],
+                at=number_of(self.at),
+                value=lead.estimated_minor,
+                had_it=self.had_it.get(lead.pk, frozenset()),
+            )
+            done.path["pools"].append(given.path)
+            if given.picked is not None:
+                done.person, done.pool = given.picked.person, pool
+                done.given.append((work, given))
+                return
+            if pool.when_nobody == WhenNobody.ON_CALL and pool.on_call_id:
+                if self._goes_to(done, pool.on_call_id, ["on-call", pool.pk]):
+                    return
+                break
+            pool_id = pool.fallback_id if pool.when_nobody == WhenNobody.POOL else None
+        done.held = Held.NOBODY
+
+
+# --- Writing ------------------------------------------------------------------------------------------------------
+
+
+def _write(routed: Sequence[Routed], at: datetime, method: str, reason: str) -> list[Change]:
+    """Write the decisions of a batch: leads, assignments, turns, members and clocks. A fixed number of queries."""
+    people = {done.person for done in routed if done.person is not None}
+    pods = pod_of(people, company_day(at))
+    before = {done.lead.pk: (done.lead.pool_id, done.lead.waits_because) for done in routed}
+    for done in routed:
+        lead = done.lead
+        lead.pool = done.pool
+        lead.waits_because = done.held.value if done.held else ""
+        if done.person is not None:
+            lead.owner_id = done.person
+            lead.pod_id = (done.pool and done.pool.pod_id) or pods.get(done.person) or lead.pod_id
+            lead.assigned_at = at
+        elif done.pool and done.pool.pod_id:
+            lead.pod_id = done.pool.pod_id
+        lead.updated_at = at
+    # What still waits for the same reason in the same place is no news.
+    told = [
+        done
+        for done in routed
+        if done.person is not None or before[done.lead.pk] != (done.lead.pool_id, done.lead.waits_because)
+    ]
+    if not told:
+        return []
+    _save_leads([done.lead for done in told])
+    assignments = LeadAssignment.objects.bulk_create(
+        [
+            LeadAssignment(
+                lead=done.lead,
+                person_id=done.person,
+                pod_id=done.lead.pod_id,
+                assigned_at=at,
+                method=method,
+                reason=reason[:300],
+                path=done.path | ({"held": done.held.value} if done.held else {}),
+            )
+            for done in told
+        ],
+        batch_size=_BATCH,
+    )
+    _save_turns(told, assignments, at)
+    start_clocks(
+        [
+            (assignment, done.level)
+            for done, assignment in zip(told, assignments, strict=True)
+            if done.level is not None and done.person is not None
+        ],
+        at,
+    )
+    return [
+        change_of(
+            done.lead,
+            action="lead.routed" if done.person is not None else "lead.held",
+            after={"owner": done.person, "pod": done.lead.pod_id}
+            if done.person is not None
+            else {"waits_because": done.lead.waits_because},
+            reason=reason,
+        )
+        for done in told
+    ]
+
+
+def _save_leads(leads: Sequence[Lead]) -> None:
+    """Write what routing changes of leads."""
+    names = ("owner_id", "pod_id", "pool_id", "waits_because", "assigned_at", "updated_at")
+    marks = ", ".join(f"{name} = %s" for name in names)
+    adapt = connection.ops.adapt_datetimefield_value
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"UPDATE leads_lead SET {marks} WHERE id = %s",  # noqa: S608 - names above
+            [
+                (
+                    lead.owner_id,
+                    lead.pod_id,
+                    lead.pool_id,
+                    lead.waits_because,
+                    adapt(lead.assigned_at),
+                    adapt(lead.updated_at),
+                    lead.pk,
+                )
+                for lead in leads
+            ],
+        )
+
+
+def _save_turns(routed: Sequence[Routed], assignments: Sequence[LeadAssignment], at: datetime) -> None:
+    """Write the turns that were taken and how members and wheels stand after them."""
+    turns: list[Turn] = []
+    works: dict[int, PoolAtWork] = {}
+    for done, assignment in zip(routed, assignments, strict=True):
+        for work, given in done.given:
+            works[work.key] = work
+            turns.extend(turns_of(work, given, assignment, TurnKind.ROUTED, at))
+    Turn.objects.bulk_create(turns, batch_size=_BATCH)
+    save_pools(works.values(), at)
+
+
+def turns_of(work: PoolAtWork, given: Given, assignment: LeadAssignment, kind: str, at: datetime) -> list[Turn]:
+    """The rows of one lead in a pool: what returns from leave brought, then the turn itself."""
+    rows = [
+        Turn(pool_id=work.key, kind=TurnKind.CAUGHT_UP, member_id=member, changes=_plain(changes), taken_at=at)
+        for member, changes in given.returns
+    ]
+    if given.turn is not None and given.picked is not None:
+        rows.append(
+            Turn(
+                pool_id=work.key,
+                kind=kind,
+                member_id=given.picked.key,
+                lead_id=assignment.lead_id,
+                assignment=assignment,
+                value_minor=assignment.lead.estimated_minor,
+                changes=_plain(given.turn.changes),
+                taken_at=at,
+            )
+        )
+    return rows
+
+
+def _plain(changes: Mapping[int, int]) -> dict[str, int]:
+    return {str(key): parts for key, parts in changes.items() if parts}
+
+
+def save_pools(works: Any, at: datetime) -> None:
+    """Write how members stand and where wheels are, of pools whose rows are locked."""
+    rows: list[tuple[Any, ...]] = []
+    for work in works:
+        for member in work.members:
+            if member.key in work.changed:
+                rows.append((member.credit, member.missed, member.deficit, _moment(member.last_at), member.key))
+        Pool.objects.filter(pk=work.key).exclude(turn_of=work.turn_of).update(turn_of=work.turn_of)
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "UPDATE leads_poolmember SET credit = %s, missed = %s, deficit_minor = %s, last_given_at = %s WHERE id = %s",
+                rows,
+            )
+
+
+def _moment(number: int | None) -> Any:
+    if number is None:
+        return None
+    return connection.ops.adapt_datetimefield_value(datetime.fromtimestamp(number / 1_000_000, tz=UTC))
+
+
+def start_clocks(given: Sequence[tuple[LeadAssignment, Level]], at: datetime) -> None:
+    """Start the clock of each assignment, in the working time of whoever got the lead; earlier clocks of it stop."""
+    if not given:
+        return
+    presence = presence_of({assignment.person_id for assignment, _level in given if assignment.person_id}, at)
+    stop_clocks([assignment.lead_id for assignment, _level in given], ClockEnding.MOVED, at)
+    made: dict[tuple[int, int], datetime | None] = {}
+
+    def due(person: int, minutes: int | None) -> datetime | None:
+        if minutes is None:
+            return None
+        if (person, minutes) not in made:
+            made[person, minutes] = after_working(at, minutes, presence.calendars[person])
+        return made[person, minutes]
+
+    clocks = []
+    for assignment, level in given:
+        person = assignment.person_id
+        if person is None or person not in presence.calendars:
+            continue
+        warn_at = due(person, level.warn)
+        if warn_at is None:
+            continue
+        clocks.append(
+            Clock(
+                lead_id=assignment.lead_id,
+                assignment=assignment,
+                person_id=person,
+                level=level.name,
+                started_at=at,
+                warn_at=warn_at,
+                alert_at=due(person, level.alert),
+                reassign_at=due(person, level.reassign),
+                next_at=warn_at,
+            )
+        )
+    Clock.objects.bulk_create(clocks, batch_size=_BATCH)
+
+
+def stop_clocks(lead_ids: Sequence[int], ending: str, at: datetime) -> int:
+    """Stop the running clocks of leads; how many ran."""
+    rows = Clock.objects.filter(lead__in=lead_ids, ended_at__isnull=True, started_at__lte=at)
+    return rows.update(ended_at=at, ending=ending, next_at=None)

@@ -1,0 +1,172 @@
+"""What people do by hand enters the same ledger of turns: a lead given is a turn, a lead taken away or back is none."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from salesops.accounts.services.guards import check_may_edit
+from salesops.audit.services import change_of, record_many
+from salesops.core.actor import Actor, Role
+from salesops.leads.choices import AssignmentMethod, ClockEnding, LeadStatus, TurnKind
+from salesops.leads.models import Lead, LeadAssignment, Pool, PoolMember, Turn
+from salesops.leads.rules.rotation import given_back
+from salesops.leads.rules.routing import Action, fits
+from salesops.leads.selectors.fields import facts_of
+from salesops.leads.selectors.routing import number_of, pools_at_work, rules_in_force
+from salesops.leads.services.routing import ROUTED_STATUSES, route_leads, save_pools, stop_clocks, turns_of
+
+
+def note_by_hand(*, assignments: Sequence[LeadAssignment], at: datetime) -> None:
+    """Let leads that were given by hand count: as turns of those who got them, and as none of those who had them.
+
+    The leads are locked and saved by the caller, in whose transaction this happens. The pool is the one that brought the
+    lead, else the one to which the rules would send it; who is not in it, or in none, takes no turn.
+    """
+    leads = [assignment.lead for assignment in assignments]
+    stop_clocks([lead.pk for lead in leads], ClockEnding.MOVED, at)
+    taken_away = _standing_turns([lead.pk for lead in leads])
+    pools = _pools_of(leads)
+    members = {
+        (pool, person): pk
+        for pk, pool, person in PoolMember.objects.filter(
+            pool__in=set(pools.values()),
+            person__in={assignment.person_id for assignment in assignments if assignment.person_id},
+            is_in=True,
+        ).values_list("pk", "pool_id", "person_id")
+    }
+    wanted = [
+        (assignment, pools[assignment.lead_id], members[pools[assignment.lead_id], assignment.person_id])
+        for assignment in assignments
+        if assignment.person_id and (pools.get(assignment.lead_id), assignment.person_id) in members
+    ]
+    touched = {turn.pool_id for turn in taken_away} | {pool for _assignment, pool, _member in wanted}
+    if not touched:
+        return
+    locked = list(Pool.objects.select_for_update(of=("self",)).filter(pk__in=touched).order_by("pk"))
+    _take_back(taken_away, at)
+    works = pools_at_work(locked, at)
+    rows: list[Turn] = []
+    for assignment, pool, member in wanted:
+        given = works[pool].give(
+            facts_of(assignment.lead), at=number_of(at), value=assignment.lead.estimated_minor, forced=member
+        )
+        rows.extend(turns_of(works[pool], given, assignment, TurnKind.MANUAL, at))
+    Turn.objects.bulk_create(rows)
+    save_pools(works.values(), at)
+    for pool in {pool for _assignment, pool, _member in wanted}:
+        theirs = [assignment.lead_id for assignment, where, _member in wanted if where == pool]
+        Lead.objects.filter(pk__in=theirs).exclude(pool=pool).update(pool=pool)
+    Lead.objects.filter(pk__in=[lead.pk for lead in leads]).exclude(waits_because="").update(waits_because="")
+
+
+@transaction.atomic
+def give_back(*, actor: Actor, lead_id: int, reason: str, at: datetime, is_bad: bool = False) -> Lead:
+    """Give a lead back: its owner gets the turn back, and it goes to somebody else by the rules.
+
+    is_bad: it is no lead at all: it is disqualified with the reason instead, and the turn comes back all the same. The
+    owner may do so, and who manages them. Raises PermissionDenied, Http404, ValidationError.
+    """
+    check_may_edit(actor)
+    lead: Lead = Lead.objects.select_for_update(of=("self",)).get_for(actor, pk=lead_id)
+    if lead.owner_id is None or lead.status not in ROUTED_STATUSES:
+        raise ValidationError(_("Only a lead that somebody works on can be given back."), code="nobodys")
+    is_theirs = lead.owner_id in actor.people_ids or actor.has(Role.REVOPS, Role.ADMIN)
+    if not is_theirs:
+        raise PermissionDenied(_("Only its owner and who manages them give a lead back."))
+    if not reason.strip():
+        raise ValidationError({"reason": _("Say why it is given back.")}, code="no-reason")
+    owner = lead.owner_id
+    stop_clocks([lead.pk], ClockEnding.CLOSED if is_bad else ClockEnding.MOVED, at)
+    turns = _standing_turns([lead.pk])
+    if turns:
+        list(
+            Pool.objects.select_for_update(of=("self",)).filter(pk__in={turn.pool_id for turn in turns}).order_by("pk")
+        )
+        _take_back(turns, at)
+    before = {"owner": owner, "status": lead.status}
+    if is_bad:
+        lead.status, lead.disqualified_because = LeadStatus.DISQUALIFIED, reason.strip()[:200]
+        lead.save(update_fields=["status", "disqualified_because", "updated_at"])
+    else:
+        lead.owner = None
+        lead.assigned_at = at
+        lead.save(update_fields=["owner", "assigned_at", "updated_at"])
+        LeadAssignment.objects.create(
+            lead=lead,
+            pod_id=lead.pod_id,
+            assigned_at=at,
+            assigned_by_id=actor.user_id,
+            method=AssignmentMethod.RETURNED,
+            reason=reason.strip()[:300],
+        )
+    back = change_of(
+        lead,
+        action="lead.given_back",
+        before=before,
+        after={"owner": lead.owner_id, "status": lead.status},
+        reason=reason.strip(),
+    )
+    routed = [] if is_bad else route_leads(leads=[lead], at=at, had_it={lead.pk: frozenset(people_who_had(lead.pk))})
+    record_many(actor=actor, changes=[back, *routed], at=at)
+    return lead
+
+
+def people_who_had(lead_id: int) -> set[int]:
+    """Who gave a lead back, or let its time run out: it does not come to them again by rule."""
+    rows = LeadAssignment.objects.filter(lead=lead_id).order_by("pk").values_list("person_id", "method")
+    found: set[int] = set()
+    holder: int | None = None
+    for person, method in rows:
+        if method in (AssignmentMethod.RETURNED, AssignmentMethod.LATE) and holder is not None:
+            found.add(holder)
+        holder = person
+    return found
+
+
+def _standing_turns(lead_ids: Collection[int]) -> list[Turn]:
+    """The turns by which these leads were taken and that still count, the latest of each lead."""
+    rows = Turn.objects.filter(
+        lead__in=lead_ids, kind__in=(TurnKind.ROUTED, TurnKind.MANUAL), reversed_by__isnull=True
+    ).order_by("pk")
+    return list({turn.lead_id: turn for turn in rows}.values())
+
+
+def _take_back(turns: Iterable[Turn], at: datetime) -> None:
+    """Negate turns exactly as they were stored. The pools are locked by the caller."""
+    for turn in turns:
+        changes = given_back({int(key): parts for key, parts in turn.changes.items()})
+        for member in PoolMember.objects.filter(pk__in=changes).order_by("pk"):
+            member.credit += changes[member.pk]
+            if member.pk == turn.member_id:
+                member.deficit_minor += turn.value_minor or 0
+            member.save(update_fields=["credit", "deficit_minor"])
+        Turn.objects.create(
+            pool_id=turn.pool_id,
+            kind=TurnKind.RETURNED,
+            member_id=turn.member_id,
+            lead_id=turn.lead_id,
+            value_minor=turn.value_minor,
+            changes={str(key): parts for key, parts in changes.items()},
+            reverses=turn,
+            taken_at=at,
+        )
+
+
+def _pools_of(leads: Sequence[Lead]) -> dict[int, int]:
+    """The pool of each lead: the one that brought it, else where the rules would send it."""
+    found = {lead.pk: lead.pool_id for lead in leads if lead.pool_id}
+    rest = [lead for lead in leads if lead.pk not in found]
+    ruleset = rules_in_force() if rest else None
+    if ruleset is not None:
+        for lead in rest:
+            facts = facts_of(lead)
+            for rule in ruleset.rules:
+                if rule.action is Action.POOL and rule.pool and fits(rule.when, facts):
+                    found[lead.pk] = rule.pool
+                    break
+    return found
