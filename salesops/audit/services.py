@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Model
+from django.db.models import JSONField, Model
 
 from salesops.audit.models import AuditEntry, AuditHead
 from salesops.audit.rules.chain import plain
 from salesops.core.actor import Actor
+from salesops.core.rows import as_json, insert_rows
 from salesops.jobs.models import Job
 
 _CHUNK = 5000
@@ -102,7 +103,7 @@ def record_many(*, actor: Actor, changes: Iterable[Change], at: datetime) -> int
     waiting, count = iter(changes), 0
     with transaction.atomic():
         while chunk := list(islice(waiting, _CHUNK)):
-            count += len(_append(actor, iter(chunk), at))
+            count += len(_append(actor, iter(chunk), at, save=_insert if len(chunk) > 1 else _create))
     return count
 
 
@@ -126,7 +127,31 @@ def _locked_head() -> AuditHead:
     return found
 
 
-def _append(actor: Actor, changes: Iterator[Change], at: datetime) -> list[AuditEntry]:
+def _create(entries: list[AuditEntry]) -> None:
+    AuditEntry.objects.bulk_create(entries)
+
+
+def _insert(entries: list[AuditEntry]) -> None:
+    """Many at once."""
+    columns = AuditEntry._meta.concrete_fields
+    names = [column.attname for column in columns]
+    is_json = [isinstance(column, JSONField) for column in columns]
+    insert_rows(
+        AuditEntry,
+        names,
+        (
+            [
+                as_json(getattr(entry, name)) if json else getattr(entry, name)
+                for name, json in zip(names, is_json, strict=True)
+            ]
+            for entry in entries
+        ),
+    )
+
+
+def _append(
+    actor: Actor, changes: Iterator[Change], at: datetime, save: Callable[[list[AuditEntry]], None] = _create
+) -> list[AuditEntry]:
     """Add entries at the end of the chain and move the head."""
     if at.tzinfo is None:
         raise ValueError("the moment needs a time zone")
@@ -152,6 +177,6 @@ def _append(actor: Actor, changes: Iterator[Change], at: datetime) -> list[Audit
             entry.entry_hash = entry.as_link().digest()
             end.sequence, end.entry_hash = entry.sequence, entry.entry_hash
             entries.append(entry)
-        AuditEntry.objects.bulk_create(entries)
+        save(entries)
         end.save(update_fields=["sequence", "entry_hash"])
     return entries

@@ -284,12 +284,12 @@ def _register(drafts: Drafts, done: RunNotes, taken_back: Sequence[Back], *, is_
             start=start,
             why=why,
             joins="\n".join(_WHY_PARTS[name][1] for name in texts),
-            also=_CREDITED_BACK.format(start=start) if taken_back else "",
+            also=_CREDITED_BACK if taken_back else "",
         )
     )
     original, is_of_earlier, joins, counted = _NEVER_REVERSED
     if taken_back or np.any(transactions.reverses != NONE):
-        original, is_of_earlier, joins, counted = (text.format(start=start) for text in _REVERSED)
+        original, is_of_earlier, joins, counted = (text.replace("{start}", str(start)) for text in _REVERSED)
     calculator.execute(
         _EARNING.format(
             kind=kind,

@@ -19,6 +19,7 @@ from salesops.commissions.rules.settlement.lines import FORFEITED, LineKind
 from salesops.commissions.rules.settlement.lines import SettlementLine as Line
 from salesops.commissions.services.changes import read_before, store_changes
 from salesops.commissions.services.drafting import Draft, Drafts, Key
+from salesops.core.rows import next_ids
 
 _BATCH: Final = 2_000
 _CHUNK: Final = 50_000
@@ -117,7 +118,7 @@ def _store_lines(drafts: Drafts, statements: dict[Key, Statement]) -> None:
     )
     count = int(drafts.fetch("SELECT count(*) FROM new_credit")[0][0])
     if count:
-        ids = _next_ids(Credit, count)
+        ids = np.array(next_ids(Credit, count), dtype=np.int64)
         calculator.register("new_ids", {"place": np.arange(1, count + 1, dtype=np.int64), "number": ids})
         _insert(
             calculator,
@@ -159,21 +160,6 @@ def _store_lines(drafts: Drafts, statements: dict[Key, Statement]) -> None:
         )
         calculator.unregister("new_ids")
     calculator.unregister("changed")
-
-
-def _next_ids(model: type[models.Model], count: int) -> Any:
-    """So many free ids of a table, in order. On SQLite one transaction writes at a time, so they stay free."""
-    table = model._meta.db_table
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(
-                "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", [table, count]
-            )
-            return np.sort(np.fromiter((row[0] for row in cursor.fetchall()), dtype=np.int64, count=count))
-        cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [table])
-        last = cursor.fetchone()
-    first = (last[0] if last else 0) + 1
-    return np.arange(first, first + count, dtype=np.int64)
 
 
 def _insert(

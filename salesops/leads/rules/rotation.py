@@ -86,8 +86,9 @@ def shares(members: tuple[tuple[int, int], ...]) -> dict[int, int]:
 
 def entitled(candidates: Sequence[Candidate], method: Method) -> dict[int, int]:
     """The parts of one lead to which each candidate is entitled: by weight, or the same for all."""
-    is_equal = method is Method.EQUAL
-    return shares(tuple(sorted((each.key, 1 if is_equal else each.weight) for each in candidates)))
+    if method is Method.EQUAL:
+        return shares(tuple([(each.key, 1) for each in candidates]))
+    return shares(tuple([(each.key, each.weight) for each in candidates]))
 
 
 def take_turn(

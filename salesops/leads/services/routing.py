@@ -7,7 +7,7 @@ that two routers take them one after the other.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,9 +17,11 @@ from django.db import connection, transaction
 from salesops.accounts.models import Account, Contact
 from salesops.audit.services import Change, change_of
 from salesops.core.days import company_day
+from salesops.core.rows import as_json, insert_rows, next_ids
 from salesops.leads.choices import OPEN_STATUSES, AssignmentMethod, ClockEnding, LeadStatus, TurnKind, WhenNobody
 from salesops.leads.models import Clock, Lead, LeadAssignment, Pool, PoolMember, Turn
 from salesops.leads.rules.pools import Given, PoolAtWork
+from salesops.leads.rules.rotation import Method
 from salesops.leads.rules.routing import Action, Held, Level, Rule, Ruleset, fits
 from salesops.leads.selectors.fields import facts_of
 from salesops.leads.selectors.routing import (
@@ -36,7 +38,6 @@ from salesops.values.names import match_name
 
 #: Statuses in which a lead without an owner is given to somebody.
 ROUTED_STATUSES: Final = (LeadStatus.NEW, LeadStatus.WORKING, LeadStatus.QUALIFIED)
-_BATCH: Final = 2_000
 
 
 @dataclass(slots=True)
@@ -74,7 +75,8 @@ def route_leads(
     if ruleset is None:
         return []
     with transaction.atomic():
-        return _write(_Router(at, ruleset, had_it or {}).route(wanted), at, method, reason)
+        router = _Router(at, ruleset, had_it or {})
+        return _write(router.route(wanted), router.presence, at, method, reason)
 
 
 def try_lead(*, lead: Lead, ruleset: Ruleset, at: datetime) -> Routed:
@@ -245,7 +247,7 @@ class _Router:
 # --- Writing ------------------------------------------------------------------------------------------------------
 
 
-def _write(routed: Sequence[Routed], at: datetime, method: str, reason: str) -> list[Change]:
+def _write(routed: Sequence[Routed], presence: Presence, at: datetime, method: str, reason: str) -> list[Change]:
     """Write the decisions of a batch: leads, assignments, turns, members and clocks. A fixed number of queries."""
     people = {done.person for done in routed if done.person is not None}
     pods = pod_of(people, company_day(at))
@@ -270,28 +272,32 @@ def _write(routed: Sequence[Routed], at: datetime, method: str, reason: str) -> 
     if not told:
         return []
     _save_leads([done.lead for done in told])
-    assignments = LeadAssignment.objects.bulk_create(
-        [
-            LeadAssignment(
-                lead=done.lead,
-                person_id=done.person,
-                pod_id=done.lead.pod_id,
-                assigned_at=at,
-                method=method,
-                reason=reason[:300],
-                path=done.path | ({"held": done.held.value} if done.held else {}),
+    keys = next_ids(LeadAssignment, len(told))
+    insert_rows(
+        LeadAssignment,
+        ("id", "lead_id", "person_id", "pod_id", "assigned_at", "method", "reason", "path"),
+        (
+            (
+                key,
+                done.lead.pk,
+                done.person,
+                done.lead.pod_id,
+                at,
+                method,
+                reason[:300],
+                as_json(done.path | ({"held": done.held.value} if done.held else {})),
             )
-            for done in told
-        ],
-        batch_size=_BATCH,
+            for key, done in zip(keys, told, strict=True)
+        ),
     )
-    _save_turns(told, assignments, at)
+    _save_turns(told, keys, at)
     start_clocks(
         [
-            (assignment, done.level)
-            for done, assignment in zip(told, assignments, strict=True)
+            (key, done.lead.pk, done.person, done.level)
+            for key, done in zip(keys, told, strict=True)
             if done.level is not None and done.person is not None
         ],
+        presence,
         at,
     )
     return [
@@ -307,81 +313,99 @@ def _write(routed: Sequence[Routed], at: datetime, method: str, reason: str) -> 
     ]
 
 
+#: What routing writes of leads, with the types that PostgreSQL needs to be told.
+_OF_LEADS: Final = {
+    "owner_id": "bigint",
+    "pod_id": "bigint",
+    "pool_id": "bigint",
+    "waits_because": "varchar",
+    "assigned_at": "timestamptz",
+    "updated_at": "timestamptz",
+}
+
+
 def _save_leads(leads: Sequence[Lead]) -> None:
     """Write what routing changes of leads."""
-    names = ("owner_id", "pod_id", "pool_id", "waits_because", "assigned_at", "updated_at")
-    marks = ", ".join(f"{name} = %s" for name in names)
-    adapt = connection.ops.adapt_datetimefield_value
+    columns = {name: [getattr(lead, name) for lead in leads] for name in _OF_LEADS}
+    keys = [lead.pk for lead in leads]
     with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                f"""UPDATE leads_lead l SET {", ".join(f"{name} = n.{name}" for name in columns)}
+                FROM unnest(%s::bigint[], {", ".join(f"%s::{kind}[]" for kind in _OF_LEADS.values())})
+                    AS n(id, {", ".join(columns)})
+                WHERE l.id = n.id""",  # noqa: S608 - names above
+                [keys, *columns.values()],
+            )
+            return
+        adapt = connection.ops.adapt_datetimefield_value
+        for name in ("assigned_at", "updated_at"):
+            columns[name] = [adapt(moment) for moment in columns[name]]
         cursor.executemany(
-            f"UPDATE leads_lead SET {marks} WHERE id = %s",  # noqa: S608 - names above
-            [
-                (
-                    lead.owner_id,
-                    lead.pod_id,
-                    lead.pool_id,
-                    lead.waits_because,
-                    adapt(lead.assigned_at),
-                    adapt(lead.updated_at),
-                    lead.pk,
-                )
-                for lead in leads
-            ],
+            f"UPDATE leads_lead SET {', '.join(f'{name} = %s' for name in columns)} WHERE id = %s",  # noqa: S608 - names above
+            list(zip(*columns.values(), keys, strict=True)),
         )
 
 
-def _save_turns(routed: Sequence[Routed], assignments: Sequence[LeadAssignment], at: datetime) -> None:
+def _save_turns(routed: Sequence[Routed], keys: Sequence[int], at: datetime) -> None:
     """Write the turns that were taken and how members and wheels stand after them."""
-    turns: list[Turn] = []
+    rows: list[tuple[Any, ...]] = []
     works: dict[int, PoolAtWork] = {}
-    for done, assignment in zip(routed, assignments, strict=True):
+    for done, key in zip(routed, keys, strict=True):
         for work, given in done.given:
             works[work.key] = work
-            turns.extend(turns_of(work, given, assignment, TurnKind.ROUTED, at))
-    Turn.objects.bulk_create(turns, batch_size=_BATCH)
+            rows.extend(turns_of(work, given, done.lead, key, TurnKind.ROUTED, at))
+    save_turns(rows)
     save_pools(works.values(), at)
 
 
-def turns_of(work: PoolAtWork, given: Given, assignment: LeadAssignment, kind: str, at: datetime) -> list[Turn]:
-    """The rows of one lead in a pool: what returns from leave brought, then the turn itself."""
-    rows = [
-        Turn(pool_id=work.key, kind=TurnKind.CAUGHT_UP, member_id=member, changes=_plain(changes), taken_at=at)
+_TURN: Final = ("pool_id", "kind", "member_id", "lead_id", "assignment_id", "value_minor", "changes", "taken_at")
+
+
+def turns_of(
+    work: PoolAtWork, given: Given, lead: Lead, assignment: int, kind: str, at: datetime
+) -> list[tuple[Any, ...]]:
+    """The turns of one lead in a pool, as rows: what returns from leave brought, then the turn itself."""
+    rows: list[tuple[Any, ...]] = [
+        (work.key, TurnKind.CAUGHT_UP.value, member, None, None, None, _plain(changes), at)
         for member, changes in given.returns
     ]
     if given.turn is not None and given.picked is not None:
-        rows.append(
-            Turn(
-                pool_id=work.key,
-                kind=kind,
-                member_id=given.picked.key,
-                lead_id=assignment.lead_id,
-                assignment=assignment,
-                value_minor=assignment.lead.estimated_minor,
-                changes=_plain(given.turn.changes),
-                taken_at=at,
-            )
-        )
+        changes = _plain(given.turn.changes)
+        rows.append((work.key, kind, given.picked.key, lead.pk, assignment, lead.estimated_minor, changes, at))
     return rows
 
 
-def _plain(changes: Mapping[int, int]) -> dict[str, int]:
-    return {str(key): parts for key, parts in changes.items() if parts}
+def save_turns(rows: Sequence[tuple[Any, ...]]) -> None:
+    """Add turns to the ledger."""
+    if rows:
+        insert_rows(Turn, _TURN, rows)
 
 
-def save_pools(works: Any, at: datetime) -> None:
+def _plain(changes: Mapping[int, int]) -> str:
+    return as_json({str(key): parts for key, parts in changes.items() if parts})
+
+
+def save_pools(works: Iterable[PoolAtWork], at: datetime) -> None:
     """Write how members stand and where wheels are, of pools whose rows are locked."""
     rows: list[tuple[Any, ...]] = []
+    wheels: list[tuple[Any, ...]] = []
     for work in works:
-        for member in work.members:
-            if member.key in work.changed:
-                rows.append((member.credit, member.missed, member.deficit, _moment(member.last_at), member.key))
-        Pool.objects.filter(pk=work.key).exclude(turn_of=work.turn_of).update(turn_of=work.turn_of)
-    if rows:
-        with connection.cursor() as cursor:
+        rows.extend(
+            (member.credit, member.missed, member.deficit, _moment(member.last_at), member.key)
+            for member in work.members
+            if member.key in work.changed
+        )
+        if work.method is Method.VALUE:
+            wheels.append((work.turn_of, work.key))
+    with connection.cursor() as cursor:
+        if rows:
             cursor.executemany(
                 "UPDATE leads_poolmember SET credit = %s, missed = %s, deficit_minor = %s, last_given_at = %s WHERE id = %s",
                 rows,
             )
+        if wheels:
+            cursor.executemany("UPDATE leads_pool SET turn_of_id = %s WHERE id = %s", wheels)
 
 
 def _moment(number: int | None) -> Any:
@@ -390,43 +414,44 @@ def _moment(number: int | None) -> Any:
     return connection.ops.adapt_datetimefield_value(datetime.fromtimestamp(number / 1_000_000, tz=UTC))
 
 
-def start_clocks(given: Sequence[tuple[LeadAssignment, Level]], at: datetime) -> None:
-    """Start the clock of each assignment, in the working time of whoever got the lead; earlier clocks of it stop."""
+def start_clocks(given: Sequence[tuple[int, int, int, Level]], presence: Presence, at: datetime) -> None:
+    """Start the clock of each (assignment, lead, person, service level), in the working time of the person.
+
+    Earlier clocks of these leads stop. Who has no working time within a year has no clock.
+    """
     if not given:
         return
-    presence = presence_of({assignment.person_id for assignment, _level in given if assignment.person_id}, at)
-    stop_clocks([assignment.lead_id for assignment, _level in given], ClockEnding.MOVED, at)
+    stop_clocks([lead for _key, lead, _person, _level in given], ClockEnding.MOVED, at)
     made: dict[tuple[int, int], datetime | None] = {}
 
     def due(person: int, minutes: int | None) -> datetime | None:
-        if minutes is None:
+        if minutes is None or person not in presence.calendars:
             return None
         if (person, minutes) not in made:
             made[person, minutes] = after_working(at, minutes, presence.calendars[person])
         return made[person, minutes]
 
-    clocks = []
-    for assignment, level in given:
-        person = assignment.person_id
-        if person is None or person not in presence.calendars:
-            continue
+    rows = []
+    for key, lead, person, level in given:
         warn_at = due(person, level.warn)
-        if warn_at is None:
-            continue
-        clocks.append(
-            Clock(
-                lead_id=assignment.lead_id,
-                assignment=assignment,
-                person_id=person,
-                level=level.name,
-                started_at=at,
-                warn_at=warn_at,
-                alert_at=due(person, level.alert),
-                reassign_at=due(person, level.reassign),
-                next_at=warn_at,
-            )
-        )
-    Clock.objects.bulk_create(clocks, batch_size=_BATCH)
+        if warn_at is not None:
+            later = (due(person, level.alert), due(person, level.reassign))
+            rows.append((lead, key, person, level.name, at, warn_at, *later, warn_at, ""))
+    insert_rows(Clock, _CLOCK, rows)
+
+
+_CLOCK: Final = (
+    "lead_id",
+    "assignment_id",
+    "person_id",
+    "level",
+    "started_at",
+    "warn_at",
+    "alert_at",
+    "reassign_at",
+    "next_at",
+    "ending",
+)
 
 
 def stop_clocks(lead_ids: Sequence[int], ending: str, at: datetime) -> int:

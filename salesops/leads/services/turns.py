@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
@@ -18,7 +19,7 @@ from salesops.leads.rules.rotation import given_back
 from salesops.leads.rules.routing import Action, fits
 from salesops.leads.selectors.fields import facts_of
 from salesops.leads.selectors.routing import number_of, pools_at_work, rules_in_force
-from salesops.leads.services.routing import ROUTED_STATUSES, route_leads, save_pools, stop_clocks, turns_of
+from salesops.leads.services.routing import ROUTED_STATUSES, route_leads, save_pools, save_turns, stop_clocks, turns_of
 
 
 def note_by_hand(*, assignments: Sequence[LeadAssignment], at: datetime) -> None:
@@ -50,13 +51,13 @@ def note_by_hand(*, assignments: Sequence[LeadAssignment], at: datetime) -> None
     locked = list(Pool.objects.select_for_update(of=("self",)).filter(pk__in=touched).order_by("pk"))
     _take_back(taken_away, at)
     works = pools_at_work(locked, at)
-    rows: list[Turn] = []
+    rows: list[tuple[Any, ...]] = []
     for assignment, pool, member in wanted:
         given = works[pool].give(
             facts_of(assignment.lead), at=number_of(at), value=assignment.lead.estimated_minor, forced=member
         )
-        rows.extend(turns_of(works[pool], given, assignment, TurnKind.MANUAL, at))
-    Turn.objects.bulk_create(rows)
+        rows.extend(turns_of(works[pool], given, assignment.lead, assignment.pk, TurnKind.MANUAL, at))
+    save_turns(rows)
     save_pools(works.values(), at)
     for pool in {pool for _assignment, pool, _member in wanted}:
         theirs = [assignment.lead_id for assignment, where, _member in wanted if where == pool]
