@@ -44,13 +44,14 @@ ROUTED_STATUSES: Final = (LeadStatus.NEW, LeadStatus.WORKING, LeadStatus.QUALIFI
 class Routed:
     """What came of one lead: whose it is now, or why it waits, and the way it went, as plain data.
 
-    steps of the path: what was asked in order, [word, what was found].
+    steps of the path: what was asked in order, [word, what was found]. way: the pool to which the rules lead.
     """
 
     lead: Lead
     person: int | None = None
     pool: Pool | None = None
     held: Held | None = None
+    way: int | None = None
     path: dict[str, Any] = field(default_factory=dict)
     given: list[tuple[PoolAtWork, Given]] = field(default_factory=list)
     level: Level | None = None
@@ -103,17 +104,17 @@ class _Router:
         self.by_email: dict[str, tuple[int, int]] = {}
 
     def route(self, leads: Sequence[Lead]) -> list[Routed]:
+        """Find each lead its way first, then lock only the pools to which any of them leads."""
         self.facts = {lead.pk: facts_of(lead) for lead in leads}
         self._read_known(leads)
         named = {rule.person for rule in self.ruleset.rules if rule.person}
         owners = {account.owner_id for account in self.accounts.values() if account.owner_id}
-        self._open_pools()
-        on_call = {pool.on_call_id for pool in self.pools.values() if pool.on_call_id}
-        members = PoolMember.objects.filter(pool__in=self.pools).values_list("person_id", flat=True)
-        people = {*named, *owners, *on_call, *members, *(owner for _pk, owner in self.by_email.values())}
-        self.presence: Presence = presence_of(people, self.at)
-        self.work = pools_at_work(list(self.pools.values()), self.at, self.presence)
-        return [self._decide(lead) for lead in leads]
+        self.presence = presence_of({*named, *owners, *(owner for _pk, owner in self.by_email.values())}, self.at)
+        routed = [self._way(lead) for lead in leads]
+        self._open_pools({done.way for done in routed if done.way})
+        for done in routed:
+            self._decide(done)
+        return routed
 
     # --- What is known of the leads -------------------------------------------------------------------------------
 
@@ -145,10 +146,18 @@ class _Router:
             if found:
                 self.accounts[lead.pk] = found
 
-    def _open_pools(self) -> None:
-        keys = pools_reached(rule.pool for rule in self.ruleset.rules if rule.pool)
-        rows = Pool.objects.filter(pk__in=keys).order_by("pk")
+    def _open_pools(self, wanted: Iterable[int]) -> None:
+        rows = Pool.objects.filter(pk__in=pools_reached(wanted)).order_by("pk")
         self.pools = {pool.pk: pool for pool in (rows if self.is_tried else rows.select_for_update(of=("self",)))}
+        if not self.pools:
+            return
+        members = PoolMember.objects.filter(pool__in=self.pools).values_list("person_id", flat=True)
+        on_call = {pool.on_call_id for pool in self.pools.values() if pool.on_call_id}
+        there = presence_of({*members, *on_call}, self.at)
+        self.presence = Presence(
+            {**self.presence.absent, **there.absent}, {**self.presence.calendars, **there.calendars}
+        )
+        self.work = pools_at_work(list(self.pools.values()), self.at, there)
 
     def _fits(self, rule: Rule | Level, lead: Lead) -> bool:
         """Whether a rule's condition holds; the same values are asked once."""
@@ -162,7 +171,8 @@ class _Router:
 
     # --- Decisions ------------------------------------------------------------------------------------------------
 
-    def _decide(self, lead: Lead) -> Routed:
+    def _way(self, lead: Lead) -> Routed:
+        """What is decided without a pool, or the pool to which the first rule that fits leads."""
         done = Routed(lead, path={"version": self.ruleset.number, "steps": []})
         done.level = next((level for level in self.ruleset.levels if self._fits(level, lead)), None)
         steps: list[list[Any]] = done.path["steps"]
@@ -183,25 +193,32 @@ class _Router:
                     steps.append(["no-account", rule.position])
                     continue
                 if self._goes_to(done, account.owner_id, ["account", account.pk]):
-                    break
+                    return done
+                continue
+            if rule.action is Action.PERSON:
+                if rule.person and self._goes_to(done, rule.person, ["person", rule.position]):
+                    return done
                 continue
             done.path["rule"] = [rule.position, rule.name]
             if rule.action is Action.HOLD:
                 done.held = Held.RULE
-                break
-            if rule.action is Action.PERSON and rule.person:
-                if self._goes_to(done, rule.person, ["person", rule.position]):
-                    break
-                del done.path["rule"]
-                continue
-            if rule.pool:
-                self._by_pool(done, rule.pool)
-                break
-        else:
-            done.held = Held.NO_RULE
-        if done.person is not None and lead.email:
-            self.by_email.setdefault(lead.email, (lead.pk, done.person))
+            else:
+                done.way = rule.pool
+            return done
+        done.held = Held.NO_RULE
         return done
+
+    def _decide(self, done: Routed) -> None:
+        """Let the pool decide where one was found; somebody who got a lead of the same address just now gets this one."""
+        email = done.lead.email
+        if done.way:
+            twin = self.by_email.get(email) if email else None
+            if twin and twin[0] in self.facts and self._goes_to(done, twin[1], ["twin", twin[0]]):
+                del done.path["rule"]
+            else:
+                self._by_pool(done, done.way)
+        if done.person is not None and email:
+            self.by_email.setdefault(email, (done.lead.pk, done.person))
 
     def _goes_to(self, done: Routed, person: int, step: list[Any]) -> bool:
         """Give it to somebody who is named, where they are there; else say that they are not, and go on."""
