@@ -565,6 +565,14 @@ class TestFitting:
         assert [problem.where for problem in found.problems] == ["paid"]
         assert found.unwrap().as_plain() == fit(leads, Kind.LOGISTIC, at=END).unwrap().as_plain()
 
+    def test_a_lead_decided_when_it_was_asked_about_is_not_learned_from(self) -> None:
+        leads = planted()
+        decided = np.where(np.arange(2000) % 2, leads.asked_at, leads.decided_at)
+        found = fit(History(leads.columns, leads.asked_at, leads.outcome, decided), Kind.LOGISTIC, at=END)
+        assert [problem.code for problem in found.problems] == ["decided-before-asked"]
+        half = fit(leads.take(np.arange(0, 2000, 2)), Kind.LOGISTIC, at=END)
+        assert found.unwrap().as_plain() == half.unwrap().as_plain()
+
     def test_too_few(self) -> None:
         leads = planted()
         assert fit(leads, Kind.LOGISTIC, at=199 * DAY).problems[0].code == "too-few-to-learn"

@@ -155,6 +155,20 @@ class TestRivals:
         assert against.gain.low > 0
         assert (rules == "noise") == (against.log_loss >= base.log_loss - 0.005)
 
+    def test_rules_that_rank_better_are_kept_though_they_surprise_more(self) -> None:
+        """All that matters is who is in the best tenth, which an even line over ranks does not say; a column says it, but
+        is wrong at times."""
+        chance = np.random.default_rng(4)
+        rows, asked = 4000, np.arange(4000, dtype=np.int64) * HOUR
+        rank = chance.random(rows)
+        outcome = (chance.random(rows) < np.where(rank > 0.85, 0.95, 0.02)).astype(np.int64)
+        told = np.where(chance.random(rows) < 0.02, rank <= 0.85, rank > 0.85).astype(np.float64)
+        leads = History(
+            {"told": Column.of_numbers(told, asked)}, asked, outcome, asked + DAY, Column.of_numbers(rank, asked)
+        )
+        verdict = judge(leads)
+        assert (verdict.answer, codes(verdict)) == (Answer.NO_SKILL, ["ranks-worse-than-rules"])
+
     def test_rules_are_ranked_by_their_scores(self) -> None:
         """Whatever their scale, as long as it rises."""
         leads = cast(rules="worse")
@@ -173,15 +187,35 @@ class TestRivals:
     def test_a_lead_without_a_score_of_the_rules_ranks_last(self) -> None:
         leads = cast(rules="better")
         assert leads.rules
-        scores: Floats = leads.rules.values.copy()
-        scores[::2] = np.nan
-        half = judge(
-            History(leads.columns, leads.asked_at, leads.outcome, leads.decided_at, Column(scores, leads.asked_at))
-        )
-        assert half.score
-        whole = judge(leads)
-        assert whole.score
-        assert 0.5 < half.score.against[1].auc < whole.score.against[1].auc - 0.1
+        scores, known = leads.rules.values.copy(), leads.asked_at.copy()
+
+        def judged(scores: Floats, known: Ints) -> Verdict:
+            return judge(History(leads.columns, leads.asked_at, leads.outcome, leads.decided_at, Column(scores, known)))
+
+        lowest, absent = scores.copy(), scores.copy()
+        lowest[::2], absent[::2] = -99, np.nan
+        assert judged(absent, known) == judged(lowest, known) != judged(scores, known)
+        # A score that came late, to few, is none either, however good.
+        lowest, late = scores.copy(), scores.copy()
+        lowest[2500:2505], late[2500:2505], known[2500:2505] = -99, 99, leads.decided_at[2500:2505]
+        assert judged(late, known) == judged(lowest, leads.asked_at) != judged(late, leads.asked_at)
+
+    @pytest.mark.parametrize(("rate", "is_long_better"), [(0.0, True), (np.arange(3000) / 500 - 3, False)])
+    def test_the_base_rate_has_the_better_memory(self, rate: Any, is_long_better: bool) -> None:
+        leads = cast(strength=0.0, rate=rate, delay=DAY)
+        verdict = judge(leads)
+        long, short = [], []
+        for start, end in ((2100, 2350), (2350, 2600), (2600, 2850), (2850, 3000)):
+            known = leads.outcome[leads.decided_at < start * HOUR][-2000:]
+            for told, memory in ((long, known), (short, known[-400:])):
+                told += [(memory.sum() + 1) / (len(memory) + 2)] * (end - start)
+        losses = [
+            float(-np.log(np.where(leads.outcome[2100:] == 1, told, 1 - np.array(told))).mean())
+            for told in (long, short)
+        ]
+        assert (losses[0] < losses[1]) == is_long_better
+        assert verdict.score
+        assert verdict.score.against[0].log_loss == pytest.approx(min(losses), abs=1e-12)
 
 
 class TestTooLittle:
@@ -226,6 +260,21 @@ class TestTooLittle:
         verdict = judge(cast(delay=3000 * HOUR))
         assert (verdict.answer, codes(verdict)) == (Answer.NOT_ENOUGH_DATA, ["too-few-held-back"])
         assert verdict.reasons[0].text().startswith("Only 0 leads, 0 of them won,")
+
+    def test_fewer_than_three_hundred_to_check_on(self) -> None:
+        verdict = judge(cast(delay=2600 * HOUR))
+        assert (verdict.answer, codes(verdict)) == (Answer.NOT_ENOUGH_DATA, ["too-few-held-back"])
+        assert verdict.reasons[0].text().startswith("Only 150 leads,")
+
+    @pytest.mark.parametrize(("wins", "is_enough"), [(29, False), (30, True)])
+    def test_thirty_of_either_outcome_to_check_on(self, wins: int, is_enough: bool) -> None:
+        leads = cast()
+        for few, many in ((1, 0), (0, 1)):
+            outcome = leads.outcome.copy()
+            outcome[2100:] = many
+            outcome[2100 + np.arange(wins) * 20] = few
+            verdict = judge(History(leads.columns, leads.asked_at, outcome, leads.decided_at))
+            assert (verdict.answer is not Answer.NOT_ENOUGH_DATA) == is_enough, verdict.reasons
 
     def test_outcomes_that_come_late_leave_fewer_leads_to_check_on(self) -> None:
         """Enough is known 2,300 hours on: what was asked about before is not checked."""
@@ -334,6 +383,7 @@ def second(day: date) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
 
 
+@pytest.fixture(scope="module")
 def bank_calls() -> History:
     """Calls of a bank. Only the month is in the file, which is in the order of time: a month that falls is a new year.
 
@@ -382,9 +432,9 @@ def maven_deals() -> History:
 
 
 class TestRealFiles:
-    def test_calls_of_a_bank(self) -> None:
+    def test_calls_of_a_bank(self, bank_calls: History) -> None:
         """The rate goes from 5 % to 52 %. Every call is told from outcomes of earlier days only."""
-        verdict = judge(bank_calls())
+        verdict = judge(bank_calls)
         score, drift = verdict.score, verdict.drift
         assert score
         assert drift
@@ -405,6 +455,24 @@ class TestRealFiles:
         assert min(rates) < 0.08 < 0.5 < max(rates)
         assert drift.shifts[0].column == "month"
         assert "duration" not in [shift.column for shift in drift.shifts]
+
+    @pytest.mark.parametrize(
+        ("practice", "auc", "error"),
+        [
+            (Practice(window=1000), 0.76, 0.04),
+            (Practice(window=3000), 0.76, 0.04),
+            (Practice(window=4000, every=500), 0.74, 0.03),
+        ],
+    )
+    def test_calls_of_a_bank_with_another_memory(
+        self, bank_calls: History, practice: Practice, auc: float, error: float
+    ) -> None:
+        """What is reported does not hang on the window; a refit every 500 leads comes late for some."""
+        score = judge(bank_calls, practice).score
+        assert score
+        measured = f"AUC {score.auc.value:.4f}, error {score.calibration_error:.4f}"
+        assert score.auc.value >= auc, measured
+        assert score.calibration_error < error, measured
 
     def test_deals_that_are_a_coin(self) -> None:
         verdict = judge(maven_deals())
