@@ -21,6 +21,10 @@ _MACROS: Final = (
 )
 
 
+#: What DuckDB raises where a number leaves 64 or 128 bits.
+BEYOND: Final = (duckdb.OutOfRangeException, duckdb.ConversionException)
+
+
 class ColumnsError(ValueError):
     """Columns that cannot be calculated: they do not fit together, repeat a line, or leave 64-bit numbers."""
 
@@ -61,7 +65,7 @@ def open_calculator() -> Iterator[duckdb.DuckDBPyConnection]:
     connection = _own()
     try:
         yield connection
-    except (duckdb.OutOfRangeException, duckdb.ConversionException) as error:
+    except BEYOND as error:
         raise ColumnsError(f"A total or an amount is beyond 64-bit numbers: {error}") from error
     finally:
         connection.close()

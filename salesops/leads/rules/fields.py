@@ -1,6 +1,6 @@
 """What conditions on leads may ask, for scores and routing alike, and these values in columns of a calculator."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -58,6 +58,15 @@ class Known:
     def __len__(self) -> int:
         """Number of leads."""
         return len(self.lead)
+
+    def facts(self) -> Iterator[dict[str, Any]]:
+        """Lead by lead, what a formula evaluates: the fields there are columns of, and the decimals; None for a blank."""
+        for row in range(len(self)):
+            found: dict[str, Any] = {EXPONENT: int(self.exponent[row])}
+            for name, values in self.values.items():
+                value = values[row] if values.dtype == object else values[row].item()
+                found[name] = None if name in self.is_known and not self.is_known[name][row] else value
+            yield found
 
     def register(self, calculator: duckdb.DuckDBPyConnection, view: str) -> None:
         """Make a view of these columns: row (from 0), lead, exponent, and each field as f_<name>, NULL for a blank."""

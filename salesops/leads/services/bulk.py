@@ -22,6 +22,7 @@ from salesops.leads.models import Lead, LeadAssignment
 from salesops.leads.rules.statuses import CONVERTED, DISQUALIFIED, Refusal, step
 from salesops.leads.services.leads import NOT_AFTER_CONVERSION, REFUSALS
 from salesops.leads.services.routing import stop_clocks
+from salesops.leads.services.scores import leads_changed
 from salesops.leads.services.turns import note_by_hand
 from salesops.people.models import User
 from salesops.pods.models import Pod, Segment
@@ -162,6 +163,8 @@ def _batch(
         note_by_hand(assignments=assignments, at=at)
         closed = [lead.pk for lead in written if lead.status not in WORK_STATUSES]
         stop_clocks(closed, ClockEnding.CLOSED, at)
+        if not set(asked) <= {"owner", "pod"}:
+            leads_changed(lead_ids=[lead.pk for lead in written], at=at)
         record_many(actor=actor, changes=entries, at=at)
     return done
 

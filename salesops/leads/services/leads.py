@@ -19,6 +19,7 @@ from salesops.leads.choices import WORK_STATUSES, AssignmentMethod, ClockEnding
 from salesops.leads.models import Lead, LeadAssignment
 from salesops.leads.rules.statuses import CONVERTED, DISQUALIFIED, Refusal, step
 from salesops.leads.services.routing import route_leads, stop_clocks
+from salesops.leads.services.scores import leads_changed
 from salesops.leads.services.turns import note_by_hand
 from salesops.people.models import User
 from salesops.pods.models import Pod
@@ -97,6 +98,7 @@ def create_lead(
         lead.assigned_at = at
     _check(lead)
     lead.save()
+    leads_changed(lead_ids=[lead.pk], at=at)
     if lead.assigned_at:
         _assigned(lead, actor, at, AssignmentMethod.MANUAL, "", None)
     filled = {name: value for name, value in state_of(lead, names=AUDITED).items() if value not in ("", None)}
@@ -124,6 +126,7 @@ def edit_lead(*, actor: Actor, lead_id: int, at: datetime, seen_at: datetime | N
     if new:
         _check(lead)
         lead.save()
+        leads_changed(lead_ids=[lead.pk], at=at)
         record(actor=actor, action="lead.edited", subject=lead, before=old, after=new, at=at)
     return lead
 
@@ -148,6 +151,7 @@ def set_status(*, actor: Actor, lead_id: int, status: str, at: datetime, because
     lead.save(update_fields=["status", "disqualified_because", "updated_at"])
     if status not in WORK_STATUSES:
         stop_clocks([lead.pk], ClockEnding.CLOSED, at)
+    leads_changed(lead_ids=[lead.pk], at=at)
     old, new = changed(before, state_of(lead, names=["status", "disqualified_because"]))
     record(actor=actor, action=f"lead.{outcome.value}", subject=lead, before=old, after=new, at=at)
     return lead

@@ -36,6 +36,7 @@ from salesops.leads.choices import AssignmentMethod, LeadOrigin
 from salesops.leads.models import Lead, LeadAssignment
 from salesops.leads.rules.statuses import CONVERTED, DISQUALIFIED
 from salesops.leads.services.routing import route_leads
+from salesops.leads.services.scores import leads_changed
 from salesops.pods.models import Segment
 from salesops.pods.selectors import PodHistory, pod_history, segment_for_employees, segments
 from salesops.values.names import fold_name
@@ -178,6 +179,7 @@ def _batch(
         )
         for lead in given.values()
     )
+    leads_changed(lead_ids=[merged.row.pk for merged in taken if merged.fate is not Fate.UNCHANGED], at=at)
     nobodys = [merged.row for merged in taken if merged.fate is Fate.CREATED and merged.row.assigned_at is None]
     routed = route_leads(leads=nobodys, at=at)
     record_many(actor=actor, changes=[*_changes(taken, source), *routed], at=at)
