@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from salesops.accounts.services import create_account, create_contact
 from salesops.audit.models import AuditEntry
+from salesops.core.models import ExchangeRate
 from salesops.leads.choices import LeadStatus, OnReturn, PoolMethod, TurnKind, WhenNobody
 from salesops.leads.models import Clock, Lead, LeadAssignment, Pool, PoolMember, Turn
 from salesops.leads.rules.rotation import LEAD
@@ -253,6 +254,22 @@ def test_by_value_everybody_gets_the_same_worth(cast: Cast, pool: Pool) -> None:
         got[owners(lead)[0]] += lead.estimated_minor or 0
     assert got == {"Sam": 1_900_00, "Sven": 1_000_00}
     assert owners(arrives(cast, 99, estimated_minor=900_00)) == ["Sven"]
+
+
+def test_values_of_other_currencies_are_converted_and_unknown_ones_are_a_turn(cast: Cast, pool: Pool) -> None:
+    Pool.objects.update(method=PoolMethod.VALUE, quantum_minor=1_000_00)
+    ExchangeRate.objects.create(base="EUR", quote="USD", on=NOW.date(), rate="1.2", source="ecb")
+    arrives(cast, 1, estimated_minor=500_00, currency="EUR")
+    arrives(cast, 2, estimated_minor=500_00, currency="JPY")
+    arrives(cast, 3)
+    assert list(Turn.objects.order_by("pk").values_list("value_minor", flat=True)) == [600_00, None, None]
+    assert {member.person.name.split()[0]: member.deficit_minor for member in pool.members.all()} == {
+        "Sam": 400_00,
+        "Sven": 0,
+    }
+    back = Lead.objects.get(name="Lead 2")
+    give_back(actor=cast.actor("rita"), lead_id=back.pk, reason="x", at=NOW, is_bad=True)
+    assert pool.members.get(person=back.owner).deficit_minor == 1_000_00 + (400_00 if back.owner == cast.sam else 0)
 
 
 def test_by_load_open_work_counts_and_closed_does_not(cast: Cast, pool: Pool) -> None:

@@ -55,6 +55,7 @@ class Pool(models.Model):
         blank=True,
         help_text=_("For turns by value: how much a turn brings to a member of weight 1."),
     )
+    currency = models.CharField(_("currency"), max_length=3, default=settings.COMPANY_CURRENCY)
     pod = models.ForeignKey(
         Pod,
         models.PROTECT,
@@ -98,6 +99,8 @@ class PoolMember(models.Model):
     credit: what they are owed, in parts of a lead (rules.rotation.LEAD). missed: what came while they were on leave, in
     the same parts. deficit_minor: what is left of their turns by value.
     """
+
+    currency_from = "pool"
 
     pool = models.ForeignKey(Pool, models.PROTECT, related_name="members", verbose_name=_("pool"))
     person = models.ForeignKey(
@@ -191,8 +194,11 @@ class RoutingRule(models.Model):
 class Turn(models.Model):
     """What one event did to the credits of a pool. Append-only: the credit of a member is the sum of their changes.
 
-    changes: {id of the member: parts of a lead}. A lead that is given back brings a turn that negates the first.
+    changes: {id of the member: parts of a lead}. A lead that is given back brings a turn that negates the first. The
+    value of the lead is in the pool's currency; none where it is not known.
     """
+
+    currency_from = "pool"
 
     pool = models.ForeignKey(Pool, models.PROTECT, related_name="turns", verbose_name=_("pool"))
     kind = models.CharField(_("kind"), max_length=8, choices=TurnKind.choices)

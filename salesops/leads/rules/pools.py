@@ -101,12 +101,13 @@ class Member:
 class Given:
     """What came of a lead in a pool.
 
-    picked: the member who takes it; None where nobody can. turn: what it changed. returns: what pools give back after
+    picked: the member who takes it; None where nobody can. turn: what it changed. value: of the lead. returns: what pools give back after
     leave before this turn, (member, changes) each. path: as plain data, for people to read later.
     """
 
     picked: Member | None
     turn: Turn | None = None
+    value: int | None = None
     returns: tuple[tuple[int, Mapping[int, int]], ...] = ()
     path: Mapping[str, Any] = field(default_factory=dict)
 
@@ -169,7 +170,7 @@ class PoolAtWork:
         picked.today += 1
         picked.in_30_days += 1
         self.changed.update((*turn.changes, *turn.deficits, picked.key))
-        return Given(picked, turn, tuple(returns), self._path(able, out, before, turn.picked))
+        return Given(picked, turn, value, tuple(returns), self._path(able, out, before, turn.picked))
 
     def _let_catch_up(self, able: Sequence[Member], by_key: Mapping[int, Member]) -> list[tuple[int, dict[int, int]]]:
         """Whoever is back from leave gets what the pool promises for it, once."""

@@ -6,12 +6,14 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Q
 
 from salesops.core.days import company_day
+from salesops.core.rates import rate_table
 from salesops.leads.choices import WORK_STATUSES, VersionState
 from salesops.leads.models import Lead, LeadAssignment, Pool, PoolMember, RoutingVersion
 from salesops.leads.rules.fields import OF_A_LEAD
@@ -23,6 +25,7 @@ from salesops.people.rules.working_time import Calendar
 from salesops.people.selectors import active_on, calendars_of
 from salesops.values.formulas import check
 from salesops.values.outcomes import Outcome
+from salesops.values.rates import RateTable, convert
 
 
 def rules_in_force() -> Ruleset | None:
@@ -156,6 +159,24 @@ def pools_at_work(pools: Sequence[Pool], at: datetime, presence: Presence | None
         )
         for pool in pools
     }
+
+
+class Values:
+    """Estimated values of leads in the currency of a pool, at the latest rates; rates are read when they are asked for."""
+
+    def __init__(self, at: datetime) -> None:
+        self._day = company_day(at)
+
+    @cached_property
+    def _rates(self) -> RateTable:
+        return rate_table(start=self._day, end=self._day + timedelta(days=1))
+
+    def value_of(self, lead: Lead, currency: str) -> int | None:
+        """Minor units; None where the value, or the rate, is not known."""
+        if lead.estimated_minor is None or lead.currency == currency:
+            return lead.estimated_minor
+        rate = self._rates.rate_on(lead.currency, currency, self._day).value
+        return None if rate is None else convert(lead.estimated_minor, rate)
 
 
 def number_of(moment: datetime) -> int:

@@ -26,6 +26,7 @@ from salesops.leads.rules.routing import Action, Held, Level, Rule, Ruleset, fit
 from salesops.leads.selectors.fields import facts_of
 from salesops.leads.selectors.routing import (
     Presence,
+    Values,
     number_of,
     pools_at_work,
     pools_reached,
@@ -102,6 +103,7 @@ class _Router:
         self.is_tried = is_tried
         self.fitting: dict[tuple[Any, ...], bool] = {}
         self.by_email: dict[str, tuple[int, int]] = {}
+        self.values = Values(at)
 
     def route(self, leads: Sequence[Lead]) -> list[Routed]:
         """Find each lead its way first, then lock only the pools to which any of them leads."""
@@ -245,7 +247,7 @@ class _Router:
             given = work.give(
                 self.facts[lead.pk],
                 at=number_of(self.at),
-                value=lead.estimated_minor,
+                value=self.values.value_of(lead, pool.currency),
                 had_it=self.had_it.get(lead.pk, frozenset()),
             )
             done.path["pools"].append(given.path)
@@ -389,7 +391,7 @@ def turns_of(
     ]
     if given.turn is not None and given.picked is not None:
         changes = _plain(given.turn.changes)
-        rows.append((work.key, kind, given.picked.key, lead.pk, assignment, lead.estimated_minor, changes, at))
+        rows.append((work.key, kind, given.picked.key, lead.pk, assignment, given.value, changes, at))
     return rows
 
 

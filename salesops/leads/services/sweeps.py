@@ -23,6 +23,9 @@ from salesops.notices.services import tell
 from salesops.people.models import ReportingLine
 from salesops.people.selectors import holders_of
 
+#: The job that routes what waits, and the one that looks at clocks.
+ROUTE_WAITING: Final = "leads.route_waiting"
+RUN_CLOCKS: Final = "leads.run_clocks"
 #: Leads routed in one transaction.
 BATCH: Final = 2_000
 #: Clocks that ran out handled in one transaction.

@@ -13,12 +13,12 @@ from django.utils.translation import gettext as _
 from salesops.accounts.services.guards import check_may_edit
 from salesops.audit.services import change_of, record_many
 from salesops.core.actor import Actor, Role
-from salesops.leads.choices import AssignmentMethod, ClockEnding, LeadStatus, TurnKind
+from salesops.leads.choices import AssignmentMethod, ClockEnding, LeadStatus, PoolMethod, TurnKind
 from salesops.leads.models import Lead, LeadAssignment, Pool, PoolMember, Turn
 from salesops.leads.rules.rotation import given_back
 from salesops.leads.rules.routing import Action, fits
 from salesops.leads.selectors.fields import facts_of
-from salesops.leads.selectors.routing import number_of, pools_at_work, rules_in_force
+from salesops.leads.selectors.routing import Values, number_of, pools_at_work, rules_in_force
 from salesops.leads.services.routing import ROUTED_STATUSES, route_leads, save_pools, save_turns, stop_clocks, turns_of
 
 
@@ -50,11 +50,15 @@ def note_by_hand(*, assignments: Sequence[LeadAssignment], at: datetime) -> None
         return
     locked = list(Pool.objects.select_for_update(of=("self",)).filter(pk__in=touched).order_by("pk"))
     _take_back(taken_away, at)
-    works = pools_at_work(locked, at)
+    works, values = pools_at_work(locked, at), Values(at)
+    currencies = {pool.pk: pool.currency for pool in locked}
     rows: list[tuple[Any, ...]] = []
     for assignment, pool, member in wanted:
         given = works[pool].give(
-            facts_of(assignment.lead), at=number_of(at), value=assignment.lead.estimated_minor, forced=member
+            facts_of(assignment.lead),
+            at=number_of(at),
+            value=values.value_of(assignment.lead, currencies[pool]),
+            forced=member,
         )
         rows.extend(turns_of(works[pool], given, assignment.lead, assignment.pk, TurnKind.MANUAL, at))
     save_turns(rows)
@@ -131,9 +135,11 @@ def people_who_had(lead_id: int) -> set[int]:
 
 def _standing_turns(lead_ids: Collection[int]) -> list[Turn]:
     """The turns by which these leads were taken and that still count, the latest of each lead."""
-    rows = Turn.objects.filter(
-        lead__in=lead_ids, kind__in=(TurnKind.ROUTED, TurnKind.MANUAL), reversed_by__isnull=True
-    ).order_by("pk")
+    rows = (
+        Turn.objects.filter(lead__in=lead_ids, kind__in=(TurnKind.ROUTED, TurnKind.MANUAL), reversed_by__isnull=True)
+        .select_related("pool")
+        .order_by("pk")
+    )
     return list({turn.lead_id: turn for turn in rows}.values())
 
 
@@ -143,8 +149,9 @@ def _take_back(turns: Iterable[Turn], at: datetime) -> None:
         changes = given_back({int(key): parts for key, parts in turn.changes.items()})
         for member in PoolMember.objects.filter(pk__in=changes).order_by("pk"):
             member.credit += changes[member.pk]
-            if member.pk == turn.member_id:
-                member.deficit_minor += turn.value_minor or 0
+            if member.pk == turn.member_id and turn.pool.method == PoolMethod.VALUE:
+                worth = turn.pool.quantum_minor if turn.value_minor is None else turn.value_minor
+                member.deficit_minor += worth or 0
             member.save(update_fields=["credit", "deficit_minor"])
         Turn.objects.create(
             pool_id=turn.pool_id,
