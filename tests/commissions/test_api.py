@@ -31,8 +31,8 @@ from tests.commissions.pay import (
     statement_of,
     won,
 )
-from tests.commissions.test_lock_race import Elsewhere
 from tests.commissions.test_settled_periods import in_force
+from tests.elsewhere import Elsewhere
 
 LogIn = Callable[[str], Client]
 

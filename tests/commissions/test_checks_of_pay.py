@@ -93,8 +93,8 @@ from tests.commissions.pay import (
     won,
 )
 from tests.commissions.shuffled_world import digest_of_the_worlds
-from tests.commissions.test_lock_race import Elsewhere
 from tests.commissions.test_settled_periods import happened, in_force, quarter
+from tests.elsewhere import Elsewhere
 from tests.journeys.bringing import Importer
 
 pytestmark = pytest.mark.django_db

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sqlite3
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from threading import Barrier, Thread
+from threading import Barrier
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from salesops.commissions.errors import CommissionRefusedError
 from salesops.commissions.models import Calculation, Credit, Earning, Period, SettlementLine, Statement
@@ -29,43 +26,10 @@ from salesops.deals.models import Deal
 from tests.cast import NOW, Cast
 from tests.commissions.pay import FLAT_8, definition, won
 from tests.commissions.test_settled_periods import in_force
+from tests.elsewhere import Elsewhere
 
 #: How often they press at once. SALESOPS_RACES=500 for the long run.
 RACES = int(os.environ.get("SALESOPS_RACES", "12"))
-
-
-class Elsewhere:
-    """Runs work in threads with connections of their own: on a copy of the file on SQLite, whose memory knows no others."""
-
-    def __init__(self, folder: Path) -> None:
-        self.copy = folder / "copy.sqlite3"
-        self.errors: list[BaseException] = []
-        if connection.vendor == "sqlite":
-            with connection.cursor() as cursor:
-                cursor.execute("VACUUM INTO %s", [str(self.copy)])
-            # As the portal's own file is: many that come at once and change the journal would lock one another out.
-            with contextlib.closing(sqlite3.connect(self.copy)) as copy:
-                copy.execute("PRAGMA journal_mode = WAL")
-
-    def run(self, *works: Callable[[], Any]) -> None:
-        """All of them at once, to their ends."""
-        threads = [Thread(target=self._at_home, args=(work,)) for work in works]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if self.errors:
-            raise self.errors[0]
-
-    def _at_home(self, work: Callable[[], Any]) -> None:
-        try:
-            if connection.vendor == "sqlite":
-                connection.settings_dict = {**connection.settings_dict, "NAME": str(self.copy)}
-            work()
-        except BaseException as error:
-            self.errors.append(error)
-        finally:
-            connection.close()
 
 
 @pytest.mark.django_db(transaction=True)
