@@ -131,3 +131,7 @@ class SignalKind(models.TextChoices):
     SPOKE = "spoke", _("Spoke with us")
     MET = "met", _("Met us")
     UNSUBSCRIBED = "unsubscribed", _("Unsubscribed")
+
+
+#: The grades of a score, best fit first.
+GRADES = tuple(f"{letter}{digit}" for letter in "ABC" for digit in "123")

@@ -14,7 +14,7 @@ from salesops.core.filters import (
     RowsFilter,
     YesNoFilter,
 )
-from salesops.leads.choices import LeadOrigin, LeadStatus
+from salesops.leads.choices import GRADES, Consent, LeadOrigin, LeadStatus
 from salesops.leads.models import Lead
 from salesops.people.selectors import people_for
 from salesops.pods.models import Segment
@@ -27,11 +27,14 @@ class LeadFilter(PortalFilterSet):
     search_fields = ("name", "company", "email")
 
     status = OneOfFilter(choices=LeadStatus.choices, label=_("Status"))
+    score = OneOfFilter(field_name="score__grade", choices=[(grade, grade) for grade in GRADES], label=_("Score"))
     origin = OneOfFilter(choices=LeadOrigin.choices, label=_("Origin"))
     owner = RowsFilter(queryset=lambda request: people_for(request.actor), label=_("Owner"), none_label=_("Nobody"))
     pod = RowsFilter(queryset=lambda request: pods_for(request.actor), label=_("Pod"), none_label=_("No pod"))
     segment = RowsFilter(queryset=lambda request: Segment.objects.all(), label=_("Segment"), none_label=_("None"))
     unassigned = YesNoFilter(condition=Q(owner__isnull=True, pod__isnull=True), label=_("Given to nobody"))
+    waiting = YesNoFilter(condition=~Q(waits_because=""), label=_("Waits for somebody"))
+    consent = OneOfFilter(choices=Consent.choices, label=_("May be contacted"))
     untouched = YesNoFilter(condition=Q(first_touched_at__isnull=True), label=_("Never touched"))
     value = MoneyRangeFilter(field_name="estimated_minor", label=_("Estimated value"))
     employees = NumberRangeFilter(field_name="employees", label=_("Employees"))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from salesops.core import parts
 from salesops.core.tables import (
     BadgeColumn,
     ChoiceColumn,
@@ -31,6 +34,25 @@ TONES = {
 }
 
 
+#: The colour of a grade goes by its letter.
+_GRADE_TONES = {"A": "green", "B": "teal"}
+
+
+def tone_of_grade(grade: str) -> str:
+    """The colour of a grade, wherever it is shown."""
+    return _GRADE_TONES.get(grade[:1], "grey")
+
+
+class GradeColumn(PortalColumn):
+    """A grade, A1 to C3, in its colour."""
+
+    css = "col-badge"
+
+    def show(self, value: Any, record: Any, table: PortalTable) -> str:
+        """A badge."""
+        return parts.badge(str(value), tone_of_grade(str(value)))
+
+
 class LeadTable(PortalTable):
     """The lead list. Columns that lead no index sort lists of up to 10,000 rows."""
 
@@ -38,6 +60,11 @@ class LeadTable(PortalTable):
     company = PortalColumn(verbose_name=_("Company"))
     title = PortalColumn(verbose_name=_("Title"))
     status = BadgeColumn(accessor="status", tones=TONES, verbose_name=_("Status"))
+    score = GradeColumn(
+        accessor="score__grade",
+        verbose_name=_("Score"),
+        help=_("Fit from A to C, engagement from 1 to 3."),
+    )
     origin = ChoiceColumn(accessor="origin", verbose_name=_("Origin"))
     owner = PersonColumn(accessor="owner", verbose_name=_("Owner"))
     pod = PortalColumn(accessor="pod__name", verbose_name=_("Pod"))
@@ -61,6 +88,7 @@ class LeadTable(PortalTable):
         "name",
         "company",
         "status",
+        "score",
         "origin",
         "owner",
         "value",
