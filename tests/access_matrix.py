@@ -129,6 +129,7 @@ ROWS: list[Row] = [
     Row("leads:lead_edit", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("leads:lead_status", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("leads:lead_assign", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
+    Row("leads:lead_give_back", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("leads:lead_convert", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
     # --- deals ---
     Row("deals:account_deals", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.account.pk}),

@@ -15,7 +15,7 @@ from salesops.accounts.models import Account
 from salesops.core.actor import Actor, Role
 from salesops.core.forms import MoneyField, PortalForm
 from salesops.core.upserts import UNSET
-from salesops.leads.choices import LeadOrigin, LeadStatus
+from salesops.leads.choices import Consent, LeadOrigin, LeadStatus
 from salesops.leads.models import Lead
 from salesops.leads.services import LeadChanges
 from salesops.people.models import User
@@ -37,6 +37,9 @@ class LeadForm(PortalForm):
     employees = forms.IntegerField(label=_("Employees"), min_value=0, max_value=2_147_483_647, required=False)
     origin = forms.ChoiceField(label=_("Origin"), choices=LeadOrigin.choices, initial=LeadOrigin.INBOUND)
     campaign = forms.CharField(label=_("Campaign"), max_length=80, required=False)
+    consent = forms.ChoiceField(
+        label=_("May be contacted"), choices=Consent.choices, initial=Consent.UNKNOWN, required=False
+    )
     segment = forms.ModelChoiceField(Segment.objects.none(), label=_("Segment"), required=False, empty_label=_("None"))
     estimated_minor = MoneyField(label=_("Estimated value"), required=False, least_minor=0)
     currency = forms.ChoiceField(label=_("Currency"))
@@ -47,6 +50,10 @@ class LeadForm(PortalForm):
         super().__init__(*args, actor=actor, **kwargs)
         offer(self, segment=Segment.objects.all())
         offer_currencies(self, self.initial.get("currency", ""))
+
+    def clean_consent(self) -> str:
+        """What a form that does not ask leaves as it is."""
+        return self.cleaned_data["consent"] or self.initial.get("consent") or Consent.UNKNOWN.value
 
     def clean_seen_at(self) -> datetime | None:
         """The moment, as the form wrote it."""
@@ -104,6 +111,19 @@ class AssignForm(PortalForm):
     def __init__(self, *args: Any, actor: Actor, at: datetime, **kwargs: Any) -> None:
         super().__init__(*args, actor=actor, **kwargs)
         offer_receivers(self, actor, at)
+
+
+class GiveBackForm(PortalForm):
+    """Why a lead is given back, and whether it is one at all."""
+
+    reason = forms.CharField(
+        label=_("Reason"), max_length=200, help_text=_("Kept with the lead, for whoever gets it next.")
+    )
+    is_bad = forms.BooleanField(
+        label=_("It is no lead at all"),
+        required=False,
+        help_text=_("It is disqualified with this reason, instead of going to somebody else."),
+    )
 
 
 class ConvertForm(PortalForm):

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from salesops.accounts.models import Account
 from salesops.accounts.serializers import ChoosingSerializer
-from salesops.leads.choices import LeadOrigin, LeadStatus
+from salesops.leads.choices import Consent, LeadOrigin, LeadStatus
 from salesops.leads.models import Lead, LeadAssignment
 from salesops.people.models import User
 from salesops.pods.models import Pod, Segment
@@ -28,11 +28,14 @@ class LeadSerializer(serializers.ModelSerializer[Lead]):
             "employees",
             "origin",
             "campaign",
+            "consent",
             "status",
             "disqualified_because",
             "segment",
             "owner",
             "pod",
+            "pool",
+            "waits_because",
             "account",
             "contact",
             "credited_to",
@@ -72,6 +75,7 @@ class LeadEditSerializer(ChoosingSerializer):
     employees = serializers.IntegerField(min_value=0, max_value=2_147_483_647, required=False, allow_null=True)
     origin = serializers.ChoiceField(choices=LeadOrigin.choices, required=False)
     campaign = serializers.CharField(max_length=80, required=False, allow_blank=True)
+    consent = serializers.ChoiceField(choices=Consent.choices, required=False)
     segment = serializers.PrimaryKeyRelatedField(queryset=Segment.objects.none(), required=False, allow_null=True)
     estimated_minor = serializers.IntegerField(min_value=0, max_value=2**63 - 1, required=False, allow_null=True)
     currency = serializers.CharField(max_length=3, required=False)
@@ -101,6 +105,13 @@ class LeadAssignSerializer(ChoosingSerializer):
     owner = serializers.PrimaryKeyRelatedField(queryset=User.objects.none(), allow_null=True)
     pod = serializers.PrimaryKeyRelatedField(queryset=Pod.objects.none(), required=False, allow_null=True)
     reason = serializers.CharField(max_length=200, required=False, allow_blank=True)
+
+
+class LeadGiveBackSerializer(ChoosingSerializer):
+    """Back to the rules, with the reason; `is_bad` where it is no lead at all."""
+
+    reason = serializers.CharField(max_length=200)
+    is_bad = serializers.BooleanField(required=False, default=False)
 
 
 class LeadConvertSerializer(ChoosingSerializer):

@@ -14,5 +14,6 @@ urlpatterns = [
     path("<int:pk>/edit/", views.LeadEditView.as_view(), name="lead_edit"),
     path("<int:pk>/status/", views.LeadStatusView.as_view(), name="lead_status"),
     path("<int:pk>/assign/", views.LeadAssignView.as_view(), name="lead_assign"),
+    path("<int:pk>/give-back/", views.LeadGiveBackView.as_view(), name="lead_give_back"),
     path("<int:pk>/convert/", views.LeadConvertView.as_view(), name="lead_convert"),
 ]

@@ -69,6 +69,16 @@ def note_by_hand(*, assignments: Sequence[LeadAssignment], at: datetime) -> None
     Lead.objects.filter(pk__in=[lead.pk for lead in leads]).exclude(waits_because="").update(waits_because="")
 
 
+def may_give_back(actor: Actor, lead: Lead) -> bool:
+    """Whether somebody may give a lead back that they see: its owner, who manages them, who configures."""
+    return (
+        actor.may_edit_work
+        and lead.owner_id is not None
+        and lead.status in ROUTED_STATUSES
+        and (lead.owner_id in actor.people_ids or actor.has(Role.REVOPS, Role.ADMIN))
+    )
+
+
 @transaction.atomic
 def give_back(*, actor: Actor, lead_id: int, reason: str, at: datetime, is_bad: bool = False) -> Lead:
     """Give a lead back: its owner gets the turn back, and it goes to somebody else by the rules.
@@ -80,8 +90,7 @@ def give_back(*, actor: Actor, lead_id: int, reason: str, at: datetime, is_bad: 
     lead: Lead = Lead.objects.select_for_update(of=("self",)).get_for(actor, pk=lead_id)
     if lead.owner_id is None or lead.status not in ROUTED_STATUSES:
         raise ValidationError(_("Only a lead that somebody works on can be given back."), code="nobodys")
-    is_theirs = lead.owner_id in actor.people_ids or actor.has(Role.REVOPS, Role.ADMIN)
-    if not is_theirs:
+    if not may_give_back(actor, lead):
         raise PermissionDenied(_("Only its owner and who manages them give a lead back."))
     if not reason.strip():
         raise ValidationError({"reason": _("Say why it is given back.")}, code="no-reason")

@@ -10,6 +10,7 @@ from salesops.leads.views.leads import (
     LeadListView,
     LeadStatusView,
 )
+from salesops.leads.views.routing import LeadGiveBackView
 
 __all__ = [
     "LeadAssignView",
@@ -19,6 +20,7 @@ __all__ = [
     "LeadCreateView",
     "LeadDetailView",
     "LeadEditView",
+    "LeadGiveBackView",
     "LeadListView",
     "LeadStatusView",
 ]

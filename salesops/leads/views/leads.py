@@ -30,7 +30,9 @@ from salesops.leads.filters import LeadFilter
 from salesops.leads.forms import AssignForm, ConvertForm, LeadCreateForm, LeadForm, StatusForm, lead_initial
 from salesops.leads.models import Lead
 from salesops.leads.selectors import accounts_like, assignments_of, lead_for, leads_for, same_person
+from salesops.leads.selectors.ways import Gone, clock_of, ways_of, why_it_waits
 from salesops.leads.services import assign_lead, convert_lead, create_lead, edit_lead, set_status
+from salesops.leads.services.turns import may_give_back
 from salesops.leads.tables import TONES, LeadTable
 
 
@@ -92,13 +94,18 @@ class LeadDetailView(ScopedDetailView):
         """What hangs on the lead. The timeline is fetched by the page from the activities room."""
         lead: Lead = self.object
         is_open = lead.status in OPEN_STATUSES
+        assignments = list(assignments_of(self.actor, lead)[:30])
+        ways = ways_of(self.actor, [Gone(each.pk, each.path, each.person_id) for each in assignments])
         account_seen = lead.account_id and accounts_for(self.actor).filter(pk=lead.account_id).exists()
         return {
             "may_edit": self.actor.may_edit_work,
             "tone": TONES[LeadStatus(lead.status)],
             "is_open": is_open,
             "about": f"lead-{lead.pk}",
-            "assignments": list(assignments_of(self.actor, lead)[:30]),
+            "may_give_back": may_give_back(self.actor, lead),
+            "assignments": [(each, ways.get(each.pk)) for each in assignments],
+            "waits_because": why_it_waits(lead) if is_open else "",
+            "clock": clock_of(self.actor, lead),
             "twins": list(same_person(self.actor, lead).select_related("owner")[:5]),
             "known_accounts": accounts_like(self.actor, lead) if is_open else [],
             "is_account_seen": bool(account_seen),
