@@ -14,7 +14,7 @@ from salesops.core.filters import (
     RowsFilter,
     YesNoFilter,
 )
-from salesops.leads.choices import Consent, LeadOrigin, LeadStatus
+from salesops.leads.choices import GRADES, Consent, LeadOrigin, LeadStatus
 from salesops.leads.models import Lead
 from salesops.people.selectors import people_for
 from salesops.pods.models import Segment
@@ -27,6 +27,7 @@ class LeadFilter(PortalFilterSet):
     search_fields = ("name", "company", "email")
 
     status = OneOfFilter(choices=LeadStatus.choices, label=_("Status"))
+    score = OneOfFilter(field_name="score__grade", choices=[(grade, grade) for grade in GRADES], label=_("Score"))
     origin = OneOfFilter(choices=LeadOrigin.choices, label=_("Origin"))
     owner = RowsFilter(queryset=lambda request: people_for(request.actor), label=_("Owner"), none_label=_("Nobody"))
     pod = RowsFilter(queryset=lambda request: pods_for(request.actor), label=_("Pod"), none_label=_("No pod"))

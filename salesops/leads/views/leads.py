@@ -30,10 +30,12 @@ from salesops.leads.filters import LeadFilter
 from salesops.leads.forms import AssignForm, ConvertForm, LeadCreateForm, LeadForm, StatusForm, lead_initial
 from salesops.leads.models import Lead
 from salesops.leads.selectors import accounts_like, assignments_of, lead_for, leads_for, same_person
+from salesops.leads.selectors.score_versions import READERS as RULE_READERS
+from salesops.leads.selectors.scores import score_shown
 from salesops.leads.selectors.ways import Gone, clock_of, ways_of, why_it_waits
 from salesops.leads.services import assign_lead, convert_lead, create_lead, edit_lead, set_status
 from salesops.leads.services.turns import may_give_back
-from salesops.leads.tables import TONES, LeadTable
+from salesops.leads.tables import TONES, LeadTable, tone_of_grade
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class LeadDetailView(ScopedDetailView):
         """What hangs on the lead. The timeline is fetched by the page from the activities room."""
         lead: Lead = self.object
         is_open = lead.status in OPEN_STATUSES
+        score = score_shown(self.actor, lead, self.now)
         assignments = list(assignments_of(self.actor, lead)[:30])
         ways = ways_of(self.actor, [Gone(each.pk, each.path, each.person_id) for each in assignments])
         account_seen = lead.account_id and accounts_for(self.actor).filter(pk=lead.account_id).exists()
@@ -109,6 +112,9 @@ class LeadDetailView(ScopedDetailView):
             "twins": list(same_person(self.actor, lead).select_related("owner")[:5]),
             "known_accounts": accounts_like(self.actor, lead) if is_open else [],
             "is_account_seen": bool(account_seen),
+            "score": score,
+            "score_tone": tone_of_grade(score.grade) if score else "",
+            "sees_rules": self.actor.has(*RULE_READERS),
         }
 
 
