@@ -7,9 +7,11 @@ from django.utils.translation import gettext_lazy
 
 from salesops.jobs.registry import comes_round, handles
 from salesops.jobs.runner import JobFailedError, JobRun
-from salesops.leads.models import ScoreVersion
+from salesops.leads.choices import OPEN_STATUSES
+from salesops.leads.models import LeadScore, ScoreVersion
 from salesops.leads.selectors.score_versions import Comparison, compare_next, open_leads
 from salesops.leads.selectors.scores import scheme_of_version, score_rules_in_force
+from salesops.leads.services.learning import LEARN, keep_learned, learn, tell_chances
 from salesops.leads.services.score_versions import COMPARE
 from salesops.leads.services.scores import (
     RESCORE_ALL,
@@ -32,6 +34,12 @@ comes_round(
     title=gettext_lazy("Scores of leads fade"),
     kind=RESCORE_CHANGED,
     rule="*/10 * * * *",
+)
+comes_round(
+    code="leads.learn",
+    title=gettext_lazy("Chances of leads are learned anew"),
+    kind=LEARN,
+    rule="45 1 * * *",
 )
 comes_round(
     code="leads.route_waiting",
@@ -119,4 +127,24 @@ def look_at_clocks(run: JobRun) -> None:
             run.state["seen"] = run.state.get("seen", 0) + done.seen
             run.state["round"] = run.state.get("round", 0) + 1
         if done.last is None:
+            return
+
+
+@handles(LEARN)
+def learn_chances(run: JobRun) -> None:
+    """Judge what outcomes teach, then tell the chances of all open leads; after a kill it goes on from the last."""
+    if "judged" not in run.state:
+        learned = learn(at=run.now())
+        with run.batch():
+            run.state["judged"] = keep_learned(actor=run.actor, learned=learned, at=run.now()).pk
+    total = LeadScore.objects.filter(lead__status__in=OPEN_STATUSES).count()
+    while not run.cancelled:
+        with run.batch():
+            found = tell_chances(after=run.state.get("after", 0))
+            if found is not None:
+                run.state["after"] = found[0]
+                run.state["done"] = run.state.get("done", 0) + found[1]
+                run.progress(run.state["done"], total)
+            run.state["batches"] = run.state.get("batches", 0) + 1
+        if found is None:
             return

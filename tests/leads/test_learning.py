@@ -1,0 +1,113 @@
+"""Learned chances in the portal: from the audit, judged, put to use or not, and told of open leads."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from salesops.core.actor import system_actor
+from salesops.leads.models import Lead, LeadScore, LearnedModel, ScoreVersion
+from salesops.leads.rules.learned import Answer, Column, History
+from salesops.leads.selectors.histories import ASKED_AFTER, features_of, history_of_leads, in_columns
+from salesops.leads.services import convert_lead, create_lead, edit_lead, set_status
+from salesops.leads.services.learning import keep_learned, learn, tell_chances
+from tests.cast import NOW, Cast
+
+HOUR = timedelta(hours=1)
+
+
+def made(cast: Cast, **fields: Any) -> Lead:
+    return create_lead(actor=cast.actor("rita"), at=NOW, **({"name": "Lena"} | fields))
+
+
+def test_a_history_holds_what_was_known_when_the_lead_came(cast: Cast) -> None:
+    """A number that is filled in at winning is no number that could have told it."""
+    rita = cast.actor("rita")
+    won = made(cast, country="France", email="lena@acme.com", owner=cast.ana)
+    edit_lead(actor=rita, lead_id=won.pk, at=NOW + HOUR / 2, employees=40)
+    edit_lead(actor=rita, lead_id=won.pk, at=NOW + 2 * HOUR, employees=5_000, campaign="late")
+    convert_lead(actor=rita, lead_id=won.pk, at=NOW + 3 * HOUR)
+    lost = made(cast, country="Spain", email="x@gmail.com", estimated_minor=100_00, owner=cast.ana)
+    set_status(actor=rita, lead_id=lost.pk, status="disqualified", because="no", at=NOW + 4 * HOUR)
+    made(cast, name="Still open")
+    history = history_of_leads("USD")
+    assert history.outcome.tolist() == [1, 0]
+    assert (history.asked_at - int(NOW.timestamp())).tolist() == [ASKED_AFTER] * 2
+    assert (history.decided_at - int(NOW.timestamp())).tolist() == [3 * 3600, 4 * 3600]
+    assert history.columns["employees"].values.tolist()[0] == 40
+    assert np.isnan(history.columns["employees"].values[1])
+    assert history.columns["campaign"].values.tolist() == [None, None]
+    assert history.columns["country"].values.tolist() == ["France", "Spain"]
+    assert history.columns["address"].values.tolist() == ["company", "private"]
+    assert history.columns["value"].values.tolist()[1] == 100_00
+
+
+def test_open_leads_are_told_by_the_same_features(cast: Cast) -> None:
+    lead = made(cast, country="France", employees=40, phone="1", estimated_minor=5, currency="EUR")
+    found = features_of(
+        {name: getattr(lead, name) for name in ("country", "employees", "phone", "estimated_minor", "currency")}, "USD"
+    )
+    assert (found["country"], found["employees"], found["has_phone"], found["value"]) == ("France", 40, 1, None)
+
+
+def _past(leads: int, *, skill: bool, seed: int = 3) -> History:
+    """Leads of a year of which those from France win four times as often, or by chance."""
+    random = np.random.default_rng(seed)
+    countries = random.choice(["France", "Spain"], leads)
+    chance = np.where(countries == "France", 0.6, 0.15) if skill else np.full(leads, 0.375)
+    asked = np.arange(leads) * 3_600
+    rows = [features_of({"country": country, "origin": "inbound"}, "USD") for country in countries]
+    columns = in_columns(rows)
+    return History(
+        {name: Column(values, asked) for name, values in columns.items()},
+        asked,
+        (random.random(leads) < chance).astype(np.int64),
+        asked + 7_200,
+    )
+
+
+@pytest.fixture
+def scored(cast: Cast) -> list[Lead]:
+    version = ScoreVersion.objects.create(number=1, state="retired", created_at=NOW)
+    leads = [made(cast, name=country, country=country) for country in ("France", "Spain")]
+    for lead in leads:
+        LeadScore.objects.get_or_create(
+            lead=lead, defaults={"version": version, "fit": 0, "engagement": 0, "grade": "C3", "scored_at": NOW}
+        )
+    return leads
+
+
+def chances() -> list[float | None]:
+    rows = LeadScore.objects.order_by("lead").values_list("probability_bp", flat=True)
+    return [None if bp is None else round(bp / 10_000, 2) for bp in rows]
+
+
+def test_what_is_useful_is_used_and_what_is_not_is_taken_away(cast: Cast, scored: list[Lead]) -> None:
+    useful = learn(at=NOW, history=_past(3_000, skill=True))
+    assert useful.verdict.answer is Answer.USEFUL
+    kept = keep_learned(actor=system_actor(), learned=useful, at=NOW)
+    assert kept.is_used
+    assert tell_chances(after=0) == (scored[1].pk, 2)
+    assert tell_chances(after=scored[1].pk) is None
+    france, spain = chances()
+    assert france is not None
+    assert spain is not None
+    assert abs(france - 0.6) < 0.06
+    assert abs(spain - 0.15) < 0.06
+    coin = learn(at=NOW, history=_past(3_000, skill=False))
+    assert coin.verdict.answer is Answer.NO_SKILL
+    assert not keep_learned(actor=system_actor(), learned=coin, at=NOW + HOUR).is_used
+    assert list(LearnedModel.objects.order_by("pk").values_list("is_used", flat=True)) == [False, False]
+    assert tell_chances(after=0) == (scored[1].pk, 2)
+    assert chances() == [None, None]
+    assert tell_chances(after=0) is None
+
+
+def test_too_few_leads_teach_nothing(cast: Cast, scored: list[Lead]) -> None:
+    learned = learn(at=NOW)
+    assert learned.verdict.answer is Answer.NOT_ENOUGH_DATA
+    assert not keep_learned(actor=system_actor(), learned=learned, at=NOW).is_used
+    assert chances() == [None, None]
