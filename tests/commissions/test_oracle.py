@@ -23,6 +23,7 @@ from salesops.commissions.rules.conventions import Exchange, QuotaChange
 from salesops.commissions.rules.engine import Facts, Run, Transactions, Values, relation
 from salesops.commissions.rules.plans import PlanDefinition, plan_as_plain, plan_from_plain
 from salesops.commissions.rules.quotas import ALWAYS, OnPlan, QuotaRow, TermsBook
+from salesops.commissions.rules.shapes import Measure
 from salesops.values import formulas
 from salesops.values.rates import Rate, RateTable
 from tests.commissions import oracle
@@ -117,7 +118,10 @@ CREDITING: Final = (
 
 
 def shape_words(chance: random.Random, measure: str, currency: str) -> dict[str, Any]:
-    """A curve of any shape. Things are paid each; bounds are no finer than what is measured; most points pay 0 first."""
+    """A curve of any shape. Things are paid each; bounds are no finer than what is measured; most points pay 0 first.
+
+    Many caps are low, so that what somebody is credited with reaches them.
+    """
     words = random_words(chance)
     rows = [words, *(row for name in ("tiers", "steps", "points") for row in words.get(name, ()))]
     for row in rows:
@@ -128,6 +132,8 @@ def shape_words(chance: random.Random, measure: str, currency: str) -> dict[str,
                 row[name] = row[name].split(".")[0]
     if words.get("gate") and measure == "count":
         words["gate"]["at"] = chance.choice(["40%", "2", "0"])
+    if words.get("cap") and chance.random() < 0.6:
+        words["cap"] = chance.choice(["20.05", "6%"])
     if words["shape"] == "points" and chance.random() < 0.9:
         words["points"][0]["pays"] = "0"
     return words
@@ -158,8 +164,8 @@ def plan_words(chance: random.Random) -> dict[str, Any]:
             component["when"] = chance.choice(sorted(CONDITIONS))
         if chance.random() < 0.3:
             component["amount"] = chance.choice(sorted(MONEY if measure == "money" else COUNTS))
-        if chance.random() < 0.4:
-            component["group"] = chance.choice(["deal", "other"])
+        if chance.random() < 0.5:
+            component["group"] = chance.choice(["deal", "deal", "other"])
         if chance.random() < 0.3:
             component["scope"] = "transaction"
         if chance.random() < 0.3:
@@ -343,7 +349,26 @@ def generated(chance: random.Random, count: int = AT_ONCE) -> tuple[dict[int, Pl
         tuple(rates),
         CONDITIONS | MONEY | COUNTS,
     )
-    return plans, world
+    return plans, aimed(chance, plans, world)
+
+
+def aimed(chance: random.Random, plans: dict[int, PlanDefinition], world: World) -> World:
+    """The same world, in which some deals bring somebody from nothing to the exact total at which their curve jumps."""
+    run = engine_run(plans, world)
+    taken_back = {deal.reverses for deal in world.deals}
+    reached: dict[str, dict[str, int]] = {}
+    for row in np.flatnonzero((run.lines["before"] == 0) & (run.lines["reversed"] == engine.NONE)).tolist():
+        plan, index, person, period = (int(run.lines[name][row]) for name in ("plan", "component", "person", "period"))
+        component, deal = plans[plan].components[index], world.deals[int(run.lines["transaction"][row])]
+        is_money = component.measure is Measure.MONEY
+        is_all = run.lines["measured"][row] == (deal.amount if is_money else deal.quantity)
+        if not is_all or deal.key in taken_back or deal.reverses or chance.random() < 0.3:
+            continue
+        curve = run.curves.get((plan, index, person, period))
+        ends = [int(curve.segments[place].start) for place, _size in curve.jumps()] if curve else []
+        if ends:
+            reached[deal.key] = {"amount" if is_money else "quantity": chance.choice(ends)}
+    return replace(world, deals=tuple(replace(deal, **reached.get(deal.key, {})) for deal in world.deals))
 
 
 # --- What the engine says -----------------------------------------------------------------------------------------
