@@ -630,3 +630,63 @@ def test_one_person_in_two_functions_with_the_same_share_has_both(cast: Cast) ->
     )
     calculated(cast)
     assert statement_of(cast, "ana").earned_minor == 100_00
+
+
+def refunded(booking: Transaction, day: date, amount_minor: int) -> Transaction:
+    """A part of a booking, taken back on a day."""
+    return Transaction.objects.create(
+        source_key=f"refund {day}",
+        kind="refund",
+        effective_on=day,
+        amount_minor=-amount_minor,
+        currency="USD",
+        reverses=booking,
+        recorded_at=NOW,
+    )
+
+
+def all_in_all(person: Any) -> int:
+    """What somebody earned over all periods, late changes included."""
+    rows = Statement.objects.filter(person=person).aggregate(sum=Sum("earned_minor"))["sum"]
+    late = Adjustment.objects.filter(person=person, kind="late").aggregate(sum=Sum("amount_minor"))["sum"]
+    return int(rows or 0) + int(late or 0)
+
+
+def test_what_a_late_change_gave_is_taken_back_with_the_deal(cast: Cast) -> None:
+    """Ana's deal of the first quarter becomes Sam's; then the customer takes the money back, in two parts."""
+    in_force(cast, definition(FLAT_8), ("ana", "sam"))
+    deal = won(cast, "ana", 1_000_00, date(2026, 2, 3))
+    locked(cast, 1)
+    Deal.objects.filter(pk=deal.pk).update(owner=cast.sam)
+    locked(cast, 2)
+    assert (all_in_all(cast.ana), all_in_all(cast.sam)) == (0, 80_00)
+    booking = Transaction.objects.get()
+    refunded(booking, date(2026, 7, 1), 333_33)
+    locked(cast, 3)
+    assert earned(statement_of(cast, "sam", quarter(3))) == [-26_67]
+    refunded(booking, date(2026, 10, 1), 666_67)
+    calculated(cast, 4)
+    line = Earning.objects.get(statement=statement_of(cast, "sam", quarter(4)))
+    assert (line.amount_minor, line.credit.rule, line.credit.share_bp) == (-53_33, "owner", 10_000)
+    assert (all_in_all(cast.ana), all_in_all(cast.sam)) == (0, 0)
+    calculate_period(actor=cast.actor("rita"), period=quarter(4), at=NOW)
+    assert quarter(4).calculations.order_by("-number")[0].totals["written"] == 0
+
+
+def test_a_deal_given_away_after_it_was_refunded_leaves_everybody_at_nothing(cast: Cast) -> None:
+    in_force(cast, definition(FLAT_8), ("ana", "sam"))
+    deal = won(cast, "ana", 1_000_00, date(2026, 2, 3))
+    locked(cast, 1)
+    refunded(Transaction.objects.get(), date(2026, 5, 4), 1_000_00)
+    locked(cast, 2)
+    assert earned(statement_of(cast, "ana", quarter(2))) == [-80_00]
+    Deal.objects.filter(pk=deal.pk).update(owner=cast.sam)
+    calculated(cast, 3)
+    found = Adjustment.objects.order_by("about_period__start_on", "person__name")
+    assert [(row.about_period.label, row.person.name, row.amount_minor) for row in found if row.about_period] == [
+        ("2026Q1", "Ana Alvarez", -80_00),
+        ("2026Q1", "Sam Sorensen", 80_00),
+        ("2026Q2", "Ana Alvarez", 80_00),
+        ("2026Q2", "Sam Sorensen", -80_00),
+    ]
+    assert (all_in_all(cast.ana), all_in_all(cast.sam)) == (0, 0)

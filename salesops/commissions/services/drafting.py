@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from django.db.models import Sum
 
-from salesops.commissions.choices import AdjustmentKind, AdjustmentState
+from salesops.commissions.choices import AdjustmentKind, AdjustmentState, VersionState
 from salesops.commissions.models import Adjustment, Earning, Period, PlanVersion, Transaction
 from salesops.commissions.rules.columns import Ints
 from salesops.commissions.rules.conventions import Refund
-from salesops.commissions.rules.credits import CreditRule
+from salesops.commissions.rules.credits import WHOLE_SHARE, CreditRule
 from salesops.commissions.rules.curves import Curve
 from salesops.commissions.rules.engine import NONE, RULES, RunNotes, Terms, relation, run_in
 from salesops.commissions.rules.exchange import mean_as_plain, mean_told
@@ -100,7 +100,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """A line that takes back a part of what an earlier period's statement earned for a transaction."""
+    """A line that takes back a part of what an earlier period's statement earned for a transaction.
+
+    rule: NONE where a late change, which knows of none, paid what is taken back.
+    """
 
     person: int
     version: int
@@ -266,7 +269,7 @@ def _register(drafts: Drafts, done: RunNotes, taken_back: Sequence[Back], *, is_
     names = ("person", "plan", "component", "transaction", "original", "rule", "basis_points", "part", "amount")
     rows = [
         (b.person, b.version, b.component, b.place, b.original, b.rule, b.basis_points, b.credited, b.amount)
-        for b in taken_back
+        for b in _ruled(drafts, taken_back)
     ]
     calculator.register("back", relation(names, rows))
     calculator.register("rule_names", _table("rule", "name", [(code, rule.value) for code, rule in enumerate(RULES)]))
@@ -525,7 +528,7 @@ def taken_back(facts: PeriodFacts, *, renewed: Period | None = None, pending: Se
     Exactly what was stored, late changes included, goes back, rounded on the sum taken back so far, so that parts that
     make up the whole leave everybody at exactly nothing. A plan in which reversals move down the curve is left to the
     engine. While late changes of an open period are found anew, `renewed` is that period and `pending` what is found
-    so far.
+    so far. Whom only a late change gave something gives that back, by the rule by which they are credited now.
     """
     transactions, start = facts.engine.transactions, facts.period.start_on.toordinal()
     places = [
@@ -581,6 +584,35 @@ def taken_back(facts: PeriodFacts, *, renewed: Period | None = None, pending: Se
                     round_half_up(earned * since) - round_half_up(earned * upto),
                 )
             )
+    for (original_id, person, plan_id, component), amount in sorted(adjusted.items()):
+        version = _version_now(facts, person, plan_id, None)
+        plan = facts.definitions[version]
+        index = next((number for number, part in enumerate(plan.components) if part.key == component), None)
+        if not amount or plan.conventions.refund is not Refund.NEGATE or index is None:
+            continue
+        for place, since, upto in parts[original_id]:
+            back = round_half_up(amount * since) - round_half_up(amount * upto)
+            found.append(Back(person, version, index, place, originals[original_id], NONE, 0, 0, back))
+    return found
+
+
+def _ruled(drafts: Drafts, taken_back: Sequence[Back]) -> list[Back]:
+    """With the rule and share by which the run credits what is taken back, where it does not say so itself."""
+    places = {back.place for back in taken_back if back.rule == NONE}
+    if not places:
+        return list(taken_back)
+    rows = drafts.fetch(
+        f"""SELECT person, plan, transaction, rule, basis_points FROM run_credits
+        WHERE transaction IN ({", ".join(map(str, sorted(places)))}) ORDER BY ALL DESC"""  # noqa: S608 - numbers made here
+    )
+    of_run = {tuple(row[:3]): row[3:] for row in rows}
+    owner = (RULES.index(CreditRule.OWNER), WHOLE_SHARE)
+    found = []
+    for back in taken_back:
+        if back.rule == NONE:
+            rule, points = of_run.get((back.person, back.version, back.place), owner)
+            back = replace(back, rule=rule, basis_points=points)
+        found.append(back)
     return found
 
 
@@ -616,11 +648,16 @@ def _adjusted(
     return found
 
 
-def _version_now(facts: PeriodFacts, person: int, plan_id: int, version_id: int) -> int:
-    """The version of a plan under which a person has a statement now; the one of then where there is none."""
+def _version_now(facts: PeriodFacts, person: int, plan_id: int, version_id: int | None) -> int:
+    """The version of a plan under which a person has a statement now; where there is none the one of then, and where
+    that is not known the latest that has begun.
+    """
     now = [key[1] for key in facts.people if key[0] == person and facts.versions[key[1]].plan_id == plan_id]
     if now:
         return max(now, key=lambda pk: facts.versions[pk].start_on)
+    if version_id is None:
+        begun = PlanVersion.objects.filter(plan=plan_id, start_on__lt=facts.period.end_on)
+        version_id = begun.exclude(state=VersionState.DRAFT).latest("start_on").pk
     if version_id not in facts.versions:
         version = PlanVersion.objects.select_related("plan").get(pk=version_id)
         facts.versions[version_id] = version
