@@ -13,9 +13,11 @@ from django.urls import reverse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from salesops.commissions.models import Calculation, Credit, Earning, Period, Statement
+from salesops.accounts.models import Account, AccountOwnership
+from salesops.commissions.models import Calculation, Credit, Earning, Period, Statement, Transaction
 from salesops.commissions.services.approvals import approve_statements
 from salesops.commissions.services.calculate import calculate_period, calculate_touched
+from salesops.commissions.services.recording import NewTransaction, record_transaction
 from salesops.commissions.services.touched import touched_since
 from salesops.core.actor import system_actor
 from salesops.deals.models import Deal, Stage
@@ -24,9 +26,10 @@ from salesops.jobs.models import Job
 from salesops.jobs.registry import declared_schedules
 from salesops.jobs.services import enqueue
 from salesops.jobs.testing import run_due
+from salesops.people.models import ReportingLine
 from tests.cast import NOW, Cast
 from tests.commissions.pay import FIVE_THEN_TEN, calculated, definition, quota, second_quarter, statement_of, won
-from tests.commissions.test_settled_periods import in_force
+from tests.commissions.test_settled_periods import in_force, locked
 
 pytestmark = pytest.mark.django_db
 
@@ -43,7 +46,7 @@ def changed(cast: Cast, deal: Deal, **changes: Any) -> None:
 
 def touched(cast: Cast) -> frozenset[int] | None:
     """Whom the changes since the last calculation may have touched."""
-    return touched_since(second_quarter(), Calculation.objects.latest("number"))
+    return touched_since(second_quarter(), second_quarter().calculations.latest("number"))
 
 
 def stored() -> tuple[list[Any], ...]:
@@ -131,6 +134,76 @@ def test_what_may_touch_anybody_is_calculated_whole(cast: Cast) -> None:
     assert run is not None
     assert "people" not in run.totals
     assert [problem["code"] for problem in run.problems] == ["nobody-credited"]
+
+
+def refunded(cast: Cast) -> None:
+    """What Ana sold in the first quarter, taken back in the second."""
+    booking = Transaction.objects.get(effective_on__lt=date(2026, 4, 1))
+    words = NewTransaction(
+        kind="refund", effective_on=date(2026, 5, 4), amount_minor=-500_00, currency="USD", reverses_id=booking.pk
+    )
+    record_transaction(actor=cast.actor("rita"), new=words, at=NOW)
+
+
+def test_what_takes_back_something_earlier_touches_whoever_had_that(cast: Cast) -> None:
+    """Ana held the account when its deal was won, and has given it to Sam since."""
+    in_force(cast, PLAN, PEOPLE)
+    for person in PEOPLE:
+        for label in ("2026Q1", "2026Q2"):
+            quota(cast, person, label, 1_000_00)
+    amber = Account.objects.create(name="Amber", match_name="amber", created_at=NOW)
+    for person, start_on, end_on in (
+        (cast.ana, date(2026, 1, 1), date(2026, 4, 1)),
+        (cast.sam, date(2026, 4, 1), None),
+    ):
+        AccountOwnership.objects.create(account=amber, person=person, start_on=start_on, end_on=end_on)
+    deal = won(cast, None, 500_00, date(2026, 3, 31))
+    Deal.objects.filter(pk=deal.pk).update(account=amber)
+    locked(cast, 1)
+    period = calculated(cast)
+    refunded(cast)
+    assert touched(cast) is None
+    calculate_touched(actor=cast.actor("rita"), period=period, at=NOW)
+    assert (statement_of(cast, "ana").earned_minor, statement_of(cast, "sam").earned_minor) == (-25_00, 0)
+
+
+@pytest.mark.parametrize("sold_by", ["ana", "alba"])
+def test_what_is_taken_back_stays_with_whoever_had_it_whoever_is_touched(cast: Cast, sold_by: str) -> None:
+    """Max was Ana's manager when she sold something; Mia is, now that it is taken back.
+
+    Alba, who is on no plan, had it by mistake until the quarter was locked: then Ana and Max got theirs by a late change.
+    """
+    ReportingLine.objects.filter(manager=cast.elsa).delete()
+    in_force(cast, ROLLED_UP, ("ana", "max", "mia"))
+    for person in ("ana", "max", "mia"):
+        for label in ("2026Q1", "2026Q2"):
+            quota(cast, person, label, 1_000_00)
+    first = won(cast, sold_by, 500_00, date(2026, 3, 31))
+    locked(cast, 1)
+    Deal.objects.filter(pk=first.pk).update(owner=cast.ana)
+    line = cast.ana.manager_lines.get()
+    line.end_on = date(2026, 4, 1)
+    line.save()
+    cast.ana.manager_lines.create(manager=cast.mia, start_on=date(2026, 4, 1))
+    deal = won(cast, "ana", 100_00)
+    refunded(cast)
+    period = calculated(cast)
+    taken = {name: statement_of(cast, name).earned_minor for name in ("ana", "max", "mia")}
+    assert taken == {"ana": 5_00 - 25_00, "max": -25_00, "mia": 5_00}
+    # Ana and Mia are touched, and Max is not.
+    changed(cast, deal, amount_minor=200_00)
+    assert cast.max.pk not in (touched(cast) or {cast.max.pk})
+    calculate_touched(actor=cast.actor("rita"), period=period, at=NOW)
+    taken = {name: statement_of(cast, name).earned_minor for name in ("ana", "max", "mia")}
+    assert taken == {"ana": 10_00 - 25_00, "max": -25_00, "mia": 10_00}
+    # Max is touched, and Ana is not.
+    quota(cast, "max", "2026Q2", 2_000_00)
+    assert cast.ana.pk not in (touched(cast) or {cast.ana.pk})
+    calculate_touched(actor=cast.actor("rita"), period=period, at=NOW)
+    assert statement_of(cast, "max").earned_minor == -25_00
+    by_touch = stored()
+    calculate_period(actor=cast.actor("rita"), period=period, at=NOW)
+    assert stored() == by_touch
 
 
 def test_what_was_wrong_with_others_stays_said(cast: Cast) -> None:

@@ -17,7 +17,15 @@ from django.db.models.functions import Cast
 
 from salesops.accounts.models import Account, AccountOwnership
 from salesops.commissions.choices import TransactionKind, VersionState
-from salesops.commissions.models import Period, PlanAssignment, PlanVersion, Quota, Transaction
+from salesops.commissions.models import (
+    Adjustment,
+    Credit,
+    Period,
+    PlanAssignment,
+    PlanVersion,
+    Quota,
+    Transaction,
+)
 from salesops.commissions.rules.columns import Ints
 from salesops.commissions.rules.conventions import Exchange
 from salesops.commissions.rules.credits import CreditRule
@@ -144,10 +152,10 @@ def facts_of(
     """Read what counts in a period, as of each transaction's day.
 
     leave_out: source keys settled elsewhere. also: transactions that count on this day, wherever they are now. instead:
-    definitions to try, by plan, in the place of those in force, if any are. people: only what these people may be credited with, and
-    only their statements; None is everybody. pretend: ids of deals that are taken as won on the last day of the period;
-    their transactions have the negated ids. like: facts of the same transactions, read for other plans; they are not read
-    again unless these plans ask for more of them.
+    definitions to try, by plan, in the place of those in force, if any are. people: only what these people may be
+    credited with, and only their statements; None is everybody. pretend: ids of deals that are taken as won on the last
+    day of the period; their transactions have the negated ids. like: facts of the same transactions, read for other plans;
+    they are not read again unless these plans ask for more of them.
     """
     versions = versions_in(period) | _tried(period, instead or {})
     definitions = {
@@ -365,7 +373,8 @@ def _pretended(
 
 
 def _may_be_credited(people: Collection[int], start: date, end: date) -> list[int]:
-    """Ids of the transactions of these days with which any of these people may be credited by a direct rule.
+    """Ids of the transactions of these days with which any of these people may be credited by a direct rule, or which
+    take back what they were paid for.
 
     Each way is asked by itself, from the person to the rows, so that each finds its index.
     """
@@ -378,6 +387,8 @@ def _may_be_credited(people: Collection[int], start: date, end: date) -> list[in
         Q(deal__in=DealSplit.objects.filter(person__in=people).order_by().values("deal")),
         Q(account__in=accounts.order_by()),
         Q(account__in=Account.objects.filter(territory__in=territories.order_by()).order_by().values("pk")),
+        Q(reverses__in=Credit.objects.filter(person__in=people).order_by().values("transaction")),
+        Q(reverses__in=Adjustment.objects.filter(person__in=people).order_by().values("about_transaction")),
     )
     first, *others = (rows.filter(way).values_list("pk", flat=True) for way in ways)
     return list(first.union(*others))

@@ -55,10 +55,10 @@ def calculate_period(
 ) -> Calculation:
     """Bring the draft statements of an open period up to date with the deals, plans and quotas as they are now.
 
-    people: only the statements of these people; None is everybody. What locked periods would pay otherwise today comes in as adjustments. Statements whose inputs and results are as
-    before are left alone, with their approval; the others are written anew and have to be approved again. Running it
-    twice changes nothing the second time. Raises CommissionRefusedError for a locked period and NotAllowedError for
-    anyone but revops and finance.
+    people: only the statements of these people; None is everybody. What locked periods would pay otherwise today comes
+    in as adjustments. Statements whose inputs and results are as before are left alone, with their approval; the others
+    are written anew and have to be approved again. Running it twice changes nothing the second time. Raises
+    CommissionRefusedError for a locked period and NotAllowedError for anyone but revops and finance.
     """
     if not may_calculate(actor):
         raise NotAllowedError(_("Only revenue operations and finance calculate."))
@@ -99,7 +99,8 @@ def calculate_period(
     calculation = Calculation.objects.create(
         period=period, number=number, started_at=at, run_by_id=actor.user_id, engine_version=ENGINE_VERSION
     )
-    with drafted(facts, taken_back(facts)) as drafts:
+    back = [line for line in taken_back(facts) if people is None or line.person in people]
+    with drafted(facts, back) as drafts:
         adjustments = adjustments_of(period)
         settle_drafts(drafts, [row for row in adjustments if people is None or row.person_id in people])
         written = store(drafts, period, calculation, at, people)

@@ -101,11 +101,13 @@ def touched_since(period: Period, calculation: Calculation) -> frozenset[int] | 
 
 def _of_transactions(period: Period, deals: Collection[int], transactions: Collection[int]) -> set[int] | None:
     """Those who were credited with transactions and those who may be now; None where one counts or was paid in another
-    period, whose late changes are found for everybody, or nobody is found for one.
+    period, whose late changes are found for everybody, takes back something of an earlier one, whoever had that, or
+    nobody is found for one.
     """
     rows: QuerySet[Transaction] = Transaction.objects.filter(Q(deal__in=deals) | Q(pk__in=transactions))
     paid = Credit.objects.filter(transaction__in=rows.values("pk"), locked_at__isnull=False)
-    if rows.filter(effective_on__lt=period.start_on).exists() or paid.exclude(statement__period=period).exists():
+    earlier = Q(effective_on__lt=period.start_on) | Q(reverses__effective_on__lt=period.start_on)
+    if rows.filter(earlier).exists() or paid.exclude(statement__period=period).exists():
         return None
     here = rows.filter(effective_on__lt=period.end_on, is_void=False)
     old = Credit.objects.filter(statement__period=period, transaction__in=rows.values("pk"))
