@@ -119,7 +119,7 @@ class PlanVersionViewSet(ScopedViewSet, mixins.ListModelMixin):
         """The versions that the actor sees."""
         if self.is_description:
             return PlanVersion.objects.none()
-        return PlanVersion.objects.visible_to(self.actor).order_by("plan", "-number")
+        return PlanVersion.objects.visible_to(self.actor).order_by("plan_id", "-number")
 
     @extend_schema(responses=PlanVersionDetailSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:

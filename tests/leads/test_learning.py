@@ -81,7 +81,7 @@ def scored(cast: Cast) -> list[Lead]:
 
 
 def chances() -> list[float | None]:
-    rows = LeadScore.objects.order_by("lead").values_list("probability_bp", flat=True)
+    rows = LeadScore.objects.order_by("lead_id").values_list("probability_bp", flat=True)
     return [None if bp is None else round(bp / 10_000, 2) for bp in rows]
 
 

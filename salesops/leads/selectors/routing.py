@@ -113,7 +113,7 @@ def pools_at_work(pools: Sequence[Pool], at: datetime, presence: Presence | None
 
     The caller holds the lock on the pools' rows, or only wants to look.
     """
-    rows = list(PoolMember.objects.filter(pool__in=pools).order_by("pool", "pk"))
+    rows = list(PoolMember.objects.filter(pool__in=pools).order_by("pool_id", "pk"))
     people = {row.person_id for row in rows}
     presence = presence or presence_of(people, at)
     load = dict(

@@ -78,7 +78,7 @@ def tell_chances(*, after: int) -> tuple[int, int] | None:
     if model is None:
         rows = rows.filter(model__isnull=False)
     scores = list(
-        rows.select_for_update(of=("self",)).order_by("lead").only("lead_id", "probability_bp", "model")[:BATCH]
+        rows.select_for_update(of=("self",)).order_by("lead_id").only("lead_id", "probability_bp", "model")[:BATCH]
     )
     if not scores:
         return None

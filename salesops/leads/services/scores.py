@@ -89,7 +89,7 @@ def _mark(keys: Sequence[int], at: datetime) -> int:
     rows = LeadScore.objects.filter(lead__in=keys)
     if len(keys) > 1:
         # In the order of keys, as those who score lock them, too.
-        known = set(rows.select_for_update().order_by("lead").values_list("lead_id", flat=True))
+        known = set(rows.select_for_update().order_by("lead_id").values_list("lead_id", flat=True))
         missing = [key for key in keys if key not in known]
         marked = rows.update(fades_at=AT_ONCE)
     else:
@@ -141,7 +141,7 @@ def score_due(*, at: datetime, most: int = BATCH) -> int:
 
     Those that somebody is changing at this moment are left to the job that this change asks for.
     """
-    due = LeadScore.objects.filter(fades_at__lte=at).order_by("fades_at", "lead")
+    due = LeadScore.objects.filter(fades_at__lte=at).order_by("fades_at", "lead_id")
     keys = sorted(due.select_for_update(skip_locked=True).values_list("lead_id", flat=True)[:most])
     if keys:
         _score(keys, at)
@@ -168,7 +168,7 @@ def _score(keys: Sequence[int], at: datetime, *, is_range: bool = False) -> tupl
     either seen here or waits and marks it afterwards. is_range: all leads between the first and the last key.
     """
     these = Q(lead__gte=keys[0], lead__lte=keys[-1]) if is_range else Q(lead__in=keys)
-    locked = LeadScore.objects.filter(these).order_by("lead").select_for_update().values_list("lead_id", flat=True)
+    locked = LeadScore.objects.filter(these).order_by("lead_id").select_for_update().values_list("lead_id", flat=True)
     standing = np.fromiter(locked, dtype=np.int64)
     version = score_rules_in_force()
     if version is None:
