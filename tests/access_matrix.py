@@ -49,12 +49,29 @@ SEEING = "rep other manager revops finance admin"
 HOLDERS = "rep manager revops admin"
 READERS = "rep manager revops finance admin"
 CONFIGURING = "revops admin"
+RULING = "manager revops admin"
 EVERYONE = "rep other manager revops finance executive admin norole"
 HIRED = "rep other manager revops finance executive admin"
 PAID = "rep manager finance"
 
+
+def score_part(scene: Scene, name: str) -> dict[str, Any]:
+    """The keys of the first rule or group of the scene's score rules."""
+    version = scene.score_version
+    part = (version.rules if name == "rule" else version.groups).order_by("pk")[0]
+    return {"pk": version.pk, name: part.pk}
+
+
 #: Addresses that need no log-in: they say whether the portal lives, and nothing else.
 OPEN = {"healthz", "readyz", "metrics"}
+
+
+def routing_part(scene: Scene, name: str) -> dict[str, Any]:
+    """The keys of the first rule or service level of the scene's routing rules."""
+    version = scene.routing_version
+    part = (version.rules if name == "rule" else version.levels).order_by("position")[0]
+    return {"pk": version.pk, name: part.pk}
+
 
 #: GET of every address. Lists that act on many rows answer a GET by going back to the list; what only takes a POST
 #: answers 405 to those who may post, and its POST has a row of its own below.
@@ -131,6 +148,36 @@ ROWS: list[Row] = [
     Row("leads:lead_assign", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("leads:lead_give_back", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("leads:lead_convert", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
+    Row("leads:pool_list", {200: SEEING}),
+    Row("leads:pool_detail", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.pool.pk}),
+    Row("leads:routingversion_list", {200: RULING}),
+    Row("leads:routingversion_create", {200: CONFIGURING}),
+    Row("leads:routingversion_detail", {200: RULING}, kwargs=lambda s: {"pk": s.routing_version.pk}),
+    Row("leads:routingversion_try", {200: RULING}, kwargs=lambda s: {"pk": s.routing_version.pk}),
+    Row("leads:routingversion_edit", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.routing_version.pk}),
+    Row("leads:routingversion_activate", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.routing_version.pk}),
+    Row("leads:routingversion_discard", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.routing_version.pk}),
+    Row("leads:routingversion_dry_run", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.routing_version.pk}),
+    Row("leads:routingrule_create", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.routing_version.pk}),
+    Row("leads:servicelevel_create", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.routing_version.pk}),
+    Row("leads:routingrule_edit", {200: CONFIGURING}, kwargs=lambda s: routing_part(s, "rule")),
+    Row("leads:routingrule_drop", {200: CONFIGURING}, kwargs=lambda s: routing_part(s, "rule")),
+    Row("leads:servicelevel_edit", {200: CONFIGURING}, kwargs=lambda s: routing_part(s, "level")),
+    Row("leads:servicelevel_drop", {200: CONFIGURING}, kwargs=lambda s: routing_part(s, "level")),
+    Row("leads:scoreversion_list", {200: RULING}),
+    Row("leads:scoreversion_create", {200: CONFIGURING}),
+    Row("leads:scoreversion_detail", {200: RULING}, kwargs=lambda s: {"pk": s.score_version.pk}),
+    Row("leads:scoreversion_edit", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.score_version.pk}),
+    Row("leads:scoreversion_activate", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.score_version.pk}),
+    Row("leads:scoreversion_discard", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.score_version.pk}),
+    Row("leads:scoreversion_compare", {200: RULING}, kwargs=lambda s: {"pk": s.score_version.pk}),
+    Row("leads:scoreversion_try", {200: RULING}, kwargs=lambda s: {"pk": s.score_version.pk}),
+    Row("leads:scorerule_create", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.score_version.pk}),
+    Row("leads:scorerule_edit", {200: CONFIGURING}, kwargs=lambda s: score_part(s, "rule")),
+    Row("leads:scorerule_drop", {200: CONFIGURING}, kwargs=lambda s: score_part(s, "rule")),
+    Row("leads:scoregroup_create", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.score_version.pk}),
+    Row("leads:scoregroup_edit", {200: CONFIGURING}, kwargs=lambda s: score_part(s, "group")),
+    Row("leads:scoregroup_drop", {200: CONFIGURING}, kwargs=lambda s: score_part(s, "group")),
     # --- deals ---
     Row("deals:account_deals", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.account.pk}),
     Row("deals:deal_list", {200: SEEING}),
@@ -338,6 +385,8 @@ ROWS: list[Row] = [
     Row("api:lead-assignments", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("api:lead-change-status", {405: SEEING}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("api:lead-convert", {405: SEEING}, kwargs=lambda s: {"pk": s.lead.pk}),
+    Row("api:lead-score", {404: SEEING}, kwargs=lambda s: {"pk": s.lead.pk}),
+    Row("api:lead-signals", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("api:pod-list", {200: HIRED}),
     Row(
         "api:pod-detail",
@@ -384,6 +433,7 @@ ROWS: list[Row] = [
         data=lambda s: {"stage": s.deal.stage_id, "version": s.deal.version},
     ),
     Row("activities:task_done", {404: "other", 302: HOLDERS}, method="POST", kwargs=lambda s: {"pk": s.task.pk}),
+    Row("leads:scoreversion_compare", {302: CONFIGURING}, method="POST", kwargs=lambda s: {"pk": s.score_version.pk}),
     Row("connectors:import_start", {302: CONFIGURING}, method="POST", kwargs=lambda s: {"pk": s.file_import.pk}),
     Row("connectors:row_dismiss", {302: CONFIGURING}, method="POST", kwargs=lambda s: {"pk": s.rejected_row.pk}),
     Row("commissions:period_calculate", {302: "revops finance"}, method="POST", kwargs=lambda s: {"pk": s.period.pk}),

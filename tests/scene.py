@@ -33,7 +33,18 @@ from salesops.connectors.services.uploads import upload
 from salesops.deals.models import Deal, Product, Stage
 from salesops.jobs.models import Job
 from salesops.jobs.services import enqueue
-from salesops.leads.models import Lead
+from salesops.leads.models import (
+    Lead,
+    Pool,
+    PoolMember,
+    RoutingRule,
+    RoutingVersion,
+    ScoreGroup,
+    ScoreVersion,
+    ServiceLevel,
+)
+from salesops.leads.services.routing_versions import draft_routing_version
+from salesops.leads.services.score_versions import draft_score_version
 from salesops.notices.models import Notice
 from salesops.people.models import Leave, RoleGrant
 from salesops.pods.models import PodMembership, Territory, TerritoryAssignment
@@ -77,6 +88,9 @@ class Scene:
     territory: Territory
     assignment: TerritoryAssignment
     membership: PodMembership
+    score_version: ScoreVersion
+    pool: Pool
+    routing_version: RoutingVersion
 
 
 def make_scene(cast: Cast) -> Scene:
@@ -190,6 +204,14 @@ def make_scene(cast: Cast) -> Scene:
     )
     notice = Notice.objects.create(person=ana, key="scene", title="Look", created_at=NOW)
     territory = Territory.objects.create(code="DE", name="Germany")
+    score_version = draft_score_version(actor=cast.actor("rita"), at=NOW)
+    # A draft: nothing is routed until rules are in force.
+    pool = Pool.objects.create(name="Inbound")
+    PoolMember.objects.create(pool=pool, person=ana, tie_key=1)
+    routing_version = draft_routing_version(actor=cast.actor("rita"), at=NOW)
+    RoutingRule.objects.create(version=routing_version, position=1, name="Everything", pool=pool)
+    ServiceLevel.objects.create(version=routing_version, position=1, name="Any", warn_minutes=60)
+    ScoreGroup.objects.create(version=score_version, name="Mail", limit=20)
     return Scene(
         cast=cast,
         account=account,
@@ -222,4 +244,7 @@ def make_scene(cast: Cast) -> Scene:
         territory=territory,
         assignment=TerritoryAssignment.objects.create(territory=territory, person=ana, start_on=TODAY),
         membership=PodMembership.objects.get(person=ana),
+        score_version=score_version,
+        pool=pool,
+        routing_version=routing_version,
     )

@@ -93,6 +93,13 @@ GROUPS: Final[tuple[Group, ...]] = (
     Group(
         gettext_lazy("Team"),
         (
+            Entry(
+                gettext_lazy("Routing"),
+                "leads:pool_list",
+                "route",
+                (Role.REP, Role.MANAGER, Role.REVOPS, Role.ADMIN),
+                "g r",
+            ),
             Entry(gettext_lazy("Pods"), "pods:pod_list", "hexagons", _HIRED, "g p"),
             Entry(gettext_lazy("People"), "people:person_list", "users"),
         ),
@@ -100,6 +107,12 @@ GROUPS: Final[tuple[Group, ...]] = (
     Group(
         gettext_lazy("Running it"),
         (
+            Entry(
+                gettext_lazy("Score rules"),
+                "leads:scoreversion_list",
+                "gauge",
+                (Role.MANAGER, Role.REVOPS, Role.ADMIN),
+            ),
             Entry(gettext_lazy("Imports"), "connectors:import_list", "file-import", _CONFIGURING, "g i"),
             Entry(gettext_lazy("Jobs"), "jobs:job_list", "progress", _CONFIGURING, "g j"),
             Entry(gettext_lazy("Audit"), "audit:entry_list", "history", (*_CONFIGURING, Role.FINANCE)),

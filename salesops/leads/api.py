@@ -10,9 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 
-from salesops.core.viewsets import ScopedViewSet, key_of
+from salesops.core.viewsets import key_of
 from salesops.leads.filters import LeadFilter
 from salesops.leads.models import Lead
+from salesops.leads.score_api import ScoreActions
 from salesops.leads.selectors import assignments_of, lead_for, leads_for
 from salesops.leads.serializers import (
     LeadAssignmentSerializer,
@@ -26,7 +27,7 @@ from salesops.leads.serializers import (
 from salesops.leads.services import assign_lead, convert_lead, create_lead, edit_lead, set_status
 
 
-class LeadViewSet(ScopedViewSet, mixins.ListModelMixin):
+class LeadViewSet(ScoreActions, mixins.ListModelMixin):
     """Leads."""
 
     serializer_class = LeadSerializer

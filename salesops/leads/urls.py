@@ -1,6 +1,6 @@
 """Addresses of the leads room."""
 
-from django.urls import path
+from django.urls import include, path
 
 from salesops.leads import views
 
@@ -10,6 +10,10 @@ urlpatterns = [
     path("new/", views.LeadCreateView.as_view(), name="lead_create"),
     path("bulk/edit/", views.LeadBulkEditView.as_view(), name="lead_bulk_edit"),
     path("bulk/assign/", views.LeadBulkAssignView.as_view(), name="lead_bulk_assign"),
+    path("scores/", include("salesops.leads.score_urls")),
+    path("pools/", views.PoolListView.as_view(), name="pool_list"),
+    path("pools/<int:pk>/", views.PoolDetailView.as_view(), name="pool_detail"),
+    path("routing/", include("salesops.leads.routing_urls")),
     path("<int:pk>/", views.LeadDetailView.as_view(), name="lead_detail"),
     path("<int:pk>/edit/", views.LeadEditView.as_view(), name="lead_edit"),
     path("<int:pk>/status/", views.LeadStatusView.as_view(), name="lead_status"),
