@@ -15,8 +15,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from salesops.leads.choices import Consent, LeadStatus, PoolMethod, WhenNobody
-from salesops.leads.models import Clock, Lead, LeadAssignment, Pool, Turn
+from salesops.audit.models import AuditEntry
+from salesops.leads.choices import Consent, LeadStatus, PoolMethod, VersionState, WhenNobody
+from salesops.leads.models import Clock, Lead, LeadAssignment, Pool, PoolMember, RoutingVersion, ServiceLevel, Turn
+from salesops.leads.rules.fairness import Part, gap, hundredths, share_bp, who_is_next
+from salesops.leads.rules.rotation import LEAD, Candidate, Method
+from salesops.leads.selectors.pools import last_turns, standing_of
 from salesops.leads.selectors.ways import Gone, leads_text, ways_of
 from salesops.leads.services import create_lead, touch_lead
 from salesops.leads.services.turns import give_back
@@ -280,3 +284,397 @@ def test_nobodys_lead_is_not_given_back(cast: Cast, client_of: Log) -> None:
     answer = client_of("rita").post(reverse("leads:lead_give_back", args=[lead.pk]), {"reason": "Mine"})
     assert answer.status_code == 422
     assert "Only a lead that somebody works on can be given back." in text(answer)
+
+
+# --- Pools --------------------------------------------------------------------------------------------------------
+
+
+def people(rows: Any) -> list[tuple[Any, ...]]:
+    """How members stand, in short."""
+    return [
+        (each.place, each.row.person.name.split()[0], each.credit, each.got, each.entitled, each.ahead, each.open_leads)
+        for each in rows
+    ]
+
+
+def test_a_pool_shows_who_is_next_and_how_fair_it_was(cast: Cast, pool: Pool) -> None:
+    for number in range(4):
+        arrives(cast, number, estimated_minor=[300_00, 100_00, None, 100_00][number])
+    found = standing_of(pool, NOW)
+    assert people(found.members) == [
+        (1, "Sven", "+0.33", 1, "1.33", "−0.33", 1),
+        (2, "Sam", "−0.33", 3, "2.67", "+0.33", 3),
+    ]
+    assert (found.gap, found.given, found.value_minor, found.unvalued) == ("0.67", 4, 500_00, 1)
+    assert [(each.value_minor, each.value_bp, each.got_bp) for each in found.members] == [
+        (100_00, 2_000, 2_500),
+        (400_00, 8_000, 7_500),
+    ]
+    assert (found.all_leads, found.past_count, found.past_bp, list(found.past)) == (4, 0, 0, [])
+    assert arrives(cast, 5).owner == cast.sven
+
+
+def test_what_came_back_is_not_what_they_got(cast: Cast, pool: Pool) -> None:
+    lead = arrives(cast, 1)
+    give_back(actor=cast.actor("sam"), lead_id=lead.pk, reason="Not ours", at=NOW)
+    found = standing_of(pool, NOW)
+    # It came to Sven, who could take it alone: he was entitled to all of it.
+    assert people(found.members) == [
+        (1, "Sam", "0.00", 0, "0.00", "0.00", 0),
+        (2, "Sven", "0.00", 1, "1.00", "0.00", 1),
+    ]
+    assert [
+        (each["person"].name, each["turn"].kind, each["change"]) for each in last_turns(cast.actor("sam"), pool)
+    ] == [
+        ("Sven Singh", "routed", "0.00"),
+        ("Sam Sorensen", "returned", "+0.33"),
+        ("Sam Sorensen", "routed", "−0.33"),
+    ]
+
+
+def test_only_thirty_days_count(cast: Cast, pool: Pool) -> None:
+    arrives(cast, 1, at=NOW - timedelta(days=30))
+    assert standing_of(pool, NOW).given == 0
+    assert people(standing_of(pool, NOW - timedelta(seconds=1)).members)[1][3:6] == (1, "0.67", "+0.33")
+    arrives(cast, 2, at=NOW - timedelta(days=30) + timedelta(seconds=1))
+    found = standing_of(pool, NOW)
+    assert (found.given, found.all_leads) == (1, 1)
+    assert people(found.members) == [
+        (1, "Sam", "+0.33", 0, "0.67", "−0.67", 1),
+        (2, "Sven", "−0.33", 1, "0.33", "+0.67", 1),
+    ]
+
+
+def test_what_went_past_the_turns_is_counted(cast: Cast, pool: Pool) -> None:
+    first = arrives(cast, 1, email="a@b.example")
+    twin = arrives(cast, 2, email="a@b.example")
+    assert (first.owner, twin.owner) == (cast.sam, cast.sam)
+    own = create_lead(actor=cast.actor("sven"), at=NOW, name="Own", owner=cast.sven, country="France")
+    assert not Turn.objects.filter(lead=own).exists()
+    # What is given by hand to somebody of the pool is a turn, and what others get is not the pool's matter.
+    create_lead(actor=cast.actor("ana"), at=NOW, name="Ana's", owner=cast.ana)
+    found = standing_of(pool, NOW)
+    assert (found.all_leads, found.past_count, found.past_bp) == (3, 2, 6_667)
+    assert [(each.label, each.count) for each in found.past] == [("By hand", 1), ("By rule", 1)]
+
+
+def test_who_can_take_nothing_now_comes_last_with_why(cast: Cast, pool: Pool) -> None:
+    PoolMember.objects.create(pool=pool, person=cast.carl, weight=5, tie_key=9, takes='country = "Spain"')
+    PoolMember.objects.create(pool=pool, person=cast.alba, weight=0, tie_key=10)
+    Leave.objects.create(person=cast.sam, start_on=NOW.date(), end_on=NOW.date() + timedelta(days=1))
+    found = [(each.place, each.row.person.name, each.why) for each in standing_of(pool, NOW).members]
+    assert found == [
+        (1, "Carl Chen", ""),
+        (2, "Sven Singh", ""),
+        (None, "Alba Abe", "has no weight"),
+        (None, "Sam Sorensen", "is on leave"),
+    ]
+
+
+def test_the_order_of_the_wheel() -> None:
+    def one(key: int, **fields: Any) -> Candidate:
+        return Candidate(key, **({"weight": 1, "tie": key} | fields))
+
+    half = LEAD // 2
+    assert who_is_next([one(1), one(2), one(3, credit=1)], Method.EQUAL) == [3, 1, 2]
+    assert who_is_next([one(1, credit=half), one(2, weight=3), one(3, weight=0)], Method.WEIGHTED) == [1, 2]
+    assert who_is_next([one(1, credit=half - 1), one(2, weight=3)], Method.WEIGHTED) == [2, 1]
+    loads = [one(1, open_leads=4), one(2, open_leads=2), one(3, open_leads=3, weight=2)]
+    assert who_is_next(loads, Method.LOAD) == [3, 2, 1]
+    values = [one(1, deficit=0), one(2, deficit=0), one(3, deficit=500)]
+    assert who_is_next(values, Method.VALUE, quantum=100, turn_of=1) == [2, 3, 1]
+    assert who_is_next([], Method.WEIGHTED) == []
+
+
+def test_figures_of_fairness() -> None:
+    assert Part(got=2, change=-LEAD // 2).entitled == LEAD * 3 // 2
+    assert [hundredths(parts) for parts in (LEAD, -LEAD, LEAD // 200, LEAD // 200 - 1, -(LEAD // 200), 0)] == [
+        100,
+        -100,
+        1,
+        0,
+        -1,
+        0,
+    ]
+    assert (gap([]), gap([5]), gap([-3, 4, 0])) == (0, 0, 7)
+    assert (share_bp(0, 0), share_bp(1, 3), share_bp(2, 3), share_bp(1, 20_000)) == (None, 3_333, 6_667, 1)
+
+
+def test_a_pool_costs_the_same_queries_however_much_happened(cast: Cast, client_of: Log, pool: Pool) -> None:
+    client, url = client_of("rita"), reverse("leads:pool_detail", args=[pool.pk])
+    arrives(cast, 0)
+    client.get(url)
+    few = cost(lambda: client.get(url))
+    for place, name in enumerate(("ana", "carl", "alba", "cleo"), start=5):
+        PoolMember.objects.create(pool=pool, person=cast.people[name], tie_key=place)
+    for number in range(30):
+        arrives(cast, number)
+    assert cost(lambda: client.get(url)) == few
+    client.get(reverse("leads:pool_list"))
+    few = cost(lambda: client.get(reverse("leads:pool_list")))
+    for number in range(20):
+        make_pool(cast, f"More {number}", "ana", "alba")
+    assert cost(lambda: client.get(reverse("leads:pool_list"))) == few
+
+
+def test_reps_see_their_own_pools_and_managers_those_of_their_people(cast: Cast, client_of: Log, pool: Pool) -> None:
+    other = make_pool(cast, "South", "alba")
+    seen = {
+        "sam": {"Inbound"},
+        "ana": set(),
+        "alba": {"South"},
+        "max": {"Inbound"},
+        "mia": {"Inbound", "South"},
+        "rita": {"Inbound", "South"},
+    }
+    for who, names in seen.items():
+        client = client_of(who)
+        found = {row.name for row in client.get(reverse("leads:pool_list")).context["page"].rows}
+        assert found == names, who
+        status = 200 if "South" in names else 404
+        assert client.get(reverse("leads:pool_detail", args=[other.pk])).status_code == status, who
+    assert "No pools here yet" in text(client_of("ana").get(reverse("leads:pool_list")))
+
+
+def test_the_list_of_pools_has_figures(cast: Cast, client_of: Log, pool: Pool) -> None:
+    make_pool(cast, "Empty")
+    arrives(cast, 1)
+    pool.members.update(weight=0)
+    assert arrives(cast, 2).owner is None
+    pool.members.filter(person=cast.sam).update(weight=2)
+    pool.members.filter(person=cast.sven).update(weight=1)
+    rows = client_of("rita").get(reverse("leads:pool_list")).context["page"].rows
+    figures = {row.name: row.in_short for row in rows}
+    assert (figures["Inbound"].members, figures["Inbound"].waiting, figures["Inbound"].given) == (2, 1, 1)
+    assert (figures["Inbound"].gap, figures["Empty"].gap, figures["Empty"].members) == ("0.67", "0.00", 0)
+
+
+def test_leads_of_others_are_not_named_on_the_page_of_a_pool(cast: Cast, client_of: Log, pool: Pool) -> None:
+    arrives(cast, 1, name="Lena of North")
+    arrives(cast, 2, name="Sara of South")
+    page = text(client_of("sam").get(reverse("leads:pool_detail", args=[pool.pk])))
+    assert "Lena of North" in page
+    assert "Sara of South" not in page
+    assert "not yours to see" in page
+    empty = make_pool(cast, "Nobody's")
+    page = text(client_of("rita").get(reverse("leads:pool_detail", args=[empty.pk])))
+    assert "Nobody is in this pool yet" in page
+    assert "No turn has been taken yet." in page
+
+
+# --- Routing rules ------------------------------------------------------------------------------------------------
+
+
+def at_version(name: str, version: RoutingVersion, **more: Any) -> str:
+    return reverse(f"leads:{name}", kwargs={"pk": version.pk} | more)
+
+
+@pytest.fixture
+def draft(cast: Cast, client_of: Log, pool: Pool) -> RoutingVersion:
+    """A copy of the rules in force, begun by Rita."""
+    client_of("rita").post(reverse("leads:routingversion_create"), {"note": "Spain apart"})
+    return RoutingVersion.objects.get(state=VersionState.DRAFT)
+
+
+def test_a_version_is_told_in_words(cast: Cast, client_of: Log, pool: Pool, draft: RoutingVersion) -> None:
+    assert (draft.number, draft.note, draft.created_by) == (2, "Spain apart", cast.rita)
+    shown = client_of("max").get(at_version("routingversion_detail", draft))
+    page, links = text(shown), shown.content.decode()
+    assert '1 France When country = "France" , it goes to Alba Abe.' in page
+    assert "Every lead that comes as far goes to the owner of its account, where there is one." in page
+    assert "Every lead that comes as far goes to the pool Inbound." in page
+    assert (
+        "after 30 min the owner is reminded; after 1 h the manager is told; after 1 h 30 min it goes to somebody else."
+        in page
+    )
+    # Max reads, and changes nothing.
+    for name in ("activate", "discard", "edit", "dry_run"):
+        address = at_version(f"routingversion_{name}", draft)
+        assert address not in links
+        assert client_of("max").post(address).status_code == 403
+    assert (
+        at_version("routingversion_activate", draft)
+        in client_of("rita").get(at_version("routingversion_detail", draft)).content.decode()
+    )
+    assert client_of("sam").get(at_version("routingversion_detail", draft)).status_code == 403
+    assert "What no rule fits waits for a person." in page
+
+
+def test_rules_of_a_draft_are_written_moved_and_dropped(
+    cast: Cast, client_of: Log, pool: Pool, draft: RoutingVersion
+) -> None:
+    client = client_of("rita")
+    add = at_version("routingrule_create", draft)
+    spain = {"name": "Spain", "condition": 'country = "Spain"', "action": "hold", "position": 1, "pool": pool.pk}
+    assert client.post(add, spain).status_code == 302
+    assert [(rule.position, rule.name, rule.pool_id) for rule in draft.rules.order_by("position")] == [
+        (1, "Spain", None),
+        (2, "France", None),
+        (3, "Accounts", None),
+        (4, "Everything", pool.pk),
+    ]
+    rule = draft.rules.get(name="Spain")
+    edit = at_version("routingrule_edit", draft, rule=rule.pk)
+    assert client.post(edit, spain | {"name": "Iberia", "position": 99}).status_code == 302
+    assert [each.name for each in draft.rules.order_by("position")] == ["France", "Accounts", "Everything", "Iberia"]
+    assert (
+        client.post(at_version("routingrule_drop", draft, rule=draft.rules.get(name="Accounts").pk)).status_code == 302
+    )
+    assert [(each.position, each.name) for each in draft.rules.order_by("position")] == [
+        (1, "France"),
+        (2, "Everything"),
+        (3, "Iberia"),
+    ]
+    assert [entry.action for entry in AuditEntry.objects.order_by("sequence")] == [
+        "routing.drafted",
+        "routing.rule_added",
+        "routing.rule_edited",
+        "routing.rule_dropped",
+    ]
+    assert AuditEntry.objects.get(action="routing.rule_edited").after == {"name": "Iberia", "position": 4}
+    # A rule of another version is none of this one.
+    other = RoutingVersion.objects.get(state=VersionState.ACTIVE).rules.first()
+    assert other is not None
+    for name in ("routingrule_edit", "routingrule_drop"):
+        assert client.post(at_version(name, draft, rule=other.pk), spain).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("data", "field", "message"),
+    [
+        ({"condition": 'colour = "red"', "action": "hold"}, "condition", "colour"),
+        ({"action": "pool"}, "pool", "Say to which pool."),
+        ({"action": "person"}, "person", "Say to whom."),
+    ],
+)
+def test_a_rule_that_does_not_read_is_refused(
+    cast: Cast, client_of: Log, draft: RoutingVersion, data: dict[str, Any], field: str, message: str
+) -> None:
+    answer = client_of("rita").post(at_version("routingrule_create", draft), {"name": "New"} | data)
+    assert answer.status_code == 422
+    assert message in str(answer.context["form"].errors[field])
+    assert draft.rules.count() == 3
+
+
+def test_service_levels_are_written_in_their_order(cast: Cast, client_of: Log, draft: RoutingVersion) -> None:
+    client, add = client_of("rita"), at_version("servicelevel_create", draft)
+    slow = {"name": "Slow", "warn_minutes": 60, "alert_minutes": 30}
+    refused = client.post(add, slow)
+    assert refused.status_code == 422
+    assert list(refused.context["form"].errors) == ["alert_minutes"]
+    refused = client.post(add, slow | {"alert_minutes": 90, "reassign_minutes": 80})
+    assert list(refused.context["form"].errors) == ["reassign_minutes"]
+    assert client.post(add, slow | {"alert_minutes": 90, "position": 1}).status_code == 302
+    levels = list(
+        draft.levels.order_by("position").values_list("position", "name", "alert_minutes", "reassign_minutes")
+    )
+    assert levels == [(1, "Slow", 90, None), (2, "Hot", 60, 90)]
+    level = ServiceLevel.objects.get(name="Slow")
+    edit = at_version("servicelevel_edit", draft, level=level.pk)
+    assert client.post(edit, {"name": "Slower", "warn_minutes": 120}).status_code == 302
+    level.refresh_from_db()
+    assert (level.position, level.name, level.warn_minutes, level.alert_minutes) == (1, "Slower", 120, None)
+    assert client.post(at_version("servicelevel_drop", draft, level=level.pk)).status_code == 302
+    assert list(draft.levels.values_list("position", "name")) == [(1, "Hot")]
+
+
+def test_what_is_in_force_stays_as_it_is(cast: Cast, client_of: Log, pool: Pool, draft: RoutingVersion) -> None:
+    client = client_of("rita")
+    in_use = RoutingVersion.objects.get(state=VersionState.ACTIVE)
+    rule, level = in_use.rules.get(name="France"), in_use.levels.get()
+    plain = {"name": "Other", "action": "hold", "warn_minutes": 5}
+    for name, more in (
+        ("routingversion_edit", {}),
+        ("routingversion_discard", {}),
+        ("routingversion_activate", {}),
+        ("routingrule_create", {}),
+        ("routingrule_edit", {"rule": rule.pk}),
+        ("routingrule_drop", {"rule": rule.pk}),
+        ("servicelevel_create", {}),
+        ("servicelevel_edit", {"level": level.pk}),
+        ("servicelevel_drop", {"level": level.pk}),
+    ):
+        answer = client.post(at_version(name, in_use, **more), plain)
+        assert (name, answer.status_code) == (name, 422)
+        assert "Only a draft can be changed" in text(answer)
+    assert [each.name for each in in_use.rules.order_by("position")] == ["France", "Accounts", "Everything"]
+    assert "There is a draft already" in text(client.post(reverse("leads:routingversion_create"), {}))
+
+
+def test_a_draft_is_put_in_force_or_thrown_away(cast: Cast, client_of: Log, draft: RoutingVersion) -> None:
+    client = client_of("rita")
+    client.post(at_version("routingversion_edit", draft), {"note": "Better", "needs_consent": "on"})
+    draft.refresh_from_db()
+    assert (draft.note, draft.needs_consent) == ("Better", True)
+    assert client.post(at_version("routingversion_activate", draft)).status_code == 302
+    states = dict(RoutingVersion.objects.values_list("number", "state"))
+    assert states == {1: VersionState.RETIRED, 2: VersionState.ACTIVE}
+    client.post(reverse("leads:routingversion_create"), {})
+    third = RoutingVersion.objects.get(number=3)
+    assert client.post(at_version("routingversion_discard", third)).status_code == 302
+    assert not RoutingVersion.objects.filter(number=3).exists()
+
+
+def test_problems_of_a_draft_are_named_at_their_place(cast: Cast, client_of: Log, draft: RoutingVersion) -> None:
+    draft.rules.filter(position=1).update(condition='colour = "red"')
+    draft.levels.update(condition="employees >")
+    shown = client_of("rita").get(at_version("routingversion_detail", draft))
+    page = text(shown)
+    assert "These rules cannot be put in force yet." in page
+    assert "Rule 1 :" in page
+    assert "Service level 1 :" in page
+    assert at_version("routingversion_activate", draft) not in shown.content.decode()
+
+
+def test_a_dry_run_says_who_would_get_how_many(cast: Cast, client_of: Log, pool: Pool, draft: RoutingVersion) -> None:
+    for number in range(4):
+        arrives(cast, number, country="Spain" if number == 3 else "France" if number == 2 else "")
+    arrives(cast, 9, at=NOW - timedelta(days=32))
+    rule = draft.rules.get(name="France")
+    rule.condition, rule.action, rule.person = 'country = "Spain"', "hold", None
+    rule.save()
+    kept = list(Lead.objects.order_by("pk").values()), list(PoolMember.objects.order_by("pk").values())
+    page = client_of("rita").get(at_version("routingversion_dry_run", draft))
+    assert [(row.name, row.would, row.truly, row.difference) for row in page.context["people"]] == [
+        ("Sam Sorensen", 2, 2, 0),
+        ("Sven Singh", 1, 1, 0),
+        ("Alba Abe", 0, 1, -1),
+        ("", 1, 0, 1),
+    ]
+    assert (page.context["count"], page.context["waiting"]) == (4, 1)
+    assert "1 because a rule holds leads like this for a person to decide" in text(page)
+    assert kept == (list(Lead.objects.order_by("pk").values()), list(PoolMember.objects.order_by("pk").values()))
+    draft.rules.update(condition="employees >")
+    assert "These rules do not read yet." in text(client_of("rita").get(at_version("routingversion_dry_run", draft)))
+
+
+def test_an_empty_month_says_so(cast: Cast, client_of: Log, draft: RoutingVersion) -> None:
+    page = text(client_of("rita").get(at_version("routingversion_dry_run", draft)))
+    assert "No lead came in the last month" in page
+
+
+def test_a_version_is_tried_on_a_lead(cast: Cast, client_of: Log, pool: Pool, draft: RoutingVersion) -> None:
+    lead, other = arrives(cast, 1, name="Lena", company="Acme"), arrives(cast, 2, name="Lara", company="Acme")
+    kept = list(Turn.objects.values_list("pk", flat=True))
+    url = at_version("routingversion_try", draft)
+    client = client_of("rita")
+    both = client.get(f"{url}?lead=acme")
+    assert {row.pk for row in both.context["leads"]} == {lead.pk, other.pk}
+    assert both.context["way"] is None
+    page = client.get(f"{url}?lead=%23{lead.pk}")
+    assert page.context["way"].end == "Sam Sorensen gets it."
+    assert "Now it is Sam Sorensen's." in text(page)
+    assert "Service level: Hot" in text(page)
+    assert "No lead of yours is like this." in text(client.get(f"{url}?lead=nobody"))
+    # Max does not see leads of South.
+    assert "No lead of yours" in text(client_of("max").get(f"{url}?lead={other.pk}"))
+    assert list(Turn.objects.values_list("pk", flat=True)) == kept
+    draft.rules.update(condition="employees >")
+    broken = client.get(f"{url}?lead={lead.pk}")
+    assert broken.status_code == 200
+    assert "These rules do not read yet." in text(broken)
+
+
+def test_an_empty_list_of_versions_says_what_they_are_for(cast: Cast, client_of: Log) -> None:
+    assert "No routing rules yet" in text(client_of("rita").get(reverse("leads:routingversion_list")))
+    assert client_of("sam").get(reverse("leads:routingversion_list")).status_code == 403

@@ -10,7 +10,7 @@ from salesops.leads.views.leads import (
     LeadListView,
     LeadStatusView,
 )
-from salesops.leads.views.routing import LeadGiveBackView
+from salesops.leads.views.routing import LeadGiveBackView, PoolDetailView, PoolListView
 
 __all__ = [
     "LeadAssignView",
@@ -23,4 +23,6 @@ __all__ = [
     "LeadGiveBackView",
     "LeadListView",
     "LeadStatusView",
+    "PoolDetailView",
+    "PoolListView",
 ]

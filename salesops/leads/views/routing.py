@@ -1,4 +1,4 @@
-"""How leads find their people: giving one back, pools, routing rules."""
+"""How leads find their people: giving one back, the pools, one pool."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext_lazy as _
 
-from salesops.accounts.views.accounts import EDITORS
-from salesops.core.views import ScopedEditView
+from salesops.accounts.views.accounts import EDITORS, READERS
+from salesops.core.filters import OneOfFilter, PortalFilterSet, YesNoFilter
+from salesops.core.tables import PortalTable
+from salesops.core.views import Empty, ScopedDetailView, ScopedEditView, ScopedListView
+from salesops.leads.choices import PoolMethod
 from salesops.leads.forms import GiveBackForm
-from salesops.leads.models import Lead
+from salesops.leads.models import Lead, Pool
+from salesops.leads.routing_tables import PoolTable
 from salesops.leads.selectors import lead_for
+from salesops.leads.selectors.pools import in_short, last_turns, pool_for, pools_for, standing_of
+from salesops.leads.selectors.routing_versions import READERS as RULE_READERS
 from salesops.leads.services.turns import give_back, may_give_back
 from salesops.leads.views.leads import page_of
 
@@ -36,3 +42,63 @@ class LeadGiveBackView(ScopedEditView):
         """Give it."""
         lead = give_back(actor=self.actor, lead_id=self.object.pk, at=self.now, **form.values)
         return page_of(self, lead)
+
+
+class PoolFilter(PortalFilterSet):
+    """Which pools."""
+
+    search_fields = ("name",)
+
+    method = OneOfFilter(choices=PoolMethod.choices, label=_("How turns go"))
+    is_active = YesNoFilter(field_name="is_active", label=_("Active"))
+
+    class Meta:
+        model = Pool
+        fields: list[str] = []
+
+
+class PoolListView(ScopedListView):
+    """The pools that the actor sees: reps their own, managers those of their people."""
+
+    roles = READERS
+    selector = pools_for
+    table_class, filterset_class = PoolTable, PoolFilter
+    template_name = "leads/pool_list.html"
+    can_export = False  # its figures are worked out for a page
+    empty = Empty(
+        _("No pools here yet"),
+        _("A pool is a group of people who take leads in turn. Administrators set up who is in it, with which weight."),
+        "route",
+    )
+
+    def make_table(self, rows: Any, shown: Any, **options: Any) -> PortalTable:
+        """The table, with the figures of these pools."""
+        rows = list(rows)
+        figures = in_short(rows, self.now)
+        for row in rows:
+            row.in_short = figures[row.pk]
+        return super().make_table(rows, shown, **options)
+
+    def get_context(self) -> dict[str, Any]:
+        """Whether the rules are the actor's to read."""
+        return {"sees_rules": self.actor.has(*RULE_READERS)}
+
+
+class PoolDetailView(ScopedDetailView):
+    """One pool: who is next, and how fair it has been."""
+
+    roles = READERS
+    selector = pool_for
+
+    def get_context(self) -> dict[str, Any]:
+        """The people in their order, and the last turns."""
+        pool: Pool = self.object
+        return {
+            "standing": standing_of(pool, self.now),
+            "turns": last_turns(self.actor, pool),
+            "rules": list(pool.rules.filter(version__state="active").select_related("version").order_by("position"))
+            if self.actor.has(*RULE_READERS)
+            else [],
+            "sees_rules": self.actor.has(*RULE_READERS),
+            "reader": self.actor.user_id,
+        }
