@@ -164,6 +164,7 @@ ROWS: list[Row] = [
     Row("leads:routingrule_drop", {200: CONFIGURING}, kwargs=lambda s: routing_part(s, "rule")),
     Row("leads:servicelevel_edit", {200: CONFIGURING}, kwargs=lambda s: routing_part(s, "level")),
     Row("leads:servicelevel_drop", {200: CONFIGURING}, kwargs=lambda s: routing_part(s, "level")),
+    Row("leads:learned_score", {200: RULING}),
     Row("leads:scoreversion_list", {200: RULING}),
     Row("leads:scoreversion_create", {200: CONFIGURING}),
     Row("leads:scoreversion_detail", {200: RULING}, kwargs=lambda s: {"pk": s.score_version.pk}),

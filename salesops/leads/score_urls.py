@@ -3,8 +3,10 @@
 from django.urls import path
 
 from salesops.leads.views import scores as views
+from salesops.leads.views.learning import LearnedScoreView
 
 urlpatterns = [
+    path("learned/", LearnedScoreView.as_view(), name="learned_score"),
     path("", views.ScoreVersionListView.as_view(), name="scoreversion_list"),
     path("new/", views.ScoreVersionCreateView.as_view(), name="scoreversion_create"),
     path("<int:pk>/", views.ScoreVersionDetailView.as_view(), name="scoreversion_detail"),

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.core.exceptions import PermissionDenied
+from django.test import Client
 
 from salesops.core.actor import system_actor
 from salesops.leads.models import Lead, LeadScore, LearnedModel, ScoreVersion
 from salesops.leads.rules.learned import Answer, Column, History
 from salesops.leads.selectors.histories import ASKED_AFTER, features_of, history_of_leads, in_columns
 from salesops.leads.services import convert_lead, create_lead, edit_lead, set_status
-from salesops.leads.services.learning import keep_learned, learn, tell_chances
+from salesops.leads.services.learning import ask_to_learn, keep_learned, learn, tell_chances
 from tests.cast import NOW, Cast
 
 HOUR = timedelta(hours=1)
@@ -111,3 +113,28 @@ def test_too_few_leads_teach_nothing(cast: Cast, scored: list[Lead]) -> None:
     assert learned.verdict.answer is Answer.NOT_ENOUGH_DATA
     assert not keep_learned(actor=system_actor(), learned=learned, at=NOW).is_used
     assert chances() == [None, None]
+
+
+def test_the_page_shows_the_verdict_its_chart_and_its_figures(cast: Cast, client: Client) -> None:
+    client.force_login(cast.rita)
+    assert "Nothing was learned yet" in client.get("/leads/scores/learned/").content.decode()
+    keep_learned(actor=system_actor(), learned=learn(at=NOW, history=_past(3_000, skill=False)), at=NOW)
+    keep_learned(actor=system_actor(), learned=learn(at=NOW, history=_past(3_000, skill=True)), at=NOW + HOUR)
+    page = client.get("/leads/scores/learned/").content.decode()
+    for words in (
+        "Useful: chances are told",
+        "No skill found",
+        "AUC, over all",
+        "Calibration error",
+        "calibration-data",
+    ):
+        assert words in page
+    client.force_login(cast.max)
+    assert "Learn now" not in client.get("/leads/scores/learned/").content.decode()
+
+
+def test_learning_is_asked_for_once_by_those_who_may(cast: Cast) -> None:
+    first = ask_to_learn(actor=cast.actor("rita"), at=NOW)
+    assert ask_to_learn(actor=cast.actor("ada"), at=NOW).pk == first.pk
+    with pytest.raises(PermissionDenied):
+        ask_to_learn(actor=cast.actor("max"), at=NOW)

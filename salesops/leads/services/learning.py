@@ -7,10 +7,15 @@ from datetime import datetime
 from typing import Final
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from salesops.audit.services import record
-from salesops.core.actor import Actor
+from salesops.core.actor import Actor, Role, system_actor
+from salesops.jobs.models import Job
+from salesops.jobs.services import enqueue
 from salesops.leads.choices import OPEN_STATUSES
 from salesops.leads.models import Lead, LeadScore, LearnedModel
 from salesops.leads.rules.learned import Answer, Fitted, History, Verdict, fit, judge
@@ -65,6 +70,26 @@ def keep_learned(*, actor: Actor, learned: Learned, at: datetime) -> LearnedMode
         at=at,
     )
     return made
+
+
+def may_learn(actor: Actor) -> bool:
+    """Revenue operations and administrators."""
+    return actor.has(Role.REVOPS, Role.ADMIN)
+
+
+def ask_to_learn(*, actor: Actor, at: datetime, url: str = "") -> Job:
+    """Have it learned in the background, once at a time. Raises PermissionDenied."""
+    if not may_learn(actor):
+        raise PermissionDenied(_("Only revenue operations and administrators have chances learned."))
+    return enqueue(
+        kind=LEARN,
+        key=LEARN,
+        payload={},
+        actor=system_actor(),
+        at=at,
+        title=gettext_noop("Learn the chances of leads"),
+        url=url,
+    )
 
 
 @transaction.atomic
