@@ -5,11 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from unfold.decorators import action
 
-from salesops.core.admin import PortalAdmin, PortalInline, ReadOnlyAdmin, is_administrator, money
-from salesops.leads.models import Lead, LeadAssignment, ScoreGroup, ScoreRule, ScoreVersion
+from salesops.core.admin import PortalAdmin, PortalAdminForm, PortalInline, ReadOnlyAdmin, is_administrator, money
+from salesops.leads.models import (
+    Lead,
+    LeadAssignment,
+    Pool,
+    PoolMember,
+    RoutingRule,
+    RoutingVersion,
+    ScoreGroup,
+    ScoreRule,
+    ScoreVersion,
+    ServiceLevel,
+)
+from salesops.leads.rules.fairness import hundredths
+from salesops.leads.rules.fields import OF_A_LEAD
+from salesops.leads.selectors.ways import leads_text
+from salesops.values.formulas import check
 
 
 class AssignmentInline(PortalInline):
@@ -92,3 +111,113 @@ class ScoreVersionAdmin(PortalAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Only drafts; the page of the others shows them."""
         return is_administrator(request) and (obj is None or obj.is_draft)
+
+
+# --- Routing --------------------------------------------------------------------------------------------------------
+
+
+def readable(text: str) -> str:
+    """A condition on leads that reads, without space around it. Raises ValidationError with all that is wrong with it."""
+    text = text.strip()
+    problems = check(text, OF_A_LEAD).problems if text else ()
+    if problems:
+        raise ValidationError([f"{each.text(gettext)} {each.remedy_text(gettext)}".strip() for each in problems])
+    return text
+
+
+class ConditionForm(PortalAdminForm):
+    """A row with a condition on leads."""
+
+    def clean_condition(self) -> str:
+        """One that reads."""
+        return readable(self.cleaned_data["condition"])
+
+
+class PoolMemberForm(PortalAdminForm):
+    """Somebody in a pool."""
+
+    def clean_takes(self) -> str:
+        """A condition that reads: one that does not would take nothing."""
+        return readable(self.cleaned_data["takes"])
+
+
+class PoolMemberInline(PortalInline):
+    """Who is in the pool. Whoever is not to take part any more stays, with what they are owed."""
+
+    model = PoolMember
+    form = PoolMemberForm
+    fields = ("person", "is_in", "weight", "takes", "cap_open", "cap_day", "cap_30_days", "shown_credit")
+    readonly_fields = ("shown_credit",)
+    autocomplete_fields = ("person",)
+
+    @admin.display(description=_("credit"))
+    def shown_credit(self, row: PoolMember) -> str:
+        """In leads."""
+        return leads_text(hundredths(row.credit))
+
+
+@admin.register(Pool)
+class PoolAdmin(PortalAdmin):
+    """Pools of people who take leads in turn: switched off, never deleted, so that their turns stay."""
+
+    list_display = ("name", "method", "on_return", "when_nobody", "pod", "is_active")
+    list_filter = ("method", "is_active", "pod")
+    search_fields = ("name", "members__person__name")
+    list_select_related = ("pod",)
+    autocomplete_fields = ("on_call",)
+    portal_page = "leads:pool_detail"
+    inlines = (PoolMemberInline,)
+
+
+class RoutingRuleInline(OfDraftInline):
+    """Rules in their order."""
+
+    model = RoutingRule
+    form = ConditionForm
+    fields = ("position", "name", "condition", "action", "pool", "person")
+    autocomplete_fields = ("person",)
+
+
+class ServiceLevelInline(OfDraftInline):
+    """How soon leads must be touched."""
+
+    model = ServiceLevel
+    form = ConditionForm
+    fields = ("position", "name", "condition", "warn_minutes", "alert_minutes", "reassign_minutes")
+
+
+@admin.register(RoutingVersion)
+class RoutingVersionAdmin(PortalAdmin):
+    """Routing rules: drafts change here as in the portal, where they are begun, tried and put in force."""
+
+    list_display = ("number", "note", "state", "created_by", "created_at", "activated_by", "activated_at")
+    list_filter = ("state",)
+    search_fields = ("note",)
+    list_select_related = ("created_by", "activated_by")
+    may_add = False
+    portal_page = "leads:routingversion_detail"
+    readonly_fields = ("number", "state", "created_by", "created_at", "activated_by", "activated_at", "retired_at")
+    inlines = (RoutingRuleInline, ServiceLevelInline)
+    actions_list = ("begin_draft",)
+    actions_detail = ("put_in_force", "test_on_lead")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Only drafts; the page of the others shows them."""
+        return is_administrator(request) and (obj is None or obj.is_draft)
+
+    # Buttons lead to pages of the portal, which ask before they do anything.
+
+    @action(description=_("Begin a draft"), url_path="begin-draft")
+    def begin_draft(self, request: HttpRequest) -> HttpResponse:
+        """To the page that begins one."""
+        return redirect("leads:routingversion_create")
+
+    @action(description=_("Put in force"), url_path="put-in-force")
+    def put_in_force(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """To the page that asks."""
+        return redirect("leads:routingversion_activate", pk=object_id)
+
+    @action(description=_("Test on a lead"), url_path="test-on-lead")
+    def test_on_lead(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """To the page on which a lead is chosen."""
+        return redirect("leads:routingversion_try", pk=object_id)

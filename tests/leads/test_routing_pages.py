@@ -678,3 +678,94 @@ def test_a_version_is_tried_on_a_lead(cast: Cast, client_of: Log, pool: Pool, dr
 def test_an_empty_list_of_versions_says_what_they_are_for(cast: Cast, client_of: Log) -> None:
     assert "No routing rules yet" in text(client_of("rita").get(reverse("leads:routingversion_list")))
     assert client_of("sam").get(reverse("leads:routingversion_list")).status_code == 403
+
+
+# --- The admin site -----------------------------------------------------------------------------------------------
+
+
+def admin_page(model: type[Any], page: str, *args: Any) -> str:
+    return reverse(f"admin:leads_{model._meta.model_name}_{page}", args=args)
+
+
+def inline(prefix: str, *rows: dict[str, Any], initial: int = 0) -> dict[str, Any]:
+    """What a browser posts of rows inside a row."""
+    data: dict[str, Any] = {f"{prefix}-TOTAL_FORMS": len(rows), f"{prefix}-INITIAL_FORMS": initial}
+    for number, row in enumerate(rows):
+        data |= {f"{prefix}-{number}-{name}": value for name, value in row.items()}
+    return data
+
+
+def test_administrators_set_up_a_pool_with_its_people(cast: Cast, client_of: Log) -> None:
+    client, add = client_of("ada"), admin_page(Pool, "add")
+    pool = {"name": "Spain", "method": "weighted", "on_return": "half", "when_nobody": "hold", "currency": "USD"}
+    pool["is_active"] = "on"
+    sam = {"person": cast.sam.pk, "weight": 3, "cap_open": 10, "is_in": "on", "takes": 'country = "Spain"'}
+    for takes in ("employees >", 'colour = "red"'):
+        refused = client.post(add, pool | inline("members", sam | {"takes": takes}))
+        assert refused.status_code == 200
+        assert not Pool.objects.exists()
+    assert "colour" in str(refused.context["inline_admin_formsets"][0].formset.errors)
+    assert client.post(add, pool | inline("members", sam)).status_code == 302
+    member = PoolMember.objects.get()
+    assert (member.pool.name, member.weight, member.cap_open, member.takes) == ("Spain", 3, 10, 'country = "Spain"')
+    assert {entry.action for entry in AuditEntry.objects.all()} == {"pool.added", "poolmember.added"}
+    nobody = pool | {"name": "Italy", "when_nobody": "on_call"} | inline("members")
+    assert "These values do not go together" in client.post(add, nobody).content.decode()
+    shown = client.get(admin_page(Pool, "change", member.pool_id)).content.decode()
+    assert reverse("leads:pool_detail", args=[member.pool_id]) in shown
+    assert client.post(admin_page(Pool, "delete", member.pool_id), {"post": "yes"}).status_code == 403
+
+
+def test_administrators_change_drafts_only(cast: Cast, client_of: Log, pool: Pool, draft: RoutingVersion) -> None:
+    client = client_of("ada")
+    rules = [
+        {
+            "id": rule.pk,
+            "version": draft.pk,
+            "position": rule.position,
+            "name": rule.name,
+            "condition": rule.condition,
+            "action": rule.action,
+            "pool": rule.pool_id or "",
+            "person": rule.person_id or "",
+        }
+        for rule in draft.rules.order_by("position")
+    ]
+    level = draft.levels.get()
+    levels = [{"id": level.pk, "version": draft.pk, "position": 1, "name": "Hot", "warn_minutes": 15}]
+    url = admin_page(RoutingVersion, "change", draft.pk)
+
+    def post(address: str, first: dict[str, Any]) -> Any:
+        data = {"note": "New"} | inline("rules", rules[0] | first, *rules[1:], initial=3)
+        return client.post(address, data | inline("levels", *levels, initial=1))
+
+    refused = post(url, {"condition": "employees >"})
+    assert refused.status_code == 200
+    assert draft.rules.get(position=1).condition == 'country = "France"'
+    assert post(url, {"condition": "employees > 5"}).status_code == 302
+    assert draft.rules.get(position=1).condition == "employees > 5"
+    assert draft.levels.get().warn_minutes == 15
+    draft.refresh_from_db()
+    assert draft.note == "New"
+    RoutingVersion.objects.filter(pk=draft.pk).update(state=VersionState.RETIRED)
+    assert post(url, {"condition": "employees > 6"}).status_code == 403
+    assert draft.rules.get(position=1).condition == "employees > 5"
+
+
+def test_buttons_of_the_admin_site_lead_to_pages_that_ask(cast: Cast, client_of: Log, draft: RoutingVersion) -> None:
+    client = client_of("ada")
+    shown = client.get(admin_page(RoutingVersion, "change", draft.pk)).content.decode()
+    assert "Put in force" in shown
+    assert "Test on a lead" in shown
+    listed = client.get(admin_page(RoutingVersion, "changelist")).content.decode()
+    assert "Begin a draft" in listed
+    for name, target, args in (
+        ("begin_draft", reverse("leads:routingversion_create"), []),
+        ("put_in_force", at_version("routingversion_activate", draft), [draft.pk]),
+        ("test_on_lead", at_version("routingversion_try", draft), [draft.pk]),
+    ):
+        assert client.get(admin_page(RoutingVersion, name, *args)).headers["Location"] == target
+    draft.refresh_from_db()
+    assert draft.is_draft
+    sent = client_of("rita").get(admin_page(RoutingVersion, "begin_draft")).headers["Location"]
+    assert sent.startswith("/admin/login/")

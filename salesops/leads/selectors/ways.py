@@ -222,7 +222,8 @@ def _names_for(actor: Actor, gone: Sequence[Gone]) -> _Names:
 
 def _way(gone: Gone, names: _Names) -> Way:
     path = gone.path
-    asked, after = [], []
+    asked: list[str] = []
+    after: list[str] = []
     for step in path.get("steps", ()):
         (after if step[0] == "on-call" else asked).append(_step(step, path["version"], names))
     rule = path.get("rule")

@@ -47,7 +47,7 @@ from salesops.leads.selectors.routing_versions import (
     rules_shown,
 )
 from salesops.leads.selectors.ways import HELD, Gone, ways_of
-from salesops.leads.services.routing import try_lead
+from salesops.leads.services.routing import Routed, try_lead
 from salesops.leads.services.routing_rules import (
     change_routing_version,
     drop_routing_rule,
@@ -327,7 +327,8 @@ class RoutingVersionDryRunView(ScopedDetailView):
         """Who would get how many, how many would wait, and why."""
         version: RoutingVersion = self.object
         problems: list[str] = []
-        routed, truly = [], Counter[int | None]()
+        routed: list[Routed] = []
+        truly = Counter[int | None]()
         try:
             routed, truly = dry_run(actor=self.actor, version=version, at=self.now)
         except ValidationError as error:
