@@ -107,7 +107,9 @@ def calculate_period(
         # Who is on no plan cannot be seen among a few people.
         problems.extend(item for item in drafts.problems if people is None or item.code != "not-on-a-plan")
     calculation.finished_at = at
-    rows = list(Statement.objects.filter(period=period).defer("bundle", "carried").order_by("person_id", "plan_version_id"))
+    rows = list(
+        Statement.objects.filter(period=period).defer("bundle", "carried").order_by("person_id", "plan_version_id")
+    )
     calculation.problems = [problem.as_plain() for problem in problems] + [
         problem for row in rows for problem in row.problems
     ]

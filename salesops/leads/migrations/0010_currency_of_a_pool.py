@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('leads', '0009_ledgers'),
+        ("leads", "0009_ledgers"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='pool',
-            name='currency',
-            field=models.CharField(default='USD', max_length=3, verbose_name='currency'),
+            model_name="pool",
+            name="currency",
+            field=models.CharField(default="USD", max_length=3, verbose_name="currency"),
         ),
     ]
