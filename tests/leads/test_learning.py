@@ -13,6 +13,7 @@ from django.test import Client
 from salesops.core.actor import system_actor
 from salesops.leads.models import Lead, LeadScore, LearnedModel, ScoreVersion
 from salesops.leads.rules.learned import Answer, Column, History
+from salesops.leads.selectors.chances import chance_shown
 from salesops.leads.selectors.histories import ASKED_AFTER, features_of, history_of_leads, in_columns
 from salesops.leads.services import convert_lead, create_lead, edit_lead, set_status
 from salesops.leads.services.learning import ask_to_learn, keep_learned, learn, tell_chances
@@ -131,6 +132,23 @@ def test_the_page_shows_the_verdict_its_chart_and_its_figures(cast: Cast, client
         assert words in page
     client.force_login(cast.max)
     assert "Learn now" not in client.get("/leads/scores/learned/").content.decode()
+
+
+def test_a_leads_page_tells_its_chance_and_what_brought_it_about(
+    cast: Cast, client: Client, scored: list[Lead]
+) -> None:
+    client.force_login(cast.rita)
+    page = f"/leads/{scored[0].pk}/"
+    assert "Learned chance" not in client.get(page).content.decode()
+    keep_learned(actor=system_actor(), learned=learn(at=NOW, history=_past(3_000, skill=True)), at=NOW)
+    assert "Learned chance" in client.get(page).content.decode()
+    chance = chance_shown(Lead.objects.get(pk=scored[0].pk))
+    assert chance is not None
+    assert (chance.parts[0].name, chance.parts[0].value, chance.parts[0].is_better) == ("Country", "France", True)
+    assert chance.basis_points > chance.usual_basis_points
+    assert chance.rows == 2_000
+    tell_chances(after=0)
+    assert LeadScore.objects.get(lead=scored[0]).probability_bp == chance.basis_points
 
 
 def test_learning_is_asked_for_once_by_those_who_may(cast: Cast) -> None:

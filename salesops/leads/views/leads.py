@@ -30,6 +30,7 @@ from salesops.leads.filters import LeadFilter
 from salesops.leads.forms import AssignForm, ConvertForm, LeadCreateForm, LeadForm, StatusForm, lead_initial
 from salesops.leads.models import Lead
 from salesops.leads.selectors import accounts_like, assignments_of, lead_for, leads_for, same_person
+from salesops.leads.selectors.chances import chance_shown
 from salesops.leads.selectors.score_versions import READERS as RULE_READERS
 from salesops.leads.selectors.scores import score_shown
 from salesops.leads.selectors.ways import Gone, clock_of, ways_of, why_it_waits
@@ -115,6 +116,7 @@ class LeadDetailView(ScopedDetailView):
             "score": score,
             "score_tone": tone_of_grade(score.grade) if score else "",
             "sees_rules": self.actor.has(*RULE_READERS),
+            "chance": chance_shown(lead) if is_open else None,
         }
 
 
