@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
@@ -13,8 +15,10 @@ from rest_framework.routers import SimpleRouter
 from salesops.core.viewsets import key_of
 from salesops.leads.filters import LeadFilter
 from salesops.leads.models import Lead
+from salesops.leads.routing_api import PoolViewSet, RoutingActions
 from salesops.leads.score_api import ScoreActions
 from salesops.leads.selectors import assignments_of, lead_for, leads_for
+from salesops.leads.selectors.ways import paths_seen
 from salesops.leads.serializers import (
     LeadAssignmentSerializer,
     LeadAssignSerializer,
@@ -27,7 +31,7 @@ from salesops.leads.serializers import (
 from salesops.leads.services import assign_lead, convert_lead, create_lead, edit_lead, set_status
 
 
-class LeadViewSet(ScoreActions, mixins.ListModelMixin):
+class LeadViewSet(ScoreActions, RoutingActions, mixins.ListModelMixin):
     """Leads."""
 
     serializer_class = LeadSerializer
@@ -96,9 +100,13 @@ class LeadViewSet(ScoreActions, mixins.ListModelMixin):
     def assignments(self, request: Request, pk: str) -> Response:
         """Each time the lead was given to somebody, the latest first."""
         lead = lead_for(self.actor, key_of(pk))
-        page = self.paginate_queryset(assignments_of(self.actor, lead))
-        return self.get_paginated_response(LeadAssignmentSerializer(page or [], many=True).data)
+        page: Any = self.paginate_queryset(assignments_of(self.actor, lead)) or []
+        # Who in a pool stood how is for those who see the pool.
+        for each, path in zip(page, paths_seen(self.actor, [each.path for each in page]), strict=True):
+            each.path = path
+        return self.get_paginated_response(LeadAssignmentSerializer(page, many=True).data)
 
 
 router = SimpleRouter()
+router.register("pools", PoolViewSet, basename="pool")
 router.register("leads", LeadViewSet, basename="lead")

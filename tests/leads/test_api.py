@@ -80,9 +80,9 @@ def test_the_fields_are_exactly_these(client_of: Log, rows: dict[str, Any]) -> N
         for noun in ("leads", "accounts", "contacts", "pods")
     }
     assert found == {
-        "leads": "account assigned_at campaign company contact converted_at country created_at credited_to currency"
+        "leads": "account assigned_at campaign company consent contact converted_at country created_at credited_to currency"
         " disqualified_because email employees estimated_minor external_id first_touched_at id last_touched_at name note"
-        " origin owner phone pod segment source status title updated_at",
+        " origin owner phone pod pool segment source status title updated_at waits_because",
         "accounts": "city country created_at currency employees external_id founded_year id industry name owner parent pod"
         " revenue_minor segment source status territory updated_at website",
         "contacts": "account created_at email external_id id is_primary name phone source title updated_at",
@@ -191,7 +191,7 @@ def test_only_what_may_be_sent_is_taken(cast: Cast, client_of: Log, rows: dict[s
     client, lead = client_of("ana"), rows["leads/north"]
     before = Lead.objects.values().get(pk=lead.pk)
     names = [field.name for field in Lead._meta.concrete_fields if field.name not in {"name", "segment"}]
-    own = {"title", "company", "email", "phone", "country", "employees", "origin", "campaign", "note"}
+    own = {"title", "company", "email", "phone", "country", "employees", "origin", "campaign", "consent", "note"}
     sent: dict[str, Any] = {name: cast.alba.pk for name in names if name not in own | {"currency", "estimated_minor"}}
     assert send(client, "patch", f"leads/{lead.pk}/", **sent).status_code == 200
     assert Lead.objects.values().get(pk=lead.pk) == before

@@ -680,6 +680,63 @@ def test_an_empty_list_of_versions_says_what_they_are_for(cast: Cast, client_of:
     assert client_of("sam").get(reverse("leads:routingversion_list")).status_code == 403
 
 
+# --- For programs -------------------------------------------------------------------------------------------------
+
+
+def api(client: Client, path: str, **data: Any) -> Any:
+    address = f"/api/v1/{path}"
+    return client.post(address, data, content_type="application/json") if data else client.get(address)
+
+
+def test_programs_read_pools_that_their_person_sees(cast: Cast, client_of: Log, pool: Pool) -> None:
+    for number in range(4):
+        arrives(cast, number)
+    client = client_of("sam")
+    (one,) = api(client, "pools/").json()["results"]
+    assert (one["id"], one["name"], one["method"]) == (pool.pk, "Inbound", "weighted")
+    assert api(client, f"pools/{pool.pk}/").json() == one
+    names = ("person", "place", "weight", "credit", "got", "entitled", "open_leads")
+    assert [tuple(row[name] for name in names) for row in api(client, f"pools/{pool.pk}/members/").json()] == [
+        (cast.sven.pk, 1, 1, 333, 1, 1_333, 1),
+        (cast.sam.pk, 2, 2, -333, 3, 2_667, 3),
+    ]
+    assert api(client_of("ana"), "pools/").json()["results"] == []
+    for path in (f"pools/{pool.pk}/", f"pools/{pool.pk}/members/"):
+        assert api(client_of("ana"), path).status_code == 404
+        assert api(client_of("elsa"), path).status_code == 403
+
+
+def test_programs_read_how_a_lead_was_routed(cast: Cast, client_of: Log, pool: Pool) -> None:
+    lead = arrives(cast, 1)
+    found = api(client_of("sam"), f"leads/{lead.pk}/routing/").json()
+    assert (found["person"], found["method"], found["path"]["rule"]) == (cast.sam.pk, "rule", [3, "Everything"])
+    assert found["way"]["steps"][-1] == "Rule 3 “Everything” fits."
+    assert found["path"]["pools"][0]["candidates"][0] == [cast.sam.pk, 2, 0, -333, 1]
+    # Ana sees the lead, and not how the pool stands: neither here nor in the list of assignments.
+    theirs = [api(client_of("ana"), f"leads/{lead.pk}/routing/").json()]
+    theirs += api(client_of("ana"), f"leads/{lead.pk}/assignments/").json()["results"]
+    assert [each["path"]["pools"] for each in theirs] == [[{"pool": pool.pk, "method": "weighted"}]] * 2
+    assert api(client_of("alba"), f"leads/{lead.pk}/routing/").status_code == 404
+    own = create_lead(actor=cast.actor("sam"), at=NOW, name="Own", owner=cast.sam)
+    assert api(client_of("sam"), f"leads/{own.pk}/routing/").status_code == 404
+
+
+def test_programs_give_leads_back(cast: Cast, client_of: Log, pool: Pool) -> None:
+    lead = arrives(cast, 1)
+    path = f"leads/{lead.pk}/give-back/"
+    assert api(client_of("ana"), path, reason="Not ours").status_code == 403
+    assert api(client_of("alba"), path, reason="Not ours").status_code == 404
+    assert api(client_of("sam"), path, is_bad=False).status_code == 400
+    lead.refresh_from_db()
+    assert lead.owner == cast.sam
+    # It goes to South, where Sam does not see it any more.
+    assert api(client_of("sam"), path, reason="Not ours").status_code == 204
+    lead.refresh_from_db()
+    assert lead.owner == cast.sven
+    answer = api(client_of("rita"), path, reason="A student", is_bad=True)
+    assert (answer.status_code, answer.json()["status"]) == (200, "disqualified")
+
+
 # --- The admin site -----------------------------------------------------------------------------------------------
 
 

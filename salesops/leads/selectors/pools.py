@@ -100,6 +100,7 @@ class MemberStanding:
     value_minor: int
     got_bp: int | None
     value_bp: int | None
+    part: Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,7 @@ def standing_of(pool: Pool, at: datetime) -> PoolStanding:
             value_minor=values[key],
             got_bp=share_bp(parts[key].got, given),
             value_bp=share_bp(values[key], total),
+            part=parts[key],
         )
         for key, row in rows.items()
     ]

@@ -165,6 +165,22 @@ def ways_of(actor: Actor, gone: Iterable[Gone]) -> dict[int, Way]:
     return {each.key: _way(each, names) for each in kept}
 
 
+def paths_seen(actor: Actor, paths: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Ways as they are kept, without how people stood in pools that the actor does not see; one query."""
+    pools = {one["pool"] for path in paths for one in path.get("pools", ())}
+    seen = set(Pool.objects.visible_to(actor).filter(pk__in=pools).values_list("pk", flat=True))
+    return [
+        {**path, "pools": [_bare(one) if one["pool"] not in seen else one for one in path["pools"]]}
+        if "pools" in path
+        else dict(path)
+        for path in paths
+    ]
+
+
+def _bare(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: one[name] for name in ("pool", "method")}
+
+
 def clock_of(actor: Actor, lead: Lead) -> Clock | None:
     """The clock that runs on a lead, else the one that stopped last."""
     rows = Clock.objects.visible_to(actor).filter(lead=lead).select_related("person")
