@@ -24,6 +24,7 @@ ENQUEUE_TRIES: Final = 3
 CANARY: Final = "jobs.canary"
 #: How long ended jobs are kept.
 KEEP: Final = timedelta(days=90)
+KEEP_OWN: Final = timedelta(days=7)
 KEEP_CANARY: Final = timedelta(days=1)
 
 
@@ -164,16 +165,18 @@ def retry(*, job: Job, actor: Actor, at: datetime) -> Job:
 def tidy(*, at: datetime, limit: int = 1000) -> int:
     """Delete up to `limit` rows that nobody asks for any more; how many, 0 when all is tidy.
 
-    Jobs that people asked for stay 90 days after their end, canaries one day, handled slots 90 days. Failed and dead
-    jobs stay, until somebody has dealt with them.
+    Jobs that people asked for stay 90 days after their end, those that came round by themselves and their slots a week,
+    canaries one day. Failed and dead jobs stay, until somebody has dealt with them.
     """
     old = Job.objects.filter(state__in=(JobState.DONE, JobState.CANCELLED))
     ids = list(
-        old.filter(Q(finished_at__lt=at - KEEP) | Q(finished_at__lt=at - KEEP_CANARY, kind=CANARY)).values_list(
-            "pk", flat=True
-        )[:limit]
+        old.filter(
+            Q(finished_at__lt=at - KEEP)
+            | Q(finished_at__lt=at - KEEP_OWN, requested_by_id__isnull=True)
+            | Q(finished_at__lt=at - KEEP_CANARY, kind=CANARY)
+        ).values_list("pk", flat=True)[:limit]
     )
-    runs = list(ScheduleRun.objects.filter(created_at__lt=at - KEEP).values_list("pk", flat=True)[:limit])
+    runs = list(ScheduleRun.objects.filter(created_at__lt=at - KEEP_OWN).values_list("pk", flat=True)[:limit])
     canary_runs = list(
         ScheduleRun.objects.filter(created_at__lt=at - KEEP_CANARY, schedule__kind=CANARY).values_list("pk", flat=True)[
             :limit

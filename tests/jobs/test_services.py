@@ -228,13 +228,15 @@ def test_a_dead_job_whose_successor_waits_cannot_be_retried(work: None, recorded
 
 
 def test_old_jobs_are_tidied_away_and_bad_ones_stay(work: None) -> None:
-    def ended(name: str, state: JobState, age: timedelta, kind: str = KIND) -> None:
+    def ended(name: str, state: JobState, age: timedelta, kind: str = KIND, asked_by: int | None = None) -> None:
         job = enqueue(key=name)
-        Job.objects.filter(pk=job.pk).update(state=state, finished_at=NOW - age, kind=kind)
+        Job.objects.filter(pk=job.pk).update(state=state, finished_at=NOW - age, kind=kind, requested_by_id=asked_by)
 
     days = timedelta(days=1)
-    ended("old", JobState.DONE, 91 * days)
-    ended("young", JobState.DONE, 89 * days)
+    ended("old", JobState.DONE, 91 * days, asked_by=1)
+    ended("young", JobState.DONE, 89 * days, asked_by=1)
+    ended("came round", JobState.DONE, 8 * days)
+    ended("came round lately", JobState.DONE, 6 * days)
     ended("cancelled", JobState.CANCELLED, 91 * days)
     ended("dead", JobState.DEAD, 400 * days)
     ended("canary", JobState.DONE, 2 * days, services.CANARY)
@@ -247,6 +249,12 @@ def test_old_jobs_are_tidied_away_and_bad_ones_stay(work: None) -> None:
         ScheduleRun.objects.create(schedule=schedule, slot_start=moment, created_at=moment)
     services.enqueue(kind="jobs.tidy", key="tidy", payload={}, actor=system_actor(), at=NOW, title="Tidy")
     (tidied,) = testing.run_due(at=NOW)
-    assert (tidied.state, tidied.checkpoint["deleted"]) == (JobState.DONE, 4)
-    assert set(Job.objects.values_list("key", flat=True)) == {"young", "dead", "singing", "tidy"}
+    assert (tidied.state, tidied.checkpoint["deleted"]) == (JobState.DONE, 5)
+    assert set(Job.objects.values_list("key", flat=True)) == {
+        "young",
+        "came round lately",
+        "dead",
+        "singing",
+        "tidy",
+    }
     assert ScheduleRun.objects.get().created_at == NOW - days / 2
