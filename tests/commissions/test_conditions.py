@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from salesops.commissions.errors import CommissionRefusedError
-from salesops.commissions.models import Calculation, Earning, Plan
+from salesops.commissions.models import Calculation, Earning, Plan, Transaction
 from salesops.commissions.services.plans import activate_version, assign_to_plan, create_plan, save_draft
 from salesops.deals.models import Product
 from tests.cast import NOW, Cast
@@ -81,6 +81,25 @@ def test_a_deal_that_no_condition_takes_is_credited_and_earns_nothing(cast: Cast
     calculated(cast)
     assert statement_of(cast, "ana").earned_minor == 80_00
     assert Calculation.objects.get().problems == []
+
+
+def test_what_the_first_component_cannot_judge_the_second_takes(cast: Cast) -> None:
+    """A formula without a value takes nothing away from the rest of its group, and is told."""
+    in_force(cast, parted({"when": "amount / term_months > 50"}, {}))
+    for key, months in (("long", 24), ("short", 6), ("none", 0)):
+        Transaction.objects.create(
+            source_key=key, kind="booking", effective_on=date(2026, 5, 4), amount_minor=1_000_00, currency="USD",
+            credited_to=cast.ana, attributes={"term_months": months}, recorded_at=NOW,
+        )  # fmt: skip
+    calculated(cast)
+    rows = Earning.objects.order_by("credit__transaction__source_key")
+    assert list(rows.values_list("credit__transaction__source_key", "component", "amount_minor")) == [
+        ("long", "commission", 80_00),
+        ("none", "commission", 80_00),
+        ("short", "services", 30_00),
+    ]
+    problems = [problem for problem in Calculation.objects.get().problems if problem["code"] == "formula-without-value"]
+    assert [problem["where"] for problem in problems] == ["none"]
 
 
 def test_a_condition_that_asks_for_what_no_booking_has_is_refused_in_words(cast: Cast) -> None:

@@ -635,7 +635,7 @@ def test_one_person_in_two_functions_with_the_same_share_has_both(cast: Cast) ->
 def refunded(booking: Transaction, day: date, amount_minor: int) -> Transaction:
     """A part of a booking, taken back on a day."""
     return Transaction.objects.create(
-        source_key=f"refund {day}",
+        source_key=f"refund {day} {booking.pk}",
         kind="refund",
         effective_on=day,
         amount_minor=-amount_minor,
