@@ -144,6 +144,15 @@ def test_a_locked_mean_is_derived_again_from_its_bundle(cast: Cast) -> None:
     def another_month(inputs: dict[str, Any]) -> None:
         inputs["means"][1]["rates"][0][0] = "2026-04-30"
 
+    def april(inputs: dict[str, Any]) -> None:
+        for mean in inputs["means"]:
+            mean["month"] = "2026-04"
+            mean["rates"] = [[day.replace("-05-", "-04-"), *rest] for day, *rest in mean["rates"]]
+            mean["first"], mean["last"] = mean["rates"][0][0], mean["rates"][-1][0]
+            mean["digest"] = digest_of({name: mean[name] for name in ("base", "quote", "month", "rates")})
+        for credit in inputs["credits"]:
+            credit["rate_of"]["month"] = "2026-04"
+
     def nothing(inputs: dict[str, Any]) -> None:
         del inputs["credits"][0]["rate_of"]
 
@@ -154,6 +163,9 @@ def test_a_locked_mean_is_derived_again_from_its_bundle(cast: Cast) -> None:
     assert any("the rate of exchange comes to" in text for text in told(another_mean))
     assert any("not of the days of the month" in text for text in told(another_month))
     assert any("from what the rate of exchange was made" in text for text in told(nothing))
+    assert [text.partition(": ")[2] for text in told(april)] == [
+        "the mean is of 2026-04, and the day is 2026-05-08."
+    ] * 2
 
 
 def stated(rates: dict[str, str], exchange: str = "fixed") -> dict[str, Any]:

@@ -120,6 +120,8 @@ def _exchange(bundle: dict[str, Any]) -> Iterator[str]:
     way = bundle["plan"]["conventions"].get("exchange", "transaction_day")
     if way == "transaction_day":
         return
+    # What moves down the curve is counted at the rate of what it takes back, whose day is not told.
+    is_of_own_day = bundle["plan"]["conventions"]["refund"] == "negate"
     means: dict[tuple[str, str, str], Fraction] = {}
     for mean in bundle["inputs"].get("means", []):
         yield from _mean(mean)
@@ -135,6 +137,8 @@ def _exchange(bundle: dict[str, Any]) -> Iterator[str]:
         if way == "fixed":
             value = _number((bundle["plan"].get("rates") or {})[credit["currency"]])
         else:
+            if is_of_own_day and made_from["month"] != credit["day"][:7]:
+                yield f"{name}: the mean is of {made_from['month']}, and the day is {credit['day']}."
             value, holding = Fraction(1), credit["currency"]
             for base, quote in made_from["legs"]:
                 mean_of = means[base, quote, made_from["month"]]
