@@ -15,6 +15,7 @@ from django.db.models import ProtectedError, Sum
 from django.utils.translation import override
 
 from salesops.audit.models import AuditEntry
+from salesops.audit.services import record
 from salesops.commissions.choices import PayrollFormat
 from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
 from salesops.commissions.models import (
@@ -29,6 +30,7 @@ from salesops.commissions.models import (
     Statement,
 )
 from salesops.commissions.rules import verify
+from salesops.commissions.services import payroll
 from salesops.commissions.services.approvals import approve_statements, lock_period, return_statement
 from salesops.commissions.services.payroll import release_payroll
 from salesops.commissions.services.periods import open_period
@@ -308,6 +310,36 @@ def test_the_gusto_file_is_frozen_and_no_statement_is_in_two(cast: Cast, locked:
     assert PayrollFile.objects.count() == 1
     assert statement_of(cast, "ana").state == "paid"
     assert LedgerEntry.objects.filter(account="owed").aggregate(total=Sum("amount_minor"))["total"] == 0
+
+
+def test_a_release_makes_all_of_its_files_or_none(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ana is paid in euro, Alba in dollars; the second file fails at its last step."""
+    for name, person, currency in (("Euro", "ana", "EUR"), ("Dollar", "alba", "USD")):
+        plan_in_force(cast, FLAT_8, people=(person,), name=name, currency=currency)
+        won(cast, person, 1_000_00, currency=currency)
+    period = calculated(cast)
+    finn = cast.actor("finn")
+    approve_statements(actor=finn, statement_ids=keys(period), at=NOW)
+    lock_period(actor=finn, period=period, at=NOW)
+    before = (LedgerEntry.objects.count(), AuditEntry.objects.count())
+    made: list[str] = []
+
+    def second_fails(**words: Any) -> Any:
+        made.append(words["subject"].currency)
+        if len(made) == 2:
+            raise RuntimeError
+        return record(**words)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(payroll, "record", second_fails)
+        with pytest.raises(RuntimeError):
+            release_payroll(actor=finn, period=period, payroll_format=PayrollFormat.GENERIC, at=NOW)
+    assert made == ["EUR", "USD"]
+    assert (PayrollFile.objects.count(), PayrollItem.objects.count()) == (0, 0)
+    assert (LedgerEntry.objects.count(), AuditEntry.objects.count()) == before
+    assert set(Statement.objects.values_list("state", flat=True)) == {"locked"}
+    files = release_payroll(actor=finn, period=period, payroll_format=PayrollFormat.GENERIC, at=NOW).files
+    assert [(file.number, file.currency, file.total_minor) for file in files] == [(1, "EUR", 80_00), (2, "USD", 80_00)]
 
 
 def second_open(cast: Cast) -> Period:

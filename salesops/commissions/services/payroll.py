@@ -103,17 +103,18 @@ def release_payroll(
     held: list[Problem] = []
     for currency in sorted({currency for currency, _person_id in by_person}):
         people = {str(person_id): rows for (paid_in, person_id), rows in by_person.items() if paid_in == currency}
+        number = _next_number()
         made = write_payroll(
             [row_of(period, rows) for rows in people.values()],
             payroll_format=payroll_format,
             mapping=mapping,
-            number=_next_number(),
+            number=number,
         )
         held.extend(made.problems)
         if made.rows:
             references = {row.reference for row in made.rows}
             paid = [row for rows in people.values() if _reference(rows) in references for row in rows]
-            files.append(_release(actor, period, payroll_format, mapping, currency, made, paid, at))
+            files.append(_release(actor, period, number, payroll_format, mapping, currency, made, paid, at))
     if not files:
         raise CommissionRefusedError([problem.text(_) + " " + problem.remedy_text(_) for problem in held])
     return Release(files=files, held=held)
@@ -210,6 +211,7 @@ def row_of(period: Period, rows: list[Statement]) -> PayrollRow:
 def _release(
     actor: Actor,
     period: Period,
+    number: int,
     payroll_format: PayrollFormat,
     mapping: PayrollMapping | None,
     currency: str,
@@ -221,7 +223,6 @@ def _release(
     by_id = actor.user_id
     if by_id is None:
         raise NotAllowedError(_("Only finance releases payroll."))
-    number = _next_number()
     anchor = head()
     file = PayrollFile.objects.create(
         number=number,
