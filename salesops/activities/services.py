@@ -19,8 +19,10 @@ from salesops.activities.models import Activity
 from salesops.audit.services import changed, record, state_of
 from salesops.core.actor import Actor, Noun, Scope
 from salesops.deals.models import Deal
+from salesops.leads.choices import SignalKind
 from salesops.leads.models import Lead
 from salesops.leads.services import touch_lead
+from salesops.leads.services.scores import note_signal
 
 #: Clocks of browsers and phones run ahead by so much at most.
 _AHEAD: Final = timedelta(minutes=5)
@@ -31,6 +33,12 @@ OUTCOMES: Final[dict[str, tuple[str, ...]]] = {
     ActivityKind.CALL: (Outcome.REACHED, Outcome.NO_ANSWER, Outcome.LEFT_MESSAGE),
     ActivityKind.MAIL: (Outcome.REPLIED, Outcome.NO_ANSWER),
     ActivityKind.MEETING: (Outcome.HELD, Outcome.NO_SHOW),
+}
+#: What an outcome says of the lead itself.
+SIGNALS: Final[dict[str, str]] = {
+    Outcome.REACHED: SignalKind.SPOKE,
+    Outcome.HELD: SignalKind.MET,
+    Outcome.REPLIED: SignalKind.REPLIED,
 }
 
 
@@ -92,8 +100,7 @@ def log_activity(
             activity.save()
             if next_step is not None:
                 next_step.save()
-            if activity.lead_id and activity.happened_at:
-                touch_lead(lead_id=activity.lead_id, at=activity.happened_at)
+            _tell_lead(activity, at)
     except IntegrityError:
         if client_key is not None and (known := _sent_before(actor, client_key)):
             return known
@@ -120,8 +127,7 @@ def complete_task(*, actor: Actor, activity_id: int, at: datetime, outcome: str 
     task.outcome = outcome
     task.note = "\n".join(part for part in (task.note, note.strip()) if part)
     task.save()
-    if task.lead_id:
-        touch_lead(lead_id=task.lead_id, at=at)
+    _tell_lead(task, at)
     if task.person_id != actor.user_id:
         record(
             actor=actor, action="task.completed", subject=task, before={"done_at": None}, after={"done_at": at}, at=at
@@ -168,8 +174,24 @@ def edit_activity(*, actor: Actor, activity_id: int, at: datetime, changes: Mapp
     old, new = changed(before, state_of(activity, names=EDITABLE))
     if new:
         activity.save()
+        _tell_lead(activity, at)
         record(actor=actor, action="activity.edited", subject=activity, before=old, after=new, at=at)
     return activity
+
+
+def _tell_lead(activity: Activity, at: datetime) -> None:
+    """Tell a lead what was done about it: that it was touched, and what it did itself, which counts for its score.
+
+    A note touches nobody: what is written down about a lead is no answer to it. What a lead did is told once; a correction
+    of the outcome later adds what it says, and takes nothing away.
+    """
+    if activity.lead_id is None or activity.happened_at is None or activity.kind == ActivityKind.NOTE:
+        return
+    touch_lead(lead_id=activity.lead_id, at=activity.happened_at)
+    kind = SIGNALS.get(activity.outcome)
+    if kind is not None:
+        key = f"activity:{activity.pk}:{kind}"
+        note_signal(lead_id=activity.lead_id, kind=kind, happened_at=activity.happened_at, key=key, at=at)
 
 
 def may_edit(actor: Actor, activity: Activity) -> bool:

@@ -15,7 +15,7 @@ from salesops.activities.models import Activity
 from salesops.activities.services import FollowUp, complete_task, edit_activity, log_activity, reopen_task
 from salesops.audit.models import AuditEntry
 from salesops.deals.models import Deal
-from salesops.leads.models import Lead
+from salesops.leads.models import Lead, LeadSignal
 from tests.cast import NOW, Cast
 
 TOMORROW = NOW + timedelta(days=1)
@@ -42,6 +42,28 @@ def test_a_call_is_the_actors_and_happened_now(cast: Cast, deal: Deal, gekko: Ac
         None,
     )
     assert (activity.deal, activity.account, activity.created_at) == (deal, gekko, NOW)
+
+
+def test_a_lead_is_told_what_it_did_itself_once(cast: Cast, lead: Lead) -> None:
+    """Speaking with us, meeting us and answering count for its score; trying to reach it does not."""
+    ana = cast.actor("ana")
+
+    def log(kind: str, outcome: str) -> Activity:
+        return log_activity(actor=ana, at=NOW, kind=kind, outcome=outcome, lead=lead)
+
+    call = log("call", "no_answer")
+    log("meeting", "held")
+    log("mail", "replied")
+    edit_activity(actor=ana, activity_id=call.pk, at=NOW, changes={"outcome": "reached"})
+    edit_activity(actor=ana, activity_id=call.pk, at=NOW, changes={"note": "again"})
+    told = LeadSignal.objects.filter(lead=lead).order_by("pk").values_list("kind", "happened_at")
+    assert list(told) == [("met", NOW), ("replied", NOW), ("spoke", NOW)]
+
+
+def test_a_note_is_no_touch(cast: Cast, lead: Lead) -> None:
+    log_activity(actor=cast.actor("ana"), at=NOW, kind="note", subject="Looks promising", lead=lead)
+    lead.refresh_from_db()
+    assert (lead.first_touched_at, lead.last_touched_at) == (None, None)
 
 
 def test_a_lead_is_told_that_it_was_touched(cast: Cast, lead: Lead) -> None:
