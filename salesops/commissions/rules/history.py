@@ -31,7 +31,7 @@ from salesops.values.periods import Period, period_of
 
 @dataclass(frozen=True)
 class PersonEvents:
-    """What is known of a person beside their earnings, each with its day; `plan` None is every plan."""
+    """What is known of a person on a plan beside their earnings, each with its day."""
 
     adjustments: tuple[tuple[date, Adjustment], ...] = ()
     achieved: tuple[tuple[date, Achieved], ...] = ()
