@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from django.db.models import Count, Q
+from django.db.models import Count, F, Min, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -39,7 +39,7 @@ from salesops.deals.models import Deal
 from salesops.jobs.choices import JobState
 from salesops.jobs.models import Job
 from salesops.leads.choices import LeadStatus
-from salesops.leads.models import Lead
+from salesops.leads.models import Clock, Lead
 from salesops.people.models import RoleGrant
 from salesops.values.periods import period_of
 
@@ -210,20 +210,32 @@ def _plans_to_read(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
 
 
 def _untouched_leads(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
-    """New leads of the actor that nobody has touched, the oldest first: speed decides whether they answer."""
+    """New leads of the actor that nobody has touched: those whose clock runs out soonest, then the oldest.
+
+    Speed decides whether they answer; a clock that has run out, or does so within the hour, comes before everything else.
+    """
+    running = Q(clocks__ended_at__isnull=True, clocks__person=actor.user_id)
     waiting = Lead.objects.visible_to(actor).filter(
         owner_id=actor.user_id, status=LeadStatus.NEW, first_touched_at__isnull=True
     )
-    rows = list(waiting.order_by("assigned_at", "pk")[: MOST + 1])
+    in_order = waiting.annotate(touch_by=Min("clocks__warn_at", filter=running)).order_by(
+        F("touch_by").asc(nulls_last=True), "assigned_at", "pk"
+    )
+    rows = list(in_order[: MOST + 1])
     shown, more = _more(rows, waiting.count() if len(rows) > MOST else len(rows))
+    clocks = {
+        clock.lead_id: clock
+        for clock in Clock.objects.filter(lead__in=shown, ended_at__isnull=True, person=actor.user_id)
+    }
     for lead in shown:
-        since = lead.assigned_at or lead.created_at
+        clock = clocks.get(lead.pk)
+        is_pressing = clock is not None and clock.warn_at <= at + timedelta(hours=1)
         yield Card(
-            rank=20,
-            icon="target-arrow",
-            tone="amber",
+            rank=5 if is_pressing else 20,
+            icon="clock-exclamation" if clock else "target-arrow",
+            tone="red" if is_pressing else "amber",
             title=_("Contact %(lead)s") % {"lead": lead},
-            why=_("Yours since %(moment)s and not touched yet") % {"moment": display.ago(since, at)},
+            why=_why_soon(lead, clock, at),
             action=_("Open"),
             url=reverse("leads:lead_detail", kwargs={"pk": lead.pk}),
         )
@@ -234,6 +246,20 @@ def _untouched_leads(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
             _list("leads:lead_list", owner=actor.user_id, status=LeadStatus.NEW, untouched="yes"),
             _("more new leads wait"),
         )
+
+
+def _why_soon(lead: Lead, clock: Clock | None, at: datetime) -> str:
+    """Why a lead is to be touched, and by when."""
+    if clock is None:
+        since = lead.assigned_at or lead.created_at
+        return _("Yours since %(moment)s and not touched yet") % {"moment": display.ago(since, at)}
+    words = {"level": clock.level, "moment": display.moment(clock.warn_at)}
+    if clock.warn_at > at:
+        return _("%(level)s: to be touched by %(moment)s") % words
+    if clock.reassign_at is None:
+        return _("%(level)s: its time is out since %(moment)s") % words
+    words["then"] = display.moment(clock.reassign_at)
+    return _("%(level)s: its time is out since %(moment)s; it goes to somebody else at %(then)s") % words
 
 
 def _unassigned_leads(actor: Actor, at: datetime, today: date) -> Iterator[Card]:

@@ -23,9 +23,11 @@ from salesops.deals.models import Deal, DealSplit, Stage
 from salesops.home.cards import MOST, cards_for
 from salesops.jobs.models import Job
 from salesops.leads.models import Lead
+from salesops.leads.services import touch_lead
 from salesops.people.models import RoleGrant
 from tests.cast import NOW, TODAY, Cast
 from tests.commissions.pay import FLAT_8, calculated, plan_in_force, won
+from tests.leads.routed import arrives, in_force, make_pool
 from tests.scene import make_scene
 
 LATER = NOW.replace(month=7)
@@ -171,3 +173,32 @@ def test_only_periods_that_ended_within_a_year_wait(since: int, title: str, why:
     plan_in_force(cast, FLAT_8, start_on=date(since, 1, 1))
     cards = {card.title: card.why for card in cards_for(cast.actor("finn"), at=NOW)}
     assert cards == {title: why}
+
+
+def test_leads_whose_clock_runs_out_come_first_and_say_when(cast: Cast) -> None:
+    """The soonest clock first, then those without one; with an hour to go it comes before everything else."""
+    pool = make_pool(cast, "Inbound", "ana")
+    in_force(
+        {"pool": pool},
+        levels=[
+            {"name": "Hot", "condition": 'origin = "inbound"', "warn_minutes": 30, "reassign_minutes": 90},
+            {"name": "Event", "condition": 'origin = "event"', "warn_minutes": 600},
+        ],
+    )
+    for number, origin in enumerate(("partner", "event", "inbound")):
+        arrives(cast, number, origin=origin)
+    ana = cast.actor("ana")
+
+    def told(minutes: int) -> list[tuple[str, float, str]]:
+        cards = cards_for(ana, at=NOW + timedelta(minutes=minutes))
+        return [(card.title, card.rank, card.why) for card in cards if card.title.startswith("Contact")]
+
+    assert told(1) == [
+        ("Contact Lead 2", 5, "Hot: to be touched by 17 Jun 2026, 10:30"),
+        ("Contact Lead 1", 20, "Event: to be touched by 17 Jun 2026, 20:00"),
+        ("Contact Lead 0", 20, "Yours since 1 minute ago and not touched yet"),
+    ]
+    late = "Hot: its time is out since 17 Jun 2026, 10:30; it goes to somebody else at 17 Jun 2026, 11:30"
+    assert told(45)[0] == ("Contact Lead 2", 5, late)
+    touch_lead(lead_id=Lead.objects.get(name="Lead 2").pk, at=NOW)
+    assert [title for title, _rank, _why in told(45)] == ["Contact Lead 1", "Contact Lead 0"]
