@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class LeadStatus(models.TextChoices):
@@ -48,7 +49,7 @@ class Consent(models.TextChoices):
     """Whether a lead may be contacted."""
 
     UNKNOWN = "unknown", _("Not known")
-    GIVEN = "given", _("Given")
+    GIVEN = "given", pgettext_lazy("consent", "Given")
     REFUSED = "refused", _("Refused")
 
 
