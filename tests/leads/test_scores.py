@@ -38,6 +38,16 @@ SOON = NOW + timedelta(seconds=2)
 DAY = timedelta(days=1)
 
 
+@pytest.fixture(params=["one by one", "in columns"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few leads are scored one by one, many in columns: what is stored is the same."""
+    if request.param == "in columns":
+        monkeypatch.setattr(scores, "_FEW", 0)
+
+
+BOTH = pytest.mark.usefixtures("either_way")
+
+
 def put_in_force(cast: Cast, *fields: dict[str, Any], at: Any = NOW, **numbers: Any) -> ScoreVersion:
     """A version in force with exactly these rules."""
     version = rules.draft_score_version(actor=cast.actor("rita"), at=at)
@@ -79,6 +89,7 @@ def everything() -> list[list[str]]:
 # --- Scores follow what happens ------------------------------------------------------------------------------------
 
 
+@BOTH
 def test_a_lead_has_a_score_from_its_first_moment(cast: Cast) -> None:
     put_in_force(cast, LARGE, VISIT)
     large, small = make(cast, employees=200), make(cast, employees=199)
@@ -171,6 +182,7 @@ def test_a_closed_lead_keeps_its_score_and_a_reopened_one_is_scored_anew(cast: C
     assert stored(lead) == (1, "C3", 0, 500, NOW + 60 * DAY)
 
 
+@BOTH
 def test_scores_fade_when_their_time_comes(cast: Cast) -> None:
     put_in_force(cast, DEMO)
     lead = make(cast)
@@ -185,6 +197,7 @@ def test_scores_fade_when_their_time_comes(cast: Cast) -> None:
     assert stored(lead) == (1, "C3", 0, 0, None)
 
 
+@BOTH
 def test_a_condition_beyond_128_bits_has_its_batch_scored_one_by_one(cast: Cast) -> None:
     large = "employees * employees * employees * employees * employees > 1"
     put_in_force(cast, {"points": 60, "condition": large}, VISIT)
@@ -194,6 +207,7 @@ def test_a_condition_beyond_128_bits_has_its_batch_scored_one_by_one(cast: Cast)
     assert (stored(lead), stored(other)) == ((1, "A3", 60, 1000, NOW + 30 * DAY), (1, "C3", 0, 0, None))
 
 
+@BOTH
 def test_what_does_not_differ_is_not_written(cast: Cast) -> None:
     put_in_force(cast, LARGE, VISIT)
     lead, other = make(cast, employees=300), make(cast)
@@ -224,6 +238,7 @@ def test_scoring_costs_the_same_queries_for_few_and_for_many(cast: Cast) -> None
     assert LeadScore.objects.filter(grade="A3").count() == 200
 
 
+@BOTH
 def test_moments_are_kept_as_django_reads_and_compares_them(cast: Cast) -> None:
     put_in_force(cast, VISIT)
     lead = make(cast)
@@ -234,6 +249,24 @@ def test_moments_are_kept_as_django_reads_and_compares_them(cast: Cast) -> None:
     row = LeadScore.objects.get(lead=lead)
     assert (row.scored_at, row.fades_at) == (at, happened + 30 * DAY)
     assert LeadScore.objects.filter(scored_at=at, fades_at=happened + 30 * DAY).count() == 1
+
+
+@BOTH
+def test_names_of_groups_are_kept_as_they_are(cast: Cast) -> None:
+    rita = {"actor": cast.actor("rita"), "at": NOW}
+    version = rules.draft_score_version(**rita)
+    version.rules.all().delete()
+    by: dict[str, Any] = rita | {"version_id": version.pk}
+    odd = 'it\'s \\ "Größe"\t{0}'
+    group = rules.put_score_group(**by, name=odd, limit=50).groups.get()
+    rules.put_score_rule(**by, part="fit", name="R", points=60, condition="employees > 1", group=group)
+    rules.activate_score_version(**by)
+    lead = make(cast, employees=2)
+    score = LeadScore.objects.get(lead=lead)
+    assert (score.parts["groups"], score.fit, score.grade) == ({odd: 1000}, 50, "B3")
+    before = LeadScore.objects.values_list().get()
+    scores.score_leads(lead_ids=[lead.pk], at=NOW + DAY)
+    assert LeadScore.objects.values_list().get() == before
 
 
 # --- Signals -------------------------------------------------------------------------------------------------------
@@ -302,6 +335,7 @@ def all_scores() -> list[tuple[Any, ...]]:
     return [(*row[:5], json.dumps(row[5]), row[6]) for row in rows]
 
 
+@BOTH
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("kind", ["leads.rescore_all", "leads.rescore_changed"])
 def test_a_killed_job_loses_nothing_and_doubles_nothing(
@@ -331,6 +365,7 @@ def test_a_killed_job_loses_nothing_and_doubles_nothing(
     assert (job.state, job.done_count, all_scores()) == ("done", 11, undisturbed)
 
 
+@BOTH
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif("sqlite" in connection.vendor, reason="SQLite writes one transaction at a time")
 def test_a_change_in_the_midst_of_scoring_is_not_lost(transactional_db: None) -> None:

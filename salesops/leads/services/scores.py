@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -16,13 +15,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from salesops.core.actor import system_actor
+from salesops.core.rows import as_json
 from salesops.jobs.choices import JobState
 from salesops.jobs.services import enqueue
 from salesops.leads.choices import OPEN_STATUSES, SignalKind
 from salesops.leads.models import Lead, LeadScore, LeadSignal, ScoreVersion
 from salesops.leads.rules.fields import Known
 from salesops.leads.rules.score_columns import SignalColumns, microseconds, moment_of, score_in
-from salesops.leads.rules.scoring import Scheme, Signal, score
+from salesops.leads.rules.scoring import POINT, Scheme, Score, Signal, score
 from salesops.leads.selectors.fields import known_of
 from salesops.leads.selectors.scores import scheme_of_version, score_rules_in_force, signals_in
 from salesops.values.calculator import BEYOND, open_calculator
@@ -37,6 +37,8 @@ BATCH: Final = 10_000
 _TOGETHER: Final = timedelta(seconds=1)
 #: A score that is to be calculated as soon as possible; long ago, so that no two clocks disagree whether it is due.
 AT_ONCE: Final = datetime(2000, 1, 1, tzinfo=UTC)
+#: Up to so many leads are scored one by one.
+_FEW: Final = 20
 #: Clocks of sources may be ahead; beyond this a moment is a mistake.
 _MOST_AHEAD: Final = timedelta(days=1)
 
@@ -169,7 +171,7 @@ def _score(keys: Sequence[int], at: datetime, *, is_range: bool = False) -> tupl
     """
     these = Q(lead__gte=keys[0], lead__lte=keys[-1]) if is_range else Q(lead__in=keys)
     locked = LeadScore.objects.filter(these).order_by("lead_id").select_for_update().values_list("lead_id", flat=True)
-    standing = np.fromiter(locked, dtype=np.int64)
+    standing = list(locked)
     version = score_rules_in_force()
     if version is None:
         return 0, 0
@@ -177,42 +179,48 @@ def _score(keys: Sequence[int], at: datetime, *, is_range: bool = False) -> tupl
     own = Q(pk__gte=keys[0], pk__lte=keys[-1]) if is_range else Q(pk__in=keys)
     known = known_of(Lead.objects.filter(own, status__in=OPEN_STATUSES), scheme.fields())
     signals = signals_in(these, scheme, at)
+    if len(known) <= _FEW:
+        return len(known), _write_few(_one_by_one(scheme, known, signals, at), frozenset(standing), version, at)
     with open_calculator() as calculator:
         try:
             score_in(calculator, scheme, known, signals, at)
         except BEYOND:
             # A condition leaves 128 bits for some lead: then this batch is scored one by one.
-            calculator.register("found", _one_by_one(scheme, known, signals, at))
-            calculator.execute(
-                "CREATE OR REPLACE TEMP TABLE scored AS SELECT * REPLACE (fades::BIGINT AS fades) FROM found"
-            )
-        calculator.register("standing", {"lead": standing})
+            _register(calculator, _one_by_one(scheme, known, signals, at))
+        calculator.register("standing", {"lead": np.array(standing, dtype=np.int64)})
         written = _write(calculator, version, at)
     return len(known), written
 
 
-def _one_by_one(scheme: Scheme, known: Known, signals: SignalColumns, at: datetime) -> dict[str, Any]:
+def _one_by_one(scheme: Scheme, known: Known, signals: SignalColumns, at: datetime) -> list[tuple[int, Score]]:
+    """The scores of few leads: the calculator would take longer to be asked than this takes."""
     of_lead: dict[int, list[Signal]] = {}
     rows = zip(signals.lead, signals.kind, signals.happened, signals.number, strict=True)
     for lead, kind, happened, number in rows:
         of_lead.setdefault(int(lead), []).append(Signal(signals.kinds[kind], moment_of(int(happened)), int(number)))
-    found = [
+    return [
         (lead, score(scheme, facts, of_lead.get(lead, []), at))
         for lead, facts in zip(known.lead.tolist(), known.facts(), strict=True)
     ]
-    columns: dict[str, Any] = {
+
+
+def _register(calculator: duckdb.DuckDBPyConnection, found: list[tuple[int, Score]]) -> None:
+    """Leave scores in the calculator as it would have left them itself."""
+    columns: dict[str, list[Any]] = {
+        "lead": [lead for lead, _score in found],
+        "fit": [each.fit.total for _lead, each in found],
+        "engagement": [each.engagement.total for _lead, each in found],
         "grade": [each.grade for _lead, each in found],
-        "parts": [json.dumps(each.parts()) for _lead, each in found],
+        "parts": [as_json(each.parts()) for _lead, each in found],
         "fades": [microseconds(each.fades_at) if each.fades_at else None for _lead, each in found],
     }
+    objects = {}
     for name, values in columns.items():
-        columns[name] = np.empty(len(found), dtype=object)
-        columns[name][:] = values
-    return columns | {
-        "lead": known.lead,
-        "fit": np.array([each.fit.total for _lead, each in found], dtype=np.int64),
-        "engagement": np.array([each.engagement.total for _lead, each in found], dtype=np.int64),
-    }
+        objects[name] = np.empty(len(found), dtype=object)
+        objects[name][:] = values
+    calculator.register("found", objects)
+    whole = ", ".join(f"{name}::BIGINT AS {name}" for name in ("lead", "fit", "engagement", "fades"))
+    calculator.execute(f"CREATE OR REPLACE TEMP TABLE scored AS SELECT {whole}, grade, parts FROM found")  # noqa: S608 - names written here
 
 
 # --- Writing --------------------------------------------------------------------------------------------------------
@@ -299,6 +307,25 @@ def _write_to_sqlite(calculator: duckdb.DuckDBPyConnection, columns: dict[str, s
         for rows in _chunks(found):
             cursor.executemany(statement, rows)
             count += len(rows)
+    return count
+
+
+def _write_few(found: list[tuple[int, Score]], standing: Collection[int], version: ScoreVersion, at: datetime) -> int:
+    """The same for few leads, without the calculator."""
+    differs = "IS DISTINCT FROM" if connection.vendor == "postgresql" else "IS NOT"
+    statement = f"""INSERT INTO {_TABLE} (lead_id, {", ".join(_WRITTEN)}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+        ON CONFLICT (lead_id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _WRITTEN)}
+        WHERE %s = 1 AND ({", ".join(f"{_TABLE}.{name}" for name in _SAID)}) {differs}
+            ({", ".join(f"excluded.{name}" for name in _SAID)})"""  # noqa: S608 - names made here
+    moment = connection.ops.adapt_datetimefield_value
+    count = 0
+    with connection.cursor() as cursor:
+        for lead, each in found:
+            is_standing = lead in standing
+            values = (version.pk, each.fit.total // POINT, each.engagement.total, each.grade, as_json(each.parts()))
+            moments = (moment(at), moment(each.fades_at) if each.fades_at else None)
+            cursor.execute(statement, (lead, *values, *moments, int(is_standing)))
+            count += 1 if is_standing else cursor.rowcount
     return count
 
 
