@@ -24,7 +24,8 @@ Text = str | Promise
 class Entry:
     """A page of the menu. `roles` empty: for everybody. `keys`: what to press for it, such as "g d".
 
-    `feature`: what must be switched on (`core/features.py`).
+    `feature`: what must be switched on (`core/features.py`). `also`: nouns without an entry of their own, whose pages
+    belong to it.
     """
 
     label: Text
@@ -34,6 +35,7 @@ class Entry:
     keys: str = ""
     is_docked: bool = False
     feature: str = ""
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ GROUPS: Final[tuple[Group, ...]] = (
                 "route",
                 (Role.REP, Role.MANAGER, Role.REVOPS, Role.ADMIN),
                 "g r",
+                also=("leads:routingversion", "leads:routingrule", "leads:servicelevel"),
             ),
             Entry(gettext_lazy("Pods"), "pods:pod_list", "hexagons", _HIRED, "g p"),
             Entry(gettext_lazy("People"), "people:person_list", "users"),
@@ -182,6 +185,7 @@ def active_entry(request: HttpRequest) -> str:
         return match.view_name
     noun = match.view_name.rsplit("_", 1)[0]
     same_noun = sorted((name for name in names if name.rsplit("_", 1)[0] == noun), key=lambda name: "_list" not in name)
+    same_noun += [entry.url_name for entry in entries if noun in entry.also]
     same_room = [name for name in names if match.namespace and name.startswith(f"{match.namespace}:")]
     return next(iter(same_noun + same_room), "")
 

@@ -16,6 +16,7 @@ from salesops.core.filters import (
 )
 from salesops.leads.choices import GRADES, Consent, LeadOrigin, LeadStatus
 from salesops.leads.models import Lead
+from salesops.leads.selectors.pools import pools_for
 from salesops.people.selectors import people_for
 from salesops.pods.models import Segment
 from salesops.pods.selectors import pods_for
@@ -33,6 +34,7 @@ class LeadFilter(PortalFilterSet):
     pod = RowsFilter(queryset=lambda request: pods_for(request.actor), label=_("Pod"), none_label=_("No pod"))
     segment = RowsFilter(queryset=lambda request: Segment.objects.all(), label=_("Segment"), none_label=_("None"))
     unassigned = YesNoFilter(condition=Q(owner__isnull=True, pod__isnull=True), label=_("Given to nobody"))
+    pool = RowsFilter(queryset=lambda request: pools_for(request.actor), label=_("Pool"), none_label=_("None"))
     waiting = YesNoFilter(condition=~Q(waits_because=""), label=_("Waits for somebody"))
     consent = OneOfFilter(choices=Consent.choices, label=_("May be contacted"))
     untouched = YesNoFilter(condition=Q(first_touched_at__isnull=True), label=_("Never touched"))

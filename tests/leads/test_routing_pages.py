@@ -449,6 +449,24 @@ def test_the_list_of_pools_has_figures(cast: Cast, client_of: Log, pool: Pool) -
     assert (figures["Inbound"].gap, figures["Empty"].gap, figures["Empty"].members) == ("0.67", "0.00", 0)
 
 
+def test_the_menu_knows_where_routing_is(client_of: Log, draft: RoutingVersion) -> None:
+    client = client_of("rita")
+    for address in (reverse("leads:pool_list"), at_version("routingversion_detail", draft)):
+        groups = client.get(address).context["shell"].groups
+        assert [link.label for group in groups for link in group["entries"] if link.is_active] == ["Routing"]
+
+
+def test_leads_that_wait_in_a_pool_are_one_click_away(cast: Cast, client_of: Log, pool: Pool) -> None:
+    pool.members.update(weight=0)
+    waits = arrives(cast, 1)
+    arrives(cast, 2, consent=Consent.REFUSED)
+    client = client_of("rita")
+    page = client.get(reverse("leads:pool_detail", args=[pool.pk])).content.decode()
+    link = f"{reverse('leads:lead_list')}?waiting=yes&pool={pool.pk}"
+    assert link in unescape(page)
+    assert [row.pk for row in client.get(link).context["page"].rows] == [waits.pk]
+
+
 def test_leads_of_others_are_not_named_on_the_page_of_a_pool(cast: Cast, client_of: Log, pool: Pool) -> None:
     arrives(cast, 1, name="Lena of North")
     arrives(cast, 2, name="Sara of South")

@@ -328,7 +328,8 @@ def _end(gone: Gone, names: _Names) -> str:
     held = gone.path.get("held")
     if held:
         return _("It waits: %(why)s.") % {"why": HELD.get(held, held)}
-    if gone.person is None:
+    # Who was named is told by the last step.
+    if gone.person is None or any(len(step) == 4 and step[3] == "takes" for step in gone.path.get("steps", ())):
         return ""
     return _("%(person)s gets it.") % {"person": names.person(gone.person)}
 
