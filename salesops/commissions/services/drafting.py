@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -38,7 +39,7 @@ from salesops.values.outcomes import Outcome, Problem
 from salesops.values.rates import PinnedRate, Rate
 
 #: Rises when the same inputs may give another result. Locked statements keep the number they were made with.
-ENGINE_VERSION: Final = "4"
+ENGINE_VERSION: Final = "5"
 
 # (person, plan version)
 Key = tuple[int, int]
@@ -151,16 +152,48 @@ def drafted(facts: PeriodFacts, taken_back: Sequence[Back] = (), *, is_tried: bo
     """
     with open_calculator() as calculator:
         done = run_in(calculator, facts.definitions, facts.engine, facts.book)
-        made: dict[tuple[int, str, Terms], Outcome[Curve]] = {}
-        headers = {key: _header(facts, *key, made) for key in sorted(facts.people)}
-        for back in taken_back:
-            if (back.person, back.version) not in headers:
-                headers[back.person, back.version] = _header(facts, back.person, back.version, made)
-        drafts = Drafts(calculator, facts, headers, _problems(facts, done, headers))
-        _register(drafts, done, taken_back, is_tried=is_tried)
-        _keep_means(drafts, done)
-        _total(drafts, is_tried=is_tried)
-        yield drafts
+        yield _drafts(calculator, facts, done, taken_back, is_tried=is_tried)
+
+
+@contextmanager
+def tried_at_once(sides: Sequence[PeriodFacts]) -> Iterator[list[Drafts]]:
+    """Drafts of several facts that are only tried, the engine running for all of them at once.
+
+    One run seldom keeps two cores busy. Only the engine runs beside others: the database is read and written by the caller.
+    """
+    backs = [taken_back(facts) for facts in sides]
+    with ExitStack() as stack:
+        calculators = [stack.enter_context(open_calculator()) for _facts in sides]
+        with ThreadPoolExecutor(len(sides)) as together:
+            runs = list(together.map(_ran, calculators, sides))
+        yield [
+            _drafts(calculator, facts, done, back, is_tried=True)
+            for calculator, facts, done, back in zip(calculators, sides, runs, backs, strict=True)
+        ]
+
+
+def _ran(calculator: duckdb.DuckDBPyConnection, facts: PeriodFacts) -> RunNotes:
+    return run_in(calculator, facts.definitions, facts.engine, facts.book)
+
+
+def _drafts(
+    calculator: duckdb.DuckDBPyConnection,
+    facts: PeriodFacts,
+    done: RunNotes,
+    taken_back: Sequence[Back],
+    *,
+    is_tried: bool,
+) -> Drafts:
+    made: dict[tuple[int, str, Terms], Outcome[Curve]] = {}
+    headers = {key: _header(facts, *key, made) for key in sorted(facts.people)}
+    for back in taken_back:
+        if (back.person, back.version) not in headers:
+            headers[back.person, back.version] = _header(facts, back.person, back.version, made)
+    drafts = Drafts(calculator, facts, headers, _problems(facts, done, headers))
+    _register(drafts, done, taken_back, is_tried=is_tried)
+    _keep_means(drafts, done)
+    _total(drafts, is_tried=is_tried)
+    return drafts
 
 
 # --- Headers ------------------------------------------------------------------------------------------------------

@@ -12,8 +12,8 @@ from django.db.models import Q, QuerySet
 from salesops.commissions.choices import PeriodState
 from salesops.commissions.models import Credit, Scenario, Statement
 from salesops.commissions.rules.plans import plan_from_plain
-from salesops.commissions.selectors.facts import PeriodFacts, facts_of
-from salesops.commissions.services.drafting import Drafts, drafted, taken_back
+from salesops.commissions.selectors.facts import facts_of
+from salesops.commissions.services.drafting import Drafts, drafted, taken_back, tried_at_once
 from salesops.commissions.services.settling import adjustments_of, settle_drafts
 from salesops.commissions.services.transactions import paid_elsewhere
 from salesops.core.actor import Actor, Role
@@ -129,27 +129,31 @@ def result_of(scenario: Scenario) -> dict[str, Any]:
         also = dict(rows.order_by().values_list("transaction_id", "effective_on").distinct())
     elsewhere = paid_elsewhere(period)
     now = facts_of(period, leave_out=elsewhere, also=also)
-    before, bookings = _paid(now)
-    after, _bookings = _paid(facts_of(period, leave_out=elsewhere, also=also, instead=instead, like=now))
-    return compare(before, after, bookings)
+    then = facts_of(period, leave_out=elsewhere, also=also, instead=instead, like=now)
+    with tried_at_once([now, then]) as (drafts_now, drafts_then):
+        return compare(_pay(drafts_now), _pay(drafts_then), _booked(drafts_now))
 
 
-def _paid(facts: PeriodFacts) -> tuple[dict[tuple[int, str], int], dict[str, int]]:
-    """What each person would be paid in the period, by person and currency; and what was credited directly, by currency.
+def _pay(drafts: Drafts) -> dict[tuple[int, str], int]:
+    """What each person would be paid in the period, by person and currency.
 
     Manual adjustments and what earlier periods handed on are the same on both sides and left out.
     """
     pay: dict[tuple[int, str], int] = defaultdict(int)
+    settle_drafts(drafts, (), is_alone=True)
+    for (person, _version), draft in drafts.by_key.items():
+        pay[person, draft.version.currency] += draft.payout_minor
+    return dict(pay)
+
+
+def _booked(drafts: Drafts) -> dict[str, int]:
+    """What was credited directly, by currency."""
     booked: dict[str, int] = defaultdict(int)
-    with drafted(facts, taken_back(facts), is_tried=True) as drafts:
-        settle_drafts(drafts, (), is_alone=True)
-        for (person, _version), draft in drafts.by_key.items():
-            pay[person, draft.version.currency] += draft.payout_minor
-        for plan, total in drafts.fetch(
-            """SELECT plan, sum(amount)::BIGINT FROM credit WHERE rule IN ('split', 'owner', 'holder') GROUP BY plan"""
-        ):
-            booked[facts.versions[plan].currency] += total
-    return dict(pay), dict(booked)
+    for plan, total in drafts.fetch(
+        """SELECT plan, sum(amount)::BIGINT FROM credit WHERE rule IN ('split', 'owner', 'holder') GROUP BY plan"""
+    ):
+        booked[drafts.facts.versions[plan].currency] += total
+    return dict(booked)
 
 
 def compare(
