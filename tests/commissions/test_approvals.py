@@ -294,7 +294,7 @@ def test_a_payroll_file_shows_that_the_audit_was_cut_behind_its_back(cast: Cast,
 
 
 def test_the_gusto_file_is_frozen_and_no_statement_is_in_two(cast: Cast, locked: Period) -> None:
-    with pytest.raises(CommissionRefusedError):
+    with pytest.raises(CommissionRefusedError, match="still open"):
         release_payroll(actor=cast.actor("finn"), period=second_open(cast), payroll_format=PayrollFormat.GUSTO, at=NOW)
     (file,) = release_payroll(actor=cast.actor("finn"), period=locked, payroll_format=PayrollFormat.GUSTO, at=NOW).files
     rows = bytes(file.content).decode().split("\r\n")

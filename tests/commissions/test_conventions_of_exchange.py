@@ -153,6 +153,12 @@ def test_a_locked_mean_is_derived_again_from_its_bundle(cast: Cast) -> None:
         for credit in inputs["credits"]:
             credit["rate_of"]["month"] = "2026-04"
 
+    def backwards(inputs: dict[str, Any]) -> None:
+        inputs["means"][1]["rates"].reverse()
+
+    def nowhere(inputs: dict[str, Any]) -> None:
+        inputs["credits"][0]["rate_of"]["legs"] = []
+
     def nothing(inputs: dict[str, Any]) -> None:
         del inputs["credits"][0]["rate_of"]
 
@@ -163,6 +169,11 @@ def test_a_locked_mean_is_derived_again_from_its_bundle(cast: Cast) -> None:
     assert any("the rate of exchange comes to" in text for text in told(another_mean))
     assert any("not of the days of the month" in text for text in told(another_month))
     assert any("from what the rate of exchange was made" in text for text in told(nothing))
+    assert any("not of the days of the month" in text for text in told(backwards))
+    assert any("the means lead to EUR" in text or "the means lead to JPY" in text for text in told(nowhere))
+    for name in ("first", "last", "source", "digest"):
+        found = told(lambda inputs, name=name: inputs["means"][1].update({name: "another"}))
+        assert any(f"{name} comes to" in text and "stated is another" in text for text in found)
     assert [text.partition(": ")[2] for text in told(april)] == [
         "the mean is of 2026-04, and the day is 2026-05-08."
     ] * 2
