@@ -60,6 +60,19 @@ VERBS = {
     "disqualified": gettext_lazy("disqualified"),
     "reopened": gettext_lazy("opened again"),
     "assigned": gettext_lazy("given to somebody"),
+    "routed": gettext_lazy("given to somebody by rule"),
+    "held": gettext_lazy("waits for somebody"),
+    "given_back": gettext_lazy("given back"),
+    "time_ran_out": gettext_lazy("given to somebody else, its time ran out"),
+    "drafted": gettext_lazy("drafted"),
+    "discarded": gettext_lazy("thrown away"),
+    "activated": gettext_lazy("put in force"),
+    "rule_added": gettext_lazy("given a rule"),
+    "rule_edited": gettext_lazy("changed in a rule"),
+    "rule_dropped": gettext_lazy("rid of a rule"),
+    "level_added": gettext_lazy("given a service level"),
+    "level_edited": gettext_lazy("changed in a service level"),
+    "level_dropped": gettext_lazy("rid of a service level"),
     "responsible_changed": gettext_lazy("given to somebody else"),
     "member_added": gettext_lazy("joined by somebody"),
     "member_ended": gettext_lazy("left by somebody"),
@@ -79,6 +92,7 @@ NOUNS = {
     "export": gettext_lazy("export"),
     "rate": gettext_lazy("exchange rates"),
     "job": gettext_lazy("job"),
+    "routing": gettext_lazy("routing rules"),
 }
 
 

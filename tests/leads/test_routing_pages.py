@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from salesops.audit.models import AuditEntry
+from salesops.audit.wording import title_of
 from salesops.leads.choices import Consent, LeadStatus, PoolMethod, VersionState, WhenNobody
 from salesops.leads.models import Clock, Lead, LeadAssignment, Pool, PoolMember, RoutingVersion, ServiceLevel, Turn
 from salesops.leads.rules.fairness import Part, gap, hundredths, share_bp, who_is_next
@@ -195,7 +196,7 @@ def test_the_page_of_a_lead_shows_its_way_and_its_clock(cast: Cast, client_of: L
     lead = arrives(cast, 1)
     page = text(client_of("sam").get(reverse("leads:lead_detail", args=[lead.pk])))
     assert "Why it came to you: you were owed more than the other who could take it: 0.67 of a lead" in page
-    assert "Got it" in page
+    assert page.count("Sam Sorensen you") == 1
     assert "Waits for its first touch Service level Hot" in page
     assert "Reminder 17 Jun 2026, 10:30" in page
     touch_lead(lead_id=lead.pk, at=NOW + timedelta(minutes=5))
@@ -232,6 +233,24 @@ def test_consent_is_shown_typed_and_filtered(cast: Cast, client_of: Log) -> None
     client.post(reverse("leads:lead_edit", args=[lead.pk]), {"name": "Lea", "origin": "inbound", "currency": "USD"})
     lead.refresh_from_db()
     assert (lead.name, lead.consent) == ("Lea", Consent.REFUSED)
+
+
+def test_what_happened_says_it_in_words(cast: Cast, client_of: Log, pool: Pool) -> None:
+    pool.members.update(weight=0)
+    waits = arrives(cast, 1)
+    pool.members.update(weight=1)
+    back = arrives(cast, 2)
+    give_back(actor=cast.actor("sam"), lead_id=back.pk, reason="Speaks only Finnish", at=NOW)
+    client = client_of("rita")
+    told = text(client.get(f"{reverse('activities:timeline')}?about=lead-{waits.pk}"))
+    assert "Waits because nobody in the pool can take it at the moment" in told
+    assert "nobody ·" not in told
+    assert "Changed" not in told
+    told = text(client.get(f"{reverse('activities:timeline')}?about=lead-{back.pk}"))
+    assert "Given back" in told
+    assert "Given to nobody" not in told
+    assert title_of("lead.given_back") == "Lead given back"
+    assert title_of("routing.rule_added") == "Routing rules given a rule"
 
 
 # --- Giving back --------------------------------------------------------------------------------------------------
@@ -355,7 +374,10 @@ def test_what_went_past_the_turns_is_counted(cast: Cast, pool: Pool) -> None:
     create_lead(actor=cast.actor("ana"), at=NOW, name="Ana's", owner=cast.ana)
     found = standing_of(pool, NOW)
     assert (found.all_leads, found.past_count, found.past_bp) == (3, 2, 6_667)
-    assert [(each.label, each.count) for each in found.past] == [("By hand", 1), ("By rule", 1)]
+    assert [(each.label, each.count) for each in found.past] == [
+        ("By hand", 1),
+        ("By rule, to who was named or had the same address", 1),
+    ]
 
 
 def test_who_can_take_nothing_now_comes_last_with_why(cast: Cast, pool: Pool) -> None:

@@ -26,7 +26,9 @@ from salesops.core import display
 from salesops.core.actor import Actor
 from salesops.deals.choices import StageKind
 from salesops.deals.models import Deal, StageChange
+from salesops.leads.choices import AssignmentMethod
 from salesops.leads.models import Lead, LeadAssignment
+from salesops.leads.selectors.ways import HELD
 from salesops.people.models import User
 
 #: Items of a timeline that are shown at first, and that "load more" adds.
@@ -39,6 +41,8 @@ _TOLD_OTHERWISE: Final = (
     "lead.assigned",
     "lead.reassigned",
     "lead.routed",
+    "lead.held",
+    "lead.time_ran_out",
 )
 #: Columns of a deal that its stage changes tell.
 _OF_STAGE: Final = frozenset({"stage", "kind", "closed_on", "lost_because"})
@@ -240,6 +244,10 @@ def _move_item(row: StageChange, at: datetime, rank: int) -> TimelineItem:
 def _assignment_item(row: LeadAssignment, at: datetime, rank: int) -> TimelineItem:
     holder = row.person or row.pod
     title = _("Given to %(holder)s") % {"holder": holder} if holder else _("Given to nobody")
+    if row.person is None and row.path.get("held"):
+        title = _("Waits because %(why)s") % {"why": HELD.get(row.path["held"], row.path["held"])}
+    elif row.method == AssignmentMethod.RETURNED:
+        title = _("Given back")
     who = str(row.assigned_by) if row.assigned_by else _("Salesops")
     return TimelineItem(at, rank, row.pk, "user-plus", title, who, row.reason, row.get_method_display(), "violet")
 

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from django.db import connection
 from django.db.models import Count, Exists, Max, Min, OuterRef, Sum
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
 
 from salesops.core.actor import Actor
 from salesops.leads.choices import AssignmentMethod, TurnKind
@@ -76,6 +78,11 @@ def in_short(pools: Sequence[Pool], at: datetime) -> dict[int, InShort]:
         for pool in pools
     }
 
+
+#: What is no turn although a rule gave it: it went to somebody who was named.
+_PAST: Final[Mapping[str, str | Promise]] = {
+    AssignmentMethod.RULE: gettext_lazy("By rule, to who was named or had the same address"),
+}
 
 #: What a turn counts for as leads got.
 _SIGN: Final[Mapping[str, int]] = {TurnKind.ROUTED: 1, TurnKind.MANUAL: 1, TurnKind.RETURNED: -1}
@@ -185,7 +192,7 @@ def standing_of(pool: Pool, at: datetime) -> PoolStanding:
         past_count=past_count,
         past_bp=share_bp(past_count, all_leads),
         past=[
-            PastTheTurns(str(AssignmentMethod(method).label), count)
+            PastTheTurns(str(_PAST.get(method) or AssignmentMethod(method).label), count)
             for method, count in sorted(past.items(), key=lambda each: (-each[1], each[0]))
         ],
     )
