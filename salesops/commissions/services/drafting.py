@@ -122,7 +122,7 @@ class Drafts:
 
     credit: person, plan, transaction (row), id, key, day, rule (name), basis_points, amount, function, why (JSON).
     earning: person, plan, component (key), position, transaction, id, key, day, rule, before, after, low, high, amount,
-    original (key of what is taken back, or empty), is_negated.
+    original (key of what is taken back, or empty), is_of_earlier (whether that is of an earlier period).
     """
 
     def __init__(
