@@ -26,6 +26,8 @@ from salesops.jobs.models import Job
 from salesops.jobs.registry import declared_schedules
 from salesops.jobs.services import enqueue
 from salesops.jobs.testing import run_due
+from salesops.leads.services import create_lead
+from salesops.leads.services.score_versions import activate_score_version, draft_score_version
 from salesops.people.models import ReportingLine
 from tests.cast import NOW, Cast
 from tests.commissions.pay import FIVE_THEN_TEN, calculated, definition, quota, second_quarter, statement_of, won
@@ -102,6 +104,15 @@ def test_nothing_changed_writes_nothing(cast: Cast) -> None:
     assert touched(cast) == frozenset()
     assert calculate_touched(actor=cast.actor("rita"), period=period, at=NOW) is None
     assert Calculation.objects.count() == 1
+
+
+def test_what_becomes_of_leads_and_their_rules_touches_nobody(cast: Cast) -> None:
+    start(cast)
+    actor = cast.actor("rita")
+    create_lead(actor=actor, at=NOW, name="Lena")
+    draft = draft_score_version(actor=actor, at=NOW)
+    activate_score_version(actor=actor, version_id=draft.pk, at=NOW)
+    assert touched(cast) == frozenset()
 
 
 def test_giving_a_deal_away_touches_both(cast: Cast) -> None:

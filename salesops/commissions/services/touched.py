@@ -33,9 +33,10 @@ _NEVER: Final = frozenset(
         "commissions.statement",
         "connectors.importrun",
         "jobs.job",
-        "leads.lead",
     }
 )
+#: Rooms none of whose rows pay anybody: what a lead becomes is recorded of the account and the deal.
+_NEVER_ROOMS: Final = ("leads.",)
 #: Actions about nothing in particular that pay nobody otherwise.
 _NEVER_ACTIONS: Final = (
     "export.",
@@ -78,7 +79,9 @@ def touched_since(period: Period, calculation: Calculation) -> frozenset[int] | 
     rows = AuditEntry.objects.filter(sequence__gt=since).order_by()
     of_persons: dict[str, set[str]] = {name: set() for name in _OF_A_PERSON}
     for kind, action, pk in rows.values_list("subject_type", "action", "subject_id").distinct():
-        if kind in _NEVER or f"{kind}:{action}" in _NEVER or action.startswith(_NEVER_ACTIONS):
+        if kind in _NEVER or kind.startswith(_NEVER_ROOMS) or f"{kind}:{action}" in _NEVER:
+            continue
+        if action.startswith(_NEVER_ACTIONS):
             continue
         if kind == "deals.deal":
             deals.add(int(pk))
