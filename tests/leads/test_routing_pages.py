@@ -21,9 +21,16 @@ from salesops.leads.choices import Consent, LeadStatus, PoolMethod, VersionState
 from salesops.leads.models import Clock, Lead, LeadAssignment, Pool, PoolMember, RoutingVersion, ServiceLevel, Turn
 from salesops.leads.rules.fairness import Part, gap, hundredths, share_bp, who_is_next
 from salesops.leads.rules.rotation import LEAD, Candidate, Method
-from salesops.leads.selectors.pools import last_turns, standing_of
+from salesops.leads.selectors.pools import in_short, last_turns, standing_of
 from salesops.leads.selectors.ways import Gone, leads_text, ways_of
 from salesops.leads.services import create_lead, touch_lead
+from salesops.leads.services.routing_rules import (
+    change_routing_version,
+    drop_routing_rule,
+    drop_service_level,
+    put_routing_rule,
+    put_service_level,
+)
 from salesops.leads.services.turns import give_back
 from salesops.people.models import Leave
 from tests.cast import NOW, Cast
@@ -351,6 +358,15 @@ def test_what_came_back_is_not_what_they_got(cast: Cast, pool: Pool) -> None:
     ]
 
 
+def test_the_gap_is_of_those_who_take_part(cast: Cast, pool: Pool) -> None:
+    pool.members.filter(person=cast.sam).update(credit=LEAD)
+    pool.members.filter(person=cast.sven).update(credit=-LEAD // 2)
+    PoolMember.objects.create(pool=pool, person=cast.carl, tie_key=5, weight=0, credit=-3 * LEAD)
+    PoolMember.objects.create(pool=pool, person=cast.ana, tie_key=6, is_in=False, credit=5 * LEAD)
+    assert standing_of(pool, NOW).gap == "1.50"
+    assert in_short([pool], NOW)[pool.pk].gap == "1.50"
+
+
 def test_only_thirty_days_count(cast: Cast, pool: Pool) -> None:
     arrives(cast, 1, at=NOW - timedelta(days=30))
     assert standing_of(pool, NOW).given == 0
@@ -641,6 +657,25 @@ def test_what_is_in_force_stays_as_it_is(cast: Cast, client_of: Log, pool: Pool,
     assert "There is a draft already" in text(client.post(reverse("leads:routingversion_create"), {}))
 
 
+@pytest.mark.parametrize("who", ["max", "sam", "finn"])
+def test_services_refuse_who_does_not_write_rules(cast: Cast, draft: RoutingVersion, who: str) -> None:
+    rule, level = draft.rules.get(position=1), draft.levels.get()
+    of_draft: dict[str, Any] = {"actor": cast.actor(who), "version_id": draft.pk, "at": NOW}
+    words: dict[str, Any] = {"name": "Other", "condition": ""}
+    minutes: dict[str, Any] = {"warn_minutes": 5, "alert_minutes": None, "reassign_minutes": None}
+    for ask in (
+        lambda: change_routing_version(**of_draft, note="Mine", needs_consent=True),
+        lambda: put_routing_rule(**of_draft, **words, action="hold", pool=None, person=None),
+        lambda: drop_routing_rule(**of_draft, rule_id=rule.pk),
+        lambda: put_service_level(**of_draft, **words, **minutes),
+        lambda: drop_service_level(**of_draft, level_id=level.pk),
+    ):
+        with pytest.raises(PermissionDenied):
+            ask()
+    draft.refresh_from_db()
+    assert (draft.note, draft.rules.count(), draft.levels.count()) == ("Spain apart", 3, 1)
+
+
 def test_a_draft_is_put_in_force_or_thrown_away(cast: Cast, client_of: Log, draft: RoutingVersion) -> None:
     client = client_of("rita")
     client.post(at_version("routingversion_edit", draft), {"note": "Better", "needs_consent": "on"})
@@ -866,3 +901,18 @@ def test_buttons_of_the_admin_site_lead_to_pages_that_ask(cast: Cast, client_of:
     assert draft.is_draft
     sent = client_of("rita").get(admin_page(RoutingVersion, "begin_draft")).headers["Location"]
     assert sent.startswith("/admin/login/")
+
+
+# --- By hand ------------------------------------------------------------------------------------------------------
+
+
+def test_who_assigns_by_hand_sees_whom_the_rules_suggest(cast: Cast, client_of: Log, pool: Pool) -> None:
+    """Nobody's lead: the form names whose turn it is, and begins with them; nothing is written by looking."""
+    lead = Lead.objects.create(name="Nobody's", created_at=NOW)
+    page = client_of("rita").get(f"/leads/{lead.pk}/assign/").content.decode()
+    assert "By the rules: Rule 3 “Everything” fits. Sam Sorensen gets it." in page
+    assert f'<option value="{cast.sam.pk}" selected>' in page
+    assert not Turn.objects.exists()
+    pool.members.update(is_in=False)
+    page = client_of("rita").get(f"/leads/{lead.pk}/assign/").content.decode()
+    assert "By the rules it would wait: nobody in the pool can take it at the moment." in page

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django.http import QueryDict
 from django.urls import NoReverseMatch, reverse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext
@@ -31,10 +32,12 @@ from salesops.leads.forms import AssignForm, ConvertForm, LeadCreateForm, LeadFo
 from salesops.leads.models import Lead
 from salesops.leads.selectors import accounts_like, assignments_of, lead_for, leads_for, same_person
 from salesops.leads.selectors.chances import chance_shown
+from salesops.leads.selectors.routing import rules_in_force
 from salesops.leads.selectors.score_versions import READERS as RULE_READERS
 from salesops.leads.selectors.scores import score_shown
-from salesops.leads.selectors.ways import Gone, clock_of, ways_of, why_it_waits
+from salesops.leads.selectors.ways import HELD, Gone, clock_of, ways_of, why_it_waits
 from salesops.leads.services import assign_lead, convert_lead, create_lead, edit_lead, set_status
+from salesops.leads.services.routing import ROUTED_STATUSES, Routed, try_lead
 from salesops.leads.services.turns import may_give_back
 from salesops.leads.tables import TONES, LeadTable, tone_of_grade
 
@@ -192,10 +195,30 @@ class LeadAssignView(ScopedEditView):
     form_class, title, submit_label = AssignForm, _("Reassign lead"), _("Reassign")
     success_message = _("Saved whose lead it is.")
 
+    @cached_property
+    def suggested(self) -> Routed | None:
+        """What the rules in force would do with the lead now; None where there are none."""
+        ruleset = rules_in_force()
+        return try_lead(lead=self.object, ruleset=ruleset, at=self.now) if ruleset else None
+
+    def get_context(self) -> dict[str, Any]:
+        """To whom it would go by the rules, and why."""
+        tried = self.suggested
+        if tried is None or self.object.status not in ROUTED_STATUSES:
+            return {}
+        if tried.held is not None:
+            return {"lead": translate("By the rules it would wait: %(why)s.") % {"why": HELD[tried.held]}}
+        way = ways_of(self.actor, [Gone(0, tried.path, tried.person)])[0]
+        words = {"steps": " ".join(way.steps[-1:]), "end": way.end}
+        return {"lead": translate("By the rules: %(steps)s %(end)s") % words}
+
     def get_initial(self) -> dict[str, Any]:
-        """Who has it now."""
+        """Who has it now; where nobody has, whom the rules suggest."""
         lead: Lead = self.object
-        return {"owner": lead.owner_id, "pod": lead.pod_id if lead.owner_id is None else None}
+        owner = lead.owner_id
+        if owner is None and lead.status in ROUTED_STATUSES and self.suggested is not None:
+            owner = self.suggested.person
+        return {"owner": owner, "pod": lead.pod_id if lead.owner_id is None else None}
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """The form asks who may own leads now."""
