@@ -27,11 +27,12 @@ from salesops.commissions.models import (
     Transaction,
 )
 from salesops.commissions.selectors.totals import disagreements
-from salesops.core.actor import Role
+from salesops.core.actor import Role, system_actor
 from salesops.deals.models import Deal, DealLine, DealSplit, StageChange
 from salesops.home.demo.services import make_demo
 from salesops.home.demo.size import Size
-from salesops.leads.models import Lead, LeadAssignment
+from salesops.leads.models import Clock, Lead, LeadAssignment, Pool
+from salesops.leads.services import create_lead
 from salesops.people.models import FunctionAssignment, Leave, ReportingLine, RoleGrant, User, WorkingHours
 from salesops.pods.models import Pod, PodMembership, Segment
 from salesops.pods.selectors import actor_for
@@ -336,6 +337,22 @@ def test_pay_of_five_quarters_in_all_states(demo: None) -> None:
     assert Statement.objects.filter(plan_version__plan__name="Sales development", earned_minor__gt=0).exists()
     for statement in Statement.objects.exclude(calculation__run_by=None):
         assert statement.prepared_by_id not in statement.approvals.values_list("decided_by_id", flat=True)
+
+
+def test_leads_find_their_people_by_rules_from_the_first_day(demo: None) -> None:
+    pools = {pool.name: list(pool.members.select_related("person")) for pool in Pool.objects.all()}
+    assert set(pools) == {"Small business", "Mid-market", "Enterprise"}
+    front = PodMembership.objects.on(TODAY).filter(function__in=("mdr", "sdr", "adr"))
+    for name, members in pools.items():
+        there = front.filter(pod__segment__name=name).values_list("person", flat=True)
+        assert {member.person_id for member in members} == set(there)
+        assert len(members) >= 2
+        assert len({member.tie_key for member in members}) == len(members)
+    at = datetime(2026, 6, 17, 15, 0, tzinfo=UTC)  # morning on the coast where small business sells
+    lead = create_lead(actor=system_actor(), at=at, name="Nora Nord", employees=5, origin="inbound", owner=None)
+    assert (lead.pool, lead.waits_because) == (Pool.objects.get(name="Small business"), "")
+    assert lead.owner_id in {member.person_id for member in pools["Small business"]}
+    assert Clock.objects.get(lead=lead).level == "Inbound"
 
 
 def test_the_past_was_recorded_when_it_happened(demo: None) -> None:

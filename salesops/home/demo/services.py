@@ -23,6 +23,7 @@ from salesops.home.demo.commissions import write_commissions
 from salesops.home.demo.company import COMPANY_NAME, SEGMENTS, Company, make_company
 from salesops.home.demo.ground import Ground, Numbers, Stages
 from salesops.home.demo.history import History
+from salesops.home.demo.routing import write_routing
 from salesops.home.demo.rows import day_number
 from salesops.home.demo.size import Size
 from salesops.home.demo.writer import TableWriter
@@ -31,7 +32,15 @@ from salesops.pods.models import Segment
 #: What a person without a password has: nothing that anybody types matches it.
 NO_PASSWORD: Final = "!"  # noqa: S105 -- the mark of an unusable one
 #: The demo is only for a portal in which nobody works yet: these must be empty.
-_MUST_BE_EMPTY: Final = ("pods.pod", "pods.territory", "deals.product", "accounts.account", "leads.lead", "deals.deal")
+_MUST_BE_EMPTY: Final = (
+    "pods.pod",
+    "pods.territory",
+    "deals.product",
+    "accounts.account",
+    "leads.lead",
+    "leads.pool",
+    "deals.deal",
+)
 _LOCK: Final = 7_300_271
 
 
@@ -97,6 +106,8 @@ def make_demo(
     at = datetime.fromtimestamp(stands_on.now, UTC)
     if size.has_pay:
         write_commissions(company, now=at)
+    if not size.is_large:  # what is made for measuring is routed by rules of its own
+        write_routing(company, now=at)
     record(
         actor=system_actor(),
         action="demo.made",
