@@ -40,8 +40,8 @@ class PoolViewSet(ScopedViewSet, mixins.ListModelMixin):
     @action(detail=True, methods=["get"], pagination_class=None)
     def members(self, request: Request, pk: str) -> Response:
         """Who is in it, the next first, with what they got and were entitled to in 30 days."""
-        standing = standing_of(pool_for(self.actor, key_of(pk)), self.now)
-        return Response(PoolMemberSerializer(standing.members, many=True).data)
+        members: Any = standing_of(pool_for(self.actor, key_of(pk)), self.now).members
+        return Response(PoolMemberSerializer(members, many=True).data)
 
 
 class RoutingActions(ScopedViewSet):
