@@ -22,6 +22,7 @@ from salesops.leads.models import Clock, Lead, LeadAssignment, Pool, PoolMember,
 from salesops.leads.rules.fairness import Part, gap, hundredths, share_bp, who_is_next
 from salesops.leads.rules.rotation import LEAD, Candidate, Method
 from salesops.leads.selectors.pools import in_short, last_turns, standing_of
+from salesops.leads.selectors.routing_versions import routing_versions_for
 from salesops.leads.selectors.ways import Gone, leads_text, ways_of
 from salesops.leads.services import create_lead, touch_lead
 from salesops.leads.services.routing_rules import (
@@ -307,7 +308,10 @@ def test_who_may_give_a_lead_back(cast: Cast, client_of: Log, pool: Pool, who: s
 
 def test_nobodys_lead_is_not_given_back(cast: Cast, client_of: Log) -> None:
     lead = create_lead(actor=cast.actor("rita"), at=NOW, name="Nobodys", owner=None)
-    answer = client_of("rita").post(reverse("leads:lead_give_back", args=[lead.pk]), {"reason": "Mine"})
+    url = reverse("leads:lead_give_back", args=[lead.pk])
+    for answer in (client_of("finn").get(url), client_of("finn").post(url, {"reason": "Mine"})):
+        assert answer.status_code == 403
+    answer = client_of("rita").post(url, {"reason": "Mine"})
     assert answer.status_code == 422
     assert "Only a lead that somebody works on can be given back." in text(answer)
 
@@ -753,6 +757,9 @@ def test_a_version_is_tried_on_a_lead(cast: Cast, client_of: Log, pool: Pool, dr
 def test_an_empty_list_of_versions_says_what_they_are_for(cast: Cast, client_of: Log) -> None:
     assert "No routing rules yet" in text(client_of("rita").get(reverse("leads:routingversion_list")))
     assert client_of("sam").get(reverse("leads:routingversion_list")).status_code == 403
+    for who in ("sam", "finn", "elsa"):
+        with pytest.raises(PermissionDenied):
+            routing_versions_for(cast.actor(who))
 
 
 # --- For programs -------------------------------------------------------------------------------------------------
