@@ -391,6 +391,27 @@ def test_a_change_in_the_midst_of_scoring_is_not_lost(transactional_db: None) ->
     assert stored(lead) == (1, "A3", 60, 0, None)
 
 
+def test_of_two_who_score_a_lead_first_the_second_marks_it(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = put_in_force(cast, LARGE)
+    run_due(at=SOON)
+    write = scores._write_few
+
+    def too_late(found: Any, standing: Any, *others: Any) -> int:
+        rows = [
+            LeadScore(lead_id=lead, version=version, fit=0, engagement=0, grade="C3", scored_at=NOW)
+            for lead, _s in found
+        ]
+        LeadScore.objects.bulk_create(rows)
+        return write(found, standing, *others)
+
+    monkeypatch.setattr(scores, "_write_few", too_late)
+    lead = make(cast, employees=500)
+    assert stored(lead) == (1, "C3", 0, 0, scores.AT_ONCE)
+    monkeypatch.undo()
+    run_due(at=SOON)
+    assert stored(lead) == (1, "A3", 60, 0, None)
+
+
 # --- Versions ------------------------------------------------------------------------------------------------------
 
 
