@@ -153,7 +153,12 @@ def _scored(scheme: Scheme) -> str:
         limit = scheme.limit(part)
         halves.append(f"greatest({-limit}, least({limit}, {part.value}_together))")
     fit, engagement = halves
-    offs = _joined([f"CASE WHEN {off} > 0 THEN {_quoted(json.dumps(name, ensure_ascii=False) + ':')} || {off} END" for name, off in taken])
+    offs = _joined(
+        [
+            f"CASE WHEN {off} > 0 THEN {_quoted(json.dumps(name, ensure_ascii=False) + ':')} || {off} END"
+            for name, off in taken
+        ]
+    )
     return f"""
         WITH sums AS (
             SELECT m.lead, e.fades, ({together[0]})::BIGINT AS fit_together,
