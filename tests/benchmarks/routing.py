@@ -91,7 +91,7 @@ def measure(count: int) -> None:
     if routed != count or Lead.objects.filter(owner__isnull=True).exists() or Turn.objects.count() != count:
         raise SystemExit(f"{routed:,} of {count:,} leads were routed")
     got = [
-        LeadAssignment.objects.filter(person=member.person_id).count() - 0
+        LeadAssignment.objects.filter(person=member.person_id).count()
         for member in PoolMember.objects.order_by("pool", "pk")[:PEOPLE_OF_A_POD]
     ]
     bare = bare_copy() if connection.vendor == "postgresql" else 0.0
