@@ -35,6 +35,7 @@ from salesops.jobs.models import Job
 from salesops.jobs.services import enqueue
 from salesops.leads.models import (
     Lead,
+    LeadAssignment,
     Pool,
     PoolMember,
     RoutingRule,
@@ -208,6 +209,19 @@ def make_scene(cast: Cast) -> Scene:
     # A draft: nothing is routed until rules are in force.
     pool = Pool.objects.create(name="Inbound")
     PoolMember.objects.create(pool=pool, person=ana, tie_key=1)
+    LeadAssignment.objects.create(
+        lead=lead,
+        person=ana,
+        pod=cast.north,
+        assigned_at=NOW,
+        method="rule",
+        path={
+            "version": 1,
+            "steps": [],
+            "rule": [1, "Everything"],
+            "pools": [{"pool": pool.pk, "method": "weighted", "candidates": [[ana.pk, 1, 0, 0, 1]], "out": []}],
+        },
+    )
     routing_version = draft_routing_version(actor=cast.actor("rita"), at=NOW)
     RoutingRule.objects.create(version=routing_version, position=1, name="Everything", pool=pool)
     ServiceLevel.objects.create(version=routing_version, position=1, name="Any", warn_minutes=60)

@@ -363,11 +363,13 @@ def _why_theirs(gone: Gone, names: _Names) -> str:
             "person": _("a rule names you"),
             "on-call": _("you are on call, and nobody in the pool could take it"),
         }[last[0]]
-    one = gone.path["pools"][-1]
+    one = next(iter(reversed(gone.path.get("pools", ()))), None)
+    mine = next((row for row in one["candidates"] if row[0] == gone.person), None) if one else None
+    if one is None or mine is None:
+        return ""
     others = len(one["candidates"]) - 1
     if not others:
         return _("nobody else in the pool could take it")
-    mine = next(row for row in one["candidates"] if row[0] == gone.person)
     if one["method"] == Method.LOAD:
         return _("you had the fewest open leads for your weight")
     if one["method"] == Method.VALUE:
