@@ -45,6 +45,14 @@ def test_placeholders_survive_translation(language: str) -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize("language", CATALOGUES)
+def test_the_catalogue_can_be_compiled(language: str) -> None:
+    """By what Babel refuses when it compiles: such as a placeholder that only one form of the English has."""
+    with (ROOT / "locale" / language / "LC_MESSAGES" / "django.po").open("rb") as file:
+        catalogue = read_po(file)
+    assert [(message.id, list(map(str, errors))) for message, errors in catalogue.check()] == []
+
+
 def test_both_have_the_same_texts() -> None:
     assert set(texts("zh_Hans")) == set(texts("zh_Hant"))
 

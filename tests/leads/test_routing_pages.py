@@ -99,7 +99,7 @@ def test_whoever_took_part_reads_why_and_why_not(cast: Cast, pool: Pool) -> None
     theirs, other = way(cast, "sven", second), way(cast, "sam", second)
     assert (theirs.is_readers, theirs.for_reader) == (
         True,
-        "you were owed more than the other who could take it: 0.67 of a lead",
+        "you were owed more than the 1 other who could take it: 0.67 of a lead",
     )
     assert (other.is_readers, other.for_reader) == (False, "Sven Singh was owed more: 0.67 of a lead, you 0.33")
     assert way(cast, "max", second).for_reader == ""
@@ -203,7 +203,7 @@ def test_parts_of_a_lead_have_two_decimals() -> None:
 def test_the_page_of_a_lead_shows_its_way_and_its_clock(cast: Cast, client_of: Log, pool: Pool) -> None:
     lead = arrives(cast, 1)
     page = text(client_of("sam").get(reverse("leads:lead_detail", args=[lead.pk])))
-    assert "Why it came to you: you were owed more than the other who could take it: 0.67 of a lead" in page
+    assert "Why it came to you: you were owed more than the 1 other who could take it: 0.67 of a lead" in page
     assert page.count("Sam Sorensen you") == 1
     assert "Waits for its first touch Service level Hot" in page
     assert "Reminder 17 Jun 2026, 10:30" in page

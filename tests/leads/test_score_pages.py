@@ -116,7 +116,7 @@ def test_a_lead_shows_its_score_its_parts_and_what_would_change_it(
     assert "15 of 100" in card
     assert "Has a &lt;phone&gt;" in card
     assert "Above the limit of Site" in card
-    assert "once more: Asked for a demo" in card
+    assert "1 time more: Asked for a demo" in card
     assert '">27 Jun 2026, 10:00</time>: engagement 10' in card
     assert "engagement 10" in card
     assert "Something changed just now" not in card

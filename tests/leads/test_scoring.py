@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,10 +27,10 @@ from salesops.leads.rules.scoring import (
     score,
 )
 from salesops.values.calculator import ColumnsError, open_calculator
+from tests.leads.gtm_cases import case_of
 
 AT = datetime(2026, 6, 17, 10, 0, tzinfo=UTC)
 KINDS = ("visit", "opened", "demo", "unsubscribed")
-CASES = Path("/work/shared/cases/gtm_cases.json")
 
 
 def rule(position: int, points: int, **given: Any) -> dict[str, Any]:
@@ -325,15 +324,8 @@ def test_three_quarters_kept_a_week_leave_a_fifth_of_a_point_after_thirteen() ->
     assert left == [1000, 750, 563, 24]
 
 
-def case(name: str) -> dict[str, Any]:
-    if not CASES.exists():
-        pytest.skip("the file of published cases is not here")
-    found: dict[str, Any] = next(each for each in json.loads(CASES.read_text())["cases"] if each["id"] == name)
-    return found
-
-
 def test_a_half_life_as_published() -> None:
-    given = case("score-55")
+    given = case_of("score-55")
     rules = scheme(
         rule(1, 100, signal="visit"), keep_percent=50, fading_days=given["inputs"]["half_life_days"], window_days=90
     )
@@ -344,7 +336,7 @@ def test_a_half_life_as_published() -> None:
 
 
 def test_limits_of_groups_as_published() -> None:
-    given = case("score-56")
+    given = case_of("score-56")
     groups = given["inputs"]["group_limits"]
     rules = scheme(
         *(rule(place, 90, signal="visit", group=name) for place, name in enumerate(groups)),
@@ -357,7 +349,7 @@ def test_limits_of_groups_as_published() -> None:
 
 def test_a_hand_over_through_two_gates_as_published() -> None:
     # Points through one half, coverage of the buying group through the other: A1 is both gates.
-    given = case("score-57")
+    given = case_of("score-57")
     for row, expected in zip(given["inputs"], given["expected"], strict=True):
         rules = scheme(
             rule(1, round(100 * row["buying_group_coverage"]), condition="TRUE"),

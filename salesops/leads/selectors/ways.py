@@ -380,7 +380,7 @@ def _why_theirs(gone: Gone, names: _Names) -> str:
             "owed": _told(owed).lstrip("+")
         }
     return ngettext(
-        "you were owed more than the other who could take it: %(owed)s of a lead",
+        "you were owed more than the %(count)s other who could take it: %(owed)s of a lead",
         "you were owed more than the %(count)s others who could take it: %(owed)s of a lead",
         others,
     ) % {"owed": _told(owed).lstrip("+"), "count": others}
