@@ -370,6 +370,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "AccountStatus": "salesops.accounts.choices.AccountStatus",
         "LeadStatusCode": "salesops.leads.choices.LeadStatus",
+        "SignalKind": "salesops.leads.choices.SignalKind",
+        "AssignmentMethod": "salesops.leads.choices.AssignmentMethod",
+        "PoolMethod": "salesops.leads.choices.PoolMethod",
         "ActivityKind": "salesops.activities.choices.ActivityKind",
         "StageKind": "salesops.deals.choices.StageKind",
         "TransactionKind": "salesops.commissions.choices.TransactionKind",

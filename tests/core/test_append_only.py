@@ -22,9 +22,11 @@ from salesops.core.guards import AppendOnly, declared_guards
 from salesops.deals.models import Deal, Stage
 from salesops.deals.services.deals import create_deal
 from salesops.leads.models import Lead, LeadAssignment
+from salesops.leads.services.scores import note_signal
 from salesops.values.money import plain
 from tests.cast import NOW, Cast
 from tests.commissions.pay import FLAT_8, calculated, plan_in_force, second_quarter, statement_of, won
+from tests.leads.routed import arrives, in_force, make_pool
 
 pytestmark = pytest.mark.django_db
 
@@ -50,13 +52,15 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "commissions_statementchange": ("payout_after_minor", 1),
     "deals_stagechange": ("amount_minor", 1),
     "leads_leadassignment": ("reason", "never mind"),
+    "leads_leadsignal": ("kind", "met"),
+    "leads_turn": ("kind", "returned"),
 }
 
 
 @pytest.fixture
 def paid(cast: Cast) -> None:
     """A quarter that was calculated, adjusted, approved, locked, paid and doubted; a deal that was made; a lead that was
-    given away.
+    given away, and one that took its turn and sent a form.
     """
     plan = plan_in_force(cast, FLAT_8)
     acknowledge_version(actor=cast.actor("ana"), version=plan.versions.get(), at=NOW)
@@ -90,6 +94,9 @@ def paid(cast: Cast) -> None:
     create_deal(actor=cast.actor("ana"), name="Made", stage=stage, amount_minor=500, currency="USD", at=NOW)
     lead = Lead.objects.create(name="Lead", owner=cast.ana, created_at=NOW)
     LeadAssignment.objects.create(lead=lead, person=cast.ana, assigned_at=NOW, method="manual", reason="")
+    in_force({"pool": make_pool(cast, "Everybody", "ana")})
+    routed = arrives(cast)
+    note_signal(lead_id=routed.pk, kind="form", happened_at=NOW, key="form:1", at=NOW)
 
 
 def model_of(table: str) -> type[models.Model]:
