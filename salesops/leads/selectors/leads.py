@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from salesops.accounts.models import Account
 from salesops.accounts.selectors import accounts_for
@@ -26,6 +27,22 @@ def lead_for(actor: Actor, pk: int) -> Lead:
     return Lead.objects.select_related("owner", "pod", "segment", "account", "contact", "credited_to").get_for(
         actor, pk=pk
     )
+
+
+#: So many leads are offered where one is asked for by some of its name.
+_OFFERED: Final = 10
+
+
+def leads_like(actor: Actor, asked: str) -> list[Lead]:
+    """The leads that the actor sees and that may be meant: one by its number, else some by name, company or address."""
+    if not asked:
+        return []
+    rows = leads_for(actor).select_related("segment", "owner")
+    number = asked.removeprefix("#")
+    if number.isdecimal() and len(number) <= 18:
+        return list(rows.filter(pk=int(number)))
+    like = Q(name__icontains=asked) | Q(company__icontains=asked) | Q(email__icontains=asked)
+    return list(rows.filter(like).order_by("-created_at", "-pk")[:_OFFERED])
 
 
 def assignments_of(actor: Actor, lead: Lead) -> LeadAssignmentQuerySet:

@@ -6,7 +6,6 @@ from collections import Counter
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -26,7 +25,7 @@ from salesops.core.views import (
     ScopedListView,
 )
 from salesops.leads.choices import VersionState
-from salesops.leads.models import Lead, RoutingRule, RoutingVersion, ServiceLevel
+from salesops.leads.models import RoutingRule, RoutingVersion, ServiceLevel
 from salesops.leads.routing_forms import (
     RoutingDraftForm,
     RoutingRuleForm,
@@ -36,7 +35,7 @@ from salesops.leads.routing_forms import (
 )
 from salesops.leads.routing_tables import STATE_TONES, RoutingVersionTable
 from salesops.leads.rules.fields import OF_A_LEAD
-from salesops.leads.selectors import leads_for
+from salesops.leads.selectors.leads import leads_like
 from salesops.leads.selectors.routing import read_version
 from salesops.leads.selectors.routing_versions import (
     READERS,
@@ -68,8 +67,6 @@ from salesops.values.formulas import describe_fields
 
 #: Who writes routing rules.
 WRITERS = (Role.REVOPS, Role.ADMIN)
-#: So many leads are offered to try a version on.
-_OFFERED = 10
 
 
 def page_of_version(version: RoutingVersion) -> str:
@@ -360,7 +357,7 @@ class RoutingVersionTryView(PortalView):
         version = routing_version_for(self.actor, pk)
         form = TryForm(request.GET)
         asked = form.cleaned_data["lead"].strip() if form.is_valid() else ""
-        leads = self._leads_like(asked)
+        leads = leads_like(self.actor, asked)
         lead = leads[0] if len(leads) == 1 else None
         outcome = read_version(version)
         way, done = None, None
@@ -380,14 +377,3 @@ class RoutingVersionTryView(PortalView):
             "problems": [f"{_place(each.where)}: {each.text(_)}" for each in outcome.problems],
         }
         return render(request, self.template_name, context)
-
-    def _leads_like(self, asked: str) -> list[Lead]:
-        """The leads that the actor sees and that may be meant: one by its number, else some by name, company, address."""
-        if not asked:
-            return []
-        rows = leads_for(self.actor).select_related("segment", "owner")
-        number = asked.removeprefix("#")
-        if number.isdecimal() and len(number) <= 18:
-            return list(rows.filter(pk=int(number)))
-        like = Q(name__icontains=asked) | Q(company__icontains=asked) | Q(email__icontains=asked)
-        return list(rows.filter(like).order_by("-created_at", "-pk")[:_OFFERED])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -26,11 +25,11 @@ from salesops.core.views import (
 from salesops.core.views.base import redirect_for
 from salesops.jobs.choices import UNFINISHED
 from salesops.leads.choices import GRADES, ScorePart, VersionState
-from salesops.leads.models import Lead, ScoreGroup, ScoreRule, ScoreVersion
+from salesops.leads.models import ScoreGroup, ScoreRule, ScoreVersion
 from salesops.leads.rules.fields import OF_A_LEAD
 from salesops.leads.score_forms import DraftForm, ScoreGroupForm, ScoreRuleForm, ScoreVersionForm, TryForm
 from salesops.leads.score_tables import STATE_TONES, ScoreVersionTable
-from salesops.leads.selectors.leads import leads_for
+from salesops.leads.selectors.leads import leads_like
 from salesops.leads.selectors.score_versions import (
     AT_ONCE,
     READERS,
@@ -61,8 +60,6 @@ from salesops.values.formulas import describe_fields
 
 #: Who writes score rules.
 WRITERS = (Role.REVOPS, Role.ADMIN)
-#: So many leads are offered to try a version on.
-_OFFERED = 10
 
 
 class ScoreVersionListView(ScopedListView):
@@ -390,7 +387,7 @@ class ScoreVersionTryView(PortalView):
         version = score_version_for(self.actor, pk)
         form = TryForm(request.GET)
         asked = form.cleaned_data["lead"].strip() if form.is_valid() else ""
-        leads = _leads_like(self, asked)
+        leads = leads_like(self.actor, asked)
         lead = leads[0] if len(leads) == 1 else None
         score = score_shown(self.actor, lead, self.now, version) if lead else None
         now = score_shown(self.actor, lead, self.now) if lead else None
@@ -409,15 +406,3 @@ class ScoreVersionTryView(PortalView):
             "is_tried": True,
         }
         return render(request, self.template_name, context)
-
-
-def _leads_like(view: PortalView, asked: str) -> list[Lead]:
-    """The leads that the actor sees and that may be meant: one by its number, else some by name, company or address."""
-    rows = leads_for(view.actor).select_related("segment")
-    if not asked:
-        return []
-    number = asked.removeprefix("#")
-    if number.isdecimal() and len(number) <= 18:
-        return list(rows.filter(pk=int(number)))
-    like = Q(name__icontains=asked) | Q(company__icontains=asked) | Q(email__icontains=asked)
-    return list(rows.filter(like).order_by("-created_at", "-pk")[:_OFFERED])
