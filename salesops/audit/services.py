@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -18,6 +20,7 @@ from salesops.core.rows import as_json, insert_rows
 from salesops.jobs.models import Job
 
 _CHUNK = 5000
+_is_rehearsed: ContextVar[bool] = ContextVar("is_rehearsed", default=False)
 
 
 class BrokenChainError(RuntimeError):
@@ -35,6 +38,22 @@ class Change:
     before: Mapping[str, Any] = field(default_factory=dict)
     after: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
+
+
+@contextmanager
+def rehearsed() -> Iterator[None]:
+    """Do something to see what would come of it: everything written inside is taken back at the end.
+
+    Nothing is recorded meanwhile, so that a long rehearsal does not hold up all those who record what they do. What is
+    not recorded cannot stay, because it is this very block that takes it back.
+    """
+    token = _is_rehearsed.set(True)
+    try:
+        with transaction.atomic():
+            yield
+            transaction.set_rollback(True)
+    finally:
+        _is_rehearsed.reset(token)
 
 
 def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -155,6 +174,8 @@ def _append(
     """Add entries at the end of the chain and move the head."""
     if at.tzinfo is None:
         raise ValueError("the moment needs a time zone")
+    if _is_rehearsed.get():
+        return [AuditEntry(sequence=0, at=at, action=change.action) for change in changes]
     with transaction.atomic():
         end = _locked_head()
         entries: list[AuditEntry] = []

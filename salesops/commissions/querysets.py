@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from django.db.models import Q
+from django.db.models import Model, Q
 
 from salesops.core.actor import Actor, Noun, Role, Scope
 from salesops.core.models import HeldInTimeQuerySet
 from salesops.core.querysets import OwnedByPeopleQuerySet, ScopedQuerySet
+from salesops.pods.selectors import lines_below
 
 if TYPE_CHECKING:
     from salesops.commissions.models import (  # noqa: F401
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
         StatementChange,
         Transaction,
     )
+
+ModelT = TypeVar("ModelT", bound=Model)
 
 
 class PlanQuerySet(ScopedQuerySet["Plan"]):
@@ -90,34 +93,48 @@ class TransactionQuerySet(ScopedQuerySet["Transaction"]):
         )
 
 
-class StatementQuerySet(OwnedByPeopleQuerySet["Statement"]):
-    """Own, or the tree's."""
+class PaidInPeriodsQuerySet(OwnedByPeopleQuerySet[ModelT]):
+    """What was paid in a period: own, the tree's, and for a manager that of the periods at whose end somebody was below
+    them: who moves to another manager does not take the past of the team along."""
 
     noun = Noun.PAY
+    period_path = "statement__period__"
+
+    def scoped(self, actor: Actor, scope: Scope) -> Self:
+        """OWN and POD: the actor's. TREE: also those of everyone below, now or then."""
+        rows = super().scoped(actor, scope)
+        if scope < Scope.TREE or actor.user_id is None:
+            return rows
+        wanted = Q(**{f"{self.person_column}__in": actor.people_ids})
+        for line in lines_below(actor.user_id):
+            if line.person not in actor.people_ids:
+                then = {f"{self.period_path}end_on__gt": line.start_on}
+                if line.end_on is not None:
+                    then[f"{self.period_path}end_on__lte"] = line.end_on
+                wanted |= Q(**{self.person_column: line.person}, **then)
+        return self.filter(wanted)
 
 
-class StatementChangeQuerySet(OwnedByPeopleQuerySet["StatementChange"]):
-    """Own, or the tree's."""
+class StatementQuerySet(PaidInPeriodsQuerySet["Statement"]):
+    """Of their own periods."""
 
-    noun = Noun.PAY
-
-
-class CreditQuerySet(OwnedByPeopleQuerySet["Credit"]):
-    """Own, or the tree's."""
-
-    noun = Noun.PAY
+    period_path = "period__"
 
 
-class EarningQuerySet(OwnedByPeopleQuerySet["Earning"]):
-    """Own, or the tree's."""
-
-    noun = Noun.PAY
+class StatementChangeQuerySet(PaidInPeriodsQuerySet["StatementChange"]):
+    """Of the periods of their statements."""
 
 
-class SettlementLineQuerySet(OwnedByPeopleQuerySet["SettlementLine"]):
-    """Own, or the tree's."""
+class CreditQuerySet(PaidInPeriodsQuerySet["Credit"]):
+    """Of the periods of their statements."""
 
-    noun = Noun.PAY
+
+class EarningQuerySet(PaidInPeriodsQuerySet["Earning"]):
+    """Of the periods of their statements."""
+
+
+class SettlementLineQuerySet(PaidInPeriodsQuerySet["SettlementLine"]):
+    """Of the periods of their statements."""
 
 
 class AdjustmentQuerySet(OwnedByPeopleQuerySet["Adjustment"]):

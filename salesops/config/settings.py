@@ -76,6 +76,7 @@ INSTALLED_APPS = [
     "salesops.activities",
     "salesops.commissions",
     "salesops.connectors",
+    "salesops.reorganisations",
     "salesops.home",
 ]
 

@@ -104,6 +104,12 @@ GROUPS: Final[tuple[Group, ...]] = (
                 also=("leads:routingversion", "leads:routingrule", "leads:servicelevel"),
             ),
             Entry(gettext_lazy("Pods"), "pods:pod_list", "hexagons", _HIRED, "g p"),
+            Entry(
+                gettext_lazy("Reorganisations"),
+                "reorganisations:reorganisation_list",
+                "arrows-shuffle",
+                (Role.REVOPS, Role.FINANCE, Role.ADMIN),
+            ),
             Entry(gettext_lazy("People"), "people:person_list", "users"),
         ),
     ),

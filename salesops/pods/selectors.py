@@ -15,6 +15,7 @@ from salesops.core.actor import NOBODY, Actor, Noun, Scope, roles_from
 from salesops.core.days import company_day
 from salesops.people.models import FunctionAssignment, ReportingLine, RoleGrant, User
 from salesops.people.querysets import UserQuerySet
+from salesops.people.rules.lines import Line, below
 from salesops.people.selectors import active_on
 from salesops.pods.models import Pod, PodMembership, Segment, Territory, TerritoryAssignment
 from salesops.pods.querysets import MembershipQuerySet, PodQuerySet, TerritoryAssignmentQuerySet, TerritoryQuerySet
@@ -35,6 +36,12 @@ def people_below(manager_id: int, day: date) -> frozenset[int]:
                 found.add(person_id)
                 waiting.append(person_id)
     return frozenset(found)
+
+
+def lines_below(manager_id: int) -> list[Line]:
+    """Everyone who is or was below a manager, with the days on which they were."""
+    rows = ReportingLine.objects.values_list("person_id", "manager_id", "start_on", "end_on")
+    return below([Line(*row) for row in rows], manager_id)
 
 
 def actor_for(user: User | AnonymousUser, *, at: datetime, request_id: str = "") -> Actor:

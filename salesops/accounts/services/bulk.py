@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
@@ -12,7 +12,7 @@ from django.db import models, transaction
 from django.utils.translation import gettext as _
 
 from salesops.accounts.choices import AccountStatus
-from salesops.accounts.models import Account
+from salesops.accounts.models import Account, AccountOwnership
 from salesops.accounts.services.guards import check_may_edit, check_receiver
 from salesops.accounts.services.owners import hand_over
 from salesops.audit.services import change_of, record_many
@@ -98,6 +98,7 @@ def bulk_edit(
     return _bulk(actor, account_ids, changes, at, reason=reason, is_preview=False)
 
 
+@transaction.atomic
 def bulk_reassign(
     *,
     actor: Actor,
@@ -105,17 +106,71 @@ def bulk_reassign(
     at: datetime,
     owner: User | Unset | None = UNSET,
     pod: Pod | Unset | None = UNSET,
+    day: date | None = None,
     reason: str = "",
 ) -> list[BulkRow]:
-    """Give these accounts to another owner or pod from today on. As `bulk_edit`."""
+    """Give these accounts to another owner or pod, from today on or from another day. As `bulk_edit`."""
     changes = AccountChanges(owner=owner, pod=pod)
-    return bulk_edit(actor=actor, account_ids=account_ids, changes=changes, at=at, reason=reason)
+    return _bulk(actor, account_ids, changes, at, reason=reason, is_preview=False, day=day)
+
+
+@transaction.atomic
+def bulk_hand_over(
+    *,
+    actor: Actor,
+    account_ids: Sequence[int],
+    function: str,
+    person: User,
+    at: datetime,
+    day: date,
+    reason: str = "",
+) -> dict[int, str]:
+    """Make a person responsible for these accounts in a function other than the owner's, from a day on.
+
+    Gives the accounts for which it cannot be, with the reason. Raises PermissionDenied, or ValidationError for a person
+    the actor may not give work to.
+    """
+    check_may_edit(actor)
+    check_receiver(actor, person, UNSET, at)
+    refused: dict[int, str] = {}
+    for keys in key_batches(account_ids):
+        accounts = list(
+            Account.objects.visible_to(actor).filter(pk__in=keys).order_by("pk").select_for_update(of=("self",))
+        )
+        held = AccountOwnership.objects.on(day).filter(account__in=accounts, function=function)
+        before = dict(held.values_list("account_id", "person_id"))
+        moving = [account for account in accounts if before.get(account.pk) != person.pk]
+        refused |= hand_over({account.pk: person.pk for account in moving}, day, function=function)
+        record_many(
+            actor=actor,
+            changes=[
+                change_of(
+                    account,
+                    action="account.responsible_changed",
+                    before={"function": function, "person": before.get(account.pk)},
+                    after={"function": function, "person": person.pk, "day": day},
+                    reason=reason,
+                )
+                for account in moving
+                if account.pk not in refused
+            ],
+            at=at,
+        )
+    return refused
 
 
 def _bulk(
-    actor: Actor, account_ids: Sequence[int], changes: AccountChanges, at: datetime, *, reason: str, is_preview: bool
+    actor: Actor,
+    account_ids: Sequence[int],
+    changes: AccountChanges,
+    at: datetime,
+    *,
+    reason: str,
+    is_preview: bool,
+    day: date | None = None,
 ) -> list[BulkRow]:
     check_may_edit(actor)
+    day = day or company_day(at)
     asked = given(changes)
     check_receiver(actor, changes.owner, changes.pod, at)
     if "status" in asked and asked["status"] not in AccountStatus.values:
@@ -123,17 +178,24 @@ def _bulk(
     if len(asked.get("industry", "")) > 80:
         raise ValidationError({"industry": _("At most 80 characters.")})
     if isinstance(changes.owner, User) and changes.pod is UNSET:
-        brought = pod_of([changes.owner.pk], company_day(at)).get(changes.owner.pk)
+        brought = pod_of([changes.owner.pk], day).get(changes.owner.pk)
         if brought is not None:
             asked["pod"] = Pod.objects.get(pk=brought)
     done: list[BulkRow] = []
     for keys in key_batches(account_ids):
-        done += _batch(actor, keys, asked, at, reason=reason, is_preview=is_preview)
+        done += _batch(actor, keys, asked, at, day, reason=reason, is_preview=is_preview)
     return done
 
 
 def _batch(
-    actor: Actor, keys: Sequence[int], asked: Mapping[str, Any], at: datetime, *, reason: str, is_preview: bool
+    actor: Actor,
+    keys: Sequence[int],
+    asked: Mapping[str, Any],
+    at: datetime,
+    day: date,
+    *,
+    reason: str,
+    is_preview: bool,
 ) -> list[BulkRow]:
     """One batch: a fixed number of queries, however many accounts."""
     rows = Account.objects.visible_to(actor).filter(pk__in=keys).order_by("pk").select_related(*_RELATED)
@@ -149,7 +211,7 @@ def _batch(
         for account in accounts
         if new_owner is not UNSET and account.owner_id != (new_owner.pk if new_owner else None)
     }
-    refused = _hand_over(owners, at, is_preview=is_preview)
+    refused = _hand_over(owners, day, is_preview=is_preview)
     done, written, entries = [], [], []
     for account in accounts:
         if account.pk in refused:
@@ -180,12 +242,12 @@ def _batch(
     return done
 
 
-def _hand_over(owners: Mapping[int, int | None], at: datetime, *, is_preview: bool) -> dict[int, str]:
+def _hand_over(owners: Mapping[int, int | None], day: date, *, is_preview: bool) -> dict[int, str]:
     """Move the ownerships; a preview does the same and takes it back, so that it refuses what the real one would."""
     if not owners:
         return {}
     with transaction.atomic():
-        refused = hand_over(owners, company_day(at))
+        refused = hand_over(owners, day)
         if is_preview:
             transaction.set_rollback(True)
     return refused

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db.models import QuerySet
 
@@ -11,6 +12,8 @@ from salesops.commissions.models import Period, Statement
 from salesops.commissions.rules.explain import attainment_bp
 from salesops.commissions.selectors.statements import reached_of, statements_for
 from salesops.core.actor import Actor, Noun, Role, Scope
+from salesops.core.days import company_day
+from salesops.pods.selectors import people_below
 
 
 def may_see_team_pay(actor: Actor) -> bool:
@@ -22,6 +25,18 @@ def team_statements(actor: Actor) -> QuerySet[Statement]:
     """Statements of the actor's team: of all that they see, their own left out unless they see everybody's."""
     rows = statements_for(actor)
     return rows if actor.sight(Noun.PAY) >= Scope.ALL else rows.exclude(person_id=actor.user_id)
+
+
+def team_statements_in(actor: Actor, period: Period) -> QuerySet[Statement]:
+    """Statements of one period of those who were in the team then: on the period's last day, or today while it is on.
+
+    So a person who moves takes nothing out of what their team reached before, and brings nothing into another's.
+    """
+    rows = team_statements(actor).filter(period=period)
+    if actor.sight(Noun.PAY) >= Scope.ALL or actor.user_id is None or actor.as_of is None:
+        return rows
+    day = min(period.end_on - timedelta(days=1), company_day(actor.as_of))
+    return rows.filter(person__in=people_below(actor.user_id, day))
 
 
 def team_periods(actor: Actor) -> list[Period]:

@@ -18,7 +18,13 @@ from salesops.commissions.models import Period
 from salesops.commissions.selectors.accruals import Accrued, accrued_by_period, schedules
 from salesops.commissions.selectors.cost import Cost, CostOfCurrency, cost_of_sales, costed_periods, periods_between
 from salesops.commissions.selectors.periods import sees_amounts
-from salesops.commissions.selectors.team import may_see_team_pay, team_periods, team_statements, team_sums
+from salesops.commissions.selectors.team import (
+    may_see_team_pay,
+    team_periods,
+    team_statements,
+    team_statements_in,
+    team_sums,
+)
 from salesops.commissions.tables import TeamPayTable
 from salesops.core import display, exports
 from salesops.core.actor import Actor, Noun, Role, Scope
@@ -81,7 +87,7 @@ class TeamPayPeriodView(ScopedListView):
 
     def get_rows(self) -> QuerySet[Any]:
         """The team's statements of the period."""
-        return team_statements(self.actor).filter(period=self.period)
+        return team_statements_in(self.actor, self.period)
 
     def get_totals(self) -> list[Total]:
         """Over all rows that match: the columns of the table, each summed, and the attainment of all quotas together."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -57,3 +58,28 @@ def first_circle(lines: Iterable[Line], new: Line) -> Circle | None:
             if at == new.person:
                 return Circle(day, (*path, new.person))
     return None
+
+
+def below(lines: Iterable[Line], manager: int) -> list[Line]:
+    """Who was below a manager, directly or not, and when: one line to the manager for each way that held.
+
+    >>> [(line.person, line.start_on.year) for line in below([Line(2, 1, date(2025, 1, 1)), Line(3, 2, date(2026, 1, 1))], 1)]
+    [(2, 2025), (3, 2026)]
+    """
+    under: dict[int, list[Line]] = defaultdict(list)
+    for line in lines:
+        under[line.manager].append(line)
+    found: list[Line] = []
+    ways = [(line, frozenset((manager,))) for line in under[manager]]
+    while ways:
+        way, seen = ways.pop(0)
+        if way.person in seen:
+            continue
+        found.append(Line(way.person, manager, way.start_on, way.end_on))
+        for line in under.get(way.person, ()):
+            start = max(line.start_on, way.start_on)
+            ends = [end for end in (line.end_on, way.end_on) if end is not None]
+            end = min(ends) if ends else None
+            if end is None or start < end:
+                ways.append((Line(line.person, manager, start, end), seen | {way.person}))
+    return found

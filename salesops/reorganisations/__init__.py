@@ -1,0 +1,1 @@
+"""Moves of people between pods: drafted, previewed, carried out as one, undone."""

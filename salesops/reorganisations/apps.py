@@ -1,0 +1,12 @@
+"""The reorganisations room as Django knows it."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class ReorganisationsConfig(AppConfig):
+    """Registers the reorganisations room."""
+
+    name = "salesops.reorganisations"
+    label = "reorganisations"
+    verbose_name = _("Reorganisations")

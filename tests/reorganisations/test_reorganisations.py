@@ -1,0 +1,229 @@
+"""Three people move between pods in the middle of a quarter: previewed, carried out as one, undone."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.http import Http404
+
+from salesops.accounts.models import Account, AccountOwnership
+from salesops.accounts.services.owners import hand_over
+from salesops.audit.models import AuditEntry
+from salesops.commissions.models import Credit, Earning, Period, Quota, Statement
+from salesops.commissions.selectors.team import team_statements_in, team_sums
+from salesops.commissions.services.approvals import approve_statements, lock_period
+from salesops.deals.models import Deal, Stage
+from salesops.leads.models import Lead, Pool, PoolMember
+from salesops.notices.models import Notice
+from salesops.people.models import ReportingLine
+from salesops.pods.models import PodMembership
+from salesops.reorganisations.choices import Book, ReorganisationState
+from salesops.reorganisations.models import Reorganisation, ReorganisationChange
+from salesops.reorganisations.selectors import books_of, reorganisation_for, snapshot_of, touched_by
+from salesops.reorganisations.services import (
+    carry_out,
+    create_reorganisation,
+    drop_reorganisation,
+    edit_reorganisation,
+    protect_deal,
+    rehearse,
+    save_move,
+    schedule,
+    undo,
+    unschedule,
+)
+from salesops.reorganisations.services.carrying import carry_out_due, is_due
+from tests.cast import NOW, SINCE, TODAY, Cast
+from tests.commissions.pay import FIVE_THEN_TEN, calculated, plan_in_force, quota, won
+
+pytestmark = pytest.mark.django_db
+
+#: In the middle of the second quarter.
+DAY = TODAY
+
+
+@pytest.fixture
+def company(cast: Cast) -> Cast:
+    """Two pods with what their people hold: Ana three accounts, four open deals and two leads; Carl an account to look
+    after; two pools of leads; a plan; quotas."""
+    plan_in_force(cast, FIVE_THEN_TEN, people=("ana", "alba", "sam"))
+    for person in ("ana", "alba", "sam"):
+        quota(cast, person, "2026Q1", 40_000_00)
+        quota(cast, person, "2026Q2", 50_000_00)
+    won(cast, "ana", 60_000_00, date(2026, 2, 3), name="Won in winter")
+    won(cast, "ana", 10_000_00, date(2026, 5, 4), name="Won in spring")
+    likely = Stage.objects.create(code="late", name="Negotiation", position=5, probability_bp=7_500)
+    early = Stage.objects.create(code="early", name="Discovery", position=2, probability_bp=2_000)
+    for number in range(3):
+        account = Account.objects.create(
+            name=f"Account {number}", match_name=f"account {number}", owner=cast.ana, pod=cast.north, created_at=NOW
+        )
+        hand_over({account.pk: cast.ana.pk}, SINCE)
+        hand_over({account.pk: cast.carl.pk}, SINCE, function="csm")
+    for name, stage, amount, closes in (
+        ("Likely", likely, 20_000_00, date(2026, 6, 25)),
+        ("Early", early, 30_000_00, date(2026, 6, 28)),
+        ("Next quarter", early, 5_000_00, date(2026, 8, 1)),
+        ("Undated", early, 1_000_00, None),
+    ):
+        Deal.objects.create(
+            name=name,
+            owner=cast.ana,
+            pod=cast.north,
+            stage=stage,
+            kind="open",
+            amount_minor=amount,
+            currency="USD",
+            expected_close_on=closes,
+            created_at=NOW,
+        )
+    for number in range(2):
+        Lead.objects.create(
+            name=f"Lead {number}", owner=cast.ana, pod=cast.north, status="working", created_at=NOW, assigned_at=NOW
+        )
+    for name, pod, people in (("North pool", cast.north, ("ana", "sam")), ("South pool", cast.south, ("alba",))):
+        pool = Pool.objects.create(name=name, pod=pod)
+        for person in people:
+            PoolMember.objects.create(pool=pool, person=cast.people[person])
+    return cast
+
+
+def drafted(cast: Cast, **values: Any) -> Reorganisation:
+    """Ana goes South and her book stays with Alba, who comes North; Carl goes South and takes along what he looks after."""
+    rita = cast.actor("rita")
+    given = {"name": "Summer", "effective_on": DAY, "explanation": "South grows.", "protect_from_bp": 7_000} | values
+    row = create_reorganisation(actor=rita, at=NOW, values=given)
+    moves: dict[str, dict[str, Any]] = {
+        "ana": {"to_pod": cast.south, "successor": cast.alba, "manager": cast.mia, "quota_minor": 60_000_00},
+        "alba": {"to_pod": cast.north, "successor": cast.ana, "manager": cast.max},
+        "carl": {
+            "to_pod": cast.south,
+            "accounts": Book.ALONG,
+            "deals": Book.ALONG,
+            "leads": Book.ALONG,
+            "manager": cast.mia,
+        },
+    }
+    for person, move in moves.items():
+        values = {"currency": "USD", **move}
+        save_move(actor=rita, reorganisation_id=row.pk, person=cast.people[person], values=values, at=NOW)
+    row.refresh_from_db()
+    return row
+
+
+def previewed(cast: Cast, row: Reorganisation) -> dict[str, Any]:
+    """Its preview."""
+    rehearse(reorganisation=row, actor=cast.actor("rita"), at=NOW)
+    row.refresh_from_db()
+    assert row.preview is not None
+    return dict(row.preview)
+
+
+def state_of(row: Reorganisation) -> dict[Any, Any]:
+    """Every row that it may change, as it is."""
+    books = books_of(row)
+    return snapshot_of(touched_by(row, books).people, books)
+
+
+def paid(period: Period) -> list[Any]:
+    """Credits, earnings and statements of a period, byte for byte."""
+    models = (Credit.objects.filter(statement__period=period), Earning.objects.filter(statement__period=period))
+    rows = [list(model.order_by("pk").values()) for model in models]
+    return [*rows, list(Statement.objects.filter(period=period).order_by("pk").values())]
+
+
+def test_a_preview_changes_nothing_and_foretells_what_carrying_out_does(company: Cast) -> None:
+    """What each person and pod has before and after, to the last figure; nobody moves by looking."""
+    row = drafted(company)
+    calculated(company)
+    entries = AuditEntry.objects.count()
+    before = state_of(row)
+    preview = previewed(company, row)
+    assert preview["problems"] == []
+    assert (state_of(row), AuditEntry.objects.count()) == (before, entries)
+    ana, alba = preview["people"][str(company.ana.pk)], preview["people"][str(company.alba.pk)]
+    assert (ana["before"]["pod"], ana["after"]["pod"]) == ("North", "South")
+    assert (ana["before"]["manager"], ana["after"]["manager"]) == ("Max Manager", "Mia Manager")
+    assert (ana["before"]["accounts"], ana["after"]["accounts"]) == (3, 0)
+    assert (alba["before"]["accounts"], alba["after"]["accounts"]) == (0, 3)
+    assert (ana["before"]["deals"], ana["after"]["deals"], alba["after"]["deals"]) == (4, 1, 3)
+    assert (ana["before"]["pipeline"], ana["after"]["pipeline"]) == ({"USD": 56_000_00}, {"USD": 20_000_00})
+    assert (ana["before"]["leads"], ana["after"]["leads"], alba["after"]["leads"]) == (2, 0, 2)
+    assert (ana["before"]["quota"], ana["after"]["quota"]) == ({"USD": 50_000_00}, {"USD": 60_000_00})
+    # 5 % of 10,000 earned; then of 20,000 at 75 % and of 30,000 at 20 %, of which the last 10,000 lie above the quota.
+    assert ana["before"]["expected"] == {"USD": 500_00 + 750_00 + (20_000_00 * 5 + 10_000_00 * 10) // 500}
+    assert ana["after"]["expected"] == {"USD": 500_00 + 750_00}
+    # Alba is on her way to her quota of 50,000 with the 30,000.
+    assert (alba["before"]["expected"], alba["after"]["expected"]) == ({}, {"USD": 300_00})
+    assert [(name, why) for _pk, name, why in preview["protected"]] == [("Likely", "likely")]
+    pods = preview["pods"]
+    north, south = pods[str(company.north.pk)], pods[str(company.south.pk)]
+    assert (north["before"]["functions"], north["after"]["functions"]) == (
+        {"ae": 1, "csm": 1, "sdr": 1},
+        {"ae": 1, "sdr": 1},
+    )
+    assert south["after"]["functions"] == {"ae": 1, "csm": 2, "sdr": 1}
+    assert (north["before"]["accounts"], north["after"]["accounts"]) == (3, 3)
+    assert preview["counts"]["accounts.account"] == 3
+    assert preview["counts"]["leads.poolmember"] == 4
+
+    carry_out(actor=company.actor("rita"), reorganisation_id=row.pk, at=NOW + timedelta(minutes=5))
+    row.refresh_from_db()
+    assert row.state == ReorganisationState.DONE
+    assert row.result is not None
+    for part in ("people", "pods", "company", "counts", "protected", "periods", "digest"):
+        assert row.result[part] == preview[part], part
+    assert Deal.objects.get(name="Likely").owner == company.ana
+    assert Deal.objects.get(name="Early").owner == company.alba
+    assert set(Account.objects.values_list("owner__name", "pod__name")) == {("Alba Abe", "North")}
+    assert set(AccountOwnership.objects.filter(end_on=None).values_list("person__name", "function")) == {
+        ("Alba Abe", "ae"),
+        ("Carl Chen", "csm"),
+    }
+    assert PodMembership.objects.on(DAY).get(person=company.ana).pod == company.south
+    assert PodMembership.objects.on(DAY - timedelta(days=1)).get(person=company.ana).pod == company.north
+    assert ReportingLine.objects.on(DAY).get(person=company.ana).manager == company.mia
+    assert PoolMember.objects.get(pool__name="North pool", person=company.ana).is_in is False
+    assert PoolMember.objects.get(pool__name="South pool", person=company.ana).is_in is True
+    assert ReorganisationChange.objects.filter(reorganisation=row).count() == sum(row.result["counts"].values())
+    told = set(Notice.objects.filter(key=f"reorganisation:{row.pk}:done").values_list("person__name", flat=True))
+    assert told == {"Ana Alvarez", "Alba Abe", "Carl Chen", "Max Manager", "Mia Manager"}
+
+
+def test_last_quarter_stays_as_it_was_and_undo_restores_everything(company: Cast) -> None:
+    """Team totals, credits, earnings and statements of the quarter before are the same bytes after, and after undo."""
+    winter = Period.objects.create(
+        kind="quarter", start_on=date(2026, 1, 1), end_on=date(2026, 4, 1), time_zone="UTC", label="2026Q1"
+    )
+    calculated(company, period=winter)
+    everyone = list(Statement.objects.values_list("pk", flat=True))
+    approve_statements(actor=company.actor("finn"), statement_ids=everyone, at=NOW, note="A big deal in February")
+    lock_period(actor=company.actor("finn"), period=winter, at=NOW)
+
+    def teams() -> list[Any]:
+        people = (company.actor("max"), company.actor("mia"), company.actor("finn"))
+        return [team_sums(team_statements_in(each, winter)) for each in people]
+
+    team_totals = teams()
+    assert any(team_totals)
+    pay = paid(winter)
+    assert pay[0], "there is something to stay as it was"
+    row = drafted(company)
+    before = state_of(row)
+    previewed(company, row)
+    carry_out(actor=company.actor("rita"), reorganisation_id=row.pk, at=NOW)
+    assert paid(winter) == pay
+    assert teams() == team_totals
+    calculated(company)
+    assert paid(winter) == pay
+
+    undone = undo(actor=company.actor("rita"), reorganisation_id=row.pk, at=NOW, reason="Too early")
+    assert undone.state == ReorganisationState.UNDONE
+    assert state_of(row) == before
+    assert paid(winter) == pay
+    assert teams() == team_totals
+    assert Quota.objects.get(person=company.ana, start_on=date(2026, 4, 1)).amount_minor == 50_000_00
