@@ -53,6 +53,7 @@ RULING = "manager revops admin"
 EVERYONE = "rep other manager revops finance executive admin norole"
 HIRED = "rep other manager revops finance executive admin"
 PAID = "rep manager finance"
+PLANNING = "revops finance admin"
 
 
 def score_part(scene: Scene, name: str) -> dict[str, Any]:
@@ -236,6 +237,36 @@ ROWS: list[Row] = [
         "commissions:what_if",
         {200: PAID, 404: "other revops executive admin norole"},
         kwargs=lambda s: {"pk": s.statement.pk},
+    ),
+    Row("reorganisations:reorganisation_list", {200: PLANNING}),
+    Row("reorganisations:reorganisation_create", {200: CONFIGURING}),
+    *(
+        Row(f"reorganisations:{name}", {200: people}, kwargs=lambda s: {"pk": s.reorganisation.pk})
+        for name, people in (
+            ("reorganisation_detail", PLANNING),
+            ("reorganisation_edit", CONFIGURING),
+            ("move_create", CONFIGURING),
+            ("reorganisation_schedule", CONFIGURING),
+            ("reorganisation_unschedule", CONFIGURING),
+            ("reorganisation_carry_out", CONFIGURING),
+            ("reorganisation_undo", CONFIGURING),
+            ("reorganisation_drop", CONFIGURING),
+            ("change_list", PLANNING),
+        )
+    ),
+    *(
+        Row(f"reorganisations:{name}", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.reorganisation.moves.get().pk})
+        for name in ("move_edit", "move_remove")
+    ),
+    *(
+        Row(
+            f"reorganisations:{name}",
+            {302: CONFIGURING},
+            method="POST",
+            kwargs=lambda s: {"pk": s.reorganisation.pk},
+            data=lambda s: {"deal": s.deal.pk, "is_protected": "1"},
+        )
+        for name in ("reorganisation_preview", "reorganisation_protect")
     ),
     Row("commissions:scenario_list", {200: "revops finance"}),
     Row("commissions:scenario_create", {200: "revops finance"}),

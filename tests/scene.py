@@ -49,6 +49,8 @@ from salesops.leads.services.score_versions import draft_score_version
 from salesops.notices.models import Notice
 from salesops.people.models import Leave, RoleGrant
 from salesops.pods.models import PodMembership, Territory, TerritoryAssignment
+from salesops.reorganisations.models import Reorganisation, ReorganisationChange
+from salesops.reorganisations.services import create_reorganisation, rehearse, save_move
 from salesops.values.periods import parse_label
 from tests.cast import NOW, TODAY, Cast
 from tests.commissions.pay import FLAT_8, calculated, definition, plan_in_force, won
@@ -72,6 +74,7 @@ class Scene:
     period: Period
     statement: Statement
     scenario: Scenario
+    reorganisation: Reorganisation
     earning: Earning
     payroll_file: PayrollFile
     payroll_mapping: PayrollMapping
@@ -190,6 +193,22 @@ def make_scene(cast: Cast) -> Scene:
         actor=cast.actor("rita"), name="Tried", period=period, changes={plan.pk: draft.definition}, at=NOW
     )
     calculate_scenario(scenario=scenario, at=NOW)
+    reorganisation = create_reorganisation(
+        actor=cast.actor("rita"),
+        at=NOW,
+        values={"name": "Summer", "effective_on": TODAY, "explanation": "South grows."},
+    )
+    save_move(
+        actor=cast.actor("rita"),
+        reorganisation_id=reorganisation.pk,
+        person=ana,
+        values={"to_pod": cast.south, "successor": cast.sam},
+        at=NOW,
+    )
+    rehearse(reorganisation=reorganisation, actor=cast.actor("rita"), at=NOW)
+    ReorganisationChange.objects.create(
+        reorganisation=reorganisation, kind="leads.lead", object_id=lead.pk, label="Lia Lopez", said_after="Sam · North"
+    )
     source = Source.objects.create(code="crm", name="CRM")
     file_import = upload(
         actor=cast.actor("rita"), name="leads.csv", chunks=[b"name,company\nLena Lund,Lagoon\n"], source=source, at=NOW
@@ -248,6 +267,7 @@ def make_scene(cast: Cast) -> Scene:
         event=event,
         transaction=transaction,
         scenario=scenario,
+        reorganisation=reorganisation,
         file_import=file_import,
         rejected_row=rejected_row,
         job=job,

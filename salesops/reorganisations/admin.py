@@ -35,6 +35,7 @@ class MoveAdmin(ReadOnlyAdmin):
     """Moves of people between pods."""
 
     list_display = ("person", "reorganisation", "to_pod", "successor", "shown_quota")
+    search_fields = ("person__name", "reorganisation__name")
     list_select_related = ("person", "reorganisation", "to_pod", "successor")
     exclude = ("quota_minor",)
     readonly_fields = ("shown_quota",)
@@ -47,6 +48,7 @@ class DealProtectionAdmin(ReadOnlyAdmin):
     """Deals that stay, or go, because somebody decided so."""
 
     list_display = ("deal", "reorganisation", "is_protected")
+    search_fields = ("deal__name", "reorganisation__name")
     list_select_related = ("deal", "reorganisation")
 
 
@@ -56,4 +58,5 @@ class ReorganisationChangeAdmin(ReadOnlyAdmin):
 
     list_display = ("label", "kind", "said_before", "said_after", "reorganisation")
     list_filter = ("kind",)
+    search_fields = ("label", "reorganisation__name")
     list_select_related = ("reorganisation",)

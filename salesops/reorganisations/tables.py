@@ -66,5 +66,6 @@ class ChangeTable(PortalTable):
 
 
 def kind_text(kind: str) -> str:
-    """A model in words."""
-    return str(KINDS[kind]._meta.verbose_name).capitalize()
+    """A model in words; as it was written where there is no such model any more."""
+    model = KINDS.get(kind)
+    return str(model._meta.verbose_name).capitalize() if model else kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.contrib import messages
@@ -90,7 +91,7 @@ class _OfReorganisation(ScopedEditView):
     """A form about a reorganisation; afterwards back to its page."""
 
     roles: ClassVar[tuple[Role, ...]] = ARRANGERS
-    selector = reorganisation_for
+    selector: ClassVar[Callable[[Actor, int], Any]] = reorganisation_for
 
     def get_back_url(self) -> str:
         """The page of the reorganisation."""
@@ -203,7 +204,7 @@ class _Confirm(ConfirmView):
     """Ask before something is done with a reorganisation."""
 
     roles: ClassVar[tuple[Role, ...]] = ARRANGERS
-    selector = reorganisation_for
+    selector: ClassVar[Callable[[Actor, int], Any]] = reorganisation_for
 
     def get_back_url(self) -> str:
         """The page of the reorganisation."""

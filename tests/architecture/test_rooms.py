@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ORDER = [
     ["config"],
     ["home"],
+    ["reorganisations"],
     ["connectors", "commissions"],
     ["activities"],
     ["deals"],

@@ -23,8 +23,10 @@ from salesops.deals.models import Deal, Stage
 from salesops.deals.services.deals import create_deal
 from salesops.leads.models import Lead, LeadAssignment
 from salesops.leads.services.scores import note_signal
+from salesops.reorganisations.models import ReorganisationChange
+from salesops.reorganisations.services import create_reorganisation
 from salesops.values.money import plain
-from tests.cast import NOW, Cast
+from tests.cast import NOW, TODAY, Cast
 from tests.commissions.pay import FLAT_8, calculated, plan_in_force, second_quarter, statement_of, won
 from tests.leads.routed import arrives, in_force, make_pool
 
@@ -54,6 +56,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "leads_leadassignment": ("reason", "never mind"),
     "leads_leadsignal": ("kind", "met"),
     "leads_turn": ("kind", "returned"),
+    "reorganisations_reorganisationchange": ("said_after", "never mind"),
 }
 
 
@@ -96,6 +99,10 @@ def paid(cast: Cast) -> None:
     LeadAssignment.objects.create(lead=lead, person=cast.ana, assigned_at=NOW, method="manual", reason="")
     in_force({"pool": make_pool(cast, "Everybody", "ana")})
     routed = arrives(cast)
+    move = create_reorganisation(actor=cast.actor("rita"), at=NOW, values={"name": "Summer", "effective_on": TODAY})
+    ReorganisationChange.objects.create(
+        reorganisation=move, kind="leads.lead", object_id=lead.pk, label="Lead", after={"owner_id": cast.ana.pk}
+    )
     note_signal(lead_id=routed.pk, kind="form", happened_at=NOW, key="form:1", at=NOW)
 
 

@@ -227,3 +227,168 @@ def test_last_quarter_stays_as_it_was_and_undo_restores_everything(company: Cast
     assert paid(winter) == pay
     assert teams() == team_totals
     assert Quota.objects.get(person=company.ana, start_on=date(2026, 4, 1)).amount_minor == 50_000_00
+
+
+def test_undo_names_what_was_changed_since_and_can_leave_it_alone(company: Cast) -> None:
+    """A deal that was given on meanwhile stands in the way; ticked, it stays where it is, and the rest is put back."""
+    row = drafted(company)
+    previewed(company, row)
+    rita = company.actor("rita")
+    carry_out(actor=rita, reorganisation_id=row.pk, at=NOW)
+    Deal.objects.filter(name="Early").update(owner=company.sven)
+    after = state_of(row)
+    with pytest.raises(ValidationError, match="deal: Early"), transaction.atomic():
+        undo(actor=rita, reorganisation_id=row.pk, at=NOW, reason="Too early")
+    assert state_of(row) == after
+    with pytest.raises(ValidationError, match="Say why"):
+        undo(actor=rita, reorganisation_id=row.pk, at=NOW, reason=" ", leaves_changed=True)
+    undo(actor=rita, reorganisation_id=row.pk, at=NOW, reason="Too early", leaves_changed=True)
+    assert Deal.objects.get(name="Early").owner == company.sven
+    assert Deal.objects.get(name="Next quarter").owner == company.ana
+    assert Lead.objects.get(name="Lead 0").owner == company.ana
+    entry = AuditEntry.objects.filter(action="reorganisation.undone").get()
+    assert (entry.after["left_alone"], entry.reason) == (1, "Too early")
+    with pytest.raises(ValidationError, match="Only what was carried out"):
+        undo(actor=rita, reorganisation_id=row.pk, at=NOW, reason="Again")
+
+
+def test_what_stands_in_the_way_is_seen_at_once_and_nothing_moves(company: Cast) -> None:
+    """A preview names all problems; carrying out refuses with them, and every row stays as it was."""
+    row = drafted(company)
+    company.north.closed_on = DAY
+    company.north.save()
+    preview = previewed(company, row)
+    assert set(preview["problems"]) == {
+        "Alba Abe: The pod closed on 17 Jun 2026.",
+        "Ana Alvarez: You cannot give work to this pod.",
+        "Ana Alvarez: You cannot give deals to this pod.",
+    }
+    before = state_of(row)
+    rita = company.actor("rita")
+    with pytest.raises(ValidationError, match="stands in the way"):
+        schedule(actor=rita, pk=row.pk, at=NOW)
+    with pytest.raises(ValidationError), transaction.atomic():
+        carry_out(actor=rita, reorganisation_id=row.pk, at=NOW)
+    assert state_of(row) == before
+    assert not ReorganisationChange.objects.exists()
+
+
+def test_it_is_scheduled_for_its_day_and_carried_out_with_the_rights_of_that_day(company: Cast) -> None:
+    """Nothing happens before; on the day it is carried out once; who lost the right by then is told, and nobody moves."""
+    day = DAY + timedelta(days=3)
+    rita = company.actor("rita")
+    row = drafted(company, effective_on=day)
+    with pytest.raises(ValidationError, match="preview"):
+        schedule(actor=rita, pk=row.pk, at=NOW)
+    previewed(company, row)
+    schedule(actor=rita, pk=row.pk, at=NOW)
+    with pytest.raises(ValidationError, match="Only a draft"):
+        edit_reorganisation(actor=rita, pk=row.pk, values={"name": "Autumn"}, at=NOW)
+    with pytest.raises(ValidationError, match="day has not come"):
+        carry_out(actor=rita, reorganisation_id=row.pk, at=NOW)
+    assert not is_due(NOW).exists()
+    unschedule(actor=rita, pk=row.pk, at=NOW)
+    schedule(actor=rita, pk=row.pk, at=NOW)
+    then = NOW + timedelta(days=3)
+    assert list(is_due(then)) == [row]
+    before = state_of(row)
+    company.rita.role_grants.all().update(end_on=day)
+    assert carry_out_due(reorganisation=is_due(then).get(), at=then) is False
+    assert state_of(row) == before
+    row.refresh_from_db()
+    assert (row.state, row.failure) == (
+        ReorganisationState.DRAFT,
+        "Only revenue operations and administrators reorganise pods.",
+    )
+    assert Notice.objects.filter(person=company.rita, title="Could not be carried out: Summer").exists()
+    company.rita.role_grants.all().update(end_on=None)
+    schedule(actor=company.actor("rita"), pk=row.pk, at=then)
+    assert carry_out_due(reorganisation=is_due(then).get(), at=then) is True
+    assert not is_due(then).exists()
+    assert PodMembership.objects.on(day).get(person=company.ana).pod == company.south
+    assert PodMembership.objects.on(day - timedelta(days=1)).get(person=company.ana).pod == company.north
+
+
+def test_drafts_refuse_what_makes_no_sense(company: Cast) -> None:
+    """Each refusal says what to do, and the draft stays as it was."""
+    rita = company.actor("rita")
+    row = drafted(company)
+    edited = row.edited_at
+    along = {"accounts": Book.ALONG, "deals": Book.ALONG, "leads": Book.ALONG}
+    for person, values, words in (
+        ("sven", {"to_pod": company.north}, "who takes over"),
+        ("sven", {"to_pod": company.south}, "changes nothing"),
+        ("sven", {"to_pod": company.north, "successor": company.sven}, "somebody else"),
+        ("sven", {"to_pod": company.north, "manager": company.sven, **along}, "reports to themselves"),
+        ("ana", {"to_pod": company.north, **along}, "already"),
+    ):
+        with pytest.raises(ValidationError, match=words), transaction.atomic():
+            save_move(
+                actor=rita,
+                reorganisation_id=row.pk,
+                person=company.people[person],
+                values={"currency": "USD", **values},
+                at=NOW + timedelta(minutes=1),
+            )
+    row.refresh_from_db()
+    assert (row.moves.count(), row.edited_at) == (3, edited)
+    with pytest.raises(ValidationError, match="today or a day to come"):
+        edit_reorganisation(actor=rita, pk=row.pk, values={"effective_on": DAY - timedelta(days=1)}, at=NOW)
+    for name in ("max", "ana", "finn", "elsa"):
+        with pytest.raises((PermissionDenied, Http404)):
+            edit_reorganisation(actor=company.actor(name), pk=row.pk, values={"name": "Mine"}, at=NOW)
+    for name in ("max", "ana", "elsa", "norm"):
+        with pytest.raises(Http404):
+            reorganisation_for(company.actor(name), row.pk)
+    assert reorganisation_for(company.actor("finn"), row.pk) == row
+    drop_reorganisation(actor=rita, pk=row.pk, at=NOW)
+    with pytest.raises(ValidationError, match="Only a draft"):
+        schedule(actor=rita, pk=row.pk, at=NOW)
+
+
+def test_deals_are_protected_by_rule_and_by_hand(company: Cast) -> None:
+    """Likely ones by their stage, near ones by their day, and by hand against either; an edit makes the preview stale."""
+    rita = company.actor("rita")
+    row = drafted(company, protect_days=12)
+    assert [(name, why) for _pk, name, why in previewed(company, row)["protected"]] == [
+        ("Likely", "likely"),
+        ("Early", "soon"),
+    ]
+    assert row.has_fresh_preview
+    for name, is_protected in (("Likely", False), ("Undated", True)):
+        deal = Deal.objects.get(name=name)
+        later = NOW + timedelta(seconds=1)
+        protect_deal(actor=rita, reorganisation_id=row.pk, deal_id=deal.pk, is_protected=is_protected, at=later)
+    row.refresh_from_db()
+    assert not row.has_fresh_preview
+    assert [(name, why) for _pk, name, why in previewed(company, row)["protected"]] == [
+        ("Early", "soon"),
+        ("Undated", "by_hand"),
+    ]
+    with pytest.raises(ValidationError, match="Only open deals"):
+        protect_deal(
+            actor=rita,
+            reorganisation_id=row.pk,
+            deal_id=Deal.objects.get(name="Won in spring").pk,
+            is_protected=True,
+            at=NOW,
+        )
+
+
+def test_a_manager_keeps_the_past_of_the_team_and_no_more(company: Cast) -> None:
+    """Max sees what Ana was paid for the winter, when she was his, and not what she is paid with Mia."""
+    winter = Period.objects.create(
+        kind="quarter", start_on=date(2026, 1, 1), end_on=date(2026, 4, 1), time_zone="UTC", label="2026Q1"
+    )
+    calculated(company, period=winter)
+    calculated(company)
+    row = drafted(company)
+    previewed(company, row)
+    carry_out(actor=company.actor("rita"), reorganisation_id=row.pk, at=NOW)
+    hers = Statement.objects.visible_to(company.actor("max")).filter(person=company.ana)
+    assert [statement.period.label for statement in hers] == ["2026Q1"]
+    assert Credit.objects.visible_to(company.actor("max")).filter(person=company.ana).count() == 1
+    mine = Statement.objects.visible_to(company.actor("mia")).filter(person=company.ana)
+    assert {statement.period.label for statement in mine} == {"2026Q1", "2026Q2"}
+    assert not team_statements_in(company.actor("mia"), winter).filter(person=company.ana).exists()
+    assert team_statements_in(company.actor("max"), winter).filter(person=company.ana).exists()

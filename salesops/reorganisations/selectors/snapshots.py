@@ -12,7 +12,7 @@ from salesops.accounts.models import Account, AccountOwnership
 from salesops.audit.rules.chain import plain
 from salesops.commissions.models import Quota
 from salesops.deals.models import Deal
-from salesops.leads.models import Lead, PoolMember
+from salesops.leads.models import Lead, Pool, PoolMember
 from salesops.people.choices import JobFunction
 from salesops.people.models import FunctionAssignment, ReportingLine, User
 from salesops.pods.models import Pod, PodMembership
@@ -62,24 +62,27 @@ class Said:
     """Rows in words: names are looked up once for all of them."""
 
     def __init__(self, rows: Collection[tuple[RowKey, Mapping[str, Any] | None]]) -> None:
-        people, pods, objects = set(), set(), {Account: set(), Deal: set(), Lead: set()}
+        people: set[int] = set()
+        pods: set[int] = set()
+        pools: set[int] = set()
+        objects: dict[type[models.Model], set[int]] = {Account: set(), Deal: set(), Lead: set()}
         for (kind, pk), row in rows:
-            people |= {row.get("person_id"), row.get("owner_id"), row.get("manager_id")} if row else set()
-            pods |= {row.get("pod_id")} if row else set()
-            model = KINDS[kind]
-            if model in objects:
-                objects[model].add(pk)
-            if model is AccountOwnership and row:
+            if KINDS[kind] in objects:
+                objects[KINDS[kind]].add(pk)
+            if row is None:
+                continue
+            people |= {row[name] for name in ("person_id", "owner_id", "manager_id") if row.get(name)}
+            pods |= {row["pod_id"]} if row.get("pod_id") else set()
+            pools |= {row["pool_id"]} if "pool_id" in row else set()
+            if KINDS[kind] is AccountOwnership:
                 objects[Account].add(row["account_id"])
-        self.people = dict(User.objects.filter(pk__in=people - {None}).values_list("pk", "name"))
-        self.pods = dict(Pod.objects.filter(pk__in=pods - {None}).values_list("pk", "name"))
-        self.names = {
+        self.people = dict(User.objects.filter(pk__in=people).values_list("pk", "name"))
+        self.pods = dict(Pod.objects.filter(pk__in=pods).values_list("pk", "name"))
+        self.pools = dict(Pool.objects.filter(pk__in=pools).values_list("pk", "name"))
+        self.names: dict[type[models.Model], dict[int, str]] = {
             model: dict(model._default_manager.filter(pk__in=keys).values_list("pk", "name"))
             for model, keys in objects.items()
         }
-        pools = {row["pool_id"] for (_key, row) in rows if row and "pool_id" in row}
-        pool_model = PoolMember._meta.get_field("pool").related_model
-        self.pools = dict(pool_model._default_manager.filter(pk__in=pools).values_list("pk", "name"))  # type: ignore[union-attr]  # a model
 
     def label(self, key: RowKey, row: Mapping[str, Any]) -> str:
         """What the row is about."""

@@ -72,6 +72,8 @@ def create_reorganisation(*, actor: Actor, at: datetime, values: dict[str, Any])
     """Start a draft. Raises PermissionDenied, ValidationError for a day that is past."""
     check_may_arrange(actor)
     _check_day(values["effective_on"], at)
+    if actor.user_id is None:
+        raise PermissionDenied
     row = Reorganisation(created_by_id=actor.user_id, created_at=at, edited_at=at, **values)
     row.full_clean()
     row.save()

@@ -68,7 +68,7 @@ def move_all(*, reorganisation: Reorganisation, books: Books, touched: Touched, 
             except PermissionDenied as error:
                 problems.append(f"{move.person}: {error or _('You may not do that.')}")
     after = snapshot_of(touched.people, books)
-    return Outcome(_changes(before, after), tuple(problems))
+    return Outcome(_changes(before, after), tuple(dict.fromkeys(problems)))
 
 
 def _changes(before: dict[RowKey, dict[str, Any]], after: dict[RowKey, dict[str, Any]]) -> tuple[Change, ...]:
