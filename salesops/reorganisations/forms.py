@@ -51,7 +51,9 @@ class MoveForm(PortalForm):
         Pod.objects.none(), label=_("To pod"), required=False, empty_label=_("No pod"), help_text=""
     )
     function = forms.ChoiceField(label=_("Function"), required=False)
-    manager = forms.ModelChoiceField(User.objects.none(), label=_("New manager"), required=False)
+    manager = forms.ModelChoiceField(
+        User.objects.none(), label=_("New manager"), required=False, empty_label=_("as it is")
+    )
     accounts = forms.ChoiceField(label=_("Accounts"), choices=Book.choices, initial=Book.STAYS)
     deals = forms.ChoiceField(
         label=_("Open deals"),
@@ -60,7 +62,9 @@ class MoveForm(PortalForm):
         help_text=_("Protected deals stay with the person in any case."),
     )
     leads = forms.ChoiceField(label=_("Leads in work"), choices=Book.choices, initial=Book.STAYS)
-    successor = forms.ModelChoiceField(User.objects.none(), label=_("Who takes over what stays"), required=False)
+    successor = forms.ModelChoiceField(
+        User.objects.none(), label=_("Who takes over what stays"), required=False, empty_label=_("Nobody")
+    )
     quota_minor = MoneyField(
         label=_("New quota"),
         required=False,
@@ -69,7 +73,10 @@ class MoveForm(PortalForm):
     )
     currency = forms.CharField(label=_("Currency"), max_length=3, min_length=3, initial=settings.COMPANY_CURRENCY)
     swaps_pools = forms.BooleanField(
-        label=_("Leaves the old pod's pools of leads and joins the new one's"), required=False, initial=True
+        label=_("Swap the pools of leads"),
+        required=False,
+        initial=True,
+        help_text=_("Who takes leads in turn in the old pod does so in the new one instead."),
     )
 
     def __init__(self, *args: Any, day: date, **kwargs: Any) -> None:

@@ -65,7 +65,7 @@ PROTECTED = {
     Protection.SOON: _("closes soon"),
 }
 #: How many rows that would change a page shows at most; all of them are in the list of changes afterwards.
-ROWS_SHOWN = 200
+ROWS_SHOWN = 50
 
 
 class ReorganisationListView(ScopedListView):

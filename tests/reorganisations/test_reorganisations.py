@@ -303,10 +303,13 @@ def test_it_is_scheduled_for_its_day_and_carried_out_with_the_rights_of_that_day
     assert Notice.objects.filter(person=company.rita, title="Could not be carried out: Summer").exists()
     company.rita.role_grants.all().update(end_on=None)
     schedule(actor=company.actor("rita"), pk=row.pk, at=then)
+    then += timedelta(days=1)  # the workers rested for a day
     assert carry_out_due(reorganisation=is_due(then).get(), at=then) is True
     assert not is_due(then).exists()
     assert PodMembership.objects.on(day).get(person=company.ana).pod == company.south
     assert PodMembership.objects.on(day - timedelta(days=1)).get(person=company.ana).pod == company.north
+    since = AccountOwnership.objects.filter(person=company.alba, end_on=None).values_list("start_on", flat=True)
+    assert set(since) == {day}
 
 
 def test_drafts_refuse_what_makes_no_sense(company: Cast) -> None:
@@ -355,12 +358,16 @@ def test_deals_are_protected_by_rule_and_by_hand(company: Cast) -> None:
         ("Early", "soon"),
     ]
     assert row.has_fresh_preview
+    previewed_as_it_was = state_of(row)
     for name, is_protected in (("Likely", False), ("Undated", True)):
         deal = Deal.objects.get(name=name)
         later = NOW + timedelta(seconds=1)
         protect_deal(actor=rita, reorganisation_id=row.pk, deal_id=deal.pk, is_protected=is_protected, at=later)
     row.refresh_from_db()
     assert not row.has_fresh_preview
+    with pytest.raises(ValidationError, match="Look at a preview"):
+        carry_out(actor=rita, reorganisation_id=row.pk, at=NOW)
+    assert state_of(row) == previewed_as_it_was
     assert [(name, why) for _pk, name, why in previewed(company, row)["protected"]] == [
         ("Early", "soon"),
         ("Undated", "by_hand"),
