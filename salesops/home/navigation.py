@@ -8,10 +8,13 @@ from typing import Any, Final
 
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from salesops.activities.choices import ActivityKind, Outcome
+from salesops.activities.services import OUTCOMES
 from salesops.connectors.choices import IMPORTS
 from salesops.core import features
 from salesops.core.actor import Actor, Role
@@ -230,6 +233,21 @@ class Shell:
         """Where an activity is logged; empty for those who may not."""
         return next((link.url for link in links_for(self._actor, ACTIONS) if link.keys == "l"), "")
 
+    @property
+    def now_ms(self) -> int:
+        """The moment by the portal's clock, in milliseconds since 1970: a browser's own clock may be wrong."""
+        return int(timezone.now().timestamp() * 1000)
+
+    @property
+    def log_kinds(self) -> list[dict[str, Any]]:
+        """What can be logged without a net, with the outcomes of each kind: what was done, not what is to be done."""
+        labels = dict(Outcome.choices)
+        return [
+            {"value": kind, "label": label, "outcomes": [(value, labels[value]) for value in OUTCOMES.get(kind, ())]}
+            for kind, label in ActivityKind.choices
+            if kind != ActivityKind.TASK
+        ]
+
     @cached_property
     def unread(self) -> int:
         """How many notices are unread, at most 100."""
@@ -263,6 +281,11 @@ class Shell:
         """The sentences that scripts show."""
         return {
             "offline": _("The portal cannot be reached. What you entered is still here; try again in a moment."),
+            "kept_offline": _("Kept in this browser. It is sent when you are online again."),
+            "sent_offline_one": _("1 activity that you logged offline was sent."),
+            "sent_offline": _("%(count)s activities that you logged offline were sent."),
+            "refused_offline": _("Could not be logged, because what it was about is gone or no longer yours: %(what)s"),
+            "offline_where": _("You are offline: open the page of a lead, deal or account to log something about it."),
             "forbidden": _("You may not do this. If your roles changed, load the page again."),
             "missing": _("This is no longer there, or not yours to see."),
             "conflict": _("Somebody else changed this meanwhile. Load the page again to see it as it is now."),
