@@ -198,6 +198,8 @@ ROWS: list[Row] = [
     Row("deals:deal_splits", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.deal.pk}),
     # --- activities ---
     Row("activities:activity_list", {200: SEEING}),
+    Row("activities:week", {200: WORKERS}),
+    *(Row(f"activities:{noun}_log", {302: WORKERS}) for noun in ("lead", "deal", "account")),
     Row("activities:activity_create", {200: WORKERS}),
     Row("activities:timeline", {404: SEEING}),
     Row("activities:subject_options", {200: WORKERS}),

@@ -21,7 +21,7 @@ class ActivityFilter(PortalFilterSet):
     person = RowsFilter(queryset=lambda request: people_for(request.actor), label=_("Person"))
     happened = PeriodFilter(field_name="happened_at", is_moment=True, label=_("Happened"))
     due = PeriodFilter(field_name="due_at", is_moment=True, label=_("Due"))
-    open = YesNoFilter(condition=Q(kind=ActivityKind.TASK, done_at__isnull=True), label=_("To do"))
+    open = YesNoFilter(condition=Q(happened_at__isnull=True, done_at__isnull=True), label=_("To do"))
 
     class Meta:
         model = Activity

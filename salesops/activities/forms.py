@@ -45,7 +45,10 @@ class LogForm(PortalForm):
     subject = forms.CharField(label=_("Subject"), max_length=200, required=False)
     note = forms.CharField(label=_("Note"), required=False, widget=forms.Textarea(attrs={"rows": 3}))
     happened_at = forms.DateTimeField(
-        label=_("When"), required=False, widget=MomentInput(), help_text=_("Empty is now.")
+        label=_("When"),
+        required=False,
+        widget=MomentInput(),
+        help_text=_("Empty is now. A meeting that is to come is planned."),
     )
     duration_minutes = forms.IntegerField(label=_("Minutes"), min_value=0, max_value=100_000, required=False)
     due_on = DateField(label=_("Due"), required=False)
@@ -124,6 +127,28 @@ class LogForm(PortalForm):
         return given
 
 
+class BulkLogForm(LogForm):
+    """One thing that was done about many rows: what it is about is what was chosen in the list."""
+
+    def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
+        super().__init__(*args, actor=actor, **kwargs)
+        del self.fields["about"]
+        self.initial["kind"] = ActivityKind.MAIL
+
+    def clean(self) -> dict[str, Any] | None:
+        """As for one; there is always something that it is about."""
+        self.cleaned_data["about"] = True
+        return super().clean()
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The keyword arguments of `log_many`."""
+        self.cleaned_data["about"] = None
+        given = super().given
+        del given["client_key"]
+        return given
+
+
 class ActivityForm(PortalForm):
     """Corrects what was logged."""
 
@@ -147,11 +172,18 @@ class ActivityForm(PortalForm):
             del self.fields["due_on"]
         if is_task and activity.done_at is None:
             del self.fields["happened_at"], self.fields["duration_minutes"]
+        self.is_planned = activity.is_planned
+        if self.is_planned:
+            # How it went is said when it is over.
+            del self.fields["outcome"]
+            self.initial["happened_at"] = activity.due_at
 
     @property
     def changes(self) -> dict[str, Any]:
         """What the service may change, from what was typed."""
         changes = self.values
+        if self.is_planned:
+            changes["due_at"] = changes.pop("happened_at")
         if "due_on" in changes:
             changes["due_at"] = due_moment(changes.pop("due_on"))
         return changes

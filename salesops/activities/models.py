@@ -70,3 +70,13 @@ class Activity(models.Model):
 
     def __str__(self) -> str:
         return self.subject
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether it is a meeting that is still to come: `due_at` says when."""
+        return self.kind == ActivityKind.MEETING and self.happened_at is None
+
+    @property
+    def is_to_do(self) -> bool:
+        """Whether it waits to be done: a task, or a meeting that is to be held."""
+        return self.happened_at is None and self.done_at is None

@@ -51,6 +51,8 @@ class ActivityTable(PortalTable):
     def show_kind(self, value: str, record: Activity) -> str:
         """The kind with its icon; a task says whether it is done."""
         shown = format_html("{} {}", parts.icon(ICONS.get(value, "activity")), record.get_kind_display())
+        if record.is_planned:
+            return format_html("{} {}", shown, parts.badge(pgettext("meeting", "Planned"), "blue"))
         if value != ActivityKind.TASK:
             return shown
         if record.done_at:

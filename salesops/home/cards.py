@@ -8,12 +8,13 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from django.db.models import Count, F, Min, Q
+from django.db.models import Count, Exists, F, Min, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from salesops.accounts.models import Account, AccountOwnership, Subscription
 from salesops.activities.choices import ActivityKind
 from salesops.activities.models import Activity
 from salesops.commissions.choices import (
@@ -45,6 +46,8 @@ from salesops.values.periods import period_of
 
 #: Cards of one kind at the most; the last one says how many more there are.
 MOST: Final = 5
+#: A subscription that ends within so many days is worth a talk now.
+RENEWAL_DAYS: Final = 60
 #: An open deal nobody moved for so long is stale.
 STALE_DAYS: Final = 21
 
@@ -68,6 +71,8 @@ def cards_for(actor: Actor, *, at: datetime) -> list[Card]:
     today = company_day(at)
     sources: list[tuple[tuple[Role, ...], Callable[[Actor, datetime, date], Iterator[Card]]]] = [
         ((), _tasks),
+        ((), _meetings),
+        ((Role.REP, Role.MANAGER), _renewals),
         ((Role.ADMIN,), _first_people),
         ((Role.REVOPS,), _first_records),
         ((), _plans_to_read),
@@ -191,6 +196,71 @@ def _tasks(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
             11,
             _list("activities:activity_list", open="yes", person=actor.user_id, due_until=day),
             _("more tasks are due"),
+        )
+
+
+def _meetings(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
+    """Meetings of today, and those that are over and of which nobody has said how they went."""
+    day = timezone.localtime(at).date()
+    midnight = timezone.make_aware(datetime.combine(day + timedelta(days=1), time()))
+    planned = Activity.objects.visible_to(actor).filter(
+        kind=ActivityKind.MEETING,
+        person_id=actor.user_id,
+        happened_at__isnull=True,
+        done_at__isnull=True,
+        due_at__lt=midnight,
+    )
+    rows = list(planned.select_related("lead", "deal", "account").order_by("due_at", "pk")[: MOST + 1])
+    shown, more = _more(rows, planned.count() if len(rows) > MOST else len(rows))
+    for meeting in shown:
+        about = meeting.lead or meeting.deal or meeting.account
+        is_over = meeting.due_at is not None and meeting.due_at < at
+        when = _("Was planned for %(moment)s: say how it went") if is_over else _("At %(moment)s")
+        yield Card(
+            rank=12 if is_over else 20,
+            icon="calendar-event",
+            tone="amber" if is_over else "blue",
+            title=meeting.subject,
+            why=" · ".join(filter(None, [when % {"moment": display.moment(meeting.due_at)}, str(about or "")])),
+            action=_("Open"),
+            url=_page_of(about) or reverse("activities:week"),
+        )
+    if more:
+        url = _list("activities:activity_list", open="yes", kind="meeting", person=actor.user_id, due_until=day)
+        yield _rest(more, 21, url, _("more meetings are planned"))
+
+
+def _page_of(row: Lead | Deal | Account | None) -> str:
+    """The page of what an activity is about; empty for nothing."""
+    pages = {Lead: "leads:lead_detail", Deal: "deals:deal_detail", Account: "accounts:account_detail"}
+    return reverse(pages[type(row)], kwargs={"pk": row.pk}) if row is not None else ""
+
+
+def _renewals(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
+    """Subscriptions of the actor's accounts that end soon and are not followed by another one."""
+    held = AccountOwnership.objects.on(today).filter(person=actor.user_id).values("account")
+    mine = Subscription.objects.visible_to(actor).filter(
+        Q(account__owner=actor.user_id) | Q(account__in=held),
+        end_on__gt=today,
+        end_on__lte=today + timedelta(days=RENEWAL_DAYS),
+    )
+    later = Subscription.objects.filter(account=OuterRef("account"), start_on__gte=OuterRef("end_on"))
+    # Those that end first; the next come when these are renewed.
+    for row in mine.filter(~Exists(later)).select_related("account").order_by("end_on", "pk")[: 2 * MOST]:
+        left = (row.end_on - today).days if row.end_on else 0
+        yield Card(
+            rank=25 + left / 100,
+            icon="refresh",
+            tone="amber" if left <= 30 else "blue",
+            title=str(row.account),
+            why=ngettext(
+                "%(name)s ends in %(count)s day: %(amount)s a month",
+                "%(name)s ends in %(count)s days: %(amount)s a month",
+                left,
+            )
+            % {"name": row.name, "count": left, "amount": display.money(row.mrr_minor, row.currency)},
+            action=_("Open"),
+            url=reverse("accounts:account_detail", kwargs={"pk": row.account_id}),
         )
 
 

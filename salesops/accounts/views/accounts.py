@@ -78,6 +78,7 @@ class AccountListView(ScopedListView):
     bulk_actions = (
         BulkAction(_("Edit"), "accounts:account_bulk_edit", icon="edit", roles=EDITORS),
         BulkAction(_("Reassign"), "accounts:account_bulk_assign", icon="users", roles=EDITORS),
+        BulkAction(_("Log an activity"), "activities:account_log", icon="pencil-plus", roles=EDITORS),
     )
     create_url, create_label = "accounts:account_create", _("New account")
     empty = Empty(_("No accounts yet"), _("Add the first company, or import those you have."), "building")

@@ -201,7 +201,9 @@ def _item(row: Any, at: datetime, rank: int) -> TimelineItem:
 def _activity_item(row: Activity, at: datetime, rank: int) -> TimelineItem:
     tone = {"reached": "green", "held": "green", "replied": "green", "no_show": "red"}.get(row.outcome, "grey")
     tag = row.get_outcome_display() if row.outcome else ""
-    if row.kind == ActivityKind.TASK and row.done_at is None:
+    if row.is_planned:
+        tag, tone = pgettext("meeting", "Planned"), "blue"
+    elif row.kind == ActivityKind.TASK and row.done_at is None:
         tag, tone = _("To do"), "amber"
     elif row.kind == ActivityKind.TASK and not tag:
         tag, tone = pgettext("task", "Done"), "green"

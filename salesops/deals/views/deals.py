@@ -50,6 +50,7 @@ class DealListView(ScopedListView):
     bulk_actions = (
         BulkAction(_("Edit"), "deals:deal_bulk_edit", icon="edit", roles=EDITORS),
         BulkAction(_("Reassign"), "deals:deal_bulk_reassign", icon="users", roles=EDITORS),
+        BulkAction(_("Log an activity"), "activities:deal_log", icon="pencil-plus", roles=EDITORS),
     )
     create_url, create_label = "deals:deal_create", _("New deal")
     empty = Empty(_("No deals yet"), _("Add the first deal, or import your pipeline from a file."), "briefcase", "", "")

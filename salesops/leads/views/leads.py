@@ -61,6 +61,7 @@ class LeadListView(ScopedListView):
     bulk_actions = (
         BulkAction(_("Edit"), "leads:lead_bulk_edit", icon="edit", roles=EDITORS),
         BulkAction(_("Reassign"), "leads:lead_bulk_assign", icon="users", roles=EDITORS),
+        BulkAction(_("Log an activity"), "activities:lead_log", icon="pencil-plus", roles=EDITORS),
     )
     create_url, create_label = "leads:lead_create", _("New lead")
     empty = Empty(

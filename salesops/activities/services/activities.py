@@ -70,13 +70,15 @@ def log_activity(
 ) -> Activity:
     """Keep what the actor did, now unless `happened_at` is given, and tell its lead that it was touched.
 
-    A task (`kind` "task") is something to do by `due_at`; it touches nobody until it is done. Sent twice with the same
+    A task (`kind` "task") is something to do by `due_at`, a meeting at a moment to come is planned for it; they touch nobody
+    until they are done. Sent twice with the same
     `client_key`, it is kept once and the first is returned. A deal or lead brings its account. Raises ValidationError
     by field, PermissionDenied for who only reads.
     """
-    person_id = _check_may_log(actor)
+    person_id = check_may_log(actor)
     if client_key is not None and (known := _sent_before(actor, client_key)):
         return known
+    happened_at, due_at = when(kind, outcome, happened_at, due_at, at)
     activity = Activity(
         kind=kind,
         subject=" ".join(subject.split()) or str(dict(ActivityKind.choices).get(kind, "")),
@@ -87,14 +89,14 @@ def log_activity(
         deal=deal,
         account=account or (deal.account if deal else None) or (lead.account if lead else None),
         contact=contact,
-        happened_at=None if kind == ActivityKind.TASK else happened_at or at,
+        happened_at=happened_at,
         due_at=due_at,
         duration_minutes=duration_minutes,
         created_at=at,
         client_key=client_key,
     )
-    _check(actor, activity, at, brought=account is None)
-    next_step = _follow_up(activity, follow_up, at) if follow_up else None
+    check_activity(actor, activity, at, brought=account is None)
+    next_step = follow_up_of(activity, follow_up, at) if follow_up else None
     try:
         with transaction.atomic():
             activity.save()
@@ -108,23 +110,44 @@ def log_activity(
     return activity
 
 
+def when(
+    kind: str, outcome: str, happened_at: datetime | None, due_at: datetime | None, at: datetime
+) -> tuple[datetime | None, datetime | None]:
+    """When something happened and when it is due: nothing happened yet of a task, and of a meeting that is to come."""
+    if kind == ActivityKind.TASK:
+        return None, due_at
+    moment = happened_at or at
+    if kind == ActivityKind.MEETING and not outcome and moment > at + _AHEAD:
+        return None, moment
+    return moment, due_at
+
+
+def _may_be_ticked(activity: Activity) -> bool:
+    """Tasks, and meetings that were planned."""
+    return activity.kind == ActivityKind.TASK or (activity.kind == ActivityKind.MEETING and activity.due_at is not None)
+
+
 @transaction.atomic
 def complete_task(*, actor: Actor, activity_id: int, at: datetime, outcome: str = "", note: str = "") -> Activity:
-    """Tick a task off: it happened now. Ticking it twice is the same as once.
+    """Tick a task off: it happened now. A planned meeting was held when it was planned, unless the outcome says otherwise.
+
+    Ticking it twice is the same as once.
 
     `note` is added to the task's. Raises Http404 when it is not the actor's, ValidationError for what is no task or an
     outcome that does not fit, PermissionDenied for who only reads.
     """
-    _check_may_log(actor)
+    check_may_log(actor)
     task: Activity = Activity.objects.select_for_update().get_for(actor, pk=activity_id)
-    if task.kind != ActivityKind.TASK:
-        raise ValidationError(_("Only a task can be ticked off."), code="no-task")
+    if not _may_be_ticked(task):
+        raise ValidationError(_("Only a task or a planned meeting can be ticked off."), code="no-task")
     if task.done_at is not None:
         return task
-    if outcome and outcome not in Outcome.values:
+    is_meeting = task.kind == ActivityKind.MEETING
+    if outcome and outcome not in (OUTCOMES[ActivityKind.MEETING] if is_meeting else Outcome.values):
         raise ValidationError({"outcome": ValidationError(_("Choose an outcome from the list."), code="outcome")})
-    task.done_at = task.happened_at = at
-    task.outcome = outcome
+    task.done_at = at
+    task.happened_at = min(task.due_at, at) if is_meeting and task.due_at else at
+    task.outcome = outcome or (Outcome.HELD if is_meeting else "")
     task.note = "\n".join(part for part in (task.note, note.strip()) if part)
     task.save()
     _tell_lead(task, at)
@@ -138,10 +161,10 @@ def complete_task(*, actor: Actor, activity_id: int, at: datetime, outcome: str 
 @transaction.atomic
 def reopen_task(*, actor: Actor, activity_id: int, at: datetime) -> Activity:
     """Take the tick back. Raises as `complete_task`; a task that is open stays so."""
-    _check_may_log(actor)
+    check_may_log(actor)
     task: Activity = Activity.objects.select_for_update().get_for(actor, pk=activity_id)
-    if task.kind != ActivityKind.TASK:
-        raise ValidationError(_("Only a task can be opened again."), code="no-task")
+    if not _may_be_ticked(task):
+        raise ValidationError(_("Only a task or a planned meeting can be opened again."), code="no-task")
     if task.done_at is None:
         return task
     before = state_of(task, names=("done_at",))
@@ -159,7 +182,7 @@ def edit_activity(*, actor: Actor, activity_id: int, at: datetime, changes: Mapp
     Raises Http404, ValidationError by field, PermissionDenied for who may not, TypeError for a field that is not
     editable.
     """
-    _check_may_log(actor)
+    check_may_log(actor)
     if unknown := set(changes) - EDITABLE:
         raise TypeError(f"not editable here: {', '.join(sorted(unknown))}")
     activity: Activity = Activity.objects.select_for_update().get_for(actor, pk=activity_id)
@@ -170,7 +193,7 @@ def edit_activity(*, actor: Actor, activity_id: int, at: datetime, changes: Mapp
         setattr(activity, name, value.strip() if isinstance(value, str) else value)
     if activity.kind == ActivityKind.TASK and activity.done_at is None:
         activity.happened_at = None
-    _check(actor, activity, at, brought=True, relations=False)
+    check_activity(actor, activity, at, brought=True, relations=False)
     old, new = changed(before, state_of(activity, names=EDITABLE))
     if new:
         activity.save()
@@ -201,7 +224,7 @@ def may_edit(actor: Actor, activity: Activity) -> bool:
     return activity.person_id in actor.people_ids or actor.sight(Noun.WORK) >= Scope.ALL
 
 
-def _check_may_log(actor: Actor) -> int:
+def check_may_log(actor: Actor) -> int:
     """The key of the person who acts. Who only reads, and the portal itself, get PermissionDenied."""
     if not actor.may_edit_work or actor.user_id is None:
         raise PermissionDenied(translate("You can read activities but not log them."))
@@ -216,7 +239,7 @@ def _sent_before(actor: Actor, client_key: UUID) -> Activity | None:
     return known
 
 
-def _check(actor: Actor, activity: Activity, at: datetime, *, brought: bool, relations: bool = True) -> None:
+def check_activity(actor: Actor, activity: Activity, at: datetime, *, brought: bool, relations: bool = True) -> None:
     """Refuse what cannot be, by field. `brought`: the account came with the deal or lead."""
     errors: dict[str, Any] = {}
     try:
@@ -232,7 +255,7 @@ def _check(actor: Actor, activity: Activity, at: datetime, *, brought: bool, rel
     if activity.kind == ActivityKind.TASK:
         if activity.due_at is None:
             errors["due_at"] = [ValidationError(_("Say by when it is to be done."), code="due-missing")]
-    elif activity.happened_at is None:
+    elif activity.happened_at is None and not (activity.is_planned and activity.due_at):
         errors["happened_at"] = [ValidationError(_("Say when it happened."), code="happened-missing")]
     if activity.happened_at is not None and activity.happened_at > at + _AHEAD:
         errors["happened_at"] = [
@@ -269,7 +292,7 @@ def _relation_errors(actor: Actor, activity: Activity, *, brought: bool) -> dict
     return errors
 
 
-def _follow_up(activity: Activity, follow_up: FollowUp, at: datetime) -> Activity:
+def follow_up_of(activity: Activity, follow_up: FollowUp, at: datetime) -> Activity:
     """The task for the next step, checked. Raises ValidationError at the fields of the next step."""
     task = Activity(
         kind=ActivityKind.TASK,
