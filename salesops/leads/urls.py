@@ -8,6 +8,10 @@ app_name = "leads"
 urlpatterns = [
     path("", views.LeadListView.as_view(), name="lead_list"),
     path("new/", views.LeadCreateView.as_view(), name="lead_create"),
+    path("board/", views.LeadBoardView.as_view(), name="lead_board"),
+    path("board/suggest/", views.LeadBoardSuggestView.as_view(), name="board_suggest"),
+    path("board/assign/", views.LeadBoardAssignView.as_view(), name="board_assign"),
+    path("board/undo/", views.LeadBoardUndoView.as_view(), name="board_undo"),
     path("bulk/edit/", views.LeadBulkEditView.as_view(), name="lead_bulk_edit"),
     path("bulk/assign/", views.LeadBulkAssignView.as_view(), name="lead_bulk_assign"),
     path("scores/", include("salesops.leads.score_urls")),

@@ -1,5 +1,11 @@
 """Pages of the leads room."""
 
+from salesops.leads.views.board import (
+    LeadBoardAssignView,
+    LeadBoardSuggestView,
+    LeadBoardUndoView,
+    LeadBoardView,
+)
 from salesops.leads.views.bulk import LeadBulkAssignView, LeadBulkEditView
 from salesops.leads.views.leads import (
     LeadAssignView,
@@ -14,6 +20,10 @@ from salesops.leads.views.routing import LeadGiveBackView, PoolDetailView, PoolL
 
 __all__ = [
     "LeadAssignView",
+    "LeadBoardAssignView",
+    "LeadBoardSuggestView",
+    "LeadBoardUndoView",
+    "LeadBoardView",
     "LeadBulkAssignView",
     "LeadBulkEditView",
     "LeadConvertView",

@@ -31,6 +31,7 @@ from salesops.leads.filters import LeadFilter
 from salesops.leads.forms import AssignForm, ConvertForm, LeadCreateForm, LeadForm, StatusForm, lead_initial
 from salesops.leads.models import Lead
 from salesops.leads.selectors import accounts_like, assignments_of, lead_for, leads_for, same_person
+from salesops.leads.selectors.board import ASSIGNERS
 from salesops.leads.selectors.chances import chance_shown
 from salesops.leads.selectors.routing import rules_in_force
 from salesops.leads.selectors.score_versions import READERS as RULE_READERS
@@ -74,7 +75,7 @@ class LeadListView(ScopedListView):
         if self.actor.has(Role.REP):
             ways.append((translate("Mine"), [("owner", str(self.actor.user_id)), *is_open]))
         ways.append((translate("Never touched"), [*is_open, ("untouched", "yes")]))
-        if self.actor.has(Role.MANAGER, Role.REVOPS, Role.ADMIN):
+        if self.actor.has(*ASSIGNERS):
             ways.append((translate("Given to nobody"), [*is_open, ("unassigned", "yes")]))
         now = sorted(self._pairs(self.clean_query(keep=frozenset())))
         shortcuts = []
@@ -83,7 +84,7 @@ class LeadListView(ScopedListView):
             for name, value in pairs:
                 query.appendlist(name, value)
             shortcuts.append(Shortcut(label, query.urlencode() or "view=", sorted(pairs) == now))
-        return {"shortcuts": shortcuts}
+        return {"shortcuts": shortcuts, "sees_board": self.actor.has(*ASSIGNERS)}
 
     @staticmethod
     def _pairs(query: QueryDict) -> list[tuple[str, str]]:
