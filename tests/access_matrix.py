@@ -395,7 +395,7 @@ ROWS: list[Row] = [
     Row("api:pool-list", {200: SEEING}),
     Row("api:pool-detail", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.pool.pk}),
     Row("api:pool-members", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.pool.pk}),
-    Row("api:lead-score", {404: SEEING}, kwargs=lambda s: {"pk": 999_999}),
+    Row("api:lead-score", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("api:lead-signals", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("api:pod-list", {200: HIRED}),
     Row(

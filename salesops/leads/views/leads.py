@@ -34,7 +34,9 @@ from salesops.leads.selectors import accounts_like, assignments_of, lead_for, le
 from salesops.leads.selectors.board import ASSIGNERS
 from salesops.leads.selectors.chances import chance_shown
 from salesops.leads.selectors.routing import rules_in_force
+from salesops.leads.selectors.routing_versions import versions_to_try
 from salesops.leads.selectors.score_versions import READERS as RULE_READERS
+from salesops.leads.selectors.score_versions import score_versions_to_try
 from salesops.leads.selectors.scores import score_shown
 from salesops.leads.selectors.ways import HELD, Gone, clock_of, ways_of, why_it_waits
 from salesops.leads.services import assign_lead, convert_lead, create_lead, edit_lead, set_status
@@ -121,6 +123,8 @@ class LeadDetailView(ScopedDetailView):
             "score_tone": tone_of_grade(score.grade) if score else "",
             "sees_rules": self.actor.has(*RULE_READERS),
             "chance": chance_shown(lead) if is_open else None,
+            "routing_to_try": versions_to_try(self.actor),
+            "scores_to_try": score_versions_to_try(self.actor),
         }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.urls import reverse
@@ -10,7 +11,6 @@ from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
 
 from salesops.core.days import company_day
-from salesops.core.tables import PortalTable
 from salesops.core.views import Empty, ScopedEditView, ScopedListView
 from salesops.people.choices import JobFunction
 from salesops.pods.filters import MemberFilter
@@ -37,15 +37,13 @@ class MemberListView(PodView, ScopedListView):
         """The memberships of today."""
         return members_on(self.actor, company_day(self.now))
 
-    def make_table(self, rows: Any, shown: Any, **options: Any) -> PortalTable:
-        """The table, with what is on the desks of the people shown."""
-        rows = list(rows)
+    def add_figures(self, rows: Sequence[PodMembership]) -> None:
+        """What is on the desks of these people."""
         people = [row.person_id for row in rows]
         for noun in ("leads", "deals"):
             load = load_of(noun, person_ids=people)
             for row in rows:
                 setattr(row, f"open_{noun}", load.by_person.get(row.person_id, 0) if load else None)
-        return super().make_table(rows, shown, **options)
 
     def get_context(self) -> dict[str, Any]:
         """One click for each function."""
