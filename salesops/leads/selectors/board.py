@@ -23,9 +23,8 @@ from salesops.leads.selectors.pools import pools_for
 from salesops.leads.selectors.routing import pools_at_work, presence_of
 from salesops.leads.selectors.ways import WHY_NOW, why_it_waits
 from salesops.people.models import User
-from salesops.pods.models import Pod, PodMembership
-from salesops.pods.rules.readiness import PART_OF, Part
-from salesops.pods.selectors import assignees_for, members_on, open_pods_for
+from salesops.pods.models import Pod
+from salesops.pods.selectors import assignees_for, capacities, members_on, open_pods_for
 
 #: Who gives leads to others.
 ASSIGNERS: Final = (Role.MANAGER, Role.REVOPS, Role.ADMIN)
@@ -108,7 +107,8 @@ def leads_on_board(
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Somebody who may get leads. room: leads in work they can carry; None where nothing says so.
+    """Somebody who may get leads. room: leads in work they can carry now: their limit in a pool, else what their function
+    carries, by ramp, hours and leave; None where nothing says so.
 
     why: why they could take none by rule at this moment, in words. next_in: pools in which the next turn is theirs.
     """
@@ -189,11 +189,11 @@ def receivers_for(actor: Actor, at: datetime) -> list[PodBox]:
     }
     absent = presence_of(allowed, at).absent
     load = leads_in_work(pod_ids=[pod.pk for pod in pods], person_ids=list(allowed))
-    shares = _shares(pods, members)
+    can = capacities(members, day)
 
     def receiver(person: User, function: str) -> Receiver:
         why = absent.get(person.pk)
-        room = caps.get(person.pk, shares.get(person.pk))
+        room = caps[person.pk] if person.pk in caps else can[person.pk].now if person.pk in can else None
         count = load.by_person.get(person.pk, 0)
         if why is None and person.pk in caps and count >= caps[person.pk]:
             why = Why.CAP_OPEN
@@ -211,16 +211,6 @@ def receivers_for(actor: Actor, at: datetime) -> list[PodBox]:
         if person.pk not in placed:
             others.people.append(receiver(person, ""))
     return [*boxes.values(), *([others] if others.people else [])]
-
-
-def _shares(pods: Sequence[Pod], members: Sequence[PodMembership]) -> dict[int, int]:
-    """The room of a pod, in equal parts for those of its people who win customers: they work its leads."""
-    capacity = {pod.pk: pod.lead_capacity for pod in pods}
-    winners: dict[int, list[int]] = defaultdict(list)
-    for row in members:
-        if PART_OF.get(row.function) is Part.ACQUISITION:
-            winners[row.pod_id].append(row.person_id)
-    return {person: capacity[pod] // len(people) for pod, people in winners.items() for person in people}
 
 
 # --- Acts -----------------------------------------------------------------------------------------------------------

@@ -13,11 +13,12 @@ from django.utils.translation import gettext_lazy as _
 from salesops.core.days import company_day
 from salesops.core.views import Empty, ScopedEditView, ScopedListView
 from salesops.people.choices import JobFunction
+from salesops.people.selectors import may_see_private
 from salesops.pods.filters import MemberFilter
 from salesops.pods.forms import EndForm, MemberForm, MoveForm
 from salesops.pods.models import PodMembership
 from salesops.pods.querysets import MembershipQuerySet
-from salesops.pods.selectors import members_on, membership_for, pod_for
+from salesops.pods.selectors import capacities, members_on, membership_for, next_leaves, pod_for
 from salesops.pods.services import add_member, end_membership, move_member
 from salesops.pods.tables import MemberTable
 from salesops.pods.views.pods import ARRANGERS, PodView
@@ -44,6 +45,15 @@ class MemberListView(PodView, ScopedListView):
             load = load_of(noun, person_ids=people)
             for row in rows:
                 setattr(row, f"open_{noun}", load.by_person.get(row.person_id, 0) if load else None)
+        day = company_day(self.now)
+        # Ramp and leave are for themselves, who manages them and who arranges.
+        seen = [row for row in rows if may_see_private(self.actor, row.person)]
+        can, leaves = capacities(seen, day), next_leaves([row.person_id for row in seen], day)
+        for row in rows:
+            found: Any = row
+            found.can, found.next_leave = can.get(row.person_id), leaves.get(row.person_id)
+            room = found.can.now if found.can else 0
+            found.load_bp = found.open_leads * 100 // room * 100 if room and found.open_leads is not None else None
 
     def get_context(self) -> dict[str, Any]:
         """One click for each function."""
