@@ -152,6 +152,7 @@ ROWS: list[Row] = [
     Row("leads:lead_assign", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("leads:lead_give_back", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("leads:lead_convert", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
+    Row("leads:response_report", {200: RULING}),
     Row("leads:pool_list", {200: SEEING}),
     Row("leads:pool_detail", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.pool.pk}),
     Row("leads:routingversion_list", {200: RULING}),

@@ -108,7 +108,7 @@ GROUPS: Final[tuple[Group, ...]] = (
                 "route",
                 (Role.REP, Role.MANAGER, Role.REVOPS, Role.ADMIN),
                 "g r",
-                also=("leads:routingversion", "leads:routingrule", "leads:servicelevel"),
+                also=("leads:routingversion", "leads:routingrule", "leads:servicelevel", "leads:response"),
             ),
             Entry(gettext_lazy("Pods"), "pods:pod_list", "hexagons", _HIRED, "g p"),
             Entry(gettext_lazy("People"), "people:person_list", "users"),

@@ -15,6 +15,7 @@ urlpatterns = [
     path("bulk/edit/", views.LeadBulkEditView.as_view(), name="lead_bulk_edit"),
     path("bulk/assign/", views.LeadBulkAssignView.as_view(), name="lead_bulk_assign"),
     path("scores/", include("salesops.leads.score_urls")),
+    path("response/", views.ResponseReportView.as_view(), name="response_report"),
     path("pools/", views.PoolListView.as_view(), name="pool_list"),
     path("pools/<int:pk>/", views.PoolDetailView.as_view(), name="pool_detail"),
     path("routing/", include("salesops.leads.routing_urls")),

@@ -16,6 +16,7 @@ from salesops.leads.views.leads import (
     LeadListView,
     LeadStatusView,
 )
+from salesops.leads.views.response import ResponseReportView
 from salesops.leads.views.routing import LeadGiveBackView, PoolDetailView, PoolListView
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "LeadStatusView",
     "PoolDetailView",
     "PoolListView",
+    "ResponseReportView",
 ]

@@ -79,6 +79,7 @@ class LeadListView(ScopedListView):
         ways.append((translate("Never touched"), [*is_open, ("untouched", "yes")]))
         if self.actor.has(*ASSIGNERS):
             ways.append((translate("Given to nobody"), [*is_open, ("unassigned", "yes")]))
+            ways.append((translate("Nobody's or untouched"), [("unworked", "yes")]))
         now = sorted(self._pairs(self.clean_query(keep=frozenset())))
         shortcuts = []
         for label, pairs in ways:
