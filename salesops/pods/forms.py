@@ -87,6 +87,8 @@ class PodCreateForm(PodForm):
         people = people_for(actor).filter(active_on(day)).exclude(pk__in=in_pods).order_by("name", "pk")
         field.functions = functions_on(day)
         field.queryset = people.filter(pk__in=field.functions)
+        if not field.queryset.exists():
+            field.help_text = _("Everybody with a function is in a pod today: move people once it is open.")
 
     @property
     def given(self) -> dict[str, Any]:

@@ -157,6 +157,15 @@ def test_leads_are_given_in_one_act_with_one_reason(cast: Cast, pool: Pool) -> N
     assert (again.given, again.unchanged, again.act) == ((), 1, None)
 
 
+def test_only_who_gets_an_untouched_lead_has_a_clock(cast: Cast, pool: Pool) -> None:
+    """Whatever is moved while somebody works on it is not chased."""
+    in_force({"pool": pool}, levels=[{"name": "Hot", "warn_minutes": 30}])
+    new, worked_on = fresh(2)
+    touch_lead(lead_id=worked_on.pk, at=NOW - MINUTES)
+    assign_leads(actor=cast.actor("rita"), wishes=wishes_for([new.pk, worked_on.pk], cast.sven), at=NOW)
+    assert list(Clock.objects.values_list("lead", flat=True)) == [new.pk]
+
+
 def test_a_lead_goes_to_a_pod_without_a_person(cast: Cast, pool: Pool) -> None:
     (lead,) = fresh(1)
     assign_leads(actor=cast.actor("max"), wishes=wishes_for([lead.pk], pod=cast.north), at=NOW)
