@@ -24,8 +24,9 @@ from salesops.leads.selectors.leads import leads_for
 from salesops.leads.services import touch_lead
 from salesops.leads.services.board import MOST, Wish, assign_leads, suggest, take_back, wishes_for
 from salesops.leads.services.turns import give_back
-from salesops.people.models import Leave
-from tests.cast import NOW, TODAY, Cast
+from salesops.people.models import Leave, User
+from salesops.pods.models import Pod, PodMembership
+from tests.cast import NOW, SINCE, TODAY, Cast
 from tests.leads.routed import arrives, credit_of, in_force, make_pool
 
 Log = Callable[[str], Client]
@@ -113,6 +114,11 @@ def test_the_board_costs_the_same_for_few_and_many(cast: Cast, client_of: Log, p
     few = cost()
     for number in range(40):
         arrives(cast, number)
+    for number in range(12):
+        person = User.objects.create(email=f"p{number}@example.com", name=f"P{number}")
+        pod = Pod.objects.create(name=f"Pod {number}", opened_on=SINCE)
+        PodMembership.objects.create(pod=pod, person=person, function="sdr", start_on=SINCE)
+        PoolMember.objects.create(pool=pool, person=person)
     assert cost() == few
 
 
@@ -305,6 +311,16 @@ def test_an_act_is_taken_back_with_owners_turns_and_clocks(cast: Cast, pool: Poo
         take_back(actor=cast.actor("rita"), act=done.act, at=LATER + 2 * MINUTES)
     assert set(AuditEntry.objects.values_list("action", flat=True)) >= {"lead.taken_back"}
     assert verify()[1] == []
+
+
+def test_what_is_kept_to_take_an_act_back_is_nobodys_to_read(cast: Cast, client_of: Log, pool: Pool) -> None:
+    """Programs and people see by whom and why, not how the lead stood before."""
+    in_force({"pool": pool})
+    (lead,) = fresh(1)
+    assign_leads(actor=cast.actor("max"), wishes=[Wish(lead.pk, cast.sam.pk)], at=NOW, is_suggested=True)
+    assert "before" in LeadAssignment.objects.get().path
+    (shown,) = client_of("max").get(f"/api/v1/leads/{lead.pk}/assignments/").json()["results"]
+    assert sorted(shown["path"]) == ["pools", "rule", "steps", "version"]
 
 
 def test_after_taking_back_a_lead_still_gives_its_turn_back_once(cast: Cast, pool: Pool) -> None:
