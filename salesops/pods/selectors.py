@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -15,6 +15,7 @@ from salesops.core.actor import NOBODY, Actor, Noun, Scope, roles_from
 from salesops.core.days import company_day
 from salesops.people.models import FunctionAssignment, Leave, ReportingLine, RoleGrant, User
 from salesops.people.querysets import UserQuerySet
+from salesops.people.rules.working_time import Calendar
 from salesops.people.selectors import active_on, calendars_of
 from salesops.pods.models import FunctionCapacity, Pod, PodMembership, Segment, Territory, TerritoryAssignment
 from salesops.pods.querysets import MembershipQuerySet, PodQuerySet, TerritoryAssignmentQuerySet, TerritoryQuerySet
@@ -230,8 +231,16 @@ def territory_assignments_for(actor: Actor) -> TerritoryAssignmentQuerySet:
 # --- What people can carry ------------------------------------------------------------------------------------------
 
 
-def capacities(members: Collection[PodMembership], day: date) -> dict[int, Capacity]:
-    """What the members of pods can carry in the days after a day, by person; seven queries, however many there are.
+def capacities(
+    members: Collection[PodMembership],
+    day: date,
+    *,
+    calendars: Mapping[int, Calendar] | None = None,
+    are_all: bool = False,
+) -> dict[int, Capacity]:
+    """What the members of pods can carry in the days after a day, by person; six queries at most, however many there are.
+
+    calendars: of these people, where the caller has read them. are_all: these are all members that their pods have.
 
     Full is what their function carries, where the company says so, else their part of the pod's room: in equal parts for
     those who win customers; others have no number then and are left out. The ramp counts from when they took on the
@@ -245,13 +254,14 @@ def capacities(members: Collection[PodMembership], day: date) -> dict[int, Capac
         .filter(person__in=people)
         .values_list("person_id", "function", "start_on")
     }
-    winners = PodMembership.objects.on(day).filter(
-        pod__in={row.pod_id for row in members},
-        function__in=[function for function, part in PART_OF.items() if part is Part.ACQUISITION],
-    )
-    among = dict(winners.order_by().values_list("pod").annotate(Count("pk")))
-    rooms = dict(Pod.objects.filter(pk__in={row.pod_id for row in members}).values_list("pk", "lead_capacity"))
-    calendars = calendars_of(people, day)
+    winning = [function for function, part in PART_OF.items() if part is Part.ACQUISITION]
+    if are_all:
+        among: Mapping[int, int] = Counter(row.pod_id for row in members if row.function in winning)
+    else:
+        winners = PodMembership.objects.on(day).filter(pod__in={row.pod_id for row in members}, function__in=winning)
+        among = dict(winners.order_by().values_list("pod").annotate(Count("pk")))
+    if calendars is None:
+        calendars = calendars_of(people, day)
     found: dict[int, Capacity] = {}
     for row in members:
         set_by_company = own.get(row.function)
@@ -259,7 +269,7 @@ def capacities(members: Collection[PodMembership], day: date) -> dict[int, Capac
         if full is None:
             if PART_OF.get(row.function) is not Part.ACQUISITION:
                 continue
-            full = shares(rooms[row.pod_id], among.get(row.pod_id, 1))
+            full = shares(row.pod.lead_capacity, among.get(row.pod_id, 1))
         curve = ramp_of(set_by_company.ramp) if set_by_company and set_by_company.ramp else None
         if curve is None:
             curve = PUBLISHED_RAMP.get(row.function, ())

@@ -146,7 +146,7 @@ def test_a_capacity_is_full_by_ramp_by_presence() -> None:
 
 
 def of_north(cast: Cast) -> dict[str, Capacity]:
-    rows = list(PodMembership.objects.filter(pod=cast.north).select_related("person"))
+    rows = list(PodMembership.objects.filter(pod=cast.north).select_related("person", "pod"))
     found = capacities(rows, TODAY)
     return {row.person.name.split()[0]: found[row.person_id] for row in rows if row.person_id in found}
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from salesops.core.actor import Actor, Role
 from salesops.core.days import company_day
 from salesops.leads.choices import WORK_STATUSES, AssignmentMethod
-from salesops.leads.models import Clock, Lead, LeadAssignment
+from salesops.leads.models import Clock, Lead, LeadAssignment, PoolMember
 from salesops.leads.rules.fairness import who_is_next
 from salesops.leads.rules.pools import Why
 from salesops.leads.selectors.leads import leads_in_work
@@ -165,7 +165,9 @@ def receivers_for(actor: Actor, at: datetime) -> list[PodBox]:
     caps: dict[int, int] = {}
     next_in: dict[int, list[str]] = defaultdict(list)
     names = {pool.pk: pool.name for pool in pools}
-    works = pools_at_work(pools, at) if pools else {}
+    turning = PoolMember.objects.filter(pool__in=pools).values_list("person_id", flat=True)
+    presence = presence_of({*(row.person_id for row in members), *turning}, at)
+    works = pools_at_work(pools, at, presence) if pools else {}
     for work in works.values():
         able = []
         for member in work.members:
@@ -187,9 +189,9 @@ def receivers_for(actor: Actor, at: datetime) -> list[PodBox]:
         person.pk: person
         for person in assignees_for(actor, day).filter(pk__in=in_pool | {row.person_id for row in members})
     }
-    absent = presence_of(allowed, at).absent
+    absent = presence.absent
     load = leads_in_work(pod_ids=[pod.pk for pod in pods], person_ids=list(allowed))
-    can = capacities(members, day)
+    can = capacities(members, day, calendars=presence.calendars, are_all=True)
 
     def receiver(person: User, function: str) -> Receiver:
         why = absent.get(person.pk)

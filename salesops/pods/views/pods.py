@@ -115,7 +115,7 @@ class PodDetailView(PodView, ScopedDetailView):
         people = [row.person_id for row in now]
         leads, deals = (load_of(noun, person_ids=people) for noun in ("leads", "deals"))
         (standing,) = standings(self.actor, [pod], day)
-        can = capacities(now, day)
+        can = capacities(now, day, are_all=True)
         # How much somebody is there tells of their leave: for themselves, who manages them and who arranges.
         can = {row.person_id: can[row.person_id] for row in now if row.person_id in can and self.sees_of(row)}
         is_whole = bool(can) and all(self.sees_of(row) for row in now)
