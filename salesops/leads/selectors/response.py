@@ -143,7 +143,10 @@ def response_report(actor: Actor, *, months: int, at: datetime) -> Report:
         queue[theirs] = worked(made[theirs], given[theirs], calendar)
         answered = theirs[is_touched[theirs]]
         rep[answered] = worked(given[answered], touched[answered], calendar)
-    in_time = [row[10] == ClockEnding.TOUCHED and row[9] <= row[8] for row in rows]
+    in_time = [
+        row[10] == ClockEnding.TOUCHED and row[8] is not None and row[9] is not None and row[9] <= row[8]
+        for row in rows
+    ]
     watched = [row[8] is not None and (row[10] == ClockEnding.TOUCHED or row[8] <= at) for row in rows]
     waiting = [row[4] is None and not row[6] for row in rows]
 

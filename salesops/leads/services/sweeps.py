@@ -19,7 +19,7 @@ from salesops.core.days import company_day
 from salesops.leads.choices import AssignmentMethod, ClockEnding
 from salesops.leads.models import Clock, Lead, LeadAssignment
 from salesops.leads.selectors.board import ASSIGNERS
-from salesops.leads.selectors.response import unworked_for
+from salesops.leads.selectors.response import Unworked, unworked_for
 from salesops.leads.services.routing import ROUTED_STATUSES, route_leads
 from salesops.leads.services.turns import people_who_had
 from salesops.notices.services import tell
@@ -187,23 +187,31 @@ def tell_unworked(*, at: datetime) -> int:
         told += tell(
             person_ids=[person.pk],
             key=f"unworked:{day.isoformat()}",
-            title=lambda found=found: (
-                _("%(share)s of the leads in work are nobody's or untouched") % {"share": display.share(found.share_bp)}
-            ),
-            body=lambda found=found: (
-                _(
-                    "%(count)s of %(among)s leads older than a day: %(nobodys)s without an owner, %(left)s with somebody who"
-                    " left, %(untouched)s never touched."
-                )
-                % {
-                    "count": display.number(found.count),
-                    "among": display.number(found.among),
-                    "nobodys": display.number(found.nobodys),
-                    "left": display.number(found.left),
-                    "untouched": display.number(found.untouched),
-                }
-            ),
+            title=_share_of(found),
+            body=_parts_of(found),
             url=f"{reverse('leads:lead_list')}?unworked=yes",
             at=at,
         )
     return told
+
+
+def _share_of(found: Unworked) -> Callable[[], str]:
+    return lambda: (
+        _("%(share)s of the leads in work are nobody's or untouched") % {"share": display.share(found.share_bp)}
+    )
+
+
+def _parts_of(found: Unworked) -> Callable[[], str]:
+    return lambda: (
+        _(
+            "%(count)s of %(among)s leads older than a day: %(nobodys)s without an owner, %(left)s with somebody who left,"
+            " %(untouched)s never touched."
+        )
+        % {
+            "count": display.number(found.count),
+            "among": display.number(found.among),
+            "nobodys": display.number(found.nobodys),
+            "left": display.number(found.left),
+            "untouched": display.number(found.untouched),
+        }
+    )
