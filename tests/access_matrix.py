@@ -141,6 +141,10 @@ ROWS: list[Row] = [
     # --- leads ---
     Row("leads:lead_list", {200: SEEING}),
     Row("leads:lead_create", {200: WORKERS}),
+    Row("leads:lead_board", {200: RULING}),
+    Row("leads:board_suggest", {405: RULING}),
+    Row("leads:board_assign", {405: RULING}),
+    Row("leads:board_undo", {405: RULING}),
     Row("leads:lead_bulk_edit", {302: WORKERS}),
     Row("leads:lead_bulk_assign", {302: WORKERS}),
     Row("leads:lead_detail", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
@@ -149,6 +153,7 @@ ROWS: list[Row] = [
     Row("leads:lead_assign", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("leads:lead_give_back", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("leads:lead_convert", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
+    Row("leads:response_report", {200: RULING}),
     Row("leads:pool_list", {200: SEEING}),
     Row("leads:pool_detail", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.pool.pk}),
     Row("leads:routingversion_list", {200: RULING}),
@@ -424,7 +429,7 @@ ROWS: list[Row] = [
     Row("api:pool-list", {200: SEEING}),
     Row("api:pool-detail", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.pool.pk}),
     Row("api:pool-members", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.pool.pk}),
-    Row("api:lead-score", {404: SEEING}, kwargs=lambda s: {"pk": 999_999}),
+    Row("api:lead-score", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("api:lead-signals", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("api:pod-list", {200: HIRED}),
     Row(
@@ -472,6 +477,15 @@ ROWS: list[Row] = [
         data=lambda s: {"stage": s.deal.stage_id, "version": s.deal.version},
     ),
     Row("activities:task_done", {404: "other", 302: HOLDERS}, method="POST", kwargs=lambda s: {"pk": s.task.pk}),
+    Row(
+        "leads:board_assign",
+        {200: RULING},
+        method="POST",
+        data=lambda s: {"lead": s.lead.pk, "owner": s.cast.sam.pk},
+    ),
+    # No rules are in force, and nothing was given on the board.
+    Row("leads:board_suggest", {422: RULING}, method="POST", data=lambda s: {"lead": s.lead.pk}),
+    Row("leads:board_undo", {422: RULING}, method="POST", data=lambda s: {"act": 1}),
     Row("leads:scoreversion_compare", {302: CONFIGURING}, method="POST", kwargs=lambda s: {"pk": s.score_version.pk}),
     Row("connectors:import_start", {302: CONFIGURING}, method="POST", kwargs=lambda s: {"pk": s.file_import.pk}),
     Row("connectors:row_dismiss", {302: CONFIGURING}, method="POST", kwargs=lambda s: {"pk": s.rejected_row.pk}),

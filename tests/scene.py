@@ -36,6 +36,7 @@ from salesops.jobs.services import enqueue
 from salesops.leads.models import (
     Lead,
     LeadAssignment,
+    LeadScore,
     Pool,
     PoolMember,
     RoutingRule,
@@ -245,6 +246,7 @@ def make_scene(cast: Cast) -> Scene:
     RoutingRule.objects.create(version=routing_version, position=1, name="Everything", pool=pool)
     ServiceLevel.objects.create(version=routing_version, position=1, name="Any", warn_minutes=60)
     ScoreGroup.objects.create(version=score_version, name="Mail", limit=20)
+    LeadScore.objects.create(lead=lead, version=score_version, fit=60, engagement=30, grade="B2", scored_at=NOW)
     return Scene(
         cast=cast,
         account=account,

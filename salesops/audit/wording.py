@@ -56,6 +56,7 @@ VERBS = {
     "opened": gettext_lazy("opened"),
     "closed": gettext_lazy("closed"),
     "reassigned": gettext_lazy("given to somebody else"),
+    "taken_back": gettext_lazy("put back where it was"),
     "status_changed": gettext_lazy("moved to another status"),
     "disqualified": gettext_lazy("disqualified"),
     "reopened": gettext_lazy("opened again"),

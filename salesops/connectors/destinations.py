@@ -164,6 +164,7 @@ def upsert_pods(
                         opened_on=record.opened_on,
                         segment=segment,
                         template=PodTemplate.MODERATE,
+                        is_gated=False,
                         at=at,
                     )
                     pk = pod.pk

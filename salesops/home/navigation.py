@@ -64,6 +64,13 @@ GROUPS: Final[tuple[Group, ...]] = (
         (
             Entry(gettext_lazy("Home"), "home:day", "home", keys="g h", is_docked=True),
             Entry(gettext_lazy("Leads"), "leads:lead_list", "target-arrow", _WORKING, "g l", is_docked=True),
+            Entry(
+                gettext_lazy("Pod board"),
+                "leads:lead_board",
+                "user-plus",
+                (Role.MANAGER, Role.REVOPS, Role.ADMIN),
+                "g o",
+            ),
             Entry(gettext_lazy("Deals"), "deals:deal_list", "briefcase", _WORKING, "g d", is_docked=True),
             Entry(gettext_lazy("Board"), "deals:deal_board", "layout-kanban", _WORKING, "g b"),
             Entry(gettext_lazy("Forecast"), "deals:forecast", "chart-line", _HIRED, "g f"),
@@ -104,7 +111,7 @@ GROUPS: Final[tuple[Group, ...]] = (
                 "route",
                 (Role.REP, Role.MANAGER, Role.REVOPS, Role.ADMIN),
                 "g r",
-                also=("leads:routingversion", "leads:routingrule", "leads:servicelevel"),
+                also=("leads:routingversion", "leads:routingrule", "leads:servicelevel", "leads:response"),
             ),
             Entry(gettext_lazy("Pods"), "pods:pod_list", "hexagons", _HIRED, "g p"),
             Entry(

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 
-from salesops.core.admin import PortalAdmin, PortalAdminForm, PortalInline, ReadOnlyAdmin, is_administrator, money
+from salesops.core.admin import (
+    PortalAdmin,
+    PortalAdminForm,
+    PortalInline,
+    ReadOnlyAdmin,
+    actor_of,
+    is_administrator,
+    money,
+)
+from salesops.leads.choices import VersionState
 from salesops.leads.models import (
     Lead,
     LeadAssignment,
@@ -27,6 +39,8 @@ from salesops.leads.models import (
 )
 from salesops.leads.rules.fairness import hundredths
 from salesops.leads.rules.fields import OF_A_LEAD
+from salesops.leads.selectors.routing_versions import versions_to_try
+from salesops.leads.selectors.score_versions import score_versions_to_try
 from salesops.leads.selectors.ways import leads_text
 from salesops.values.formulas import check
 
@@ -54,6 +68,27 @@ class LeadAdmin(ReadOnlyAdmin):
     inlines = (AssignmentInline,)
 
     shown_value = money("estimated_minor", label=_("estimated value"))
+    actions_detail = ("test_routing", "test_scores")
+
+    # Buttons lead to pages of the portal, on which nothing is written.
+
+    @action(description=_("Test the routing rules on this lead"), url_path="test-routing")
+    def test_routing(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """To the page that shows its way by the rules in force, else by the newest draft."""
+        return _tried(versions_to_try(actor_of(request)), "leads:routingversion", object_id)
+
+    @action(description=_("Test the score rules on this lead"), url_path="test-scores")
+    def test_scores(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """To the page that shows its score by the rules in force, else by the newest draft."""
+        return _tried(score_versions_to_try(actor_of(request)), "leads:scoreversion", object_id)
+
+
+def _tried(versions: Sequence[RoutingVersion | ScoreVersion], page: str, lead: int) -> HttpResponse:
+    """To the page on which rules are tried on a lead: those in force first; to the list where there are none yet."""
+    found = sorted(versions, key=lambda version: version.state != VersionState.ACTIVE)
+    if not found:
+        return redirect(f"{page}_list")
+    return redirect(f"{reverse(f'{page}_try', kwargs={'pk': found[0].pk})}?{urlencode({'lead': lead})}")
 
 
 class OfDraftInline(PortalInline):
@@ -107,6 +142,12 @@ class ScoreVersionAdmin(PortalAdmin):
     portal_page = "leads:scoreversion_detail"
     readonly_fields = ("number", "state", "created_by", "created_at", "activated_by", "activated_at", "retired_at")
     inlines = (ScoreGroupInline, ScoreRuleInline)
+    actions_detail = ("test_on_lead",)
+
+    @action(description=_("Test on a lead"), url_path="test-on-lead")
+    def test_on_lead(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """To the page on which a lead is chosen."""
+        return redirect("leads:scoreversion_try", pk=object_id)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Only drafts; the page of the others shows them."""

@@ -17,6 +17,7 @@ from salesops.core.filters import (
 from salesops.leads.choices import GRADES, Consent, LeadOrigin, LeadStatus
 from salesops.leads.models import Lead
 from salesops.leads.selectors.pools import pools_for
+from salesops.leads.selectors.response import UNWORKED
 from salesops.people.selectors import people_for
 from salesops.pods.models import Segment
 from salesops.pods.selectors import pods_for
@@ -38,6 +39,7 @@ class LeadFilter(PortalFilterSet):
     waiting = YesNoFilter(condition=~Q(waits_because=""), label=_("Waits for somebody"))
     consent = OneOfFilter(choices=Consent.choices, label=_("May be contacted"))
     untouched = YesNoFilter(condition=Q(first_touched_at__isnull=True), label=_("Never touched"))
+    unworked = YesNoFilter(condition=UNWORKED, label=_("Nobody's or untouched"))
     value = MoneyRangeFilter(field_name="estimated_minor", label=_("Estimated value"))
     employees = NumberRangeFilter(field_name="employees", label=_("Employees"))
     created = PeriodFilter(field_name="created_at", is_moment=True, label=_("Created"))

@@ -21,7 +21,14 @@ from salesops.leads.services.scores import (
     score_due,
     score_range,
 )
-from salesops.leads.services.sweeps import ROUTE_WAITING, RUN_CLOCKS, route_waiting, run_clocks
+from salesops.leads.services.sweeps import (
+    ROUTE_WAITING,
+    RUN_CLOCKS,
+    TELL_UNWORKED,
+    route_waiting,
+    run_clocks,
+    tell_unworked,
+)
 
 comes_round(
     code="leads.rescore_all",
@@ -52,6 +59,12 @@ comes_round(
     title=gettext_lazy("Clocks of leads are looked at"),
     kind=RUN_CLOCKS,
     rule="* * * * *",
+)
+comes_round(
+    code="leads.tell_unworked",
+    title=gettext_lazy("Managers are told on how many leads nobody works"),
+    kind=TELL_UNWORKED,
+    rule="0 7 * * 1-5",
 )
 
 
@@ -128,6 +141,13 @@ def look_at_clocks(run: JobRun) -> None:
             run.state["round"] = run.state.get("round", 0) + 1
         if done.last is None:
             return
+
+
+@handles(TELL_UNWORKED)
+def tell_of_unworked(run: JobRun) -> None:
+    """Tell each manager who sees too many, once a day."""
+    with run.batch():
+        run.state["told"] = tell_unworked(at=run.now())
 
 
 @handles(LEARN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from salesops.core.admin import PortalAdmin, PortalInline
-from salesops.pods.models import Pod, PodMembership, Segment, Territory, TerritoryAssignment
+from salesops.pods.models import FunctionCapacity, Pod, PodMembership, Segment, Territory, TerritoryAssignment
 
 
 @admin.register(Segment)
@@ -29,8 +29,8 @@ class MembershipInline(PortalInline):
 class PodAdmin(PortalAdmin):
     """Pods: closed, never deleted, so that what they did stays theirs."""
 
-    list_display = ("name", "segment", "template", "opened_on", "closed_on", "lead_capacity")
-    list_filter = ("segment", "template", "closed_on")
+    list_display = ("name", "segment", "template", "customer_size", "opened_on", "closed_on", "lead_capacity")
+    list_filter = ("segment", "template", "customer_size", "closed_on")
     search_fields = ("name",)
     list_select_related = ("segment",)
     portal_page = "pods:pod_detail"
@@ -46,6 +46,14 @@ class PodMembershipAdmin(PortalAdmin):
     search_fields = ("person__name", "pod__name")
     autocomplete_fields = ("person", "pod")
     list_select_related = ("person", "pod")
+    may_delete = True
+
+
+@admin.register(FunctionCapacity)
+class FunctionCapacityAdmin(PortalAdmin):
+    """What people of each function carry, and how they ramp up."""
+
+    list_display = ("function", "lead_capacity", "ramp")
     may_delete = True
 
 

@@ -13,7 +13,17 @@ class PodsConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the jobs, which lie below, whose rights they run with."""
+        from salesops.core import features
         from salesops.jobs import registry
+        from salesops.pods.choices import UNREADY_PODS
         from salesops.pods.selectors import actor_of
 
         registry.connect(actor_of=actor_of)
+        features.declare(
+            code=UNREADY_PODS,
+            title=_("Pods that are not whole may open"),
+            description=_(
+                "Revenue operations and administrators open a pod before anybody in it wins or keeps customers, and are"
+                " told what is missing. Off: such a pod is not opened; its first people are named with it."
+            ),
+        )

@@ -15,14 +15,24 @@ from salesops.core.days import company_day
 from salesops.core.forms import DateField, PortalForm
 from salesops.people.choices import JobFunction
 from salesops.people.models import User
-from salesops.people.selectors import active_on, people_for
-from salesops.pods.choices import PodTemplate
-from salesops.pods.models import Pod, Segment
+from salesops.people.selectors import active_on, functions_on, people_for
+from salesops.pods.choices import CustomerSize, PodTemplate
+from salesops.pods.models import Pod, PodMembership, Segment
 from salesops.pods.selectors import open_pods_for
 
 
 def _time_zones() -> list[tuple[str, str]]:
     return [(name, name) for name in sorted(zoneinfo.available_timezones()) if "/" in name or name == "UTC"]
+
+
+class _TeamField(forms.ModelMultipleChoiceField):
+    """People by name and function."""
+
+    functions: dict[int, str]
+
+    def label_from_instance(self, obj: Any) -> str:
+        """Such as “Sam Sorensen · SDR”."""
+        return f"{obj} · {self.functions.get(obj.pk, '').upper()}"
 
 
 class PodForm(PortalForm):
@@ -34,6 +44,12 @@ class PodForm(PortalForm):
         label=_("Template"),
         choices=PodTemplate.choices,
         help_text=_("Acquisition : closing : success. What the pod is staffed to."),
+    )
+    customer_size = forms.ChoiceField(
+        label=_("Size of its customers"),
+        choices=[("", _("All sizes")), *CustomerSize.choices],
+        required=False,
+        help_text=_("Says which functions should be in it."),
     )
     lead_capacity = forms.IntegerField(
         label=_("Leads in work it can carry"), min_value=0, max_value=1_000_000, initial=200
@@ -51,11 +67,34 @@ class PodCreateForm(PodForm):
     """A new pod."""
 
     opened_on = DateField(label=_("Opens on"))
-    field_order = ("name", "segment", "template", "opened_on")
+    team = _TeamField(
+        User.objects.none(),
+        label=_("First people"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_(
+            "People with a function who are in no pod. A pod needs somebody who wins customers and keeps them."
+        ),
+    )
+    field_order = ("name", "segment", "template", "customer_size", "opened_on", "lead_capacity", "time_zone", "team")
 
     def __init__(self, *args: Any, actor: Actor, at: datetime, **kwargs: Any) -> None:
         super().__init__(*args, actor=actor, at=at, **kwargs)
-        self.initial.setdefault("opened_on", company_day(at))
+        day = company_day(at)
+        self.initial.setdefault("opened_on", day)
+        field = cast(_TeamField, self.fields["team"])
+        in_pods = PodMembership.objects.on(day).values("person_id")
+        people = people_for(actor).filter(active_on(day)).exclude(pk__in=in_pods).order_by("name", "pk")
+        field.functions = functions_on(day)
+        field.queryset = people.filter(pk__in=field.functions)
+        if not field.queryset.exists():
+            field.help_text = _("Everybody with a function is in a pod today: move people once it is open.")
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The keyword arguments of `open_pod`."""
+        functions = cast(_TeamField, self.fields["team"]).functions
+        return self.values | {"team": [(person, functions[person.pk]) for person in self.cleaned_data["team"]]}
 
 
 class PodCloseForm(PortalForm):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -10,8 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from salesops.core.models import HeldInTime
 from salesops.people.choices import JobFunction
 from salesops.people.models import validate_time_zone
-from salesops.pods.choices import PodTemplate
+from salesops.pods.choices import CustomerSize, PodTemplate
 from salesops.pods.querysets import MembershipQuerySet, PodQuerySet, TerritoryAssignmentQuerySet, TerritoryQuerySet
+from salesops.pods.rules.capacity import ramp_of
 
 
 class Segment(models.Model):
@@ -47,6 +49,9 @@ class Pod(models.Model):
         Segment, models.PROTECT, null=True, blank=True, related_name="pods", verbose_name=_("segment")
     )
     template = models.CharField(_("template"), max_length=8, choices=PodTemplate.choices, default=PodTemplate.MODERATE)
+    customer_size = models.CharField(
+        _("size of its customers"), max_length=6, choices=CustomerSize.choices, blank=True, default=""
+    )
     time_zone = models.CharField(
         _("time zone"), max_length=60, default=settings.COMPANY_TIME_ZONE, validators=[validate_time_zone]
     )
@@ -88,6 +93,45 @@ class PodMembership(HeldInTime):
 
     def __str__(self) -> str:
         return f"{self.person} · {self.pod}"
+
+
+def validate_ramp(value: str) -> None:
+    """Refuse what is no curve."""
+    try:
+        ramp_of(value)
+    except ValueError as error:
+        raise ValidationError(
+            _("Type whole per cent by month, none below the one before, such as 20, 60, 100."), code="ramp"
+        ) from error
+
+
+class FunctionCapacity(models.Model):
+    """What people of a function can carry, and how they ramp up: a company's own figures in place of the defaults."""
+
+    function = models.CharField(_("function"), max_length=8, choices=JobFunction.choices, unique=True)
+    lead_capacity = models.PositiveIntegerField(
+        _("open leads one can carry"),
+        null=True,
+        blank=True,
+        help_text=_("Empty: a pod's capacity in equal parts for those who win customers; no limit for others."),
+    )
+    ramp = models.CharField(
+        _("ramp"),
+        max_length=120,
+        blank=True,
+        validators=[validate_ramp],
+        help_text=_(
+            "Share of full work in per cent by month in the function, such as 20, 60, 100; then all. Empty: as published"
+            " (SDR 20, 60, 100; AE 0, 25, 50, 70, 85, 100; others in full from the first day)."
+        ),
+    )
+
+    class Meta:
+        ordering = ["function"]
+        verbose_name, verbose_name_plural = _("capacity of a function"), _("capacities of functions")
+
+    def __str__(self) -> str:
+        return str(self.get_function_display())
 
 
 class Territory(models.Model):

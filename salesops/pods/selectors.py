@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Q
+from django.db.models import Count, Q
 
 from salesops.core.actor import NOBODY, Actor, Noun, Scope, roles_from
 from salesops.core.days import company_day
-from salesops.people.models import FunctionAssignment, ReportingLine, RoleGrant, User
+from salesops.people.models import FunctionAssignment, Leave, ReportingLine, RoleGrant, User
 from salesops.people.querysets import UserQuerySet
 from salesops.people.rules.lines import Line, below
-from salesops.people.selectors import active_on
-from salesops.pods.models import Pod, PodMembership, Segment, Territory, TerritoryAssignment
+from salesops.people.rules.working_time import Calendar
+from salesops.people.selectors import active_on, calendars_of
+from salesops.pods.models import FunctionCapacity, Pod, PodMembership, Segment, Territory, TerritoryAssignment
 from salesops.pods.querysets import MembershipQuerySet, PodQuerySet, TerritoryAssignmentQuerySet, TerritoryQuerySet
+from salesops.pods.rules.capacity import (
+    PUBLISHED_RAMP,
+    Capacity,
+    months_between,
+    presence,
+    ramp_of,
+    ramped,
+    shares,
+)
 from salesops.pods.rules.readiness import PART_OF, Part, Readiness, readiness
 from salesops.pods.workload import load_of
 
@@ -225,6 +235,67 @@ def territory_assignments_for(actor: Actor) -> TerritoryAssignmentQuerySet:
     return TerritoryAssignment.objects.visible_to(actor).select_related("person", "territory")
 
 
+# --- What people can carry ------------------------------------------------------------------------------------------
+
+
+def capacities(
+    members: Collection[PodMembership],
+    day: date,
+    *,
+    calendars: Mapping[int, Calendar] | None = None,
+    are_all: bool = False,
+) -> dict[int, Capacity]:
+    """What the members of pods can carry in the days after a day, by person; six queries at most, however many there are.
+
+    calendars: of these people, where the caller has read them. are_all: these are all members that their pods have.
+
+    Full is what their function carries, where the company says so, else their part of the pod's room: in equal parts for
+    those who win customers; others have no number then and are left out. The ramp counts from when they took on the
+    function they have in the pod, else from when they came into the pod.
+    """
+    people = {row.person_id for row in members}
+    own = {row.function: row for row in FunctionCapacity.objects.all()}
+    began = {
+        (person, function): start
+        for person, function, start in FunctionAssignment.objects.on(day)
+        .filter(person__in=people)
+        .values_list("person_id", "function", "start_on")
+    }
+    winning = [function for function, part in PART_OF.items() if part is Part.ACQUISITION]
+    if are_all:
+        among: Mapping[int, int] = Counter(row.pod_id for row in members if row.function in winning)
+    else:
+        winners = PodMembership.objects.on(day).filter(pod__in={row.pod_id for row in members}, function__in=winning)
+        among = dict(winners.order_by().values_list("pod").annotate(Count("pk")))
+    if calendars is None:
+        calendars = calendars_of(people, day)
+    found: dict[int, Capacity] = {}
+    for row in members:
+        set_by_company = own.get(row.function)
+        full = set_by_company.lead_capacity if set_by_company else None
+        if full is None:
+            if PART_OF.get(row.function) is not Part.ACQUISITION:
+                continue
+            full = shares(row.pod.lead_capacity, among.get(row.pod_id, 1))
+        curve = ramp_of(set_by_company.ramp) if set_by_company and set_by_company.ramp else None
+        if curve is None:
+            curve = PUBLISHED_RAMP.get(row.function, ())
+        calendar = calendars[row.person_id]
+        hours: dict[int, int] = defaultdict(int)
+        for weekday, start, end in calendar.hours:
+            hours[weekday] += (end.hour - start.hour) * 60 + end.minute - start.minute
+        there = presence(hours, calendar.leave, day)
+        months = months_between(began.get((row.person_id, row.function), row.start_on), day)
+        found[row.person_id] = Capacity(full, ramped(curve, months), there.share, there.leave)
+    return found
+
+
+def next_leaves(person_ids: Collection[int], day: date) -> dict[int, Leave]:
+    """The leave that each of these people is on, or has next; one query. The caller may see it."""
+    rows = Leave.objects.filter(person__in=person_ids, end_on__gt=day).order_by("-start_on", "-pk")
+    return {row.person_id: row for row in rows}
+
+
 # --- How a pod stands ---------------------------------------------------------------------------------------------
 
 
@@ -258,16 +329,19 @@ def standings(actor: Actor, pods: Iterable[Pod], day: date) -> list[PodStanding]
     """How these pods stand on a day: one query for the members and what the workload takes, however many pods."""
     pods = list(pods)
     members: dict[int, list[PodMembership]] = defaultdict(list)
-    rows = members_on(actor, day).filter(pod__in=pods).order_by("function", "person__name", "pk")
-    for row in rows:
-        members[row.pod_id].append(row)
+    # A pod that is yet to open is judged by who will be in it on its first day.
+    on = {pod.pk: max(day, pod.opened_on) for pod in pods}
+    rows = memberships_for(actor).filter(pod__in=pods).exclude(end_on__lte=day)
+    for row in rows.order_by("function", "person__name", "pk"):
+        if row.start_on <= on[row.pod_id] and (row.end_on is None or row.end_on > on[row.pod_id]):
+            members[row.pod_id].append(row)
     pod_ids = [pod.pk for pod in pods]
     leads, deals = (load_of(noun, pod_ids=pod_ids) for noun in ("leads", "deals"))
     return [
         PodStanding(
             pod=pod,
             members=members[pod.pk],
-            readiness=readiness((row.function for row in members[pod.pk]), pod.template),
+            readiness=readiness((row.function for row in members[pod.pk]), pod.template, pod.customer_size),
             open_leads=leads.by_pod.get(pod.pk, 0) if leads else None,
             open_deals=deals.by_pod.get(pod.pk, 0) if deals else None,
         )

@@ -21,7 +21,17 @@ class PodSerializer(serializers.ModelSerializer[Pod]):
 
     class Meta:
         model = Pod
-        fields = ("id", "name", "segment", "template", "time_zone", "opened_on", "closed_on", "lead_capacity")
+        fields = (
+            "id",
+            "name",
+            "segment",
+            "template",
+            "customer_size",
+            "time_zone",
+            "opened_on",
+            "closed_on",
+            "lead_capacity",
+        )
         read_only_fields = fields
 
 

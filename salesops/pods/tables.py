@@ -6,7 +6,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from salesops.core import parts
-from salesops.core.tables import DayColumn, LinkColumn, NumberColumn, PortalColumn, PortalTable
+from salesops.core.tables import DayColumn, LinkColumn, NumberColumn, PortalColumn, PortalTable, ShareColumn
 from salesops.pods.models import PodMembership, Territory
 
 
@@ -24,11 +24,21 @@ class MemberTable(PortalTable):
     pod = LinkColumn("pods:pod_detail", accessor="pod__name", pk_field="pod_id", verbose_name=_("Pod"))
     segment = PortalColumn(accessor="pod__segment__name", verbose_name=_("Segment"))
     open_leads = NumberColumn(verbose_name=_("Leads in work"), orderable=False)
+    load = ShareColumn(
+        accessor="load_bp",
+        related=(),
+        orderable=False,
+        verbose_name=_("Load"),
+        help=_("Leads in work as a share of what they can carry now, with ramp, hours and leave."),
+    )
+    can_carry = NumberColumn(accessor="can__now", related=(), orderable=False, verbose_name=_("Can carry"))
+    ramp = NumberColumn(accessor="can__ramp", related=(), orderable=False, verbose_name=_("Ramp in per cent"))
+    leave = DayColumn(accessor="next_leave__start_on", related=(), orderable=False, verbose_name=_("Next leave"))
     open_deals = NumberColumn(verbose_name=_("Open deals"), orderable=False)
     start_on = DayColumn(verbose_name=_("In the pod since"))
     end_on = DayColumn(verbose_name=_("Until"))
 
-    default_columns = ("person", "function", "pod", "segment", "open_leads", "open_deals", "start_on")
+    default_columns = ("person", "function", "pod", "segment", "open_leads", "load", "leave", "open_deals", "start_on")
 
     class Meta:
         model = PodMembership

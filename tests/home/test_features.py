@@ -48,12 +48,13 @@ def turn(client_of: ClientOf, code: str, *, on: bool) -> None:
 
 
 def test_everything_declared_has_its_switch_and_is_on(cast: Cast) -> None:
-    assert [feature.code for feature in features.declared()] == ["api", "imports", "payroll_release"]
+    assert [feature.code for feature in features.declared()] == ["api", "imports", "payroll_release", "unready_pods"]
     features.write_switches()
     assert list(FeatureSwitch.objects.values_list("code", "is_on")) == [
         ("api", True),
         ("imports", True),
         ("payroll_release", True),
+        ("unready_pods", True),
     ]
     FeatureSwitch.objects.filter(code="api").update(label="Old words", is_on=False)
     features.write_switches()

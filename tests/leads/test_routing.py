@@ -446,7 +446,10 @@ def test_a_touch_stops_the_clock_and_a_move_starts_another(cast: Cast, pool: Poo
     in_force({"pool": pool}, levels=[{"warn_minutes": 5}])
     lead = arrives(cast)
     assign_lead(actor=cast.actor("rita"), lead_id=lead.pk, owner=cast.sven, at=NOW)
-    assert list(Clock.objects.values_list("ending", flat=True)) == ["moved"]
+    assert list(Clock.objects.order_by("pk").values_list("ending", "person")) == [
+        ("moved", cast.sam.pk),
+        ("", cast.sven.pk),
+    ]
     other = arrives(cast, 2)
     touch_lead(lead_id=other.pk, at=NOW - timedelta(minutes=1))  # before the clock began
     assert Clock.objects.get(lead=other).ended_at is None

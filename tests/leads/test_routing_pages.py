@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -906,8 +907,36 @@ def test_buttons_of_the_admin_site_lead_to_pages_that_ask(cast: Cast, client_of:
         assert client.get(admin_page(RoutingVersion, name, *args)).headers["Location"] == target
     draft.refresh_from_db()
     assert draft.is_draft
+    lead = Lead.objects.create(name="Lena", created_at=NOW)
+    tried = client.get(admin_page(Lead, "test_routing", lead.pk)).headers["Location"]
+    in_force_now = RoutingVersion.objects.get(state=VersionState.ACTIVE)
+    assert tried == f"{at_version('routingversion_try', in_force_now)}?lead={lead.pk}"
+    assert client.get(admin_page(Lead, "test_scores", lead.pk)).headers["Location"] == reverse(
+        "leads:scoreversion_list"
+    )
     sent = client_of("rita").get(admin_page(RoutingVersion, "begin_draft")).headers["Location"]
     assert sent.startswith("/admin/login/")
+
+
+def test_the_rules_are_tested_on_a_lead_from_its_page(cast: Cast, client_of: Log, draft: RoutingVersion) -> None:
+    """Who reads rules finds the draft and those in force beside the lead; a rep does not."""
+    lead = Lead.objects.create(name="Lena", owner=cast.sam, pod=cast.north, created_at=NOW)
+    page = client_of("rita").get(reverse("leads:lead_detail", args=[lead.pk])).content.decode()
+    in_force_now = RoutingVersion.objects.get(state=VersionState.ACTIVE)
+    for version in (draft, in_force_now):
+        url = f"{at_version('routingversion_try', version)}?lead={lead.pk}"
+        assert f'href="{url}"' in page
+        assert "Lena" in client_of("rita").get(url).content.decode()
+    assert "Test the rules" not in client_of("sam").get(reverse("leads:lead_detail", args=[lead.pk])).content.decode()
+
+
+def test_pools_are_exported_with_their_figures(cast: Cast, client_of: Log, pool: Pool) -> None:
+    for number in range(3):
+        arrives(cast, number)
+    sent = client_of("rita").post(reverse("leads:pool_list"), {"do": "export", "form": "csv"})
+    head, row = csv.reader(b"".join(sent.streaming_content).decode("utf-8-sig").splitlines())
+    assert head[:5] == ["Pool", "How turns go", "Take part", "Waiting leads", "Turns in 30 days"]
+    assert row[:5] == ["Inbound", "In turn, by weight", "2", "0", "3"]
 
 
 # --- By hand ------------------------------------------------------------------------------------------------------

@@ -14,8 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from salesops.audit.models import AuditEntry
+from salesops.core.models import FeatureSwitch
 from salesops.leads.models import Lead
-from salesops.people.models import User
+from salesops.people.models import FunctionAssignment, User
 from salesops.pods.models import Pod, PodMembership, Territory, TerritoryAssignment
 from salesops.pods.services import add_territory, assign_territory
 from tests.cast import NOW, SINCE, TODAY, Cast
@@ -183,6 +184,44 @@ def test_a_pod_is_opened_once_staffed_and_closed(cast: Cast, client_of: Log) -> 
     assert client.post(close, {"closed_on": TOMORROW, "end_memberships": "on"}).status_code == 302
     pod.refresh_from_db()
     assert (pod.closed_on, PodMembership.objects.get(person=cast.norm).end_on) == (TOMORROW, TOMORROW)
+
+
+def test_a_pod_that_lacks_a_part_opens_with_a_warning_or_not_at_all(cast: Cast, client_of: Log) -> None:
+    """While the switch is on the page says what is missing; off, the first people are named with the pod."""
+    client = client_of("rita")
+    url = reverse("pods:pod_create")
+    FunctionAssignment.objects.create(person=cast.norm, function="mdr", start_on=SINCE)
+    PodMembership.objects.filter(person=cast.carl).update(end_on=TODAY)
+    data = {
+        "segment": cast.smb.pk,
+        "template": "1:1:1",
+        "customer_size": "large",
+        "lead_capacity": 50,
+        "time_zone": "Europe/Berlin",
+        "opened_on": TOMORROW,
+    }
+    opened = client.post(url, key_of(client, url) | data | {"name": "West"}, follow=True)
+    said = [str(message) for message in opened.context["messages"]]
+    assert said == [
+        "Opened the pod “West”. Now add its people. Nobody wins customers (SDR, MDR or ADR). Nobody keeps them (CSM or ONB)."
+    ]
+    FeatureSwitch.objects.update_or_create(code="unready_pods", defaults={"is_on": False})
+    before = state()
+    for team in ([], [cast.norm.pk]):
+        refused = client.post(url, key_of(client, url) | data | {"name": "East", "team": team})
+        assert (refused.status_code, list(refused.context["form"].errors)) == (422, ["team"])
+        assert "Nobody keeps them" in refused.content.decode()
+        assert state() == before
+    client.post(url, key_of(client, url) | data | {"name": "East", "team": [cast.norm.pk, cast.carl.pk]})
+    east = Pod.objects.get(name="East")
+    assert set(east.memberships.values_list("person", "function", "start_on")) == {
+        (cast.norm.pk, "mdr", TOMORROW),
+        (cast.carl.pk, "csm", TOMORROW),
+    }
+    page = client.get(reverse("pods:pod_detail", args=[east.pk]))
+    assert page.context["standing"]["missing"] == ["Closing"]
+    assert "No ADR · account development, SDR · sales development, KAM · key account manager" in page.content.decode()
+    assert "Opens" in page.content.decode()
 
 
 def test_somebody_moves_and_leaves(cast: Cast, client_of: Log) -> None:

@@ -12,7 +12,7 @@ from django.http import Http404
 from django.utils.translation import gettext as _
 
 from salesops.core.actor import Actor, Role
-from salesops.leads.choices import RuleAction
+from salesops.leads.choices import RuleAction, VersionState
 from salesops.leads.models import RoutingRule, RoutingVersion, ServiceLevel
 from salesops.people.models import User
 
@@ -55,6 +55,17 @@ def rules_shown(version: RoutingVersion) -> list[RuleShown]:
     """The rules of a version in their order; one query."""
     rows = version.rules.select_related("pool", "person").order_by("position", "pk")
     return [RuleShown(row, _then(row)) for row in rows]
+
+
+def versions_to_try(actor: Actor) -> list[RoutingVersion]:
+    """The versions that can be tried on a lead: the one in force and the newest draft, those there are; one query."""
+    if not actor.has(*READERS):
+        return []
+    rows = RoutingVersion.objects.filter(state__in=(VersionState.ACTIVE, VersionState.DRAFT)).order_by("-number")
+    newest: dict[str, RoutingVersion] = {}
+    for row in rows:
+        newest.setdefault(row.state, row)
+    return list(newest.values())
 
 
 def levels_shown(version: RoutingVersion) -> list[LevelShown]:

@@ -14,7 +14,7 @@ from django.http import Http404
 
 from salesops.core.actor import Actor, Role
 from salesops.jobs.models import Job
-from salesops.leads.choices import OPEN_STATUSES
+from salesops.leads.choices import OPEN_STATUSES, VersionState
 from salesops.leads.models import Lead, ScoreVersion
 from salesops.leads.rules.score_columns import score_in
 from salesops.leads.rules.scoring import Scheme
@@ -44,6 +44,17 @@ def score_version_for(actor: Actor, pk: int) -> ScoreVersion:
     if version is None:
         raise Http404
     return version
+
+
+def score_versions_to_try(actor: Actor) -> list[ScoreVersion]:
+    """The versions that can be tried on a lead: the one in force and the newest draft, those there are; one query."""
+    if not actor.has(*READERS):
+        return []
+    rows = ScoreVersion.objects.filter(state__in=(VersionState.ACTIVE, VersionState.DRAFT)).order_by("-number")
+    newest: dict[str, ScoreVersion] = {}
+    for row in rows:
+        newest.setdefault(row.state, row)
+    return list(newest.values())
 
 
 def open_leads() -> int:

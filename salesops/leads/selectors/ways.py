@@ -169,11 +169,12 @@ def paths_seen(actor: Actor, paths: Sequence[Mapping[str, Any]]) -> list[dict[st
     """Ways as they are kept, without how people stood in pools that the actor does not see; one query."""
     pools = {one["pool"] for path in paths for one in path.get("pools", ())}
     seen = set(Pool.objects.visible_to(actor).filter(pk__in=pools).values_list("pk", flat=True))
+    told = [{name: found for name, found in path.items() if name != "before"} for path in paths]
     return [
         {**path, "pools": [_bare(one) if one["pool"] not in seen else one for one in path["pools"]]}
         if "pools" in path
-        else dict(path)
-        for path in paths
+        else path
+        for path in told
     ]
 
 

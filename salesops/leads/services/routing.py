@@ -86,9 +86,14 @@ def try_lead(*, lead: Lead, ruleset: Ruleset, at: datetime) -> Routed:
     return try_leads(leads=[lead], ruleset=ruleset, at=at)[0]
 
 
-def try_leads(*, leads: Sequence[Lead], ruleset: Ruleset, at: datetime) -> list[Routed]:
-    """What these rules would do with these leads, one after the other, from how pools stand now; nothing is written."""
-    return _Router(at, ruleset, {}, is_tried=True).route(leads)
+def try_leads(
+    *, leads: Sequence[Lead], ruleset: Ruleset, at: datetime, had_it: Mapping[int, frozenset[int]] | None = None
+) -> list[Routed]:
+    """What these rules would do with these leads, one after the other, from how pools stand now; nothing is written.
+
+    had_it: as in `route_leads`.
+    """
+    return _Router(at, ruleset, had_it or {}, is_tried=True).route(leads)
 
 
 class _Router:

@@ -13,19 +13,25 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from salesops.audit.services import Change, change_of, record_many
+from salesops.core import display
 from salesops.core.actor import Actor, Role
 from salesops.core.days import company_day
 from salesops.leads.choices import AssignmentMethod, ClockEnding
 from salesops.leads.models import Clock, Lead, LeadAssignment
+from salesops.leads.selectors.board import ASSIGNERS
+from salesops.leads.selectors.response import Unworked, unworked_for
 from salesops.leads.services.routing import ROUTED_STATUSES, route_leads
 from salesops.leads.services.turns import people_who_had
 from salesops.notices.services import tell
 from salesops.people.models import ReportingLine
 from salesops.people.selectors import holders_of
+from salesops.pods.selectors import actor_for
 
 #: The job that routes what waits, and the one that looks at clocks.
 ROUTE_WAITING: Final = "leads.route_waiting"
 RUN_CLOCKS: Final = "leads.run_clocks"
+#: The job that tells managers each morning on how many leads nobody works.
+TELL_UNWORKED: Final = "leads.tell_unworked"
 #: Leads routed in one transaction.
 BATCH: Final = 2_000
 #: Clocks that ran out handled in one transaction.
@@ -164,4 +170,48 @@ def _tell_managers(clock: Clock, lead: Lead, at: datetime, what: str, body: Call
         body=body,
         url=reverse("leads:lead_detail", args=[lead.pk]),
         at=at,
+    )
+
+
+def tell_unworked(*, at: datetime) -> int:
+    """Tell those who give leads to others on how many of what they see nobody works, where it is more than it should ever be.
+
+    Once a day each. Returns how many were told.
+    """
+    day = company_day(at)
+    told = 0
+    for person in holders_of(*ASSIGNERS, on=day).order_by("pk"):
+        found = unworked_for(actor_for(person, at=at), at)
+        if not found.is_alarm:
+            continue
+        told += tell(
+            person_ids=[person.pk],
+            key=f"unworked:{day.isoformat()}",
+            title=_share_of(found),
+            body=_parts_of(found),
+            url=f"{reverse('leads:lead_list')}?unworked=yes",
+            at=at,
+        )
+    return told
+
+
+def _share_of(found: Unworked) -> Callable[[], str]:
+    return lambda: (
+        _("%(share)s of the leads in work are nobody's or untouched") % {"share": display.share(found.share_bp)}
+    )
+
+
+def _parts_of(found: Unworked) -> Callable[[], str]:
+    return lambda: (
+        _(
+            "%(count)s of %(among)s leads older than a day: %(nobodys)s without an owner, %(left)s with somebody who left,"
+            " %(untouched)s never touched."
+        )
+        % {
+            "count": display.number(found.count),
+            "among": display.number(found.among),
+            "nobodys": display.number(found.nobodys),
+            "left": display.number(found.left),
+            "untouched": display.number(found.untouched),
+        }
     )

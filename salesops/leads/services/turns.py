@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,22 +16,39 @@ from salesops.core.actor import Actor, Role
 from salesops.leads.choices import AssignmentMethod, ClockEnding, LeadStatus, PoolMethod, TurnKind
 from salesops.leads.models import Lead, LeadAssignment, Pool, PoolMember, Turn
 from salesops.leads.rules.rotation import given_back
-from salesops.leads.rules.routing import Action, fits
+from salesops.leads.rules.routing import Action, Ruleset, fits
 from salesops.leads.selectors.fields import facts_of
-from salesops.leads.selectors.routing import Values, number_of, pools_at_work, rules_in_force
-from salesops.leads.services.routing import ROUTED_STATUSES, route_leads, save_pools, save_turns, stop_clocks, turns_of
+from salesops.leads.selectors.routing import Values, number_of, pools_at_work, presence_of, rules_in_force
+from salesops.leads.services.routing import (
+    ROUTED_STATUSES,
+    route_leads,
+    save_pools,
+    save_turns,
+    start_clocks,
+    stop_clocks,
+    turns_of,
+)
 
 
-def note_by_hand(*, assignments: Sequence[LeadAssignment], at: datetime) -> None:
+def note_by_hand(
+    *, assignments: Sequence[LeadAssignment], at: datetime, ways: Mapping[int, int | None] | None = None
+) -> None:
     """Let leads that were given by hand count: as turns of those who got them, and as none of those who had them.
 
     The leads are locked and saved by the caller, in whose transaction this happens. The pool is the one that brought the
-    lead, else the one to which the rules would send it; who is not in it, or in none, takes no turn.
+    lead, else the one to which the rules would send it; who is not in it, or in none, takes no turn. ways: the pool of
+    each lead that went where the rules send it, None where they name somebody. Who gets a lead that nobody has touched
+    has the time of its service level to do so.
     """
     leads = [assignment.lead for assignment in assignments]
     stop_clocks([lead.pk for lead in leads], ClockEnding.MOVED, at)
-    taken_away = _standing_turns([lead.pk for lead in leads])
-    pools = _pools_of(leads)
+    ruleset = rules_in_force()
+    _watch(assignments, ruleset, at)
+    Lead.objects.filter(pk__in=[lead.pk for lead in leads]).exclude(waits_because="").update(waits_because="")
+    taken_away = turns_standing([lead.pk for lead in leads])
+    given_ways = ways or {}
+    pools = _pools_of([lead for lead in leads if lead.pk not in given_ways], ruleset)
+    pools |= {lead: pool for lead, pool in given_ways.items() if pool is not None}
     members = {
         (pool, person): pk
         for pk, pool, person in PoolMember.objects.filter(
@@ -49,7 +66,7 @@ def note_by_hand(*, assignments: Sequence[LeadAssignment], at: datetime) -> None
     if not touched:
         return
     locked = list(Pool.objects.select_for_update(of=("self",)).filter(pk__in=touched).order_by("pk"))
-    _take_back(taken_away, at)
+    take_turns_back(taken_away, at)
     works, values = pools_at_work(locked, at), Values(at)
     currencies = {pool.pk: pool.currency for pool in locked}
     rows: list[tuple[Any, ...]] = []
@@ -66,7 +83,23 @@ def note_by_hand(*, assignments: Sequence[LeadAssignment], at: datetime) -> None
     for pool in {pool for _assignment, pool, _member in wanted}:
         theirs = [assignment.lead_id for assignment, where, _member in wanted if where == pool]
         Lead.objects.filter(pk__in=theirs).exclude(pool=pool).update(pool=pool)
-    Lead.objects.filter(pk__in=[lead.pk for lead in leads]).exclude(waits_because="").update(waits_because="")
+
+
+def _watch(assignments: Sequence[LeadAssignment], ruleset: Ruleset | None, at: datetime) -> None:
+    """Start the clocks of leads that nobody has touched yet, by the first service level that fits each."""
+    if ruleset is None or not ruleset.levels:
+        return
+    given = []
+    for assignment in assignments:
+        lead = assignment.lead
+        if assignment.person_id is None or lead.first_touched_at is not None or lead.status not in ROUTED_STATUSES:
+            continue
+        facts = facts_of(lead)
+        level = next((level for level in ruleset.levels if fits(level.when, facts)), None)
+        if level is not None:
+            given.append((assignment.pk, lead.pk, assignment.person_id, level))
+    if given:
+        start_clocks(given, presence_of({person for _key, _lead, person, _level in given}, at), at)
 
 
 def may_give_back(actor: Actor, lead: Lead) -> bool:
@@ -96,12 +129,12 @@ def give_back(*, actor: Actor, lead_id: int, reason: str, at: datetime, is_bad: 
         raise ValidationError({"reason": _("Say why it is given back.")}, code="no-reason")
     owner = lead.owner_id
     stop_clocks([lead.pk], ClockEnding.CLOSED if is_bad else ClockEnding.MOVED, at)
-    turns = _standing_turns([lead.pk])
+    turns = turns_standing([lead.pk])
     if turns:
         list(
             Pool.objects.select_for_update(of=("self",)).filter(pk__in={turn.pool_id for turn in turns}).order_by("pk")
         )
-        _take_back(turns, at)
+        take_turns_back(turns, at)
     before = {"owner": owner, "status": lead.status}
     if is_bad:
         lead.status, lead.disqualified_because = LeadStatus.DISQUALIFIED, reason.strip()[:200]
@@ -142,7 +175,23 @@ def people_who_had(lead_id: int) -> set[int]:
     return found
 
 
-def _standing_turns(lead_ids: Collection[int]) -> list[Turn]:
+def people_who_had_each(lead_ids: Collection[int]) -> dict[int, frozenset[int]]:
+    """The same of those leads that anybody gave back or let run out, by lead; two queries."""
+    methods = (AssignmentMethod.RETURNED, AssignmentMethod.LATE)
+    rows = LeadAssignment.objects.filter(lead__in=lead_ids, method__in=methods).values_list("lead_id", flat=True)
+    found: dict[int, set[int]] = {pk: set() for pk in rows}
+    holder: dict[int, int | None] = {}
+    if found:
+        every = LeadAssignment.objects.filter(lead__in=found).order_by("pk")
+        for lead, person, method in every.values_list("lead_id", "person_id", "method"):
+            had = holder.get(lead)
+            if method in methods and had is not None:
+                found[lead].add(had)
+            holder[lead] = person
+    return {pk: frozenset(people) for pk, people in found.items()}
+
+
+def turns_standing(lead_ids: Collection[int]) -> list[Turn]:
     """The turns by which these leads were taken and that still count, the latest of each lead."""
     rows = (
         Turn.objects.filter(lead__in=lead_ids, kind__in=(TurnKind.ROUTED, TurnKind.MANUAL), reversed_by__isnull=True)
@@ -152,7 +201,7 @@ def _standing_turns(lead_ids: Collection[int]) -> list[Turn]:
     return list({turn.lead_id: turn for turn in rows}.values())
 
 
-def _take_back(turns: Iterable[Turn], at: datetime) -> None:
+def take_turns_back(turns: Iterable[Turn], at: datetime) -> None:
     """Negate turns exactly as they were stored. The pools are locked by the caller."""
     for turn in turns:
         changes = given_back({int(key): parts for key, parts in turn.changes.items()})
@@ -174,11 +223,10 @@ def _take_back(turns: Iterable[Turn], at: datetime) -> None:
         )
 
 
-def _pools_of(leads: Sequence[Lead]) -> dict[int, int]:
+def _pools_of(leads: Sequence[Lead], ruleset: Ruleset | None) -> dict[int, int]:
     """The pool of each lead: the one that brought it, else where the rules would send it."""
     found = {lead.pk: lead.pool_id for lead in leads if lead.pool_id}
     rest = [lead for lead in leads if lead.pk not in found]
-    ruleset = rules_in_force() if rest else None
     if ruleset is not None:
         for lead in rest:
             facts = facts_of(lead)

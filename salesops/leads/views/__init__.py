@@ -1,5 +1,11 @@
 """Pages of the leads room."""
 
+from salesops.leads.views.board import (
+    LeadBoardAssignView,
+    LeadBoardSuggestView,
+    LeadBoardUndoView,
+    LeadBoardView,
+)
 from salesops.leads.views.bulk import LeadBulkAssignView, LeadBulkEditView
 from salesops.leads.views.leads import (
     LeadAssignView,
@@ -10,10 +16,15 @@ from salesops.leads.views.leads import (
     LeadListView,
     LeadStatusView,
 )
+from salesops.leads.views.response import ResponseReportView
 from salesops.leads.views.routing import LeadGiveBackView, PoolDetailView, PoolListView
 
 __all__ = [
     "LeadAssignView",
+    "LeadBoardAssignView",
+    "LeadBoardSuggestView",
+    "LeadBoardUndoView",
+    "LeadBoardView",
     "LeadBulkAssignView",
     "LeadBulkEditView",
     "LeadConvertView",
@@ -25,4 +36,5 @@ __all__ = [
     "LeadStatusView",
     "PoolDetailView",
     "PoolListView",
+    "ResponseReportView",
 ]

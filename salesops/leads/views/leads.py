@@ -31,9 +31,12 @@ from salesops.leads.filters import LeadFilter
 from salesops.leads.forms import AssignForm, ConvertForm, LeadCreateForm, LeadForm, StatusForm, lead_initial
 from salesops.leads.models import Lead
 from salesops.leads.selectors import accounts_like, assignments_of, lead_for, leads_for, same_person
+from salesops.leads.selectors.board import ASSIGNERS
 from salesops.leads.selectors.chances import chance_shown
 from salesops.leads.selectors.routing import rules_in_force
+from salesops.leads.selectors.routing_versions import versions_to_try
 from salesops.leads.selectors.score_versions import READERS as RULE_READERS
+from salesops.leads.selectors.score_versions import score_versions_to_try
 from salesops.leads.selectors.scores import score_shown
 from salesops.leads.selectors.ways import HELD, Gone, clock_of, ways_of, why_it_waits
 from salesops.leads.services import assign_lead, convert_lead, create_lead, edit_lead, set_status
@@ -75,8 +78,9 @@ class LeadListView(ScopedListView):
         if self.actor.has(Role.REP):
             ways.append((translate("Mine"), [("owner", str(self.actor.user_id)), *is_open]))
         ways.append((translate("Never touched"), [*is_open, ("untouched", "yes")]))
-        if self.actor.has(Role.MANAGER, Role.REVOPS, Role.ADMIN):
+        if self.actor.has(*ASSIGNERS):
             ways.append((translate("Given to nobody"), [*is_open, ("unassigned", "yes")]))
+            ways.append((translate("Nobody's or untouched"), [("unworked", "yes")]))
         now = sorted(self._pairs(self.clean_query(keep=frozenset())))
         shortcuts = []
         for label, pairs in ways:
@@ -84,7 +88,7 @@ class LeadListView(ScopedListView):
             for name, value in pairs:
                 query.appendlist(name, value)
             shortcuts.append(Shortcut(label, query.urlencode() or "view=", sorted(pairs) == now))
-        return {"shortcuts": shortcuts}
+        return {"shortcuts": shortcuts, "sees_board": self.actor.has(*ASSIGNERS)}
 
     @staticmethod
     def _pairs(query: QueryDict) -> list[tuple[str, str]]:
@@ -121,6 +125,8 @@ class LeadDetailView(ScopedDetailView):
             "score_tone": tone_of_grade(score.grade) if score else "",
             "sees_rules": self.actor.has(*RULE_READERS),
             "chance": chance_shown(lead) if is_open else None,
+            "routing_to_try": versions_to_try(self.actor),
+            "scores_to_try": score_versions_to_try(self.actor),
         }
 
 

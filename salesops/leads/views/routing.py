@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -9,7 +10,6 @@ from django.utils.translation import gettext_lazy as _
 
 from salesops.accounts.views.accounts import EDITORS, READERS
 from salesops.core.filters import OneOfFilter, PortalFilterSet, YesNoFilter
-from salesops.core.tables import PortalTable
 from salesops.core.views import Empty, ScopedDetailView, ScopedEditView, ScopedListView
 from salesops.leads.choices import PoolMethod
 from salesops.leads.forms import GiveBackForm
@@ -64,20 +64,17 @@ class PoolListView(ScopedListView):
     selector = pools_for
     table_class, filterset_class = PoolTable, PoolFilter
     template_name = "leads/pool_list.html"
-    can_export = False  # its figures are worked out for a page
     empty = Empty(
         _("No pools here yet"),
         _("A pool is a group of people who take leads in turn. Administrators set up who is in it, with which weight."),
         "route",
     )
 
-    def make_table(self, rows: Any, shown: Any, **options: Any) -> PortalTable:
-        """The table, with the figures of these pools."""
-        rows = list(rows)
+    def add_figures(self, rows: Sequence[Pool]) -> None:
+        """How these pools stand."""
         figures = in_short(rows, self.now)
         for row in rows:
-            row.in_short = figures[row.pk]
-        return super().make_table(rows, shown, **options)
+            row.in_short = figures[row.pk]  # type: ignore[attr-defined]  # for the table
 
     def get_context(self) -> dict[str, Any]:
         """Whether the rules are the actor's to read."""

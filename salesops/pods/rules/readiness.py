@@ -28,36 +28,56 @@ PART_OF: Final[dict[str, Part]] = {
     "onb": Part.SUCCESS,
 }
 
+#: Without these a pod makes a company slower, not faster: nobody should open one before both are there.
+NEEDED_FIRST: Final = (Part.ACQUISITION, Part.SUCCESS)
+
+#: Which functions serve customers of each size, in the order of the bow-tie.
+FUNCTIONS_OF_SIZE: Final[dict[str, tuple[str, ...]]] = {
+    "small": ("mdr", "ae", "csm"),
+    "middle": ("sdr", "ae", "csm"),
+    "large": ("adr", "sdr", "kam", "csm"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
     """How many people do each part, what is missing altogether, and how many are short of the pod's template.
 
-    A pod is ready when no part is missing; being short of the template does not make it unready.
+    lacking: functions that customers of the pod's size need and nobody has. A pod is ready when no part is missing; being
+    short of the template, or lacking a function, does not make it unready.
     """
 
     have: dict[Part, int]
     missing: tuple[Part, ...]
     short: dict[Part, int]
+    lacking: tuple[str, ...] = ()
 
     @property
     def is_ready(self) -> bool:
         """Whether somebody does each part."""
         return not self.missing
 
+    @property
+    def missing_first(self) -> tuple[Part, ...]:
+        """What is missing of that without which no pod should open."""
+        return tuple(part for part in self.missing if part in NEEDED_FIRST)
 
-def readiness(functions: Iterable[str], template: str) -> Readiness:
+
+def readiness(functions: Iterable[str], template: str, size: str = "") -> Readiness:
     """Judge a pod by the functions of its members and its template, such as "1:2:1" (acquisition : closing : success).
 
-    A function that belongs to no part counts for none. Raises ValueError for a template that is not three numbers.
+    size: of its customers (FUNCTIONS_OF_SIZE); empty where it serves all. A function that belongs to no part counts for
+    none. Raises ValueError for a template that is not three numbers, KeyError for a size that is none.
     """
     ratio = [int(number) for number in template.split(":")]
     if len(ratio) != len(Part) or min(ratio) < 0:
         raise ValueError(f"{template!r} is not a template such as 1:2:1")
-    counts = Counter(PART_OF[function] for function in functions if function in PART_OF)
+    there = list(functions)
+    counts = Counter(PART_OF[function] for function in there if function in PART_OF)
     have = {part: counts[part] for part in Part}
     return Readiness(
         have=have,
         missing=tuple(part for part in Part if not have[part]),
         short={part: need - have[part] for part, need in zip(Part, ratio, strict=True) if need > have[part]},
+        lacking=tuple(each for each in FUNCTIONS_OF_SIZE[size] if each not in there) if size else (),
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
@@ -11,14 +12,23 @@ from django.db.models import Q
 from django.http import Http404
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from salesops.audit.services import changed, record, state_of
+from salesops.core import features
 from salesops.core.actor import Actor, Role
 from salesops.core.models import held_during
 from salesops.people.models import User
+from salesops.pods.choices import UNREADY_PODS
 from salesops.pods.models import Pod, PodMembership, Segment
+from salesops.pods.rules.readiness import Part, readiness
 
 FOREVER = date.max
+#: What is said of a pod in which nobody does a part without which none should open.
+WITHOUT: Final = {
+    Part.ACQUISITION: gettext_lazy("Nobody wins customers (SDR, MDR or ADR)."),
+    Part.SUCCESS: gettext_lazy("Nobody keeps them (CSM or ONB)."),
+}
 
 
 def check_may_arrange(actor: Actor) -> None:
@@ -48,22 +58,38 @@ def open_pod(
     at: datetime,
     time_zone: str | None = None,
     lead_capacity: int | None = None,
+    customer_size: str = "",
+    team: Sequence[tuple[User, str]] = (),
+    is_gated: bool = True,
 ) -> Pod:
-    """Open a pod on a day. Raises PermissionDenied; ValidationError for a name that is taken or values out of range."""
+    """Open a pod on a day, with its first people (person, function), who are in it from that day on.
+
+    Where pods that are not whole may not open (UNREADY_PODS), somebody who wins customers and somebody who keeps them
+    must be among the first people; an import, which brings people after pods, asks with `is_gated` False. Raises
+    PermissionDenied; ValidationError for a name that is taken, values out of range, a team that lacks a part.
+    """
     check_may_arrange(actor)
-    pod = Pod(name=name.strip(), segment=segment, template=template, opened_on=opened_on)
+    if is_gated and not features.is_on(UNREADY_PODS):
+        found = readiness((function for _person, function in team), template, customer_size)
+        if found.missing_first:
+            lacking = [str(WITHOUT[part]) for part in found.missing_first]
+            message = _("Name its first people. %(lacking)s") % {"lacking": " ".join(lacking)}
+            raise ValidationError({"team": ValidationError(message, "not-ready")})
+    pod = Pod(name=name.strip(), segment=segment, template=template, opened_on=opened_on, customer_size=customer_size)
     if time_zone is not None:
         pod.time_zone = time_zone
     if lead_capacity is not None:
         pod.lead_capacity = lead_capacity
     saved(pod)
     record(actor=actor, action="pod.opened", subject=pod, after=state_of(pod), at=at)
+    for person, function in sorted(team, key=lambda each: each[0].pk):
+        _join(pod, locked_person(person.pk), function, opened_on, None, actor=actor, at=at)
     return pod
 
 
 @transaction.atomic
 def edit_pod(*, pod_id: int, values: dict[str, Any], actor: Actor, at: datetime) -> Pod:
-    """Change the name, segment, template, time zone or capacity of a pod. Nothing is written when nothing differs.
+    """Change the name, segment, template, size of customers, time zone or capacity of a pod. Nothing is written when nothing differs.
 
     Raises PermissionDenied, Http404, ValidationError; KeyError for a field that is not edited this way.
     """
@@ -71,7 +97,7 @@ def edit_pod(*, pod_id: int, values: dict[str, Any], actor: Actor, at: datetime)
     pod = _pod(actor, pod_id)
     before = state_of(pod)
     for field_name, value in values.items():
-        if field_name not in {"name", "segment", "template", "time_zone", "lead_capacity"}:
+        if field_name not in {"name", "segment", "template", "customer_size", "time_zone", "lead_capacity"}:
             raise KeyError(field_name)
         setattr(pod, field_name, value)
     old, new = changed(before, state_of(pod))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.urls import reverse
@@ -10,14 +11,14 @@ from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
 
 from salesops.core.days import company_day
-from salesops.core.tables import PortalTable
 from salesops.core.views import Empty, ScopedEditView, ScopedListView
 from salesops.people.choices import JobFunction
+from salesops.people.selectors import may_see_private
 from salesops.pods.filters import MemberFilter
 from salesops.pods.forms import EndForm, MemberForm, MoveForm
 from salesops.pods.models import PodMembership
 from salesops.pods.querysets import MembershipQuerySet
-from salesops.pods.selectors import members_on, membership_for, pod_for
+from salesops.pods.selectors import capacities, members_on, membership_for, next_leaves, pod_for
 from salesops.pods.services import add_member, end_membership, move_member
 from salesops.pods.tables import MemberTable
 from salesops.pods.views.pods import ARRANGERS, PodView
@@ -37,15 +38,22 @@ class MemberListView(PodView, ScopedListView):
         """The memberships of today."""
         return members_on(self.actor, company_day(self.now))
 
-    def make_table(self, rows: Any, shown: Any, **options: Any) -> PortalTable:
-        """The table, with what is on the desks of the people shown."""
-        rows = list(rows)
+    def add_figures(self, rows: Sequence[PodMembership]) -> None:
+        """What is on the desks of these people."""
         people = [row.person_id for row in rows]
         for noun in ("leads", "deals"):
             load = load_of(noun, person_ids=people)
             for row in rows:
                 setattr(row, f"open_{noun}", load.by_person.get(row.person_id, 0) if load else None)
-        return super().make_table(rows, shown, **options)
+        day = company_day(self.now)
+        # Ramp and leave are for themselves, who manages them and who arranges.
+        seen = [row for row in rows if may_see_private(self.actor, row.person)]
+        can, leaves = capacities(seen, day), next_leaves([row.person_id for row in seen], day)
+        for row in rows:
+            found: Any = row
+            found.can, found.next_leave = can.get(row.person_id), leaves.get(row.person_id)
+            room = found.can.now if found.can else 0
+            found.load_bp = found.open_leads * 100 // room * 100 if room and found.open_leads is not None else None
 
     def get_context(self) -> dict[str, Any]:
         """One click for each function."""

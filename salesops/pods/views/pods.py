@@ -14,11 +14,15 @@ from salesops.audit.wording import described
 from salesops.core.actor import Actor, Noun, Role, Scope
 from salesops.core.days import company_day
 from salesops.core.views import PortalView, ScopedCreateView, ScopedDetailView, ScopedEditView
+from salesops.people.choices import JobFunction
+from salesops.people.selectors import may_see_private
 from salesops.pods.forms import PodCloseForm, PodCreateForm, PodForm
 from salesops.pods.models import Pod, PodMembership
+from salesops.pods.rules.capacity import DAYS_AHEAD
 from salesops.pods.rules.readiness import Part
 from salesops.pods.selectors import (
     PodStanding,
+    capacities,
     memberships_for,
     pod_for,
     pods_for,
@@ -26,6 +30,7 @@ from salesops.pods.selectors import (
     territory_assignments_for,
 )
 from salesops.pods.services import close_pod, edit_pod, open_pod
+from salesops.pods.services.pods import WITHOUT
 from salesops.pods.workload import load_of
 
 #: Roles that arrange pods.
@@ -84,6 +89,7 @@ def shown(standing: PodStanding) -> dict[str, Any]:
         "is_ready": readiness.is_ready,
         "missing": [PARTS[part] for part in readiness.missing],
         "short": [(PARTS[part], count) for part, count in readiness.short.items()],
+        "lacking": [JobFunction(function).label for function in readiness.lacking],
         "open_leads": standing.open_leads,
         "open_deals": standing.open_deals,
         "load_bp": None if standing.load_bp is None else standing.load_bp // 100 * 100,  # whole per cent
@@ -96,6 +102,10 @@ class PodDetailView(PodView, ScopedDetailView):
 
     selector = pod_for
 
+    def sees_of(self, row: PodMembership) -> bool:
+        """Whether a member's ramp and leave are the actor's to know."""
+        return may_see_private(self.actor, row.person)
+
     def get_context(self) -> dict[str, Any]:
         """Everything about the pod that the actor may see."""
         pod: Pod = self.object
@@ -105,6 +115,10 @@ class PodDetailView(PodView, ScopedDetailView):
         people = [row.person_id for row in now]
         leads, deals = (load_of(noun, person_ids=people) for noun in ("leads", "deals"))
         (standing,) = standings(self.actor, [pod], day)
+        can = capacities(now, day, are_all=True)
+        # How much somebody is there tells of their leave: for themselves, who manages them and who arranges.
+        can = {row.person_id: can[row.person_id] for row in now if row.person_id in can and self.sees_of(row)}
+        is_whole = bool(can) and all(self.sees_of(row) for row in now)
         assignments = territory_assignments_for(self.actor).on(day).filter(person__in=people)
         return {
             "day": day,
@@ -114,9 +128,13 @@ class PodDetailView(PodView, ScopedDetailView):
                     "row": row,
                     "leads": leads.by_person.get(row.person_id, 0) if leads else None,
                     "deals": deals.by_person.get(row.person_id, 0) if deals else None,
+                    "can": can.get(row.person_id),
                 }
                 for row in now
             ],
+            "sees_capacity": bool(can),
+            "capacity": sum(each.now for each in can.values()) if is_whole else None,
+            "days_ahead": DAYS_AHEAD,
             "coming": [row for row in rows if row.start_on > day],
             "past": sorted((row for row in rows if row.end_on and row.end_on <= day), key=_ended, reverse=True),
             "territories": list(assignments.order_by("territory__name", "person__name")),
@@ -144,7 +162,13 @@ class PodCreateView(ScopedCreateView):
 
     def save(self, form: PodCreateForm) -> Pod:
         """Open it."""
-        return open_pod(actor=self.actor, at=self.now, **form.values)
+        return open_pod(actor=self.actor, at=self.now, **form.given)
+
+    def get_success_message(self, result: Any) -> str:
+        """That it is open, and what it lacks."""
+        (standing,) = standings(self.actor, [result], company_day(self.now))
+        lacking = [str(WITHOUT[part]) for part in standing.readiness.missing_first]
+        return " ".join([super().get_success_message(result), *lacking])
 
 
 class PodEditView(ScopedEditView):
@@ -158,9 +182,9 @@ class PodEditView(ScopedEditView):
     def get_initial(self) -> dict[str, Any]:
         """The pod's own values."""
         pod: Pod = self.object
-        return {name: getattr(pod, name) for name in ("name", "template", "lead_capacity", "time_zone")} | {
-            "segment": pod.segment_id
-        }
+        return {
+            name: getattr(pod, name) for name in ("name", "template", "customer_size", "lead_capacity", "time_zone")
+        } | {"segment": pod.segment_id}
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """The form knows the moment."""

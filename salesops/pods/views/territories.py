@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from django.urls import reverse
@@ -10,7 +11,6 @@ from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
 
 from salesops.core.days import company_day
-from salesops.core.tables import PortalTable
 from salesops.core.views import Empty, ScopedCreateView, ScopedDetailView, ScopedEditView, ScopedListView
 from salesops.pods.filters import TerritoryFilter
 from salesops.pods.forms import EndForm, TerritoryAssignForm, TerritoryForm
@@ -38,16 +38,14 @@ class TerritoryListView(PodView, ScopedListView):
         """Those who arrange pods."""
         return self.actor.has(*ARRANGERS)
 
-    def make_table(self, rows: Any, shown: Any, **options: Any) -> PortalTable:
-        """The table, with the people of today."""
-        rows = list(rows)
+    def add_figures(self, rows: Sequence[Territory]) -> None:
+        """The people of today."""
         people: dict[int, list[str]] = defaultdict(list)
         assignments = territory_assignments_for(self.actor).on(company_day(self.now)).filter(territory__in=rows)
         for assignment in assignments.order_by("person__name", "pk"):
             people[assignment.territory_id].append(assignment.person.name)
         for row in rows:
-            row.people_today = people[row.pk]
-        return super().make_table(rows, shown, **options)
+            row.people_today = people[row.pk]  # type: ignore[attr-defined]  # for the table
 
 
 class TerritoryDetailView(PodView, ScopedDetailView):
