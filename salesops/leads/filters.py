@@ -38,6 +38,7 @@ class LeadFilter(PortalFilterSet):
     waiting = YesNoFilter(condition=~Q(waits_because=""), label=_("Waits for somebody"))
     consent = OneOfFilter(choices=Consent.choices, label=_("May be contacted"))
     untouched = YesNoFilter(condition=Q(first_touched_at__isnull=True), label=_("Never touched"))
+    spiced = NumberRangeFilter(field_name="spiced__filled", label=_("SPICED components known"))
     value = MoneyRangeFilter(field_name="estimated_minor", label=_("Estimated value"))
     employees = NumberRangeFilter(field_name="employees", label=_("Employees"))
     created = PeriodFilter(field_name="created_at", is_moment=True, label=_("Created"))

@@ -8,6 +8,7 @@ from salesops.leads.views.leads import (
     LeadDetailView,
     LeadEditView,
     LeadListView,
+    LeadSpicedView,
     LeadStatusView,
 )
 from salesops.leads.views.routing import LeadGiveBackView, PoolDetailView, PoolListView
@@ -22,6 +23,7 @@ __all__ = [
     "LeadEditView",
     "LeadGiveBackView",
     "LeadListView",
+    "LeadSpicedView",
     "LeadStatusView",
     "PoolDetailView",
     "PoolListView",
