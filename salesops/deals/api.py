@@ -36,7 +36,7 @@ class DealViewSet(ScopedViewSet, mixins.ListModelMixin):
 
     def get_queryset(self) -> QuerySet[Deal]:
         """The deals that the actor sees, newest first."""
-        return Deal.objects.none() if self.is_description else deals_for(self.actor)
+        return Deal.objects.none() if self.is_description else deals_for(self.actor).select_related("spiced")
 
     def _shown(self, deal: Deal, code: int = status.HTTP_200_OK) -> Response:
         return Response(DealDetailSerializer(deal, context=self.get_serializer_context()).data, status=code)

@@ -103,6 +103,13 @@ GROUPS: Final[tuple[Group, ...]] = (
                 "g r",
                 also=("leads:routingversion", "leads:routingrule", "leads:servicelevel"),
             ),
+            Entry(
+                gettext_lazy("Selling guard"),
+                "deals:escalation_list",
+                "shield-check",
+                _WORKING,
+                also=("deals:policy", "deals:guardrule", "deals:decision", "deals:guard"),
+            ),
             Entry(gettext_lazy("Pods"), "pods:pod_list", "hexagons", _HIRED, "g p"),
             Entry(gettext_lazy("People"), "people:person_list", "users"),
         ),

@@ -47,7 +47,7 @@ class LeadSpicedInline(PortalInline):
 
     model = LeadSpiced
     is_read_only = True
-    fields = ("filled", "situation", "pain", "impact", "critical_event", "critical_event_on", "decision")
+    fields = ("situation", "pain", "impact", "critical_event", "critical_event_on", "decision")
 
 
 @admin.register(DisqualifyReason)

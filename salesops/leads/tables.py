@@ -54,11 +54,11 @@ class GradeColumn(PortalColumn):
 
 
 class SpicedColumn(NumberColumn):
-    """How many of the five components are known; nothing written is none known."""
+    """How many of the five components are known; nothing where nobody has written any."""
 
     def show(self, value: Any, record: Any, table: PortalTable) -> str:
         """As a fraction."""
-        return f"{value or 0}/5"
+        return f"{value}/5"
 
 
 class LeadTable(PortalTable):

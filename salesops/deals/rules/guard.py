@@ -286,7 +286,7 @@ def _broken(rule: GuardRule, offer: OfferFacts) -> Iterator[Violation]:
 
 
 def _violation(
-    rule: GuardRule, code: str, message: str, what: str, excess: int = 0, where: str = "", **params: object
+    rule: GuardRule, code: str, message: str, what: str, excess: int = 0, where: str = "", /, **params: object
 ) -> Violation:
     problem = Problem.of(code, message, where=where, remedy=rule.message.replace("%", "%%"), **params)
     return Violation(rule.name, rule.kind, rule.effect, problem, f"{rule.kind}:{rule.effect}:{what}", excess)
@@ -359,7 +359,8 @@ def _promises(rule: GuardRule, offer: OfferFacts) -> Iterator[Violation]:
                 "promise",
                 gettext_noop("“%(phrase)s” is one of %(rule)s."),
                 f"{name}:{' '.join(words_of(phrase))}",
-                where=f"text:{where}",
+                0,
+                f"text:{where}",
                 phrase=phrase,
                 rule=name,
             )

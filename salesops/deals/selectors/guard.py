@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from salesops.accounts.models import Account
 from salesops.core.actor import Actor, Role
 from salesops.core.rates import rate_table
 from salesops.deals import models
+from salesops.deals.choices import EscalationState
 from salesops.deals.models import Deal, DealLine, GuardDecision, GuardEscalation, GuardPolicy
 from salesops.deals.rules.guard import GuardRule, LineFacts, OfferFacts, Outcome, RuleKind, Violation
 from salesops.leads.choices import VersionState
@@ -251,3 +253,26 @@ def deals_like(actor: Actor, text: str) -> Sequence[Deal]:
         if found:
             return found
     return list(rows.filter(name__icontains=text).order_by("-created_at", "-pk")[:10])
+
+
+@dataclass(frozen=True, slots=True)
+class GuardShown:
+    """What a deal's page tells of the guard: the last decision with its reasons, and the approval asked for last."""
+
+    decision: GuardDecision | None
+    reasons: tuple[str, ...]
+    escalation: GuardEscalation | None
+    asked: tuple[str, ...]
+
+
+def guard_shown(deal: Deal) -> GuardShown | None:
+    """What the guard said last of a deal that the actor sees; None where it never said anything."""
+    decision = deal.guard_decisions.select_related("policy", "actor").first()
+    if decision is None:
+        return None
+    rows = deal.escalations.exclude(state=EscalationState.WITHDRAWN)
+    escalation = rows.select_related("asked_by", "answered_by", "owner", "deal").first()
+    asked = violations_in_words(violations_of(escalation.reasons), None) if escalation else []
+    return GuardShown(
+        decision, tuple(violations_in_words(violations_of(decision.reasons), None)), escalation, tuple(asked)
+    )
