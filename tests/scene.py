@@ -30,7 +30,7 @@ from salesops.commissions.services.plans import save_draft, set_quota
 from salesops.commissions.services.scenarios import calculate_scenario, create_scenario
 from salesops.connectors.models import FileImport, RejectedRow, Source
 from salesops.connectors.services.uploads import upload
-from salesops.deals.models import Deal, GuardDecision, GuardEscalation, GuardPolicy, Product, Stage
+from salesops.deals.models import Deal, GuardDecision, GuardEscalation, GuardPolicy, HandOff, Product, Stage
 from salesops.deals.services.policies import draft_policy, put_guard_rule
 from salesops.jobs.models import Job
 from salesops.jobs.services import enqueue
@@ -95,6 +95,7 @@ class Scene:
     routing_version: RoutingVersion
     policy: GuardPolicy
     escalation: GuardEscalation
+    hand_off: HandOff
 
 
 def make_scene(cast: Cast) -> Scene:
@@ -281,4 +282,7 @@ def make_scene(cast: Cast) -> Scene:
         routing_version=routing_version,
         policy=policy,
         escalation=escalation,
+        hand_off=HandOff.objects.create(
+            deal=deal, pair="ae-csm", giver=ana, receiver=cast.carl, pod=cast.north, sent_at=NOW
+        ),
     )

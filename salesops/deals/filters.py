@@ -14,8 +14,8 @@ from salesops.core.filters import (
     RowsFilter,
     YesNoFilter,
 )
-from salesops.deals.choices import EscalationState, GuardOccasion, GuardOutcome, StageKind
-from salesops.deals.models import Deal, DealSplit, GuardDecision, GuardEscalation, Product, Stage
+from salesops.deals.choices import EscalationState, GuardOccasion, GuardOutcome, HandOffPair, HandOffState, StageKind
+from salesops.deals.models import Deal, DealSplit, GuardDecision, GuardEscalation, HandOff, Product, Stage
 from salesops.deals.selectors.guard import policies_for
 from salesops.people.selectors import people_for
 from salesops.pods.selectors import pods_for
@@ -75,6 +75,24 @@ class EscalationFilter(PortalFilterSet):
 
     class Meta:
         model = GuardEscalation
+        fields: list[str] = []
+
+
+class HandOffFilter(PortalFilterSet):
+    """Which hand-offs."""
+
+    search_fields = ("deal__name", "account__name", "lead__name")
+
+    state = OneOfFilter(choices=HandOffState.choices, label=_("State"))
+    pair = OneOfFilter(choices=HandOffPair.choices, label=_("From whom to whom"))
+    giver = RowsFilter(queryset=lambda request: people_for(request.actor), label=_("Given by"))
+    receiver = RowsFilter(queryset=lambda request: people_for(request.actor), label=_("Received by"))
+    is_rated = YesNoFilter(condition=Q(rated_at__isnull=False), label=_("Is rated"))
+    promise = NumberRangeFilter(field_name="promise_alignment", label=_("Promise alignment"))
+    sent = PeriodFilter(field_name="sent_at", is_moment=True, label=_("Sent"))
+
+    class Meta:
+        model = HandOff
         fields: list[str] = []
 
 

@@ -12,6 +12,7 @@ urlpatterns = [
     path("forecast/", views.ForecastView.as_view(), name="forecast"),
     path("products/", views.ProductListView.as_view(), name="product_list"),
     path("guard/", include("salesops.deals.guard_urls")),
+    path("hand-offs/", include("salesops.deals.handoff_urls")),
     path("of-account/<int:pk>/", views.AccountDealsView.as_view(), name="account_deals"),
     path("bulk/edit/", views.DealBulkEditView.as_view(), name="deal_bulk_edit"),
     path("bulk/reassign/", views.DealBulkReassignView.as_view(), name="deal_bulk_reassign"),

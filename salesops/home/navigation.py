@@ -110,6 +110,7 @@ GROUPS: Final[tuple[Group, ...]] = (
                 _WORKING,
                 also=("deals:policy", "deals:guardrule", "deals:decision", "deals:guard"),
             ),
+            Entry(gettext_lazy("Hand-offs"), "deals:handoff_list", "arrows-exchange", _WORKING),
             Entry(gettext_lazy("Pods"), "pods:pod_list", "hexagons", _HIRED, "g p"),
             Entry(gettext_lazy("People"), "people:person_list", "users"),
         ),

@@ -142,19 +142,24 @@ def guard_deal(*, actor: Actor, deal: Deal, occasion: GuardOccasion, at: datetim
         raise GuardRefusedError(violations_in_words(verdict.violations, Outcome.BLOCK), decision, actor=actor)
     open_ones = uncovered(verdict.violations, approved_of(deal))
     if open_ones and is_closing:
-        raise GuardRefusedError([open_words(deal, open_ones)], decision, actor=actor, open_ones=open_ones)
+        raise GuardRefusedError(
+            [open_words(deal, open_ones, is_new=occasion == GuardOccasion.CREATED)],
+            decision,
+            actor=actor,
+            open_ones=open_ones,
+        )
     decision.save()
     escalate(deal, decision, open_ones, actor=actor, at=at)
 
 
-def open_words(deal: Deal, violations: Sequence[Violation]) -> str:
-    """Why a deal cannot be won yet, and what to do."""
+def open_words(deal: Deal, violations: Sequence[Violation], *, is_new: bool) -> str:
+    """Why a deal cannot be won yet, and what to do; `is_new`: it is made as won."""
     reasons = " ".join(violations_in_words(violations, None))
     last = deal.escalations.exclude(state=EscalationState.WITHDRAWN).first()
     if last is not None and is_refused_for(last, violations):
         words = _("%(reasons)s %(person)s refused it: %(answer)s Change the offer, then try again.")
         return words % {"reasons": reasons, "person": last.answered_by, "answer": _sentence(last.answer)}
-    if deal.stage_changes.exists():
+    if not is_new:
         words = _("%(reasons)s This waits for the approval of a manager or revenue operations, who were told.")
         return words % {"reasons": reasons}
     words = _("%(reasons)s Add it in an open stage first: that asks a manager or revenue operations to approve.")

@@ -35,6 +35,7 @@ from salesops.deals.rules.stages import CLOSED_DEAL
 from salesops.deals.selectors import deal_for, deals_for, products_for, stages
 from salesops.deals.selectors.deals import days_in_stage, deal_spiced_of
 from salesops.deals.selectors.guard import guard_shown
+from salesops.deals.selectors.handoffs import hand_offs_of, may_hand_off
 from salesops.deals.services import StaleDealError, create_deal, edit_deal, move_deal, reassign
 from salesops.deals.services.guard import may_answer
 from salesops.deals.services.spiced import set_deal_spiced
@@ -100,6 +101,9 @@ class DealDetailView(ScopedDetailView):
             "is_contact_seen": bool(deal.contact_id and contacts_for(self.actor).filter(pk=deal.contact_id).exists()),
             "is_lead_seen": bool(deal.lead_id and Lead.objects.visible_to(self.actor).filter(pk=deal.lead_id).exists()),
             "about": f"deal-{deal.pk}",
+            "hand_off_key": str(deal.pk),
+            "hand_offs": hand_offs_of(self.actor, deal),
+            "may_hand_off": may_hand_off(self.actor),
             "spiced": spiced_shown(deal_spiced_of(deal)),
             "spiced_url": reverse("deals:deal_spiced", args=[deal.pk]) if self.actor.may_edit_work else "",
             **guard_context(self.actor, deal),
