@@ -244,7 +244,16 @@ def make_scene(cast: Cast) -> Scene:
     decision = GuardDecision.objects.create(
         deal=deal, policy=policy, occasion="lines", outcome="escalate", actor=ana, decided_at=NOW
     )
-    escalation = GuardEscalation.objects.create(deal=deal, decision=decision, owner=ana, asked_by=ana, asked_at=NOW)
+    escalation = GuardEscalation.objects.create(
+        deal=deal,
+        decision=decision,
+        owner=ana,
+        asked_by=ana,
+        asked_at=NOW,
+        state="approved",
+        answered_by=cast.rita,
+        answered_at=NOW,
+    )
     return Scene(
         cast=cast,
         account=account,

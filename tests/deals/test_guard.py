@@ -289,7 +289,7 @@ def test_the_database_itself_lets_nobody_approve_their_own(cast: Cast, make_deal
     for person in (cast.ana, cast.sam):
         with pytest.raises(IntegrityError, match="answered_by_another"), transaction.atomic():
             GuardEscalation.objects.filter(pk=row.pk).update(state="approved", answered_by=person, answered_at=NOW)
-    with pytest.raises(IntegrityError, match="(one_open|UNIQUE)"), transaction.atomic():
+    with pytest.raises(IntegrityError, match=r"(one_open|UNIQUE)"), transaction.atomic():
         GuardEscalation.objects.create(deal=row.deal, decision=row.decision, asked_at=NOW)
 
 
@@ -562,3 +562,100 @@ def test_flagged_deals_are_compared_with_churn_and_refunds(cast: Cast, make_deal
     assert (others.count, others.either_bp, report.unasked) == (5, 0, 1)
     assert [(row.name, row.compared) for row in report.pods] == [("North", report.compared)]
     assert guard_report_for(cast.actor("mia"), day=TODAY).compared.flagged.count == 0
+
+
+# --- Pages and programs ----------------------------------------------------------------------------------------------
+
+
+def test_a_policy_is_written_tried_and_put_in_force_on_its_pages(
+    cast: Cast, make_deal: MakeDeal, gtx: Product, client_of: Callable[[str], Client]
+) -> None:
+    deal = offer(cast, make_deal(), gtx, 3_500)
+    rita = client_of("rita")
+    made = rita.post("/deals/guard/policies/new/", {"note": "First"})
+    policy = GuardPolicy.objects.get()
+    page = f"/deals/guard/policies/{policy.pk}/"
+    assert (made.status_code, made.headers["Location"]) == (302, page)
+    assert rita.post(f"{page}activate/", {}).status_code == 422
+    asked = rita.get(f"{page}rules/new/?kind=discount").content.decode()
+    assert 'name="max_discount_bp"' in asked
+    assert 'name="phrases"' not in asked
+    rule = {"name": "Cap", "max_discount_bp": "25", "tier": "standard", "effect": "block", "message": "Ask Max."}
+    assert rita.post(f"{page}rules/new/?kind=discount", rule | {"max_discount_bp": ""}).status_code == 422
+    assert rita.post(f"{page}rules/new/?kind=discount", rule).status_code == 302
+    assert (
+        rita.post(
+            f"{page}rules/new/?kind=offer",
+            {"name": "Size", "least_minor": "1,000.50", "currency": "USD", "effect": "escalate"},
+        ).status_code
+        == 302
+    )
+    assert list(policy.rules.values_list("kind", "max_discount_bp", "least_minor")) == [
+        ("discount", 2_500, None),
+        ("offer", None, 100_050),
+    ]
+    shown = rita.get(page).content.decode()
+    assert "At most 25" in shown
+    assert "$1,000.50" in shown
+    tried = rita.get(f"{page}try/?deal={deal.pk}").content.decode()
+    assert "Discount of 35% exceeds max_discount_by_tier[&#x27;standard&#x27;] = 25%. Ask Max." in tried
+    assert "Discount of 35%" in rita.get(f"{page}dry-run/").content.decode()
+    assert rita.post(f"{page}activate/", {}).status_code == 302
+    policy.refresh_from_db()
+    assert (policy.state, said()) == ("active", [])
+    assert rita.post(f"{page}rules/new/?kind=discount", rule).status_code == 422
+
+
+def test_a_manager_answers_from_the_deals_page(
+    cast: Cast, make_deal: MakeDeal, gtx: Product, client_of: Callable[[str], Client]
+) -> None:
+    policy_of(cast, ASK_15)
+    deal = offer(cast, make_deal(), gtx, 2_000)
+    row = deal.escalations.get()
+    address = f"/deals/guard/{row.pk}/answer/"
+    ana, max_ = client_of("ana"), client_of("max")
+    own = ana.get(f"/deals/{deal.pk}/").content.decode()
+    assert "Discount of 20% exceeds max_discount = 15%." in own
+    assert address not in own
+    assert address in max_.get(f"/deals/{deal.pk}/").content.decode()
+    assert ana.post(address, {"is_approved": "yes"}).status_code == 403
+    assert max_.post(address, {"is_approved": "no"}).status_code == 422
+    assert states(deal) == ["open"]
+    assert max_.post(address, {"is_approved": "yes", "answer": "Good margin"}).status_code == 302
+    row.refresh_from_db()
+    assert (row.state, row.answer, row.answered_by) == ("approved", "Good margin", cast.max)
+    seen = ana.get(f"/deals/{deal.pk}/").content.decode()
+    assert "Good margin" in seen
+    assert "Approved" in seen
+    assert "Good margin" in max_.get("/deals/guard/").content.decode()
+    log = max_.get("/deals/guard/log/?outcome=escalate").content.decode()
+    assert "Discount of 20%" in log
+
+
+def test_programs_read_decisions_and_answer(
+    cast: Cast, make_deal: MakeDeal, gtx: Product, client_of: Callable[[str], Client]
+) -> None:
+    policy_of(cast, ASK_15)
+    deal = offer(cast, make_deal(), gtx, 2_000)
+    row, as_json = deal.escalations.get(), "application/json"
+    (decision,) = client_of("ana").get("/api/v1/guard-decisions/").json()["results"]
+    assert (decision["outcome"], decision["reasons"][0]["rule"]) == ("escalate", "Ask above 15 %")
+    address = f"/api/v1/approvals/{row.pk}/answer/"
+    assert client_of("ana").post(address, {"is_approved": True}, content_type=as_json).status_code == 400
+    assert client_of("alba").post(address, {"is_approved": True}, content_type=as_json).status_code == 404
+    assert states(deal) == ["open"]
+    answer = client_of("max").post(address, {"is_approved": True}, content_type=as_json)
+    assert (answer.status_code, answer.json()["state"]) == (200, "approved")
+
+
+def test_a_card_tells_how_long_it_stands(
+    cast: Cast, make_deal: MakeDeal, client_of: Callable[[str], Client], stages: dict[str, Stage]
+) -> None:
+    Stage.objects.filter(code="engaging").update(expected_days=14)
+    for name, days in (("Fresh", 5), ("Slow", 15), ("Stuck", 22)):
+        make_deal(name=name, stage="engaging", stage_entered_at=NOW - timedelta(days=days))
+    make_deal(name="Done", stage="won", stage_entered_at=NOW - timedelta(days=400))
+    board = client_of("ana").get("/deals/board/").content.decode()
+    assert (board.count("board-age is-yellow"), board.count("board-age is-red")) == (1, 1)
+    assert "15 days here, 14 expected" in board
+    assert "22 days here, 14 expected" in board

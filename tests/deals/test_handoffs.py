@@ -122,9 +122,7 @@ def test_an_account_and_a_lead_may_be_handed_as_well(cast: Cast, gekko: Account)
 
 
 @pytest.mark.parametrize(("who", "error"), [("ana", ValidationError), ("max", ValidationError), ("alba", Http404)])
-def test_only_the_receiver_answers_and_rates(
-    who: str, error: type[Exception], cast: Cast, make_deal: MakeDeal
-) -> None:
+def test_only_the_receiver_answers_and_rates(who: str, error: type[Exception], cast: Cast, make_deal: MakeDeal) -> None:
     row = handed(cast, make_deal())
     before = everything()
     for call in (
@@ -220,7 +218,9 @@ def test_from_the_deal_to_the_rating(cast: Cast, make_deal: MakeDeal, client_of:
     assert f"/deals/hand-offs/new/?deal={deal.pk}" in ana.get(f"/deals/{deal.pk}/").content.decode()
     assert "/hand-offs/new/" not in max_.get(f"/deals/{deal.pk}/").content.decode()
     form = ana.get(f"/deals/hand-offs/new/?deal={deal.pk}").content.decode()
-    assert "Carl Chen" in form and "Cleo Costa" in form and "Sam Sorensen" not in form
+    assert "Carl Chen" in form
+    assert "Cleo Costa" in form
+    assert "Sam Sorensen" not in form
     answer = ana.post(
         f"/deals/hand-offs/new/?deal={deal.pk}", {"pair": "ae-csm", "receiver": cast.carl.pk, "note": "Hello"}
     )
@@ -232,11 +232,29 @@ def test_from_the_deal_to_the_rating(cast: Cast, make_deal: MakeDeal, client_of:
     assert carl.post(f"{page}answer/", {"is_accepted": "no"}).status_code == 422
     assert carl.post(f"{page}answer/", {"is_accepted": "yes"}).status_code == 302
     assert carl.post(f"{page}rate/", {"completeness": "5"}).status_code == 422
-    assert carl.post(f"{page}rate/", {name: "4" for name in RATINGS} | {"comment": "Fine"}).status_code == 302
-    assert ana.post(f"{page}rate/", {name: "1" for name in RATINGS}).status_code == 422
+    assert carl.post(f"{page}rate/", dict.fromkeys(RATINGS, "4") | {"comment": "Fine"}).status_code == 302
+    assert ana.post(f"{page}rate/", dict.fromkeys(RATINGS, "1")).status_code == 422
     row.refresh_from_db()
     assert (row.promise_alignment, row.comment) == (4, "Fine")
     seen = ana.get(page).content.decode()
-    assert "Was what we sold what was promised?" in seen and "4/5" in seen
+    assert "Was what we sold what was promised?" in seen
+    assert "4/5" in seen
     report = max_.get("/deals/hand-offs/report/").content.decode()
-    assert "too few" in report and "Promise alignment" in report
+    assert "too few" in report
+    assert "Promise alignment" in report
+
+
+def test_programs_hand_off_answer_and_rate(cast: Cast, make_deal: MakeDeal, client_of: Callable[[str], Client]) -> None:
+    deal, as_json = make_deal(), "application/json"
+    ana, carl = client_of("ana"), client_of("carl")
+    given_off = {"pair": "ae-csm", "receiver": cast.carl.pk, "deal": deal.pk}
+    answer = ana.post("/api/v1/hand-offs/", given_off, content_type=as_json)
+    assert (answer.status_code, answer.json()["state"]) == (201, "sent")
+    address = f"/api/v1/hand-offs/{answer.json()['id']}/"
+    assert ana.post(f"{address}answer/", {"is_accepted": True}, content_type=as_json).status_code == 400
+    assert carl.post(f"{address}answer/", {"is_accepted": True}, content_type=as_json).json()["state"] == "accepted"
+    assert carl.post(f"{address}rate/", GOOD | {"completeness": 6}, content_type=as_json).status_code == 400
+    assert carl.post(f"{address}rate/", GOOD, content_type=as_json).json()["promise_alignment"] == 4
+    assert ana.get(address).json()["promise_alignment"] == 4
+    assert client_of("sam").get(address).status_code == 404
+    assert client_of("alba").post("/api/v1/hand-offs/", given_off, content_type=as_json).status_code == 404
