@@ -375,6 +375,7 @@ SPECTACULAR_SETTINGS = {
         "PoolMethod": "salesops.leads.choices.PoolMethod",
         "ActivityKind": "salesops.activities.choices.ActivityKind",
         "StageKind": "salesops.deals.choices.StageKind",
+        "ActivityOutcome": "salesops.activities.choices.Outcome",
         "GuardOutcome": "salesops.deals.choices.GuardOutcome",
         "EscalationState": "salesops.deals.choices.EscalationState",
         "HandOffState": "salesops.deals.choices.HandOffState",

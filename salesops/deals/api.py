@@ -98,7 +98,7 @@ class DealViewSet(ScopedViewSet, mixins.ListModelMixin):
     def spiced(self, request: Request, pk: str) -> Response:
         """What is known by SPICED."""
         row = deal_spiced_of(deal_for(self.actor, key_of(pk)))
-        return Response(SpicedSerializer(row or DealSpiced(updated_at=None)).data)
+        return Response(SpicedSerializer(row or DealSpiced()).data)
 
     @extend_schema(request=SpicedSerializer, responses=SpicedSerializer)
     @spiced.mapping.patch

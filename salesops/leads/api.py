@@ -77,7 +77,7 @@ class LeadViewSet(ScoreActions, RoutingActions, mixins.ListModelMixin):
     def spiced(self, request: Request, pk: str) -> Response:
         """What is known by SPICED."""
         lead = lead_for(self.actor, key_of(pk))
-        return Response(SpicedSerializer(lead_spiced_for(self.actor, lead.pk) or LeadSpiced(updated_at=None)).data)
+        return Response(SpicedSerializer(lead_spiced_for(self.actor, lead.pk) or LeadSpiced()).data)
 
     @extend_schema(request=SpicedSerializer, responses=SpicedSerializer)
     @spiced.mapping.patch

@@ -111,7 +111,8 @@ class _WithReason(PortalForm):
         known = self.initial.get(self.reason_field) or ""
         begun = next((name for name in reasons if known == name or known.startswith(f"{name}: ")), "")
         if begun:
-            self.initial |= {"reason": begun, self.reason_field: known.removeprefix(begun).removeprefix(": ")}
+            self.initial["reason"] = begun
+            self.initial[self.reason_field] = known.removeprefix(begun).removeprefix(": ")
 
     def clean(self) -> dict[str, Any] | None:
         """Both into one text, which must not be longer than is kept."""

@@ -65,7 +65,7 @@ def guard_report_for(actor: Actor, *, day: date) -> GuardReport:
             is_flagged=pk in flagged,
             has_churned=account is not None
             and account not in running
-            and any(end > closed for end in ended.get(account, ())),
+            and any(closed is not None and end > closed for end in ended.get(account, ())),
             is_paid_back=pk in back,
         )
         for pk, pod, account, closed in won

@@ -22,14 +22,14 @@ from salesops.people.selectors import functions_on, people_for
 #: Who gives and gets hand-offs, and who reads about them.
 READERS: Final = (Role.REP, Role.MANAGER, Role.REVOPS, Role.FINANCE, Role.ADMIN)
 #: What each rating is called, and what it asks.
-LABELS: Final[dict[str, Promise]] = {
+LABELS: Final[dict[str, Any]] = {
     "completeness": _("Completeness"),
     "promise_alignment": _("Promise alignment"),
     "sentiment_continuity": _("Sentiment continuity"),
     "context_transfer": _("Context transfer"),
     "stakeholder_map": _("Stakeholder map"),
 }
-ASKS: Final[dict[str, Promise]] = {
+ASKS: Final[dict[str, Any]] = {
     "completeness": _("Was everything there that you need?"),
     "promise_alignment": _("Was what we sold what was promised?"),
     "sentiment_continuity": _("Did the customer feel that it went on without a break?"),
@@ -65,7 +65,7 @@ def receivers_for(actor: Actor, pair: str, *, day: date) -> QuerySet[User]:
     """The people who may get a hand-off of this pair: active, in a function to which it goes, never the actor."""
     functions = PAIRS[pair][1]
     keys = [pk for pk, function in functions_on(day).items() if function in functions]
-    return people_for(actor).filter(is_active=True, pk__in=keys).exclude(pk=actor.user_id)
+    return people_for(actor).filter(is_active=True, pk__in=keys).exclude(pk=actor.user_id or 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ def keeps_refusals(service: Callable[P, R]) -> Callable[P, R]:
 
 def keep_refused(decision: GuardDecision) -> GuardDecision:
     """Write the decision of something that was refused; its key keeps it from being written twice."""
-    deal_id = decision.deal_id if Deal.objects.filter(pk=decision.deal_id).exists() else None
+    deal_id = decision.deal_id if Deal.objects.filter(pk=decision.deal_id or 0).exists() else None
     kept, _is_new = GuardDecision.objects.get_or_create(
         key=decision.key,
         defaults={
@@ -258,7 +258,7 @@ def _ask_around(row: GuardEscalation, at: datetime) -> None:
     owner = row.deal.owner
     manager = manager_on(owner, day) if owner is not None else None
     people |= {manager.pk} if manager is not None else set()
-    people -= {row.asked_by_id, row.owner_id}  # type: ignore[arg-type]  # None is nobody
+    people -= {row.asked_by_id, row.owner_id}
     violations = violations_of(row.reasons)
     tell(
         person_ids=people,

@@ -48,7 +48,8 @@ def give_hand_off(
     if pair not in HandOffPair.values:
         raise ValidationError({"pair": _("There is no such hand-off.")})
     day = company_day(at)
-    function = functions_on(day, [actor.user_id or 0]).get(actor.user_id or 0, "")
+    giver = actor.user_id or 0
+    function = functions_on(day, [giver]).get(giver, "")
     if function not in PAIRS[pair][0]:
         raise ValidationError(
             {
@@ -72,9 +73,9 @@ def give_hand_off(
         )
     row = HandOff(
         pair=pair,
-        giver_id=actor.user_id,
+        giver_id=giver,
         receiver=receiver,
-        pod_id=pod_of([actor.user_id or 0], day).get(actor.user_id or 0),
+        pod_id=pod_of([giver], day).get(giver),
         note=note.strip(),
         sent_at=at,
         **about,

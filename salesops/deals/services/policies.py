@@ -154,9 +154,10 @@ def put_guard_rule(
         row = _found(rows, rule_id)
         before = state_of(row, names=_KEPT)
     row.kind, row.name, row.effect, row.message = kind, name.strip(), effect, message.strip()
+    defaults = {each.name: each.get_default() for each in GuardRule._meta.concrete_fields}
     for column in _KEPT[5:]:
         used = column in FIELDS_OF[kind] and column in fields
-        setattr(row, column, fields[column] if used else GuardRule._meta.get_field(column).get_default())
+        setattr(row, column, fields[column] if used else defaults[column])
     row.tier, row.countries = row.tier.strip(), row.countries.strip()
     row.phrases = "\n".join(line.strip() for line in row.phrases.splitlines() if line.strip())
     try:

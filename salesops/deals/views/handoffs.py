@@ -84,7 +84,7 @@ class HandOffCreateView(ScopedCreateView):
         for name, model in (("deal", Deal), ("account", Account), ("lead", Lead)):
             given = self.request.GET.get(name, "")
             if given.isdecimal() and len(given) <= 18:
-                return model.objects.get_for(self.actor, pk=int(given))  # type: ignore[attr-defined]
+                return model.objects.get_for(self.actor, pk=int(given))
         raise Http404
 
     def get_title(self) -> str:

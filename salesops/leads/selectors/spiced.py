@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -15,14 +15,14 @@ from salesops.leads.models.spiced import Spiced
 from salesops.leads.rules.spiced import COMPONENTS, LETTERS
 
 #: What each component is called, and what it asks.
-LABELS: Final[dict[str, Promise]] = {
+LABELS: Final[dict[str, Any]] = {
     "situation": _("Situation"),
     "pain": _("Pain"),
     "impact": _("Impact"),
     "critical_event": _("Critical event"),
     "decision": _("Decision"),
 }
-ASKS: Final[dict[str, Promise]] = {
+ASKS: Final[dict[str, Any]] = {
     "situation": _("Facts about the customer: who they are, what they do it with today."),
     "pain": _("What troubles them, and whom."),
     "impact": _("What it would bring them, in their own figures, if it were gone."),

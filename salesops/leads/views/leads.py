@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
@@ -210,7 +210,7 @@ def see_newer(form: SpicedForm, error: ValidationError, row: Spiced | None) -> N
     """Take newer words as seen, so that saving again overwrites them knowingly; and show them beside what was typed."""
     if getattr(error, "code", "") != "stale" or row is None:
         return
-    posted = form.data.copy()
+    posted = cast(QueryDict, form.data).copy()
     posted["seen_at"] = row.updated_at.isoformat()
     form.data = posted
     for name, typed in form.facts.items():
