@@ -12,13 +12,11 @@ from salesops.deals.rules.amounts import WHOLE_BP
 from salesops.leads.models import Lead, LeadSpiced
 from salesops.leads.rules.spiced import COMPONENTS, known
 from salesops.leads.services.spiced import WRITTEN
-from salesops.people.choices import JobFunction
+from salesops.people.choices import WINNING_FUNCTIONS, JobFunction
 from salesops.people.selectors import functions_on
 
 #: The switch by which administrators turn off that the credit comes by itself.
 SOURCED: Final = "sourced_credit"
-#: The functions in which leads are won; whoever has another is named as an SDR in the share.
-_WINNING: Final = frozenset({JobFunction.MDR, JobFunction.SDR, JobFunction.ADR})
 
 
 def known_of_lead(lead: Lead | None) -> tuple[str, ...]:
@@ -47,7 +45,8 @@ def copy_spiced(lead: Lead, deal: Deal) -> DealSpiced | None:
 def keep_credit(lead: Lead, deal: Deal, *, at: datetime) -> DealSplit | None:
     """Give whoever won the lead a share on top of the deal: nobody has less for it. None where it is their own deal.
 
-    `credited_to` is who owned the lead when it was converted; a lead that was never converted gives no credit.
+    `credited_to` is who owned the lead when it was converted; a lead that was never converted gives no credit. Whoever
+    has a function in which no leads are won is named as an SDR in the share.
     """
     person = lead.credited_to
     if person is None or person.pk == deal.owner_id or not features.is_on(SOURCED):
@@ -56,7 +55,7 @@ def keep_credit(lead: Lead, deal: Deal, *, at: datetime) -> DealSplit | None:
     share = DealSplit(
         deal=deal,
         person=person,
-        function=function if function in _WINNING else JobFunction.SDR,
+        function=function if function in WINNING_FUNCTIONS else JobFunction.SDR,
         share_bp=WHOLE_BP,
         is_overlay=True,
     )

@@ -52,6 +52,7 @@ from salesops.leads.services import assign_lead, convert_lead, create_lead, edit
 from salesops.leads.services.routing import ROUTED_STATUSES, Routed, try_lead
 from salesops.leads.services.turns import may_give_back
 from salesops.leads.tables import TONES, LeadTable, tone_of_grade
+from salesops.people.choices import WINNING_FUNCTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,7 @@ class LeadDetailView(ScopedDetailView):
             "score_tone": tone_of_grade(score.grade) if score else "",
             "sees_rules": self.actor.has(*RULE_READERS),
             "chance": chance_shown(lead) if is_open else None,
+            "may_hand_off": not self.actor.functions.isdisjoint(WINNING_FUNCTIONS),
             "spiced": spiced_shown(lead_spiced_for(self.actor, lead.pk)),
             "spiced_url": reverse("leads:lead_spiced", args=[lead.pk]) if self.actor.may_edit_work else "",
         }
