@@ -108,7 +108,7 @@ GROUPS: Final[tuple[Group, ...]] = (
                 "deals:escalation_list",
                 "shield-check",
                 _WORKING,
-                also=("deals:policy", "deals:guardrule", "deals:decision", "deals:guard"),
+                also=("deals:policy", "deals:policy_dry", "deals:guardrule", "deals:decision", "deals:guard"),
             ),
             Entry(gettext_lazy("Hand-offs"), "deals:handoff_list", "arrows-exchange", _WORKING),
             Entry(gettext_lazy("Pods"), "pods:pod_list", "hexagons", _HIRED, "g p"),

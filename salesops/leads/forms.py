@@ -108,6 +108,7 @@ class _WithReason(PortalForm):
             return
         cast(forms.ChoiceField, self.fields["reason"]).choices = [("", "—"), *((name, name) for name in reasons)]
         self.fields[self.reason_field].label = _("More about it")
+        self.fields[self.reason_field].help_text = _("One of the two is needed to disqualify.")
         known = self.initial.get(self.reason_field) or ""
         begun = next((name for name in reasons if known == name or known.startswith(f"{name}: ")), "")
         if begun:

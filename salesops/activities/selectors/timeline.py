@@ -372,6 +372,8 @@ def _words(
     """A value of the audit as a person reads it."""
     if value in (None, "", [], {}):
         return ""
+    if name == "critical_event_on":
+        return _day_or_moment("DateField", str(value))
     column = _field(model, name)
     related = _related(model, name)
     if related is not None and isinstance(value, int):
