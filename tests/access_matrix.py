@@ -74,6 +74,11 @@ def routing_part(scene: Scene, name: str) -> dict[str, Any]:
     return {"pk": version.pk, name: part.pk}
 
 
+def guard_rule(scene: Scene) -> dict[str, Any]:
+    """The keys of the first rule of the scene's selling policy."""
+    return {"pk": scene.policy.pk, "rule": scene.policy.rules.order_by("position")[0].pk}
+
+
 #: GET of every address. Lists that act on many rows answer a GET by going back to the list; what only takes a POST
 #: answers 405 to those who may post, and its POST has a row of its own below.
 ROWS: list[Row] = [
@@ -149,6 +154,7 @@ ROWS: list[Row] = [
     Row("leads:lead_bulk_assign", {302: WORKERS}),
     Row("leads:lead_detail", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("leads:lead_edit", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
+    Row("leads:lead_spiced", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("leads:lead_status", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("leads:lead_assign", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("leads:lead_give_back", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
@@ -192,11 +198,33 @@ ROWS: list[Row] = [
     Row("deals:deal_board", {200: SEEING}),
     Row("deals:forecast", {200: HIRED}),
     Row("deals:product_list", {200: SEEING}),
+    Row("deals:escalation_list", {200: SEEING}),
+    Row("deals:escalation_answer", {200: "manager revops"}, kwargs=lambda s: {"pk": s.escalation.pk}),
+    Row("deals:decision_list", {200: SEEING}),
+    Row("deals:handoff_list", {200: SEEING}),
+    Row("deals:handoff_create", {404: WORKERS}),
+    Row("deals:handoff_report", {200: "manager revops finance admin"}),
+    Row("deals:handoff_detail", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.hand_off.pk}),
+    Row("deals:handoff_answer", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.hand_off.pk}),
+    Row("deals:handoff_rate", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.hand_off.pk}),
+    Row("deals:guard_report", {200: "manager revops finance admin"}),
+    Row("deals:policy_list", {200: SEEING}),
+    Row("deals:policy_create", {200: CONFIGURING}),
+    Row("deals:policy_detail", {200: SEEING}, kwargs=lambda s: {"pk": s.policy.pk}),
+    Row("deals:policy_try", {200: SEEING}, kwargs=lambda s: {"pk": s.policy.pk}),
+    Row("deals:policy_edit", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.policy.pk}),
+    Row("deals:policy_activate", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.policy.pk}),
+    Row("deals:policy_discard", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.policy.pk}),
+    Row("deals:policy_dry_run", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.policy.pk}),
+    Row("deals:guardrule_create", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.policy.pk}),
+    Row("deals:guardrule_edit", {200: CONFIGURING}, kwargs=lambda s: guard_rule(s)),
+    Row("deals:guardrule_drop", {200: CONFIGURING}, kwargs=lambda s: guard_rule(s)),
     Row("deals:deal_bulk_edit", {302: WORKERS}),
     Row("deals:deal_bulk_reassign", {302: WORKERS}),
     Row("deals:deal_detail", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.deal.pk}),
     Row("deals:deal_edit", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.deal.pk}),
     Row("deals:deal_move", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.deal.pk}),
+    Row("deals:deal_spiced", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.deal.pk}),
     Row("deals:deal_place", {405: WORKERS}, kwargs=lambda s: {"pk": s.deal.pk}),
     Row("deals:deal_reassign", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.deal.pk}),
     Row("deals:deal_lines", {200: HOLDERS, 404: "other"}, kwargs=lambda s: {"pk": s.deal.pk}),
@@ -416,6 +444,15 @@ ROWS: list[Row] = [
     Row("api:deal-move", {405: SEEING}, kwargs=lambda s: {"pk": s.deal.pk}),
     Row("api:deal-reassign", {405: SEEING}, kwargs=lambda s: {"pk": s.deal.pk}),
     Row("api:deal-stage-changes", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.deal.pk}),
+    Row("api:deal-spiced", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.deal.pk}),
+    Row("api:approval-list", {200: SEEING}),
+    Row("api:approval-answer", {405: SEEING}, kwargs=lambda s: {"pk": s.escalation.pk}),
+    Row("api:guarddecision-list", {200: SEEING}),
+    Row("api:handoff-list", {200: SEEING}),
+    Row("api:handoff-detail", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.hand_off.pk}),
+    Row("api:handoff-answer", {405: SEEING}, kwargs=lambda s: {"pk": s.hand_off.pk}),
+    Row("api:handoff-rate", {405: SEEING}, kwargs=lambda s: {"pk": s.hand_off.pk}),
+    Row("api:lead-spiced", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("api:stage-list", {200: SEEING}),
     Row("api:product-list", {200: SEEING}),
     Row("api:lead-list", {200: SEEING}),

@@ -30,7 +30,8 @@ from salesops.commissions.services.plans import save_draft, set_quota
 from salesops.commissions.services.scenarios import calculate_scenario, create_scenario
 from salesops.connectors.models import FileImport, RejectedRow, Source
 from salesops.connectors.services.uploads import upload
-from salesops.deals.models import Deal, Product, Stage
+from salesops.deals.models import Deal, GuardDecision, GuardEscalation, GuardPolicy, HandOff, Product, Stage
+from salesops.deals.services.policies import draft_policy, put_guard_rule
 from salesops.jobs.models import Job
 from salesops.jobs.services import enqueue
 from salesops.leads.models import (
@@ -96,6 +97,9 @@ class Scene:
     score_version: ScoreVersion
     pool: Pool
     routing_version: RoutingVersion
+    policy: GuardPolicy
+    escalation: GuardEscalation
+    hand_off: HandOff
 
 
 def make_scene(cast: Cast) -> Scene:
@@ -247,6 +251,30 @@ def make_scene(cast: Cast) -> Scene:
     ServiceLevel.objects.create(version=routing_version, position=1, name="Any", warn_minutes=60)
     ScoreGroup.objects.create(version=score_version, name="Mail", limit=20)
     LeadScore.objects.create(lead=lead, version=score_version, fit=60, engagement=30, grade="B2", scored_at=NOW)
+    # A draft as well: nothing is held against it until it is in force.
+    policy = draft_policy(actor=cast.actor("rita"), at=NOW)
+    put_guard_rule(
+        actor=cast.actor("rita"),
+        policy_id=policy.pk,
+        kind="discount",
+        name="Cap",
+        effect="escalate",
+        max_discount_bp=2_500,
+        at=NOW,
+    )
+    decision = GuardDecision.objects.create(
+        deal=deal, policy=policy, occasion="lines", outcome="escalate", actor=ana, decided_at=NOW
+    )
+    escalation = GuardEscalation.objects.create(
+        deal=deal,
+        decision=decision,
+        owner=ana,
+        asked_by=ana,
+        asked_at=NOW,
+        state="approved",
+        answered_by=cast.rita,
+        answered_at=NOW,
+    )
     return Scene(
         cast=cast,
         account=account,
@@ -283,4 +311,9 @@ def make_scene(cast: Cast) -> Scene:
         score_version=score_version,
         pool=pool,
         routing_version=routing_version,
+        policy=policy,
+        escalation=escalation,
+        hand_off=HandOff.objects.create(
+            deal=deal, pair="ae-csm", giver=ana, receiver=cast.carl, pod=cast.north, sent_at=NOW
+        ),
     )

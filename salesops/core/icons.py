@@ -15,7 +15,7 @@ COMPUTED: Final = frozenset(
         "plus", "progress", "settings", "shield-lock", "target", "target-arrow", "user-circle", "users", "check", "x",
         "phone", "mail", "calendar-event", "note", "checkbox", "message", "clock", "flame", "alert-triangle",
         "info-circle", "circle-check", "trending-up", "trending-down", "arrow-right", "search", "user", "keyboard", "adjustments", "message-circle-question", "calendar-star",
-        "table-column", "gauge", "arrows-shuffle",
+        "table-column", "gauge", "arrows-shuffle", "shield-check", "arrows-exchange", "pencil",
         "search-off", "trash", "star", "refresh", "player-play", "player-stop", "eye", "key", "logout", "upload",
     }
 )  # fmt: skip

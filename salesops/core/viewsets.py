@@ -23,6 +23,7 @@ from rest_framework.views import APIView
 
 from salesops.core import features
 from salesops.core.actor import Actor, Noun, Scope
+from salesops.core.refusals import after_refusal
 from salesops.core.services import Answer, answer_once
 
 #: The header by which a program says that a request is the same as one before.
@@ -167,6 +168,7 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
 
     def handle_exception(self, exc: Exception) -> Response:
         """A service's refusal as the API says it."""
+        after_refusal(exc)
         return super().handle_exception(refused(exc) if isinstance(exc, ValidationError) else exc)
 
 

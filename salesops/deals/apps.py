@@ -12,8 +12,27 @@ class DealsConfig(AppConfig):
     verbose_name = _("Deals")
 
     def ready(self) -> None:
-        """Tell the pods room how to count open deals."""
+        """Tell the pods room how to count open deals; name what can be switched off here."""
+        from salesops.core import features
         from salesops.deals.selectors.workload import open_deals
+        from salesops.deals.services.from_leads import SOURCED
+        from salesops.deals.services.guard import GUARD
         from salesops.pods.workload import install
 
         install("deals", open_deals)
+        features.declare(
+            code=GUARD,
+            title=_("Selling guard"),
+            description=_(
+                "Holds deals against the selling policy in force: refuses, or asks for approval. Off: nothing is held "
+                "against it, and nothing waits for an approval."
+            ),
+        )
+        features.declare(
+            code=SOURCED,
+            title=_("Credit for the lead"),
+            description=_(
+                "A deal made from a converted lead gives whoever won the lead a share of 100 % on top. Off: deals are "
+                "made without it, and shares are given by hand."
+            ),
+        )

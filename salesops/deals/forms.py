@@ -39,6 +39,7 @@ class DealForm(PortalForm):
     contact = forms.ModelChoiceField(Contact.objects.none(), label=_("Contact"), required=False, empty_label="—")
     amount_minor = MoneyField(label=_("Amount"), required=False)
     currency = forms.ChoiceField(label=_("Currency"))
+    term_months = forms.IntegerField(label=_("Term in months"), min_value=1, max_value=1_200, required=False)
     product = forms.ModelChoiceField(Product.objects.none(), label=_("Main product"), required=False, empty_label="—")
     opened_on = DateField(label=_("Opened on"), required=False)
     expected_close_on = DateField(label=_("Expected close"), required=False)
@@ -95,6 +96,7 @@ class DealCreateForm(PortalForm):
     account = AccountField(label=_("Account"), required=False)
     amount_minor = MoneyField(label=_("Amount"), required=False)
     currency = forms.ChoiceField(label=_("Currency"))
+    term_months = forms.IntegerField(label=_("Term in months"), min_value=1, max_value=1_200, required=False)
     stage = forms.ModelChoiceField(Stage.objects.none(), label=_("Stage"))
     expected_close_on = DateField(label=_("Expected close"), required=False)
     owner = forms.ModelChoiceField(User.objects.none(), label=_("Owner"), required=False, empty_label=_("Nobody"))
@@ -188,6 +190,7 @@ class LineForm(forms.Form):
     unit_price = MoneyField(label=_("Unit price"))
     discount = ShareField(label=_("Discount %"), required=False)
     amount = MoneyField(label=_("Amount"), required=False)
+    note = forms.CharField(label=_("Note"), max_length=200, required=False)
 
     def __init__(self, *args: Any, deal: Deal, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -216,6 +219,7 @@ class LineForm(forms.Form):
             discount_bp=data["discount"] or 0,
             amount_minor=data["amount"],
             pk=data["pk"],
+            note=data["note"],
         )
 
 
@@ -254,6 +258,7 @@ def line_initial(line: DealLine) -> dict[str, Any]:
         "product": line.product_id,
         "quantity": format(line.quantity, "f"),
         "discount": line.discount_bp,
+        "note": line.note,
     }
 
 

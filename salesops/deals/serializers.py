@@ -20,7 +20,18 @@ class StageSerializer(serializers.ModelSerializer[Stage]):
 
     class Meta:
         model = Stage
-        fields = ("id", "code", "name", "kind", "position", "probability_bp", "is_active")
+        fields = (
+            "id",
+            "code",
+            "name",
+            "kind",
+            "position",
+            "probability_bp",
+            "is_active",
+            "is_guarded",
+            "spiced_needed",
+            "expected_days",
+        )
         read_only_fields = fields
 
 
@@ -29,7 +40,7 @@ class ProductSerializer(serializers.ModelSerializer[Product]):
 
     class Meta:
         model = Product
-        fields = ("id", "code", "name", "series", "price_minor", "currency", "is_active")
+        fields = ("id", "code", "name", "series", "tier", "price_minor", "currency", "is_active")
         read_only_fields = fields
 
 
@@ -40,7 +51,7 @@ class DealLineSerializer(serializers.ModelSerializer[DealLine]):
 
     class Meta:
         model = DealLine
-        fields = ("id", "product", "quantity", "unit_price_minor", "discount_bp", "amount_minor")
+        fields = ("id", "product", "quantity", "unit_price_minor", "discount_bp", "amount_minor", "note")
         read_only_fields = fields
 
     def get_quantity(self, line: DealLine) -> str:
@@ -76,7 +87,9 @@ class StageChangeSerializer(serializers.ModelSerializer[StageChange]):
 
 
 class DealSerializer(serializers.ModelSerializer[Deal]):
-    """A deal in a list."""
+    """A deal in a list. `spiced_filled`: how many of the five components of SPICED are known."""
+
+    spiced_filled = serializers.SerializerMethodField()
 
     class Meta:
         model = Deal
@@ -93,6 +106,7 @@ class DealSerializer(serializers.ModelSerializer[Deal]):
             "kind",
             "amount_minor",
             "currency",
+            "term_months",
             "opened_on",
             "expected_close_on",
             "closed_on",
@@ -104,8 +118,14 @@ class DealSerializer(serializers.ModelSerializer[Deal]):
             "created_at",
             "updated_at",
             "version",
+            "spiced_filled",
         )
         read_only_fields = fields
+
+    def get_spiced_filled(self, deal: Deal) -> int:
+        """0 where nobody has written anything."""
+        row = getattr(deal, "spiced", None)
+        return row.filled if row else 0
 
 
 class DealDetailSerializer(DealSerializer):
@@ -132,6 +152,7 @@ class DealCreateSerializer(serializers.Serializer[Any]):
     product = serializers.PrimaryKeyRelatedField(queryset=Product.objects.none(), required=False, allow_null=True)
     amount_minor = serializers.IntegerField(required=False)
     currency = serializers.CharField(required=False, max_length=3)
+    term_months = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=1_200)
     opened_on = serializers.DateField(required=False, allow_null=True)
     expected_close_on = serializers.DateField(required=False, allow_null=True)
     closed_on = serializers.DateField(required=False, allow_null=True)

@@ -22,6 +22,7 @@ from salesops.core.tables import (
 )
 from salesops.deals.choices import StageKind
 from salesops.deals.models import Deal
+from salesops.leads.tables import SpicedColumn
 
 #: The colour of a deal's state, wherever it is shown.
 TONES = {StageKind.OPEN: "blue", StageKind.WON: "green", StageKind.LOST: "red"}
@@ -45,6 +46,9 @@ class DealTable(PortalTable):
     owner = PersonColumn(accessor="owner", verbose_name=_("Owner"))
     pod = PortalColumn(accessor="pod__name", verbose_name=_("Pod"))
     product = PortalColumn(accessor="product__name", verbose_name=_("Product"))
+    spiced = SpicedColumn(
+        accessor="spiced__filled", verbose_name=_("SPICED"), help=_("How many of the five components are known.")
+    )
     expected_close_on = DayColumn(verbose_name=_("Expected close"))
     closed_on = DayColumn(verbose_name=_("Closed"), initial_sort_descending=True)
     age = NumberColumn(

@@ -113,6 +113,14 @@ GROUPS: Final[tuple[Group, ...]] = (
                 "g r",
                 also=("leads:routingversion", "leads:routingrule", "leads:servicelevel", "leads:response"),
             ),
+            Entry(
+                gettext_lazy("Selling guard"),
+                "deals:escalation_list",
+                "shield-check",
+                _WORKING,
+                also=("deals:policy", "deals:policy_dry", "deals:guardrule", "deals:decision", "deals:guard"),
+            ),
+            Entry(gettext_lazy("Hand-offs"), "deals:handoff_list", "arrows-exchange", _WORKING),
             Entry(gettext_lazy("Pods"), "pods:pod_list", "hexagons", _HIRED, "g p"),
             Entry(
                 gettext_lazy("Reorganisations"),

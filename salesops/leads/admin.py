@@ -26,8 +26,10 @@ from salesops.core.admin import (
 )
 from salesops.leads.choices import VersionState
 from salesops.leads.models import (
+    DisqualifyReason,
     Lead,
     LeadAssignment,
+    LeadSpiced,
     Pool,
     PoolMember,
     RoutingRule,
@@ -54,6 +56,23 @@ class AssignmentInline(PortalInline):
     fields = ("assigned_at", "person", "pod", "method", "reason")
 
 
+class LeadSpicedInline(PortalInline):
+    """What is known of it."""
+
+    model = LeadSpiced
+    is_read_only = True
+    fields = ("situation", "pain", "impact", "critical_event", "critical_event_on", "decision")
+
+
+@admin.register(DisqualifyReason)
+class DisqualifyReasonAdmin(PortalAdmin):
+    """Why leads are disqualified. Taken out of use rather than deleted; leads keep the words."""
+
+    list_display = ("name", "position", "is_active")
+    list_filter = ("is_active",)
+    search_fields = ("name",)
+
+
 @admin.register(Lead)
 class LeadAdmin(ReadOnlyAdmin):
     """Leads."""
@@ -65,7 +84,7 @@ class LeadAdmin(ReadOnlyAdmin):
     portal_page = "leads:lead_detail"
     exclude = ("estimated_minor",)
     readonly_fields = ("shown_value",)
-    inlines = (AssignmentInline,)
+    inlines = (LeadSpicedInline, AssignmentInline)
 
     shown_value = money("estimated_minor", label=_("estimated value"))
     actions_detail = ("test_routing", "test_scores")

@@ -14,10 +14,11 @@ from rest_framework.routers import SimpleRouter
 
 from salesops.core.viewsets import key_of
 from salesops.leads.filters import LeadFilter
-from salesops.leads.models import Lead
+from salesops.leads.models import Lead, LeadSpiced
 from salesops.leads.routing_api import PoolViewSet, RoutingActions
 from salesops.leads.score_api import ScoreActions
 from salesops.leads.selectors import assignments_of, lead_for, leads_for
+from salesops.leads.selectors.spiced import lead_spiced_for
 from salesops.leads.selectors.ways import paths_seen
 from salesops.leads.serializers import (
     LeadAssignmentSerializer,
@@ -27,8 +28,9 @@ from salesops.leads.serializers import (
     LeadEditSerializer,
     LeadSerializer,
     LeadStatusChangeSerializer,
+    SpicedSerializer,
 )
-from salesops.leads.services import assign_lead, convert_lead, create_lead, edit_lead, set_status
+from salesops.leads.services import assign_lead, convert_lead, create_lead, edit_lead, set_lead_spiced, set_status
 
 
 class LeadViewSet(ScoreActions, RoutingActions, mixins.ListModelMixin):
@@ -39,7 +41,7 @@ class LeadViewSet(ScoreActions, RoutingActions, mixins.ListModelMixin):
 
     def get_queryset(self) -> QuerySet[Lead]:
         """The leads that the actor sees, newest first."""
-        return Lead.objects.none() if self.is_description else leads_for(self.actor)
+        return Lead.objects.none() if self.is_description else leads_for(self.actor).select_related("spiced")
 
     def _shown(self, lead: Lead, code: int = status.HTTP_200_OK) -> Response:
         return Response(LeadSerializer(lead).data, status=code)
@@ -69,6 +71,21 @@ class LeadViewSet(ScoreActions, RoutingActions, mixins.ListModelMixin):
         lead = lead_for(self.actor, key_of(pk))
         given = self.given(LeadStatusChangeSerializer)
         return self._shown(set_status(actor=self.actor, lead_id=lead.pk, at=self.now, **given))
+
+    @extend_schema(responses=SpicedSerializer)
+    @action(detail=True, methods=["get"], filterset_class=None)
+    def spiced(self, request: Request, pk: str) -> Response:
+        """What is known by SPICED."""
+        lead = lead_for(self.actor, key_of(pk))
+        return Response(SpicedSerializer(lead_spiced_for(self.actor, lead.pk) or LeadSpiced()).data)
+
+    @extend_schema(request=SpicedSerializer, responses=SpicedSerializer)
+    @spiced.mapping.patch
+    def write_spiced(self, request: Request, pk: str) -> Response:
+        """Write what is known; 409 when the words are newer than `seen_at`."""
+        lead = lead_for(self.actor, key_of(pk))
+        row = set_lead_spiced(actor=self.actor, lead_id=lead.pk, at=self.now, **self.given(SpicedSerializer))
+        return Response(SpicedSerializer(row).data)
 
     @extend_schema(request=LeadAssignSerializer, responses={200: LeadSerializer, 204: None})
     @action(detail=True, methods=["post"])

@@ -40,6 +40,7 @@ class LeadFilter(PortalFilterSet):
     consent = OneOfFilter(choices=Consent.choices, label=_("May be contacted"))
     untouched = YesNoFilter(condition=Q(first_touched_at__isnull=True), label=_("Never touched"))
     unworked = YesNoFilter(condition=UNWORKED, label=_("Nobody's or untouched"))
+    spiced = NumberRangeFilter(field_name="spiced__filled", label=_("SPICED components known"))
     value = MoneyRangeFilter(field_name="estimated_minor", label=_("Estimated value"))
     employees = NumberRangeFilter(field_name="employees", label=_("Employees"))
     created = PeriodFilter(field_name="created_at", is_moment=True, label=_("Created"))

@@ -13,10 +13,13 @@ from django.utils.translation import gettext_lazy as _
 from salesops.accounts.forms import AccountField, offer, offer_currencies, offer_receivers, seen_moment
 from salesops.accounts.models import Account
 from salesops.core.actor import Actor, Role
-from salesops.core.forms import MoneyField, PortalForm
+from salesops.core.forms import DateField, MoneyField, PortalForm
 from salesops.core.upserts import UNSET
 from salesops.leads.choices import Consent, LeadOrigin, LeadStatus
 from salesops.leads.models import Lead
+from salesops.leads.models.spiced import Spiced
+from salesops.leads.rules.spiced import COMPONENTS
+from salesops.leads.selectors.spiced import ASKS, LABELS, disqualify_reasons
 from salesops.leads.services import LeadChanges
 from salesops.people.models import User
 from salesops.pods.models import Pod, Segment
@@ -88,13 +91,49 @@ class LeadCreateForm(LeadForm):
         return self.facts | {"owner": self.cleaned_data["owner"], "pod": self.cleaned_data["pod"] or UNSET}
 
 
-class StatusForm(PortalForm):
+class _WithReason(PortalForm):
+    """A form that disqualifies: a reason of the list, words of one's own, or both.
+
+    `reason_field` is the text that the service gets. Without reasons in use only the text is asked.
+    """
+
+    reason_field = "because"
+    reason = forms.ChoiceField(label=_("Why"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        reasons = disqualify_reasons()
+        if not reasons:
+            del self.fields["reason"]
+            return
+        cast(forms.ChoiceField, self.fields["reason"]).choices = [("", "—"), *((name, name) for name in reasons)]
+        self.fields[self.reason_field].label = _("More about it")
+        self.fields[self.reason_field].help_text = _("One of the two is needed to disqualify.")
+        known = self.initial.get(self.reason_field) or ""
+        begun = next((name for name in reasons if known == name or known.startswith(f"{name}: ")), "")
+        if begun:
+            self.initial["reason"] = begun
+            self.initial[self.reason_field] = known.removeprefix(begun).removeprefix(": ")
+
+    def clean(self) -> dict[str, Any] | None:
+        """Both into one text, which must not be longer than is kept."""
+        data = super().clean() or self.cleaned_data
+        parts = [data.pop("reason", ""), data.get(self.reason_field) or ""]
+        text = ": ".join(part for part in parts if part)
+        if len(text) > 200:
+            self.add_error(self.reason_field, ValidationError(_("At most %(most)d characters.") % {"most": 200}))
+        data[self.reason_field] = text
+        return data
+
+
+class StatusForm(_WithReason):
     """Where a lead stands."""
 
     status = forms.ChoiceField(label=_("Status"), choices=_STATUSES)
     because = forms.CharField(
         label=_("Reason"), max_length=200, required=False, help_text=_("Needed to disqualify a lead.")
     )
+    field_order = ("status", "reason", "because")
 
 
 class AssignForm(PortalForm):
@@ -151,9 +190,45 @@ class ConvertForm(PortalForm):
         return data
 
 
-class LeadBulkForm(PortalForm):
+class SpicedForm(PortalForm):
+    """SPICED of a lead or a deal: five texts, and the day of the critical event. `seen_at` is when the words were saved."""
+
+    situation = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    pain = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    impact = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    critical_event = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    critical_event_on = DateField(label=_("Day of the critical event"), required=False)
+    decision = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    seen_at = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in COMPONENTS:
+            self.fields[name].label, self.fields[name].help_text = LABELS[name], ASKS[name]
+
+    def clean_seen_at(self) -> datetime | None:
+        """The moment, as the form wrote it."""
+        return seen_moment(self.cleaned_data["seen_at"])
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The words and the day."""
+        return {name: value for name, value in self.values.items() if name != "seen_at"}
+
+
+def spiced_initial(row: Spiced | None) -> dict[str, Any]:
+    """What the form starts with."""
+    if row is None:
+        return {}
+    names = (*COMPONENTS, "critical_event_on")
+    return {name: getattr(row, name) for name in names} | {"seen_at": row.updated_at.isoformat()}
+
+
+class LeadBulkForm(_WithReason):
     """What is to become of many leads. What is left empty stays as it is."""
 
+    reason_field = "disqualified_because"
+    field_order = ("status", "reason", "disqualified_because")
     status = forms.ChoiceField(label=_("Status"), required=False, choices=[("", _("As it is")), *_STATUSES])
     disqualified_because = forms.CharField(
         label=_("Reason"), max_length=200, required=False, help_text=_("Needed to disqualify leads.")

@@ -63,6 +63,10 @@ class LeadScoreQuerySet(OfLead):
     """Scores of leads."""
 
 
+class LeadSpicedQuerySet(OfLead):
+    """What is known of leads."""
+
+
 class PoolQuerySet(ScopedQuerySet["Pool"]):
     """Pools in which the actor, or anybody below, takes turns: fairness is shown to those it is about."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework import serializers
 
 from salesops.accounts.models import Account
@@ -13,7 +15,9 @@ from salesops.pods.models import Pod, Segment
 
 
 class LeadSerializer(serializers.ModelSerializer[Lead]):
-    """A lead."""
+    """A lead. `spiced_filled`: how many of the five components of SPICED are known."""
+
+    spiced_filled = serializers.SerializerMethodField()
 
     class Meta:
         model = Lead
@@ -50,8 +54,28 @@ class LeadSerializer(serializers.ModelSerializer[Lead]):
             "source",
             "external_id",
             "updated_at",
+            "spiced_filled",
         )
         read_only_fields = fields
+
+    def get_spiced_filled(self, lead: Lead) -> int:
+        """0 where nobody has written anything."""
+        row = getattr(lead, "spiced", None)
+        return row.filled if row else 0
+
+
+class SpicedSerializer(serializers.Serializer[Any]):
+    """What is known by SPICED. What is left out stays; `seen_at` is its `updated_at` as it was read."""
+
+    situation = serializers.CharField(max_length=4_000, required=False, allow_blank=True)
+    pain = serializers.CharField(max_length=4_000, required=False, allow_blank=True)
+    impact = serializers.CharField(max_length=4_000, required=False, allow_blank=True)
+    critical_event = serializers.CharField(max_length=4_000, required=False, allow_blank=True)
+    critical_event_on = serializers.DateField(required=False, allow_null=True)
+    decision = serializers.CharField(max_length=4_000, required=False, allow_blank=True)
+    filled = serializers.IntegerField(read_only=True)
+    updated_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    seen_at = serializers.DateTimeField(required=False, write_only=True)
 
 
 class LeadAssignmentSerializer(serializers.ModelSerializer[LeadAssignment]):

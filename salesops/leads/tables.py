@@ -53,6 +53,14 @@ class GradeColumn(PortalColumn):
         return parts.badge(str(value), tone_of_grade(str(value)))
 
 
+class SpicedColumn(NumberColumn):
+    """How many of the five components are known; nothing where nobody has written any."""
+
+    def show(self, value: Any, record: Any, table: PortalTable) -> str:
+        """As a fraction."""
+        return f"{value}/5"
+
+
 class LeadTable(PortalTable):
     """The lead list. Columns that lead no index sort lists of up to 10,000 rows."""
 
@@ -64,6 +72,9 @@ class LeadTable(PortalTable):
         accessor="score__grade",
         verbose_name=_("Score"),
         help=_("Fit from A to C, engagement from 1 to 3."),
+    )
+    spiced = SpicedColumn(
+        accessor="spiced__filled", verbose_name=_("SPICED"), help=_("How many of the five components are known.")
     )
     origin = ChoiceColumn(accessor="origin", verbose_name=_("Origin"))
     owner = PersonColumn(accessor="owner", verbose_name=_("Owner"))

@@ -21,6 +21,7 @@ urlpatterns = [
     path("routing/", include("salesops.leads.routing_urls")),
     path("<int:pk>/", views.LeadDetailView.as_view(), name="lead_detail"),
     path("<int:pk>/edit/", views.LeadEditView.as_view(), name="lead_edit"),
+    path("<int:pk>/spiced/", views.LeadSpicedView.as_view(), name="lead_spiced"),
     path("<int:pk>/status/", views.LeadStatusView.as_view(), name="lead_status"),
     path("<int:pk>/assign/", views.LeadAssignView.as_view(), name="lead_assign"),
     path("<int:pk>/give-back/", views.LeadGiveBackView.as_view(), name="lead_give_back"),

@@ -29,6 +29,11 @@ class JobFunction(models.TextChoices):
     CSM = "csm", _("CSM · customer success")
 
 
+#: Who wins leads, and who hands on what was won.
+WINNING_FUNCTIONS = frozenset({JobFunction.MDR, JobFunction.SDR, JobFunction.ADR})
+GIVING_FUNCTIONS = frozenset({JobFunction.AE, JobFunction.KAM, JobFunction.ONB})
+
+
 class LeaveKind(models.TextChoices):
     """Why a person is away."""
 

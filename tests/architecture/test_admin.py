@@ -314,6 +314,7 @@ def test_prices_are_typed_in_major_units(ada: Client, cast: Cast) -> None:
         "code": "gtx",
         "name": "GTX Pro",
         "series": "GTX",
+        "tier": "standard",
         "price_minor": "1,234.50",
         "currency": "USD",
         "is_active": "on",
@@ -333,6 +334,7 @@ def test_the_kind_of_a_stage_stays_while_deals_stand_in_it(ada: Client, scene: S
     used = Stage.objects.filter(deals__isnull=False).first()
     assert used is not None
     data = {"code": used.code, "name": "Renamed", "kind": "lost", "position": used.position, "probability_bp": 100}
+    data["spiced_needed"] = 0
     assert ada.post(address(Stage, "change", used.pk), data).status_code == 302
     before = used.kind
     used.refresh_from_db()

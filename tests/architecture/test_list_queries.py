@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -76,6 +77,8 @@ def more_of(row: models.Model, count: int, others: list[User]) -> None:
                 and field.value_from_object(row)
             ):
                 setattr(like, field.attname, f"n{number}.{field.value_from_object(row)}"[: field.max_length or 200])
+            elif field.name in unique and isinstance(field, models.UUIDField):
+                setattr(like, field.attname, uuid.uuid4())
             elif field.name in unique and isinstance(field, models.IntegerField) and field.name in ("number", "line"):
                 setattr(like, field.attname, 1_000 + number)
         made.append(like)

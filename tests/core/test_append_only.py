@@ -21,6 +21,7 @@ from salesops.commissions.services.plans import acknowledge_version
 from salesops.core.guards import AppendOnly, declared_guards
 from salesops.deals.models import Deal, Stage
 from salesops.deals.services.deals import create_deal
+from salesops.deals.services.guard import answer_escalation
 from salesops.leads.models import Lead, LeadAssignment
 from salesops.leads.services.scores import note_signal
 from salesops.reorganisations.models import ReorganisationChange
@@ -28,6 +29,7 @@ from salesops.reorganisations.services import create_reorganisation
 from salesops.values.money import plain
 from tests.cast import NOW, TODAY, Cast
 from tests.commissions.pay import FLAT_8, calculated, plan_in_force, second_quarter, statement_of, won
+from tests.deals.guarded import policy_of
 from tests.leads.routed import arrives, in_force, make_pool
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +54,8 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "commissions_period": ("label", "2031Q1"),
     "commissions_settlementline": ("amount_minor", 1),
     "commissions_statementchange": ("payout_after_minor", 1),
+    "deals_guarddecision": ("outcome", "allow"),
+    "deals_guardescalation": ("answer", "never mind"),
     "deals_stagechange": ("amount_minor", 1),
     "leads_leadassignment": ("reason", "never mind"),
     "leads_leadsignal": ("kind", "met"),
@@ -62,8 +66,8 @@ CHANGES: dict[str, tuple[str, Any]] = {
 
 @pytest.fixture
 def paid(cast: Cast) -> None:
-    """A quarter that was calculated, adjusted, approved, locked, paid and doubted; a deal that was made; a lead that was
-    given away, and one that took its turn and sent a form.
+    """A quarter that was calculated, adjusted, approved, locked, paid and doubted; a deal that was made and had to be
+    approved; a lead that was given away, and one that took its turn and sent a form.
     """
     plan = plan_in_force(cast, FLAT_8)
     acknowledge_version(actor=cast.actor("ana"), version=plan.versions.get(), at=NOW)
@@ -94,7 +98,11 @@ def paid(cast: Cast) -> None:
         at=NOW,
     )
     stage = Stage.objects.filter(kind="open")[0]
-    create_deal(actor=cast.actor("ana"), name="Made", stage=stage, amount_minor=500, currency="USD", at=NOW)
+    policy_of(cast, {"kind": "promise", "name": "No", "effect": "escalate", "phrases": "refund"})
+    deal = create_deal(
+        actor=cast.actor("ana"), name="Made", stage=stage, amount_minor=500, currency="USD", note="Refund", at=NOW
+    )
+    answer_escalation(actor=cast.actor("rita"), escalation_id=deal.escalations.get().pk, is_approved=True, at=NOW)
     lead = Lead.objects.create(name="Lead", owner=cast.ana, created_at=NOW)
     LeadAssignment.objects.create(lead=lead, person=cast.ana, assigned_at=NOW, method="manual", reason="")
     in_force({"pool": make_pool(cast, "Everybody", "ana")})

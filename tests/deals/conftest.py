@@ -29,7 +29,13 @@ def stages(db: None) -> dict[str, Stage]:
     ):
         Stage.objects.get_or_create(
             code=code,
-            defaults={"name": code.title(), "kind": kind, "probability_bp": probability, "position": position},
+            defaults={
+                "name": code.title(),
+                "kind": kind,
+                "probability_bp": probability,
+                "position": position,
+                "is_guarded": code == "proposal",
+            },
         )
     return {stage.code: stage for stage in Stage.objects.all()}
 

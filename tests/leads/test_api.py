@@ -82,7 +82,7 @@ def test_the_fields_are_exactly_these(client_of: Log, rows: dict[str, Any]) -> N
     assert found == {
         "leads": "account assigned_at campaign company consent contact converted_at country created_at credited_to currency"
         " disqualified_because email employees estimated_minor external_id first_touched_at id last_touched_at name note"
-        " origin owner phone pod pool segment source status title updated_at waits_because",
+        " origin owner phone pod pool segment source spiced_filled status title updated_at waits_because",
         "accounts": "city country created_at currency employees external_id founded_year id industry name owner parent pod"
         " revenue_minor segment source status territory updated_at website",
         "contacts": "account created_at email external_id id is_primary name phone source title updated_at",

@@ -59,6 +59,7 @@ from salesops.core.views import (
     ScopedEditView,
     ScopedListView,
 )
+from salesops.people.choices import GIVING_FUNCTIONS
 
 #: Roles that see single accounts, leads and contacts, and those of them that change them.
 READERS: Final = (Role.REP, Role.MANAGER, Role.REVOPS, Role.FINANCE, Role.ADMIN)
@@ -98,6 +99,7 @@ class AccountDetailView(ScopedDetailView):
         ownerships = list(ownerships_of(self.actor, account))
         return {
             "may_edit": self.actor.may_edit_work,
+            "may_hand_off": not self.actor.functions.isdisjoint(GIVING_FUNCTIONS),
             "tone": TONES.get(account.status, "grey"),  # type: ignore[call-overload]  # a choice is its text
             "today": today,
             "about": f"account-{account.pk}",

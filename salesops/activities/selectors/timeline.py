@@ -15,7 +15,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db.models import F, Model, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from salesops.accounts.models import Account
 from salesops.activities.choices import ActivityKind
@@ -46,6 +46,24 @@ _TOLD_OTHERWISE: Final = (
 )
 #: Columns of a deal that its stage changes tell.
 _OF_STAGE: Final = frozenset({"stage", "kind", "closed_on", "lost_because"})
+#: What an entry without columns is called.
+_TITLES: Final = {
+    "deal.approval_asked": gettext_lazy("Asked for approval"),
+    "deal.approval_given": gettext_lazy("Approved"),
+    "deal.approval_refused": gettext_lazy("Approval refused"),
+    "deal.handed_off": gettext_lazy("Handed off"),
+    "deal.hand_off_accepted": gettext_lazy("Hand-off accepted"),
+    "deal.hand_off_declined": gettext_lazy("Hand-off declined"),
+    "deal.hand_off_rated": gettext_lazy("Hand-off rated"),
+    "lead.handed_off": gettext_lazy("Handed off"),
+    "lead.hand_off_accepted": gettext_lazy("Hand-off accepted"),
+    "lead.hand_off_declined": gettext_lazy("Hand-off declined"),
+    "lead.hand_off_rated": gettext_lazy("Hand-off rated"),
+    "account.handed_off": gettext_lazy("Handed off"),
+    "account.hand_off_accepted": gettext_lazy("Hand-off accepted"),
+    "account.hand_off_declined": gettext_lazy("Hand-off declined"),
+    "account.hand_off_rated": gettext_lazy("Hand-off rated"),
+}
 #: The icon of an activity, by its kind.
 _ICONS: Final = {
     ActivityKind.CALL: "phone",
@@ -305,7 +323,8 @@ def _put_into_words(items: Iterable[TimelineItem], row: Model) -> None:
         elif item.changes:
             item.title = _("Changed %(fields)s") % {"fields": _listed([change.label for change in item.changes])}
         elif not entry.after and not entry.before:
-            item.title = entry.action.replace(".", " ").replace("_", " ").capitalize()
+            told = _TITLES.get(entry.action)
+            item.title = str(told) if told else entry.action.replace(".", " ").replace("_", " ").capitalize()
 
 
 def _model_of(entry: AuditEntry) -> type[Model] | None:
@@ -334,7 +353,16 @@ def _related(model: type[Model] | None, name: str) -> type[Model] | None:
 
 
 def _label(model: type[Model] | None, name: str) -> str:
-    special = {"lines": _("lines"), "splits": _("splits")}
+    special = {
+        "lines": _("lines"),
+        "splits": _("splits"),
+        "situation": _("situation"),
+        "pain": _("pain"),
+        "impact": _("impact"),
+        "critical_event": _("critical event"),
+        "critical_event_on": _("day of the critical event"),
+        "decision": _("decision"),
+    }
     if name in special:
         return special[name]
     return str(getattr(_field(model, name), "verbose_name", name.replace("_", " ")))
@@ -346,6 +374,8 @@ def _words(
     """A value of the audit as a person reads it."""
     if value in (None, "", [], {}):
         return ""
+    if name == "critical_event_on":
+        return _day_or_moment("DateField", str(value))
     column = _field(model, name)
     related = _related(model, name)
     if related is not None and isinstance(value, int):

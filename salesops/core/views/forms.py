@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from salesops.core.actor import Actor
+from salesops.core.refusals import after_refusal
 from salesops.core.services import post_once
 from salesops.core.views.base import PortalView, redirect_for
 
@@ -139,6 +140,7 @@ class ScopedFormView(PortalView):
         try:
             location = self.once(form, act)
         except ValidationError as error:
+            after_refusal(error)
             return self.answer(form, add_errors(form, error))
         for text in said:
             if text:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -50,16 +50,22 @@ MOVES: Final[dict[tuple[str, str], Move]] = {
 
 @dataclass(frozen=True, slots=True)
 class StageFacts:
-    """A stage as the machine sees it: its id, what it means, whether it may be entered."""
+    """A stage as the machine sees it: its id, what it means, whether it may be entered, and how many components of SPICED
+    must be known of a deal that enters.
+    """
 
     pk: int
     kind: str
     is_active: bool = True
+    spiced_needed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class MoveFacts:
-    """Where a deal stands and where it is to go. Days are in the company's time zone; `today` is the day it is there."""
+    """Where a deal stands and where it is to go. Days are in the company's time zone; `today` is the day it is there.
+
+    spiced: the components that are known of it.
+    """
 
     at_stage: StageFacts
     to_stage: StageFacts
@@ -69,6 +75,7 @@ class MoveFacts:
     lost_because_now: str = ""
     closed_on: date | None = None
     lost_because: str = ""
+    spiced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +103,9 @@ def decide_move(facts: MoveFacts) -> Outcome[Decision]:
         return Outcome.bad(
             Problem.of("reopen-first", gettext_noop("A closed deal cannot change its outcome: reopen it first."))
         )
+    lacking = problems_of_spiced(facts.to_stage.spiced_needed, facts.spiced)
+    if lacking and facts.to_stage.kind != LOST:
+        return Outcome.bad(*lacking)
     if move is Move.REOPEN:
         return Outcome.good(Decision(move, OPEN, None, ""))
     if facts.to_stage.kind == OPEN:
@@ -110,6 +120,35 @@ def decide_move(facts: MoveFacts) -> Outcome[Decision]:
     if problems:
         return Outcome.bad(*problems)
     return Outcome.good(Decision(move, facts.to_stage.kind, closed_on, reason))
+
+
+#: What each component of SPICED is called in a refusal.
+_COMPONENTS: Final = {
+    "situation": gettext_noop("situation"),
+    "pain": gettext_noop("pain"),
+    "impact": gettext_noop("impact"),
+    "critical_event": gettext_noop("critical event"),
+    "decision": gettext_noop("decision"),
+}
+
+
+def problems_of_spiced(needed: int, spiced: Collection[str]) -> tuple[Problem, ...]:
+    """What is missing where a stage asks for so many components; `missing` names all that are not known, in their order."""
+    known = {name for name in _COMPONENTS if name in spiced}
+    if len(known) >= needed:
+        return ()
+    missing = [words for name, words in _COMPONENTS.items() if name not in known]
+    return (
+        Problem.of(
+            "spiced-missing",
+            gettext_noop(
+                "This stage needs %(needed)s of 5 SPICED components; %(known)s are known. Missing: %(missing)s."
+            ),
+            needed=needed,
+            known=len(known),
+            missing=", ".join(missing),
+        ),
+    )
 
 
 def problems_of_changing(kind: str, names: Iterable[str], may_change_closed: bool) -> tuple[Problem, ...]:

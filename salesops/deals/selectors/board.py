@@ -113,7 +113,7 @@ def neighbours_place(actor: Actor, stage: Stage, above_id: int | None, below_id:
 
 def _cards(rows: QuerySet[Deal], stage: Stage, order: str) -> QuerySet[Deal]:
     """The cards of a stage in an order, with what a card names."""
-    return rows.filter(stage=stage).select_related("account", "owner").order_by(*ORDERS[order])
+    return rows.filter(stage=stage).select_related("account", "owner", "stage").order_by(*ORDERS[order])
 
 
 def _added(columns: list[Column]) -> list[Total]:

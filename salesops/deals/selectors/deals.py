@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import Count, QuerySet, Sum
 
 from salesops.core.actor import Actor, Noun, Scope
-from salesops.deals.models import Deal, StageChange
+from salesops.deals.models import Deal, DealSpiced, StageChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,16 @@ def deal_for(actor: Actor, pk: int) -> Deal:
     rows = Deal.objects.select_related("account", "contact", "lead", "owner", "pod", "product", "stage")
     deal: Deal = rows.get_for(actor, pk=pk)
     return deal
+
+
+def deal_spiced_of(deal: Deal) -> DealSpiced | None:
+    """What is known of a deal that the actor sees; None where nobody has written anything."""
+    return DealSpiced.objects.filter(deal=deal).first()
+
+
+def days_in_stage(deal: Deal, now: datetime) -> int:
+    """Whole days since the deal came to its stage; 0 where nobody knows."""
+    return max(0, (now - deal.stage_entered_at).days) if deal.stage_entered_at else 0
 
 
 def deals_counted_for(actor: Actor) -> QuerySet[Deal]:

@@ -15,13 +15,25 @@ from salesops.audit.services import Change, change_of, changed, record_many, sta
 from salesops.core.actor import Actor
 from salesops.core.days import company_day
 from salesops.core.upserts import UNSET, Fate, Unset
-from salesops.deals.models import Deal, Product, Stage, StageChange
+from salesops.deals.choices import GuardOccasion, StageKind
+from salesops.deals.models import Deal, DealSpiced, GuardDecision, Product, Stage, StageChange
+from salesops.deals.rules.guard import Outcome, Violation, uncovered
 from salesops.deals.rules.places import place_on_entering
 from salesops.deals.rules.stages import Move, MoveFacts, decide_move, problems_of_changing
 from salesops.deals.selectors.choices import owners_for, pods_to_choose_for
 from salesops.deals.services.deals import AUDITED, check_may_edit, facts_of, pod_of, seconds_between
+from salesops.deals.services.guard import (
+    LOOKED_AT,
+    approved_of,
+    as_problem,
+    ask_guard,
+    asks_guard,
+    decision_of,
+    escalate,
+)
 from salesops.jobs.models import Job
 from salesops.jobs.services import enqueue
+from salesops.leads.rules.spiced import COMPONENTS, known
 from salesops.people.models import User
 from salesops.pods.models import Pod
 from salesops.values.outcomes import Problem, gettext_noop
@@ -180,7 +192,7 @@ def plan_bulk_edit(
 def bulk_edit(*, actor: Actor, deal_ids: Sequence[int], changes: BulkChanges, at: datetime) -> BulkPlan:
     """Change these deals in one transaction and say what happened to each.
 
-    A deal that the stage machine refuses, or that is closed and not the actor's to change, stays as it is and is named
+    A deal that the stage machine or the selling guard refuses, or that is closed and not the actor's to change, stays as it is and is named
     with the reason. Raises ValidationError when there
     is nothing to change or the actor may not give deals to that owner or pod, PermissionDenied for who only reads.
     """
@@ -262,16 +274,37 @@ def _batch(
     steps: list[StageChange] = []
     entries: list[Change] = []
     found = 0
+    tried: list[_Tried] = []
+    spiced = _spiced_of(ids, changes)
     for deal in deals:
         found += 1
         before, left, entered_at = state_of(deal, names=AUDITED), deal.stage, deal.stage_entered_at
         shown_before = _shown(deal)
         kind = deal.kind
-        problems = _apply(deal, changes, brought, today)
+        problems = _apply(deal, changes, brought, today, spiced.get(deal.pk, ()))
         old, new = changed(before, state_of(deal, names=AUDITED))
         # Whatever else speaks against it: who may not change closed deals is told that, not to reopen it first.
         asked = {"stage"} if problems else set(new)
         problems = problems_of_changing(kind, asked, actor.may_change_closed_deals) or problems
+        tried.append(_Tried(deal, left, entered_at, shown_before, old, new, problems))
+    guarded = [each.deal for each in tried if not each.problems and _asks(each)]
+    said = ask_guard(guarded, at=at) if guarded else None
+    escalated: list[tuple[Deal, GuardDecision, tuple[Violation, ...]]] = []
+    for each in tried:
+        deal, left, entered_at, old, new = each.deal, each.left, each.entered_at, each.old, each.new
+        shown_before, problems = each.shown, each.problems
+        if said is not None and deal.pk in said.verdicts:
+            offer, verdict = said.verdicts[deal.pk]
+            occasion = GuardOccasion.MOVED if "stage" in new else GuardOccasion.EDITED
+            decision = decision_of(deal, said.policy, offer, verdict, actor=actor, occasion=occasion, at=at)
+            waiting = uncovered(verdict.violations, approved_of(deal)) if verdict.violations else ()
+            is_closing = deal.kind == StageKind.WON and left.kind != StageKind.WON
+            if verdict.outcome is Outcome.BLOCK or (waiting and is_closing):
+                problems = tuple(as_problem(violation) for violation in waiting or verdict.violations)
+            if not is_preview:
+                decision.save()
+                if verdict.outcome is not Outcome.BLOCK:
+                    escalated.append((deal, decision, waiting))
         if problems:
             plan.take(BulkRow(deal.pk, deal.name, Fate.REFUSED, problems=problems))
             continue
@@ -314,9 +347,41 @@ def _batch(
         Deal.objects.bulk_create(to_write, update_conflicts=True, update_fields=_WRITTEN, unique_fields=["pk"])
         StageChange.objects.bulk_create(steps)
         record_many(actor=actor, changes=entries, at=at)
+    for deal, decision, waiting in escalated:
+        escalate(deal, decision, waiting, actor=actor, at=at)
 
 
-def _apply(deal: Deal, changes: BulkChanges, brought: Pod | None, today: date) -> tuple[Problem, ...]:
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A deal with the changes in memory: where it was, what differs, and what speaks against it."""
+
+    deal: Deal
+    left: Stage
+    entered_at: datetime | None
+    shown: dict[str, Any]
+    old: dict[str, Any]
+    new: dict[str, Any]
+    problems: tuple[Problem, ...]
+
+
+def _asks(tried: _Tried) -> bool:
+    """Whether the selling guard has to be asked about the change."""
+    if "stage" in tried.new:
+        return asks_guard(tried.left, tried.deal.stage)
+    return tried.deal.kind != StageKind.LOST and not LOOKED_AT.isdisjoint(tried.new)
+
+
+def _spiced_of(ids: Sequence[int], changes: BulkChanges) -> dict[int, tuple[str, ...]]:
+    """The components known of each deal, where the stage asks for them; one query."""
+    if not isinstance(changes.stage, Stage) or not changes.stage.spiced_needed:
+        return {}
+    rows = DealSpiced.objects.filter(deal__in=ids)
+    return {row.deal_id: known({name: getattr(row, name) for name in COMPONENTS}) for row in rows}
+
+
+def _apply(
+    deal: Deal, changes: BulkChanges, brought: Pod | None, today: date, spiced: tuple[str, ...]
+) -> tuple[Problem, ...]:
     """Set what is asked on the row in memory; gives the reasons when the deal cannot take it, and then changes nothing."""
     if isinstance(changes.stage, Stage):
         outcome = decide_move(
@@ -329,6 +394,7 @@ def _apply(deal: Deal, changes: BulkChanges, brought: Pod | None, today: date) -
                 lost_because_now=deal.lost_because,
                 closed_on=changes.closed_on,
                 lost_because=changes.lost_because,
+                spiced=spiced,
             )
         )
         if outcome.value is None:

@@ -17,7 +17,7 @@ from salesops.audit.services import changed, record, state_of
 from salesops.core.actor import Actor
 from salesops.core.days import company_day
 from salesops.core.upserts import UNSET, Unset
-from salesops.deals.choices import StageKind
+from salesops.deals.choices import GuardOccasion, StageKind
 from salesops.deals.models import Deal, Product, Stage, StageChange
 from salesops.deals.rules.places import place_on_entering
 from salesops.deals.rules.stages import (
@@ -28,8 +28,11 @@ from salesops.deals.rules.stages import (
     decide_move,
     problems_of_changing,
     problems_of_closing,
+    problems_of_spiced,
 )
 from salesops.deals.selectors.choices import owners_for, pods_to_choose_for
+from salesops.deals.services.from_leads import copy_spiced, keep_credit, known_of_deal, known_of_lead
+from salesops.deals.services.guard import LOOKED_AT, asks_guard, guard_deal, keeps_refusals
 from salesops.leads.models import Lead
 from salesops.people.models import User
 from salesops.pods.models import Pod, PodMembership
@@ -49,6 +52,7 @@ AUDITED: Final = (
     "kind",
     "amount_minor",
     "currency",
+    "term_months",
     "opened_on",
     "expected_close_on",
     "closed_on",
@@ -67,6 +71,7 @@ EDITABLE: Final = frozenset(
         "product",
         "amount_minor",
         "currency",
+        "term_months",
         "opened_on",
         "expected_close_on",
         "closed_on",
@@ -144,6 +149,7 @@ def save_changes(
     return True
 
 
+@keeps_refusals
 @transaction.atomic
 def create_deal(
     *,
@@ -159,6 +165,7 @@ def create_deal(
     product: Product | None = None,
     amount_minor: int = 0,
     currency: str = "",
+    term_months: int | None = None,
     opened_on: date | Unset | None = UNSET,
     expected_close_on: date | None = None,
     closed_on: date | None = None,
@@ -170,7 +177,9 @@ def create_deal(
     """Make a deal, by default the actor's own, in their pod, opened today, in the first open stage.
 
     A deal may be made closed: the stage machine then asks what closing asks, and who may not change closed deals makes
-    it for themselves only. Raises ValidationError by field, and PermissionDenied for who only reads.
+    it for themselves only. Of a lead it takes over what is known by SPICED, and whoever won the lead keeps the credit: a
+    share on top, unless the deal is theirs. Raises ValidationError by field, GuardRefusedError where the selling policy
+    refuses it, and PermissionDenied for who only reads.
     """
     check_may_edit(actor)
     today = company_day(at)
@@ -191,6 +200,7 @@ def create_deal(
         kind=StageKind.OPEN,
         amount_minor=amount_minor,
         currency=currency or settings.COMPANY_CURRENCY,
+        term_months=term_months,
         opened_on=opened_on,
         expected_close_on=expected_close_on,
         next_step=next_step.strip(),
@@ -200,8 +210,12 @@ def create_deal(
         stage_entered_at=at,
         board_position=place_on_entering(at),
     )
+    spiced = known_of_lead(lead)
+    if (lacking := problems_of_spiced(entered.spiced_needed, spiced)) and entered.kind != StageKind.LOST:
+        raise refusal(lacking)
     if entered.kind != StageKind.OPEN or not entered.is_active:
-        _apply(deal, _decide(deal, first_open_stage(), entered, today, closed_on, lost_because), entered)
+        begin = first_open_stage()
+        _apply(deal, _decide(deal, begin, entered, today, closed_on, lost_because, spiced), entered)
     is_own = holder is not None and holder.pk == actor.user_id
     if deal.kind != StageKind.OPEN and not is_own and not actor.may_change_closed_deals:
         raise ValidationError(
@@ -209,6 +223,10 @@ def create_deal(
         )
     check_deal(actor, deal, at=at, given=set(_RELATIONS))
     deal.save()
+    guard_deal(actor=actor, deal=deal, occasion=GuardOccasion.CREATED, at=at, is_closing=deal.kind == StageKind.WON)
+    if lead is not None:
+        copy_spiced(lead, deal)
+        keep_credit(lead, deal, at=at)
     StageChange.objects.create(
         deal=deal,
         from_stage=None,
@@ -225,6 +243,7 @@ def create_deal(
     return deal
 
 
+@keeps_refusals
 @transaction.atomic
 def edit_deal(*, actor: Actor, deal_id: int, version: int, at: datetime, changes: Mapping[str, Any]) -> Deal:
     """Change fields of a deal (see EDITABLE); `version` is the one the form was opened with.
@@ -268,9 +287,12 @@ def edit_deal(*, actor: Actor, deal_id: int, version: int, at: datetime, changes
         )
     check_deal(actor, deal, at=at, given=given)
     save_changes(deal, before=before, actor=actor, action="deal.edited", at=at)
+    if given & LOOKED_AT:
+        guard_deal(actor=actor, deal=deal, occasion=GuardOccasion.EDITED, at=at)
     return deal
 
 
+@keeps_refusals
 @transaction.atomic
 def move_deal(
     *,
@@ -288,14 +310,17 @@ def move_deal(
     Closing takes `closed_on` (today in the company's zone unless given) and, when lost, needs a reason; reopening clears
     both. `place` is where the card stands in its column, on top unless given. Moving to the stage where the deal is
     only places the card, so a move sent twice is harmless. A closed deal moves no further for who may not change closed
-    deals. Raises ValidationError with what the stage machine says,
-    StaleDealError, Http404, PermissionDenied.
+    deals. A stage may ask for so many components of SPICED, and for the selling guard. Raises ValidationError with what
+    the stage machine says, GuardRefusedError, StaleDealError, Http404, PermissionDenied.
     """
     check_may_edit(actor)
     deal = locked_deal(actor, deal_id, version)
     if stage.pk != deal.stage_id:
         check_may_change(actor, deal, {"stage"})
-    decision = _decide(deal, deal.stage, stage, company_day(at), closed_on, lost_because)
+    spiced = known_of_deal(deal) if stage.spiced_needed else ()
+    decision = _decide(deal, deal.stage, stage, company_day(at), closed_on, lost_because, spiced)
+    if asks_guard(deal.stage, stage):
+        guard_deal(actor=actor, deal=deal, occasion=GuardOccasion.MOVED, at=at, is_closing=stage.kind == StageKind.WON)
     move_locked(deal, decision, stage, actor=actor, at=at, place=place)
     return deal
 
@@ -433,11 +458,17 @@ def seconds_between(entered_at: datetime | None, at: datetime) -> int | None:
 
 def facts_of(stage: Stage) -> StageFacts:
     """A stage for the rules."""
-    return StageFacts(stage.pk, stage.kind, stage.is_active)
+    return StageFacts(stage.pk, stage.kind, stage.is_active, stage.spiced_needed)
 
 
 def _decide(
-    deal: Deal, at_stage: Stage, to_stage: Stage, today: date, closed_on: date | None, lost_because: str
+    deal: Deal,
+    at_stage: Stage,
+    to_stage: Stage,
+    today: date,
+    closed_on: date | None,
+    lost_because: str,
+    spiced: Iterable[str] = (),
 ) -> Decision:
     """Ask the stage machine. Raises ValidationError with what it says."""
     outcome = decide_move(
@@ -450,6 +481,7 @@ def _decide(
             lost_because_now=deal.lost_because,
             closed_on=closed_on,
             lost_because=lost_because,
+            spiced=tuple(spiced),
         )
     )
     if outcome.value is None:

@@ -14,10 +14,12 @@ from django.utils.translation import gettext_lazy as _
 
 from salesops.audit.services import state_of
 from salesops.core.actor import Actor
+from salesops.deals.choices import GuardOccasion
 from salesops.deals.models import Deal, DealLine, DealSplit, Product
 from salesops.deals.rules.amounts import Share, deal_amount, line_amount, problems_of_shares
 from salesops.deals.selectors.choices import people_to_share_with
 from salesops.deals.services.deals import AUDITED, check_may_change, check_may_edit, locked_deal, refusal, save_changes
+from salesops.deals.services.guard import guard_deal, keeps_refusals
 from salesops.people.choices import JobFunction
 from salesops.values.money import MoneyError, check_minor
 
@@ -35,6 +37,7 @@ class LineDraft:
     discount_bp: int = 0
     amount_minor: int | None = None
     pk: int | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,12 @@ class SplitDraft:
     is_overlay: bool = False
 
 
+@keeps_refusals
 @transaction.atomic
 def set_lines(*, actor: Actor, deal_id: int, version: int, lines: Sequence[LineDraft], at: datetime) -> Deal:
     """Make these the lines of a deal, in this order, and their sum its amount. Without lines the amount stays.
 
-    Raises ValidationError (with the number of the line), StaleDealError, Http404, PermissionDenied.
+    Raises ValidationError (with the number of the line), GuardRefusedError, StaleDealError, Http404, PermissionDenied.
     """
     check_may_edit(actor)
     if len(lines) > MOST_LINES:
@@ -81,7 +85,7 @@ def set_lines(*, actor: Actor, deal_id: int, version: int, lines: Sequence[LineD
             deal.amount_minor = deal_amount(row.amount_minor for row in rows)
         except MoneyError as error:
             raise ValidationError(str(error), code="money") from error
-    save_changes(
+    is_changed = save_changes(
         deal,
         before=before,
         actor=actor,
@@ -89,6 +93,8 @@ def set_lines(*, actor: Actor, deal_id: int, version: int, lines: Sequence[LineD
         at=at,
         parts=({"lines": lines_before}, {"lines": [_plain_line(row) for row in rows]}),
     )
+    if is_changed:
+        guard_deal(actor=actor, deal=deal, occasion=GuardOccasion.LINES, at=at)
     return deal
 
 
@@ -149,6 +155,7 @@ def _line(deal: Deal, existing: dict[int, DealLine], products: set[int], positio
     row = existing[draft.pk] if draft.pk is not None else DealLine(deal=deal)
     row.product_id, row.quantity, row.unit_price_minor = draft.product_id, draft.quantity, draft.unit_price_minor
     row.discount_bp, row.amount_minor, row.position = draft.discount_bp, amount, position
+    row.note = " ".join(draft.note.split())[:200]
     return row
 
 
@@ -160,7 +167,7 @@ def _plain_line(line: DealLine) -> dict[str, Any]:
         "unit_price_minor": line.unit_price_minor,
         "discount_bp": line.discount_bp,
         "amount_minor": line.amount_minor,
-    }
+    } | ({"note": line.note} if line.note else {})
 
 
 def _plain_split(row: DealSplit) -> dict[str, Any]:

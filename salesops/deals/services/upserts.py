@@ -35,6 +35,7 @@ from salesops.deals.choices import StageKind
 from salesops.deals.models import Deal, Product, Stage, StageChange
 from salesops.deals.rules.places import place_on_entering
 from salesops.deals.services.deals import AUDITED, first_open_stage, seconds_between
+from salesops.deals.services.guard import flag_imported
 from salesops.pods.selectors import PodHistory, pod_history
 from salesops.values.money import MoneyError, check_currency
 from salesops.values.names import fold_name
@@ -237,6 +238,7 @@ def _deals_round(
         ]
     )
     record_many(actor=actor, changes=[_change(merged, around.source) for merged in written], at=around.at)
+    flag_imported(actor=actor, deals=[merged.row for merged in written], at=around.at)
 
 
 def _wanted(position: int, record: DealRecord, row: Deal | None, around: _Around) -> Wanted:

@@ -9,6 +9,7 @@ from salesops.deals.views.deals import (
     DealListView,
     DealMoveView,
     DealReassignView,
+    DealSpicedView,
     ProductListView,
 )
 from salesops.deals.views.forecast import ForecastView
@@ -28,6 +29,7 @@ __all__ = [
     "DealMoveView",
     "DealPlaceView",
     "DealReassignView",
+    "DealSpicedView",
     "DealSplitsView",
     "ForecastView",
     "ProductListView",

@@ -25,15 +25,25 @@ from salesops.core.views import (
     ScopedEditView,
     ScopedListView,
 )
-from salesops.deals.choices import StageKind
+from salesops.deals.choices import EscalationState, GuardOutcome, StageKind
 from salesops.deals.filters import DealFilter, ProductFilter
 from salesops.deals.forms import DealCreateForm, DealForm, MoveForm, ReassignForm
+from salesops.deals.guard_tables import ANSWER_TONES, OUTCOME_TONES
 from salesops.deals.models import Deal, Stage
+from salesops.deals.rules.ageing import age_of
 from salesops.deals.rules.stages import CLOSED_DEAL
 from salesops.deals.selectors import deal_for, deals_for, products_for, stages
+from salesops.deals.selectors.deals import days_in_stage, deal_spiced_of
+from salesops.deals.selectors.guard import guard_shown
+from salesops.deals.selectors.handoffs import hand_offs_of, may_hand_off
 from salesops.deals.services import StaleDealError, create_deal, edit_deal, move_deal, reassign
+from salesops.deals.services.guard import may_answer
+from salesops.deals.services.spiced import set_deal_spiced
 from salesops.deals.tables import TONES, DealTable, ProductTable
+from salesops.leads.forms import SpicedForm, spiced_initial
 from salesops.leads.models import Lead
+from salesops.leads.selectors.spiced import spiced_shown
+from salesops.leads.views.leads import see_newer
 
 #: Roles that see single deals, and those of them that change deals.
 READERS: Final = (Role.REP, Role.MANAGER, Role.REVOPS, Role.FINANCE, Role.ADMIN)
@@ -92,6 +102,15 @@ class DealDetailView(ScopedDetailView):
             "is_contact_seen": bool(deal.contact_id and contacts_for(self.actor).filter(pk=deal.contact_id).exists()),
             "is_lead_seen": bool(deal.lead_id and Lead.objects.visible_to(self.actor).filter(pk=deal.lead_id).exists()),
             "about": f"deal-{deal.pk}",
+            "hand_off_key": str(deal.pk),
+            "hand_offs": hand_offs_of(self.actor, deal),
+            "may_hand_off": may_hand_off(self.actor),
+            "spiced": spiced_shown(deal_spiced_of(deal)),
+            "spiced_url": reverse("deals:deal_spiced", args=[deal.pk]) if self.actor.may_edit_work else "",
+            **guard_context(self.actor, deal),
+            "aged": age_of(
+                days_in_stage(deal, self.now), deal.stage.expected_days, is_open=deal.kind == StageKind.OPEN
+            ),
         }
 
 
@@ -139,6 +158,30 @@ class DealCreateView(ScopedCreateView):
     def save(self, form: DealCreateForm) -> Deal:
         """Make it."""
         return create_deal(actor=self.actor, at=self.now, lead=self.lead, **form.given)
+
+
+class DealSpicedView(ScopedEditView):
+    """What is known of a deal by SPICED. Who was slower than somebody else loses nothing."""
+
+    roles = EDITORS
+    selector = deal_for
+    form_class, title = SpicedForm, "SPICED"
+    success_message = _("Saved what is known.")
+
+    def get_initial(self) -> dict[str, Any]:
+        """What is known now."""
+        return spiced_initial(deal_spiced_of(self.object))
+
+    def save(self, form: SpicedForm) -> Deal:
+        """Write what differs."""
+        seen_at = form.cleaned_data["seen_at"]
+        try:
+            set_deal_spiced(actor=self.actor, deal_id=self.object.pk, at=self.now, seen_at=seen_at, **form.facts)
+        except ValidationError as error:
+            see_newer(form, error, deal_spiced_of(self.object))
+            raise
+        deal: Deal = self.object
+        return deal
 
 
 class DealEditView(ScopedEditView):
@@ -342,6 +385,20 @@ class ProductListView(ScopedListView):
     selector = products_for
     table_class, filterset_class = ProductTable, ProductFilter
     empty = Empty(_("No products yet"), _("An administrator adds products, or an import brings them."), "package")
+
+
+def guard_context(actor: Actor, deal: Deal) -> dict[str, Any]:
+    """What a deal's page tells of the selling guard, in its colours."""
+    shown = guard_shown(deal)
+    if shown is None or shown.decision is None:
+        return {}
+    escalation = shown.escalation
+    return {
+        "guard": shown,
+        "guard_tone": OUTCOME_TONES[GuardOutcome(shown.decision.outcome)],
+        "answer_tone": ANSWER_TONES[EscalationState(escalation.state)] if escalation else "",
+        "may_answer": escalation is not None and may_answer(actor, escalation),
+    }
 
 
 def is_kept(actor: Actor, deal: Deal) -> bool:

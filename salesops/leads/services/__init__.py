@@ -3,6 +3,7 @@
 from salesops.leads.services.bulk import LeadChanges, bulk_assign, bulk_edit, plan_bulk_edit
 from salesops.leads.services.conversion import Conversion, convert_lead
 from salesops.leads.services.leads import assign_lead, create_lead, edit_lead, set_status
+from salesops.leads.services.spiced import set_lead_spiced
 from salesops.leads.services.touches import touch_lead
 from salesops.leads.services.upserts import LeadRecord, upsert_leads
 
@@ -17,6 +18,7 @@ __all__ = [
     "create_lead",
     "edit_lead",
     "plan_bulk_edit",
+    "set_lead_spiced",
     "set_status",
     "touch_lead",
     "upsert_leads",

@@ -14,6 +14,7 @@ from salesops.leads.views.leads import (
     LeadDetailView,
     LeadEditView,
     LeadListView,
+    LeadSpicedView,
     LeadStatusView,
 )
 from salesops.leads.views.response import ResponseReportView
@@ -33,6 +34,7 @@ __all__ = [
     "LeadEditView",
     "LeadGiveBackView",
     "LeadListView",
+    "LeadSpicedView",
     "LeadStatusView",
     "PoolDetailView",
     "PoolListView",

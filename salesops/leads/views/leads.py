@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
+from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import cached_property
@@ -28,8 +29,18 @@ from salesops.core.views import (
 )
 from salesops.leads.choices import OPEN_STATUSES, LeadStatus
 from salesops.leads.filters import LeadFilter
-from salesops.leads.forms import AssignForm, ConvertForm, LeadCreateForm, LeadForm, StatusForm, lead_initial
+from salesops.leads.forms import (
+    AssignForm,
+    ConvertForm,
+    LeadCreateForm,
+    LeadForm,
+    SpicedForm,
+    StatusForm,
+    lead_initial,
+    spiced_initial,
+)
 from salesops.leads.models import Lead
+from salesops.leads.models.spiced import Spiced
 from salesops.leads.selectors import accounts_like, assignments_of, lead_for, leads_for, same_person
 from salesops.leads.selectors.board import ASSIGNERS
 from salesops.leads.selectors.chances import chance_shown
@@ -38,11 +49,13 @@ from salesops.leads.selectors.routing_versions import versions_to_try
 from salesops.leads.selectors.score_versions import READERS as RULE_READERS
 from salesops.leads.selectors.score_versions import score_versions_to_try
 from salesops.leads.selectors.scores import score_shown
+from salesops.leads.selectors.spiced import lead_spiced_for, spiced_shown
 from salesops.leads.selectors.ways import HELD, Gone, clock_of, ways_of, why_it_waits
-from salesops.leads.services import assign_lead, convert_lead, create_lead, edit_lead, set_status
+from salesops.leads.services import assign_lead, convert_lead, create_lead, edit_lead, set_lead_spiced, set_status
 from salesops.leads.services.routing import ROUTED_STATUSES, Routed, try_lead
 from salesops.leads.services.turns import may_give_back
 from salesops.leads.tables import TONES, LeadTable, tone_of_grade
+from salesops.people.choices import WINNING_FUNCTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +140,9 @@ class LeadDetailView(ScopedDetailView):
             "chance": chance_shown(lead) if is_open else None,
             "routing_to_try": versions_to_try(self.actor),
             "scores_to_try": score_versions_to_try(self.actor),
+            "may_hand_off": not self.actor.functions.isdisjoint(WINNING_FUNCTIONS),
+            "spiced": spiced_shown(lead_spiced_for(self.actor, lead.pk)),
+            "spiced_url": reverse("leads:lead_spiced", args=[lead.pk]) if self.actor.may_edit_work else "",
         }
 
 
@@ -173,6 +189,43 @@ class LeadEditView(MindsNewerMixin, ScopedEditView):
             seen_at=form.cleaned_data["seen_at"],
             **form.facts,
         )
+
+
+class LeadSpicedView(ScopedEditView):
+    """What is known of a lead by SPICED. Who was slower than somebody else loses nothing."""
+
+    roles = EDITORS
+    selector = lead_for
+    form_class, title = SpicedForm, "SPICED"
+    success_message = _("Saved what is known.")
+
+    def get_initial(self) -> dict[str, Any]:
+        """What is known now."""
+        return spiced_initial(lead_spiced_for(self.actor, self.object.pk))
+
+    def save(self, form: SpicedForm) -> Lead:
+        """Write what differs."""
+        seen_at = form.cleaned_data["seen_at"]
+        try:
+            set_lead_spiced(actor=self.actor, lead_id=self.object.pk, at=self.now, seen_at=seen_at, **form.facts)
+        except ValidationError as error:
+            see_newer(form, error, lead_spiced_for(self.actor, self.object.pk))
+            raise
+        found: Lead = self.object
+        return found
+
+
+def see_newer(form: SpicedForm, error: ValidationError, row: Spiced | None) -> None:
+    """Take newer words as seen, so that saving again overwrites them knowingly; and show them beside what was typed."""
+    if getattr(error, "code", "") != "stale" or row is None:
+        return
+    posted = cast(QueryDict, form.data).copy()
+    posted["seen_at"] = row.updated_at.isoformat()
+    form.data = posted
+    for name, typed in form.facts.items():
+        now = getattr(row, name)
+        if now and now != typed:
+            form.add_error(name, ValidationError(translate("Now it says: %(text)s") % {"text": now}))
 
 
 class LeadStatusView(ScopedEditView):

@@ -31,11 +31,31 @@ class Stage(models.Model):
         help_text=_("10,000 is certain."),
     )
     is_active = models.BooleanField(_("in use"), default=True)
+    is_guarded = models.BooleanField(
+        _("asks the selling guard"),
+        default=False,
+        help_text=_("Deals are held against the selling policy when they come here. Won stages always ask."),
+    )
+    spiced_needed = models.PositiveSmallIntegerField(
+        _("SPICED components needed"),
+        default=0,
+        validators=[MaxValueValidator(5)],
+        help_text=_("Of five. A deal with fewer does not come here; 0 asks for none."),
+    )
+    expected_days = models.PositiveSmallIntegerField(
+        _("expected days"),
+        null=True,
+        blank=True,
+        help_text=_("How long a deal should stay here. Beyond it a card turns yellow, at one and a half times red."),
+    )
 
     class Meta:
         ordering = ["position", "id"]
         verbose_name, verbose_name_plural = _("stage"), _("stages")
-        constraints = [models.CheckConstraint(condition=Q(probability_bp__lte=10_000), name="deals_stage_probability")]
+        constraints = [
+            models.CheckConstraint(condition=Q(probability_bp__lte=10_000), name="deals_stage_probability"),
+            models.CheckConstraint(condition=Q(spiced_needed__lte=5), name="deals_stage_spiced"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -50,6 +70,13 @@ class Product(models.Model):
         max_length=120, db_index=True, editable=False, help_text="The name as loose matching compares it."
     )
     series = models.CharField(_("series"), max_length=60, blank=True)
+    tier = models.CharField(
+        _("price tier"),
+        max_length=30,
+        default="standard",
+        db_default="standard",
+        help_text=_("By which the selling policy may set the highest discount."),
+    )
     price_minor = models.BigIntegerField(_("list price"), null=True, blank=True)
     currency = models.CharField(_("currency"), max_length=3, default=settings.COMPANY_CURRENCY)
     is_active = models.BooleanField(_("on sale"), default=True)
@@ -88,6 +115,7 @@ class Deal(models.Model):
     kind = models.CharField(_("state"), max_length=6, choices=StageKind.choices, default=StageKind.OPEN, editable=False)
     amount_minor = models.BigIntegerField(_("amount"), default=0)
     currency = models.CharField(_("currency"), max_length=3, default=settings.COMPANY_CURRENCY)
+    term_months = models.PositiveSmallIntegerField(_("term in months"), null=True, blank=True)
     opened_on = models.DateField(_("opened on"), null=True, blank=True)
     expected_close_on = models.DateField(_("expected close"), null=True, blank=True)
     closed_on = models.DateField(_("closed on"), null=True, blank=True)
@@ -155,6 +183,7 @@ class DealLine(models.Model):
         _("discount in basis points"), default=0, validators=[MaxValueValidator(10_000)]
     )
     amount_minor = models.BigIntegerField(_("amount"))
+    note = models.CharField(_("note"), max_length=200, blank=True, db_default="")
     position = models.PositiveSmallIntegerField(default=0, editable=False)
 
     objects = OfDealQuerySet.as_manager()

@@ -1,0 +1,365 @@
+"""Holds deals against the selling policy in force, keeps what it said, and asks for approvals where it says so."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from salesops.audit.services import record
+from salesops.core import features
+from salesops.core.actor import Actor, Role
+from salesops.core.days import company_day
+from salesops.core.refusals import AfterRefusal
+from salesops.deals.choices import EscalationState, GuardOccasion, StageKind
+from salesops.deals.models import Deal, GuardDecision, GuardEscalation, GuardPolicy, Stage
+from salesops.deals.rules.guard import OfferFacts, Outcome, Verdict, Violation, judge, uncovered
+from salesops.deals.selectors.guard import (
+    facts_as_plain,
+    in_words,
+    offers_of,
+    policy_in_force,
+    reasons_as_plain,
+    rules_of,
+    violations_in_words,
+    violations_of,
+)
+from salesops.notices.services import tell
+from salesops.people.selectors import holders_of, manager_on
+from salesops.values.outcomes import Problem
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: The switch by which administrators turn the guard off.
+GUARD: Final = "selling_guard"
+#: Fields of a deal on which the guard looks: another value asks it again.
+LOOKED_AT: Final = frozenset(
+    {"account", "lead", "product", "amount_minor", "currency", "term_months", "next_step", "note", "lines", "name"}
+)
+
+
+class GuardRefusedError(ValidationError, AfterRefusal):
+    """The selling policy refuses it: forbids it (code "guard-block"), or asks for an approval first (code "guard-open").
+
+    Nothing was changed. Once the transaction is undone the decision is kept, and the approval is asked for.
+    """
+
+    def __init__(
+        self, texts: Sequence[str], decision: GuardDecision, *, actor: Actor, open_ones: Sequence[Violation] = ()
+    ) -> None:
+        code = "guard-open" if open_ones else "guard-block"
+        super().__init__([ValidationError(text, code=code) for text in texts])
+        self.decision, self.actor, self.open_ones = decision, actor, tuple(open_ones)
+
+    @transaction.atomic
+    def after(self) -> None:
+        """Keep the decision, once; ask for the approval, once."""
+        kept = keep_refused(self.decision)
+        if self.open_ones and kept.deal_id is not None:
+            deal = Deal.objects.select_for_update().get(pk=kept.deal_id)
+            escalate(deal, kept, self.open_ones, actor=self.actor, at=kept.decided_at)
+
+
+def keeps_refusals(service: Callable[P, R]) -> Callable[P, R]:
+    """A service that the guard may refuse: the decision is kept although the service's own transaction is undone.
+
+    Where a larger transaction is undone as well, the edge that answers does it again (`core.refusals.after_refusal`).
+    """
+
+    @wraps(service)
+    def kept(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return service(*args, **kwargs)
+        except GuardRefusedError as error:
+            error.after()
+            raise
+
+    return kept
+
+
+def keep_refused(decision: GuardDecision) -> GuardDecision:
+    """Write the decision of something that was refused; its key keeps it from being written twice."""
+    deal_id = decision.deal_id if Deal.objects.filter(pk=decision.deal_id or 0).exists() else None
+    kept, _is_new = GuardDecision.objects.get_or_create(
+        key=decision.key,
+        defaults={
+            "deal_id": deal_id,
+            "policy_id": decision.policy_id,
+            "occasion": decision.occasion,
+            "outcome": decision.outcome,
+            "actor_id": decision.actor_id,
+            "decided_at": decision.decided_at,
+            "facts": decision.facts,
+            "reasons": decision.reasons,
+        },
+    )
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A policy in force, read once for many deals."""
+
+    policy: GuardPolicy
+    verdicts: Mapping[int, tuple[OfferFacts, Verdict]] = field(default_factory=dict)
+
+
+def ask_guard(deals: Collection[Deal], *, at: datetime) -> Asked | None:
+    """What the policy in force says of these deals; None where there is none, or the guard is switched off."""
+    policy = policy_in_force() if features.is_on(GUARD) else None
+    if policy is None:
+        return None
+    rules = rules_of(policy)
+    offers = offers_of(deals, rules, day=company_day(at))
+    return Asked(policy, {pk: (offer, judge(rules, offer)) for pk, offer in offers.items()})
+
+
+def guard_deal(*, actor: Actor, deal: Deal, occasion: GuardOccasion, at: datetime, is_closing: bool = False) -> None:
+    """Hold one deal, locked and as it is now, against the policy in force; keep what was said.
+
+    What is forbidden raises GuardRefusedError. What must be approved opens an approval, or stays with the one that is
+    open; with `is_closing` it raises GuardRefusedError until somebody has approved. What is allowed again needs no
+    approval any more. A lost deal is asked about only when it is reopened.
+    """
+    if deal.kind == StageKind.LOST and occasion != GuardOccasion.MOVED:
+        return
+    asked = ask_guard([deal], at=at)
+    if asked is None:
+        return
+    offer, verdict = asked.verdicts[deal.pk]
+    decision = decision_of(deal, asked.policy, offer, verdict, actor=actor, occasion=occasion, at=at)
+    if verdict.outcome is Outcome.BLOCK:
+        raise GuardRefusedError(violations_in_words(verdict.violations, Outcome.BLOCK), decision, actor=actor)
+    open_ones = uncovered(verdict.violations, approved_of(deal))
+    if open_ones and is_closing:
+        raise GuardRefusedError(
+            [open_words(deal, open_ones, is_new=occasion == GuardOccasion.CREATED)],
+            decision,
+            actor=actor,
+            open_ones=open_ones,
+        )
+    decision.save()
+    escalate(deal, decision, open_ones, actor=actor, at=at)
+
+
+def open_words(deal: Deal, violations: Sequence[Violation], *, is_new: bool) -> str:
+    """Why a deal cannot be won yet, and what to do; `is_new`: it is made as won."""
+    reasons = " ".join(violations_in_words(violations, None))
+    last = deal.escalations.exclude(state=EscalationState.WITHDRAWN).first()
+    if last is not None and is_refused_for(last, violations):
+        words = _("%(reasons)s %(person)s refused it: %(answer)s Change the offer, then try again.")
+        return words % {"reasons": reasons, "person": last.answered_by, "answer": _sentence(last.answer)}
+    if not is_new:
+        words = _("%(reasons)s This waits for the approval of a manager or revenue operations, who were told.")
+        return words % {"reasons": reasons}
+    words = _("%(reasons)s Add it in an open stage first: that asks a manager or revenue operations to approve.")
+    return words % {"reasons": reasons}
+
+
+def is_refused_for(row: GuardEscalation, violations: Sequence[Violation]) -> bool:
+    """Whether somebody refused these very reasons."""
+    reasons = {(each["key"], each["excess"]) for each in row.reasons}
+    return row.state == EscalationState.REFUSED and reasons == {(each.key, each.excess) for each in violations}
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def decision_of(
+    deal: Deal,
+    policy: GuardPolicy,
+    offer: OfferFacts,
+    verdict: Verdict,
+    *,
+    actor: Actor,
+    occasion: GuardOccasion,
+    at: datetime,
+) -> GuardDecision:
+    """What was said, not saved yet."""
+    return GuardDecision(
+        key=uuid.uuid4(),
+        deal=deal,
+        policy=policy,
+        occasion=occasion,
+        outcome=verdict.outcome.value,
+        actor_id=actor.user_id,
+        decided_at=at,
+        facts=facts_as_plain(deal, offer),
+        reasons=reasons_as_plain(verdict.violations),
+    )
+
+
+def approved_of(deal: Deal) -> list[tuple[str, int]]:
+    """The keys that were approved for a deal, each with its excess then."""
+    rows = deal.escalations.filter(state=EscalationState.APPROVED).values_list("reasons", flat=True)
+    return [(each["key"], each["excess"]) for reasons in rows for each in reasons]
+
+
+def escalate(
+    deal: Deal,
+    decision: GuardDecision,
+    open_ones: Sequence[Violation],
+    *,
+    actor: Actor,
+    at: datetime,
+    is_told: bool = True,
+) -> GuardEscalation | None:
+    """Open an approval for what nobody approved yet; one that is open for the same stays, another is no longer needed.
+
+    What was refused for the same reasons stays refused. Gives the approval that was opened.
+    """
+    now = {(each.key, each.excess) for each in open_ones}
+    waiting = GuardEscalation.objects.select_for_update(of=("self",)).filter(deal=deal, state=EscalationState.OPEN)
+    for row in waiting:
+        if {(each["key"], each["excess"]) for each in row.reasons} == now:
+            return None
+        row.state, row.answered_at = EscalationState.WITHDRAWN, at
+        row.save(update_fields=["state", "answered_at"])
+    if not open_ones:
+        return None
+    last = deal.escalations.exclude(state=EscalationState.WITHDRAWN).first()
+    if last is not None and is_refused_for(last, open_ones):
+        return None
+    row = GuardEscalation.objects.create(
+        deal=deal,
+        decision=decision,
+        reasons=reasons_as_plain(open_ones),
+        owner_id=deal.owner_id,
+        asked_by_id=actor.user_id,
+        asked_at=at,
+    )
+    record(
+        actor=actor,
+        action="deal.approval_asked",
+        subject=deal,
+        reason=" ".join(violations_in_words(open_ones, None))[:500],
+        at=at,
+    )
+    if is_told:
+        _ask_around(row, at)
+    return row
+
+
+def _ask_around(row: GuardEscalation, at: datetime) -> None:
+    """Tell the owner's manager and revenue operations that somebody waits for them."""
+    day = company_day(at)
+    people = set(holders_of(Role.REVOPS, on=day).values_list("pk", flat=True))
+    owner = row.deal.owner
+    manager = manager_on(owner, day) if owner is not None else None
+    people |= {manager.pk} if manager is not None else set()
+    people -= {row.asked_by_id, row.owner_id}
+    violations = violations_of(row.reasons)
+    tell(
+        person_ids=people,
+        key=f"deal-approval:{row.pk}",
+        title=lambda: _("“%(deal)s” needs your approval") % {"deal": row.deal},
+        body=lambda: " ".join(violations_in_words(violations, None)),
+        url=reverse("deals:escalation_answer", kwargs={"pk": row.pk}),
+        at=at,
+    )
+
+
+def may_answer(actor: Actor, row: GuardEscalation) -> bool:
+    """Whether the actor may approve or refuse: a manager or revenue operations, never who asked, never who owns it."""
+    if not row.is_open or actor.user_id is None or not actor.has(Role.MANAGER, Role.REVOPS):
+        return False
+    return actor.user_id not in (row.asked_by_id, row.owner_id, row.deal.owner_id)
+
+
+@transaction.atomic
+def answer_escalation(
+    *, actor: Actor, escalation_id: int, is_approved: bool, at: datetime, answer: str = ""
+) -> GuardEscalation:
+    """Approve or refuse what waits; to refuse needs a reason. Whoever asked and whoever owns the deal are told.
+
+    Raises Http404 for a deal the actor does not see, ValidationError where it is answered already, is the actor's own, or
+    is refused without a reason.
+    """
+    row: GuardEscalation = GuardEscalation.objects.select_for_update(of=("self",)).get_for(actor, pk=escalation_id)
+    if not row.is_open:
+        raise ValidationError(_("This was answered already, or is no longer needed."), code="answered")
+    if not may_answer(actor, row):
+        raise ValidationError(
+            _("Somebody else has to answer: a manager or revenue operations, not who asked and not who owns the deal."),
+            code="own",
+        )
+    answer = " ".join(answer.split())
+    if not is_approved and not answer:
+        raise ValidationError({"answer": ValidationError(_("Say why it is refused."), code="reason-missing")})
+    row.state = EscalationState.APPROVED if is_approved else EscalationState.REFUSED
+    row.answered_by_id, row.answered_at, row.answer = actor.user_id, at, answer[:300]
+    row.full_clean()
+    row.save()
+    record(
+        actor=actor,
+        action="deal.approval_given" if is_approved else "deal.approval_refused",
+        subject=row.deal,
+        reason=answer,
+        at=at,
+    )
+    title = gettext_lazy("“%(deal)s” was approved") if is_approved else gettext_lazy("“%(deal)s” was not approved")
+    tell(
+        person_ids={pk for pk in (row.asked_by_id, row.deal.owner_id) if pk is not None} - {actor.user_id},
+        key=f"deal-approval-answer:{row.pk}",
+        title=lambda: str(title) % {"deal": row.deal},
+        body=answer,
+        url=reverse("deals:deal_detail", kwargs={"pk": row.deal_id}),
+        at=at,
+    )
+    return row
+
+
+def as_problem(violation: Violation) -> Problem:
+    """A reason as a problem of one of many deals: the sentence with its place and what to do."""
+    return Problem.of("guard", "%(reason)s", reason=in_words(violation))
+
+
+def asks_guard(left: Stage | None, to_stage: Stage) -> bool:
+    """Whether a move to this stage asks the guard: won stages, and those that say so."""
+    if left is not None and left.pk == to_stage.pk:
+        return False
+    return to_stage.kind == StageKind.WON or (to_stage.kind == StageKind.OPEN and to_stage.is_guarded)
+
+
+def flag_imported(*, actor: Actor, deals: Sequence[Deal], at: datetime) -> int:
+    """Hold deals that a source brought against the policy: nothing is refused, what breaks a rule is flagged.
+
+    Of open deals an approval is asked for as well, in silence: a file of a thousand deals is not a thousand notices. The
+    same reasons as before leave no second flag. Gives how many were flagged.
+    """
+    seen = [deal for deal in deals if deal.kind != StageKind.LOST]
+    asked = ask_guard(seen, at=at) if seen else None
+    if asked is None:
+        return 0
+    flagged = [deal for deal in seen if asked.verdicts[deal.pk][1].outcome is not Outcome.ALLOW]
+    before: dict[int | None, Any] = {}
+    for deal_id, reasons in (
+        GuardDecision.objects.filter(deal__in=flagged, policy=asked.policy, occasion=GuardOccasion.IMPORT)
+        .order_by("decided_at", "pk")
+        .values_list("deal_id", "reasons")
+    ):
+        before[deal_id] = reasons
+    made = 0
+    for deal in flagged:
+        offer, verdict = asked.verdicts[deal.pk]
+        decision = decision_of(deal, asked.policy, offer, verdict, actor=actor, occasion=GuardOccasion.IMPORT, at=at)
+        if before.get(deal.pk) == decision.reasons:
+            continue
+        decision.save()
+        made += 1
+        if deal.kind == StageKind.OPEN:
+            escalate(
+                deal, decision, uncovered(verdict.violations, approved_of(deal)), actor=actor, at=at, is_told=False
+            )
+    return made
