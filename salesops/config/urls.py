@@ -12,6 +12,7 @@ urlpatterns = [
     path("deals/", include("salesops.deals.urls")),
     path("activities/", include("salesops.activities.urls")),
     path("commissions/", include("salesops.commissions.urls")),
+    path("effort/", include("salesops.effort.urls")),
     path("imports/", include("salesops.connectors.urls")),
     path("", include("salesops.jobs.health_urls")),
     path("jobs/", include("salesops.jobs.urls")),

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from salesops.connectors.choices import IMPORTS
 from salesops.core import features
 from salesops.core.actor import Actor, Role
+from salesops.effort.choices import EFFORT
 from salesops.notices.models import Notice
 
 Text = str | Promise
@@ -105,6 +106,7 @@ GROUPS: Final[tuple[Group, ...]] = (
             ),
             Entry(gettext_lazy("Pods"), "pods:pod_list", "hexagons", _HIRED, "g p"),
             Entry(gettext_lazy("People"), "people:person_list", "users"),
+            Entry(gettext_lazy("Effort"), "effort:effort_mine", "trending-up", _HIRED, "g e", feature=EFFORT),
         ),
     ),
     Group(

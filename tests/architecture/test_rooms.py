@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ORDER = [
     ["config"],
     ["home"],
-    ["connectors", "commissions"],
+    ["connectors", "commissions", "effort"],
     ["activities"],
     ["deals"],
     ["leads"],
