@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import combinations, product
 from typing import Any
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salesops.effort.rules.groups import Figures, TooFew, disclose, figures_of, gives_away, percentile
+from salesops.effort.rules.groups import Figures, TooFew, disclose, figures_of, percentile, smallest_sum
 from tests.leads.gtm_cases import case_of
 
 
@@ -64,60 +66,109 @@ def people(*numbers: int) -> dict[int, int]:
     return {number: 5_000 + number for number in numbers}
 
 
-def shown(groups: dict[str, dict[int, int]], **more: Any) -> set[str]:
-    return {name for name, figures in disclose(groups, **more).items() if isinstance(figures, Figures)}
+Groups = dict[str, dict[int, int]]
+
+
+def shown(first: Groups, second: Groups | None = None, **more: Any) -> set[str]:
+    found = disclose([first, second or {}], **more)
+    return {name for side in found for name, figures in side.items() if isinstance(figures, Figures)}
 
 
 def test_beside_the_reader_there_are_four_others() -> None:
     five, six = people(*range(5)), people(*range(10, 16))
     assert shown({"five": five, "six": six}, known={0}) == {"five", "six"}
-    assert disclose({"six": six}, known={10, 11, 12}) == {"six": TooFew("others")}
+    assert disclose([{"six": six}], known={10, 11, 12}) == [{"six": TooFew("others")}]
     assert shown({"six": six}, known={10, 11}) == {"six"}
 
 
 def test_a_group_and_the_same_without_one_are_not_both_shown() -> None:
     """The sum of one less the sum of the other is somebody's score."""
-    groups = {"all": people(*range(10)), "but one": people(*range(9))}
-    assert disclose(groups)["but one"] == TooFew("difference")
-    assert shown(groups) == {"all"}
-    assert shown({"all": people(*range(10)), "half": people(*range(5))}) == {"all", "half"}
-    assert shown({"all": people(*range(9)), "half": people(*range(6))}) == {"all"}, "three are left over"
+    everybody, but_one = {"all": people(*range(10))}, {"but one": people(*range(9))}
+    assert disclose([everybody, but_one])[1] == {"but one": TooFew("difference")}
+    assert shown(everybody, but_one) == {"all"}
+    assert shown(everybody, {"half": people(*range(5))}) == {"all", "half"}
+    assert shown({"all": people(*range(9))}, {"six": people(*range(6))}) == {"all"}, "three are left over"
 
 
 def test_two_divisions_of_the_same_people_are_judged_together() -> None:
     """All functions less all pods is the one person who is in no pod."""
-    groups = {
-        "function a": people(*range(10)),
-        "function b": people(*range(10, 21)),
-        "pod a": people(*range(5), *range(10, 15)),
-        "pod b": people(*range(5, 10), *range(15, 20)),
-    }
-    assert not gives_away([frozenset(group) for group in list(groups.values())[:3]], least=4)
-    assert gives_away([frozenset(group) for group in groups.values()], least=4)
-    found = disclose(groups)
-    assert len([name for name, figures in found.items() if figures == TooFew("difference")]) == 1
+    functions = {"a": people(*range(10)), "b": people(*range(10, 21))}
+    pods = {"c": people(*range(5), *range(10, 15)), "d": people(*range(5, 10), *range(15, 20))}
+    assert shown(functions, pods) == {"a", "b", "c"}
+    assert disclose([functions, pods])[1]["d"] == TooFew("difference")
+    everybody_in_a_pod = {"a": functions["a"], "b": people(*range(10, 20))}
+    assert shown(everybody_in_a_pod, pods) == {"a", "b", "c", "d"}, "nobody is left over"
 
 
 def test_the_reader_counts_as_known_in_differences() -> None:
     """Two groups that differ by the reader and three others tell of three; by four others they tell of four."""
-    groups = {"all": people(*range(9)), "less": people(*range(4, 9))}
-    assert shown(groups) == {"all", "less"}
-    assert shown(groups, known={0}) == {"all"}
+    everybody, five = {"all": people(*range(9))}, {"five": people(*range(4, 9))}
+    assert shown(everybody, five) == {"all", "five"}
+    assert shown(everybody, five, known={0}) == {"all"}
 
 
-@given(
-    st.lists(st.sets(st.integers(0, 14), min_size=1), min_size=1, max_size=6),
-    st.sets(st.integers(0, 14), max_size=4),
-)
-def test_no_sum_of_fewer_than_four_can_be_had(groups: list[set[int]], known: set[int]) -> None:
-    """Every way of adding and subtracting two of the groups shown, and all of them at once by rank."""
-    named = {str(place): people(*group) for place, group in enumerate(groups)}
-    found = {name: frozenset(named[name]) - known for name in shown(named, known=known)}
-    for name in found:
-        assert len(named[name]) >= 5
-        assert len(found[name]) >= 4
-    for one in found.values():
-        for other in found.values():
-            if other < one:
-                assert len(one - other) >= 4
-    assert not gives_away(list(found.values()), least=4)
+def test_nobody_is_twice_in_a_division() -> None:
+    with pytest.raises(ValueError, match="once in each"):
+        disclose([{"a": people(1, 2), "b": people(2, 3)}])
+    with pytest.raises(ValueError, match="at most two"):
+        disclose([{}, {}, {}])
+
+
+PLACES = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=5, max_size=22)
+
+
+def divided(places: list[tuple[int, int]]) -> tuple[Groups, Groups]:
+    """People by their place in two divisions; 0 is in no group."""
+    sides: tuple[Groups, Groups] = ({}, {})
+    for person, pair in enumerate(places):
+        for side, place in enumerate(pair):
+            if place:
+                sides[side].setdefault(f"{'ab'[side]}{place}", {})[person] = 5_000
+    return sides
+
+
+@given(PLACES, st.sets(st.integers(0, 21), max_size=4))
+def test_no_sum_of_fewer_than_four_can_be_had(places: list[tuple[int, int]], known: set[int]) -> None:
+    """By rank, for every choice of three: the sums say of them no more than they say without them."""
+    first, second = divided(places)
+    told = shown(first, second, known=known)
+    groups = [frozenset(group) for name, group in {**first, **second}.items() if name in told]
+    assert all(len(group) >= 5 and len(group - known) >= 4 for group in groups)
+    others = sorted(frozenset().union(*groups) - known)
+    if not others:
+        return
+    table = numpy.array([[float(person in group) for person in others] for group in groups])
+    rank = numpy.linalg.matrix_rank(table)
+    kinds: dict[tuple[float, ...], list[int]] = {}
+    for column in range(len(others)):
+        kinds.setdefault(tuple(table[:, column]), []).append(column)
+    for size in (1, 2, 3):
+        for chosen in combinations(sorted(kinds), size):
+            _still(table, rank, [column for kind in chosen for column in kinds[kind]])
+
+
+def _still(table: Any, rank: int, columns: list[int]) -> None:
+    """Whoever could be told apart is told apart without these people as well: there is no sum over them alone."""
+    if len(columns) < 4:
+        assert numpy.linalg.matrix_rank(numpy.delete(table, columns, axis=1)) == rank
+
+
+@given(PLACES)
+def test_the_smallest_sum_is_the_smallest(places: list[tuple[int, int]]) -> None:
+    """Against all factors of -1, 0 and 1."""
+    first, second = divided(places)
+    groups = [frozenset(group) for group in [*first.values(), *second.values()]]
+    found = []
+    for factors in product((-1, 0, 1), repeat=len(groups)):
+        total: dict[int, int] = {}
+        for factor, group in zip(factors, groups, strict=True):
+            for person in group:
+                total[person] = total.get(person, 0) + factor
+        size = sum(1 for value in total.values() if value)
+        if size:
+            found.append(size)
+    sides = [[frozenset(group) for group in side.values()] for side in (first, second)]
+    if found:
+        assert smallest_sum(*sides) == min(found)
+    else:
+        assert smallest_sum(*sides) > 1_000

@@ -84,7 +84,7 @@ def test_parts_are_capped_each(cap: int | None, expected: int) -> None:
 def test_much_of_one_kind_does_not_make_up_for_the_others() -> None:
     parts = parts_of(AMBITION, {"calls": Counted(10_000)}, days=Fraction(5), cap_percent=150)
     assert score_of(parts) == 30
-    assert [(part.kind, part.is_capped) for part in parts][0] == ("calls", True)
+    assert next((part.kind, part.is_capped) for part in parts) == ("calls", True)
 
 
 def test_half_the_time_asks_for_half() -> None:

@@ -82,65 +82,95 @@ def _whole(value: Fraction) -> int:
 
 
 def disclose(
-    groups: Mapping[str, Mapping[int, int]], *, known: Collection[int] = (), least: int = LEAST
-) -> dict[str, Figures | TooFew]:
-    """The figures of several groups {name: {person: score}} for one reader, the largest group first.
+    divisions: Sequence[Mapping[str, Mapping[int, int]]], *, known: Collection[int] = (), least: int = LEAST
+) -> list[dict[str, Figures | TooFew]]:
+    """The figures of the groups {name: {person: score}} of one or two divisions for one reader, the largest group first.
 
     known: whose scores the reader knows anyway (their own, those of the people below them). A group is left out when
     fewer than four others are in it, or when its sum together with those shown would give the sum of fewer than so many.
+    Raises ValueError where somebody is in two groups of one division, or for more than two divisions.
     """
+    if len(divisions) > 2 or any(len(set().union(*each.values())) < sum(map(len, each.values())) for each in divisions):
+        raise ValueError("at most two divisions, and each person once in each")
     seen = frozenset(known)
-    found: dict[str, Figures | TooFew] = {}
-    shown: list[frozenset[int]] = []
-    for name in sorted(groups, key=lambda name: (-len(groups[name]), name)):
-        scores = groups[name]
+    found: list[dict[str, Figures | TooFew]] = [{} for _each in divisions]
+    shown: list[list[frozenset[int]]] = [[], []]
+    order = sorted(
+        (-len(scores), side, name) for side, groups in enumerate(divisions) for name, scores in groups.items()
+    )
+    for _size, side, name in order:
+        scores = divisions[side][name]
         figures = figures_of(list(scores.values()), least=least)
         others = frozenset(scores) - seen
         if isinstance(figures, Figures) and len(others) < LEAST_OTHERS:
             figures = TooFew("others")
-        if isinstance(figures, Figures) and gives_away([*shown, others], least=LEAST_OTHERS):
-            figures = TooFew("difference")
         if isinstance(figures, Figures):
-            shown.append(others)
-        found[name] = figures
+            shown[side].append(others)
+            if smallest_sum(*shown) < LEAST_OTHERS:
+                figures = TooFew("difference")
+                shown[side].pop()
+        found[side][name] = figures
     return found
 
 
-def gives_away(groups: Sequence[frozenset[int]], *, least: int) -> bool:
-    """Whether sums over these groups, added and subtracted at will, give the sum of fewer than `least` people.
+def smallest_sum(first: Sequence[frozenset[int]], second: Sequence[frozenset[int]]) -> int:
+    """The fewest people whose sum can be had by adding and subtracting the sums of these groups; none share a division.
 
-    People who are in the same groups are one unknown. What can be had by adding and subtracting is the row space of the
-    table of groups and unknowns; what stands alone in it shows in its reduced form, whichever order the unknowns have.
+    Groups are points, a person is a line between their two groups (or from one to a point that stands for no group).
+    Give each group of the first division a factor and each of the second the opposite of one: a person stays in the sum
+    exactly where the factors at both ends differ, so what can be had with the fewest is a smallest cut of a connected
+    part (Stoer and Wagner). Very many where there is no group.
     """
-    patterns: dict[tuple[bool, ...], int] = {}
-    for person in frozenset().union(*groups):
-        pattern = tuple(person in group for group in groups)
-        patterns[pattern] = patterns.get(pattern, 0) + 1
-    unknowns = sorted(patterns)
-    sizes = [patterns[pattern] for pattern in unknowns]
-    for turned in (range(len(unknowns)), range(len(unknowns) - 1, -1, -1)):
-        order = list(turned)
-        table = [[Fraction(int(unknowns[place][row])) for place in order] for row in range(len(groups))]
-        for line in _reduced(table):
-            if 0 < sum(sizes[place] for place, value in zip(order, line, strict=True) if value) < least:
-                return True
-    return False
+    place: list[dict[int, int]] = [{}, {}]
+    count = 1  # 0 stands for no group
+    for side, groups in enumerate((first, second)):
+        for group in groups:
+            place[side] |= dict.fromkeys(group, count)
+            count += 1
+    lines = [[0] * count for _row in range(count)]
+    for person in {**place[0], **place[1]}:
+        one, other = place[0].get(person, 0), place[1].get(person, 0)
+        lines[one][other] += 1
+        lines[other][one] += 1
+    return min((_smallest_cut(lines, part) for part in _connected(lines) if len(part) > 1), default=_VERY_MANY)
 
 
-def _reduced(table: list[list[Fraction]]) -> list[list[Fraction]]:
-    """Reduced row echelon form."""
-    rows = [list(row) for row in table]
-    top = 0
-    for column in range(len(rows[0]) if rows else 0):
-        pivot = next((place for place in range(top, len(rows)) if rows[place][column]), None)
-        if pivot is None:
-            continue
-        rows[top], rows[pivot] = rows[pivot], rows[top]
-        head = rows[top][column]
-        rows[top] = [value / head for value in rows[top]]
-        for place, row in enumerate(rows):
-            if place != top and row[column]:
-                factor = row[column]
-                rows[place] = [value - factor * base for value, base in zip(row, rows[top], strict=True)]
-        top += 1
-    return rows
+_VERY_MANY: Final = 1 << 60
+
+
+def _connected(lines: list[list[int]]) -> list[list[int]]:
+    """The parts that hang together."""
+    left, parts = set(range(len(lines))), []
+    while left:
+        part = [left.pop()]
+        for point in part:
+            near = {other for other in left if lines[point][other]}
+            left -= near
+            part.extend(near)
+        parts.append(part)
+    return parts
+
+
+def _smallest_cut(lines: list[list[int]], part: list[int]) -> int:
+    """The weight of the lightest cut of a part that hangs together."""
+    weight = {one: {other: lines[one][other] for other in part if other != one} for one in part}
+    best = _VERY_MANY
+    while len(weight) > 1:
+        start = next(iter(weight))
+        order, pull = [start], dict(weight[start])
+        while pull:
+            last = max(pull, key=lambda point: pull[point])
+            cut = pull.pop(last)
+            order.append(last)
+            for other, value in weight[last].items():
+                if other in pull:
+                    pull[other] += value
+        best = min(best, cut)
+        into, gone = order[-2], order[-1]
+        for other, value in weight.pop(gone).items():
+            if other != into:
+                weight[into][other] += value
+                weight[other][into] += value
+                del weight[other][gone]
+        del weight[into][gone]
+    return best

@@ -49,26 +49,25 @@ def group_rows_for(actor: Actor, week_on: date) -> list[GroupRow]:
     if not features.is_on(EFFORT) or not actor.has(*READERS):
         return []
     scores: dict[int, int] = {}
-    groups: dict[str, dict[int, int]] = defaultdict(dict)
+    functions: dict[str, dict[int, int]] = defaultdict(dict)
+    of_pods: dict[int, dict[int, int]] = defaultdict(dict)
     rows = EffortScore.objects.all().displayed().filter(week_on=week_on, is_whole=True)
     for person_id, function, score in rows.values_list("person_id", "function", "score"):
         scores[person_id] = score
-        groups[f"function:{function}"][person_id] = score
+        functions[function][person_id] = score
     for person_id, pod_id in PodMembership.objects.on(week_on).values_list("person_id", "pod_id"):
         if person_id in scores:
-            groups[f"pod:{pod_id}"][person_id] = scores[person_id]
+            of_pods[pod_id][person_id] = scores[person_id]
     known = actor.people_ids if actor.sight(Noun.EFFORT) >= Scope.TREE else {actor.user_id or 0}
-    found = disclose(groups, known=known & set(scores), least=smallest_group())
-    pods = dict(
-        Pod.objects.filter(pk__in=[int(key[4:]) for key in groups if key[:4] == "pod:"]).values_list("pk", "name")
+    pods = dict(Pod.objects.filter(pk__in=of_pods).values_list("pk", "name"))
+    by_function, by_pod = disclose(
+        [functions, {str(pk): group for pk, group in of_pods.items()}],
+        known=known & set(scores),
+        least=smallest_group(),
     )
-    functions = [
-        GroupRow("function", str(JobFunction(key[9:]).label), figures)
-        for key, figures in found.items()
-        if key.startswith("function:")
-    ]
-    of_pods = [GroupRow("pod", pods[int(key[4:])], figures) for key, figures in found.items() if key.startswith("pod:")]
-    return sorted(functions, key=lambda row: row.name) + sorted(of_pods, key=lambda row: row.name)
+    found = [GroupRow("function", str(JobFunction(code).label), figures) for code, figures in by_function.items()]
+    found += [GroupRow("pod", pods[int(pk)], figures) for pk, figures in by_pod.items()]
+    return sorted(found, key=lambda row: (row.kind, row.name))
 
 
 def smallest_group() -> int:
