@@ -29,7 +29,11 @@ def test_without_hours_it_is_monday_to_friday() -> None:
 
 
 def test_shorter_days_count_less_and_longer_ones_not_more() -> None:
-    hours = (*tuple((weekday, time(9), time(13)) for weekday in (1, 2, 3)), (4, time(8), time(19)), (6, time(9), time(11)))
+    hours = (
+        *tuple((weekday, time(9), time(13)) for weekday in (1, 2, 3)),
+        (4, time(8), time(19)),
+        (6, time(9), time(11)),
+    )
     assert days(replace(PLAIN, calendar=Calendar("UTC", hours))) == Fraction(3, 2) + 1 + Fraction(1, 4)
     split = ((1, time(8), time(12)), (1, time(13), time(15)))
     assert days(replace(PLAIN, calendar=Calendar("UTC", split))) == Fraction(3, 4)
