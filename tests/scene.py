@@ -31,6 +31,8 @@ from salesops.commissions.services.scenarios import calculate_scenario, create_s
 from salesops.connectors.models import FileImport, RejectedRow, Source
 from salesops.connectors.services.uploads import upload
 from salesops.deals.models import Deal, Product, Stage
+from salesops.effort.models import EffortContest, EffortPolicy, EffortScore, EffortVersion
+from salesops.effort.services.versions import activate_effort_version, draft_effort_version
 from salesops.jobs.models import Job
 from salesops.jobs.services import enqueue
 from salesops.leads.models import (
@@ -47,7 +49,7 @@ from salesops.leads.models import (
 from salesops.leads.services.routing_versions import draft_routing_version
 from salesops.leads.services.score_versions import draft_score_version
 from salesops.notices.models import Notice
-from salesops.people.models import Leave, RoleGrant
+from salesops.people.models import Leave, LegalEntity, RoleGrant, User
 from salesops.pods.models import PodMembership, Territory, TerritoryAssignment
 from salesops.values.periods import parse_label
 from tests.cast import NOW, TODAY, Cast
@@ -92,6 +94,10 @@ class Scene:
     score_version: ScoreVersion
     pool: Pool
     routing_version: RoutingVersion
+    entity: LegalEntity
+    effort_version: EffortVersion
+    effort_score: EffortScore
+    contest: EffortContest
 
 
 def make_scene(cast: Cast) -> Scene:
@@ -226,6 +232,27 @@ def make_scene(cast: Cast) -> Scene:
     RoutingRule.objects.create(version=routing_version, position=1, name="Everything", pool=pool)
     ServiceLevel.objects.create(version=routing_version, position=1, name="Any", warn_minutes=60)
     ScoreGroup.objects.create(version=score_version, name="Mail", limit=20)
+    entity = LegalEntity.objects.create(name="Amber Sales GmbH", country="Germany")
+    User.objects.filter(pk=ana.pk).update(legal_entity=entity)
+    EffortPolicy.objects.create(
+        entity=entity, is_on=True, counted_from=TODAY - timedelta(days=60), purpose="To help", notice="Ask us"
+    )
+    published = draft_effort_version(actor=cast.actor("rita"), at=NOW)
+    activate_effort_version(actor=cast.actor("rita"), version_id=published.pk, at=NOW)
+    effort_score = EffortScore.objects.create(
+        person=ana,
+        week_on=TODAY - timedelta(days=9),
+        version=published,
+        function="ae",
+        score=64_00,
+        band="middle",
+        quality_bp=4_000,
+        days=500,
+        parts=[["call", 30, 12, "40", 25, 18_75, False]],
+        is_whole=True,
+        scored_at=NOW,
+    )
+    contest = EffortContest.objects.create(person=ana, on=TODAY - timedelta(days=9), reason="A fair", asked_at=NOW)
     return Scene(
         cast=cast,
         account=account,
@@ -261,4 +288,8 @@ def make_scene(cast: Cast) -> Scene:
         score_version=score_version,
         pool=pool,
         routing_version=routing_version,
+        entity=entity,
+        effort_version=draft_effort_version(actor=cast.actor("rita"), at=NOW),
+        effort_score=effort_score,
+        contest=contest,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -21,11 +22,15 @@ from salesops.commissions.services.plans import acknowledge_version
 from salesops.core.guards import AppendOnly, declared_guards
 from salesops.deals.models import Deal, Stage
 from salesops.deals.services.deals import create_deal
+from salesops.effort.choices import LookedAt
+from salesops.effort.services.contests import contest, decide_contest
+from salesops.effort.services.looks import note_looks
 from salesops.leads.models import Lead, LeadAssignment
 from salesops.leads.services.scores import note_signal
 from salesops.values.money import plain
 from tests.cast import NOW, Cast
 from tests.commissions.pay import FLAT_8, calculated, plan_in_force, second_quarter, statement_of, won
+from tests.effort.world import entity_on
 from tests.leads.routed import arrives, in_force, make_pool
 
 pytestmark = pytest.mark.django_db
@@ -51,6 +56,8 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "commissions_settlementline": ("amount_minor", 1),
     "commissions_statementchange": ("payout_after_minor", 1),
     "deals_stagechange": ("amount_minor", 1),
+    "effort_effortcontest": ("reason", "never mind"),
+    "effort_effortlook": ("what", "list"),
     "leads_leadassignment": ("reason", "never mind"),
     "leads_leadsignal": ("kind", "met"),
     "leads_turn": ("kind", "returned"),
@@ -60,7 +67,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
 @pytest.fixture
 def paid(cast: Cast) -> None:
     """A quarter that was calculated, adjusted, approved, locked, paid and doubted; a deal that was made; a lead that was
-    given away, and one that took its turn and sent a form.
+    given away, and one that took its turn and sent a form; effort that was looked at and doubted.
     """
     plan = plan_in_force(cast, FLAT_8)
     acknowledge_version(actor=cast.actor("ana"), version=plan.versions.get(), at=NOW)
@@ -97,6 +104,10 @@ def paid(cast: Cast) -> None:
     in_force({"pool": make_pool(cast, "Everybody", "ana")})
     routed = arrives(cast)
     note_signal(lead_id=routed.pk, kind="form", happened_at=NOW, key="form:1", at=NOW)
+    note_looks(actor=cast.actor("max"), person_ids=[cast.ana.pk], what=LookedAt.PAGE, at=NOW)
+    entity_on(cast, "ana")
+    doubt = contest(actor=cast.actor("ana"), on=NOW.date() - timedelta(days=1), reason="A fair", at=NOW)
+    decide_contest(actor=cast.actor("max"), contest_id=doubt.pk, is_accepted=False, because="It was in May", at=NOW)
 
 
 def model_of(table: str) -> type[models.Model]:
