@@ -208,6 +208,11 @@ def test_daily_counts_go_and_scores_stay(cast: Cast) -> None:
     assert kept == {(cast.sam.pk, edge), (cast.sven.pk, old), (cast.sven.pk, edge)}
     assert EffortScore.objects.filter(person=cast.sam).count() == 2
     assert delete_old_counts(at=NOW) == 0
+    User.objects.filter(pk=cast.sven.pk).update(legal_entity=None)
+    later = NOW + timedelta(weeks=10)
+    assert EffortDay.objects.filter(person=cast.sven).count() == 2
+    delete_old_counts(at=later)
+    assert EffortDay.objects.filter(person=cast.sven).count() == 1, "of 24 May; thirteen weeks are over on the 25th"
 
 
 # --- Switching ------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import Q
 
 from salesops.core import features
 from salesops.core.actor import Actor
@@ -143,12 +144,17 @@ def _score(
 
 @transaction.atomic
 def delete_old_counts(*, at: datetime) -> int:
-    """Delete the daily counts whose time is over, by what each legal entity has settled; scores stay. How many."""
+    """Delete the daily counts whose time is over, by what each legal entity has settled; scores stay. How many.
+
+    Counts of people whose entity has settled nothing (they moved there) go after the usual time.
+    """
     today, deleted = company_day(at), 0
-    for policy in EffortPolicy.objects.order_by("pk"):
+    policies = list(EffortPolicy.objects.order_by("pk"))
+    for policy in policies:
         edge = kept_since(policy, today)
         deleted += EffortDay.objects.filter(person__legal_entity_id=policy.entity_id, on__lt=edge).delete()[0]
-    return deleted
+    others = Q(person__legal_entity=None) | ~Q(person__legal_entity_id__in=[policy.entity_id for policy in policies])
+    return deleted + EffortDay.objects.filter(others, on__lt=kept_since(EffortPolicy(), today)).delete()[0]
 
 
 def kept_since(policy: EffortPolicy, today: date) -> date:

@@ -71,7 +71,7 @@ def draft_effort_version(*, actor: Actor, at: datetime, note: str = "") -> Effor
         for target in targets:
             target.pk, target.version = None, draft
     EffortTarget.objects.bulk_create(targets)
-    record(actor=actor, action="effortweights.drafted", subject=draft, after={"number": draft.number}, at=at)
+    record(actor=actor, action="effortversion.drafted", subject=draft, after={"number": draft.number}, at=at)
     return draft
 
 
@@ -91,7 +91,7 @@ def change_effort_version(*, actor: Actor, version_id: int, at: datetime, **fiel
     draft.save()
     old, new = changed(before, state_of(draft, names=fields))
     if new:
-        record(actor=actor, action="effortweights.edited", subject=draft, before=old, after=new, at=at)
+        record(actor=actor, action="effortversion.edited", subject=draft, before=old, after=new, at=at)
     return draft
 
 
@@ -128,7 +128,7 @@ def put_targets(
         label = {"function": function}
         record(
             actor=actor,
-            action="effortweights.targets_kept",
+            action="effortversion.targets_kept",
             subject=draft,
             before={**label, **old},
             after={**label, **new},
@@ -141,7 +141,7 @@ def put_targets(
 def discard_effort_version(*, actor: Actor, version_id: int, at: datetime) -> None:
     """Throw a draft away. Raises PermissionDenied, Http404, ValidationError for what is no draft."""
     draft = _locked_draft(actor, version_id)
-    record(actor=actor, action="effortweights.discarded", subject=draft, before={"number": draft.number}, at=at)
+    record(actor=actor, action="effortversion.discarded", subject=draft, before={"number": draft.number}, at=at)
     draft.delete()
 
 
@@ -166,7 +166,7 @@ def activate_effort_version(*, actor: Actor, version_id: int, at: datetime) -> E
     draft.save(update_fields=["state", "activated_at", "activated_by"])
     record(
         actor=actor,
-        action="effortweights.activated",
+        action="effortversion.activated",
         subject=draft,
         before={"in_force": before.number if before else None},
         after={"in_force": draft.number},
