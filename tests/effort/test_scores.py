@@ -162,6 +162,7 @@ def test_more_done_and_less_of_it_well() -> None:
     assert not is_busier_not_better((0, 0), (90, 20))
     assert busier_hints(worked(100, 40), worked(160, 40), with_quality=["call"]) == [Hint("busier", "call", 2500, 4000)]
     assert busier_hints(worked(100, 40), worked(110, 40), with_quality=["call"]) == [], "no clear difference"
+    assert busier_hints(worked(9, 9), worked(30, 3), with_quality=["call"]) == [], "nine are no share"
 
 
 def test_hints_come_only_from_large_enough_groups() -> None:
@@ -171,6 +172,7 @@ def test_hints_come_only_from_large_enough_groups() -> None:
     assert hints_for(own, others[:3], **kinds) == []
     assert hints_for(own, others, **kinds) == [Hint("quality", "call", 1000, 4000, 4)]
     assert hints_for(own, others, **kinds, least=6) == []
+    assert hints_for(worked(9, 0), others, kinds=[], with_quality=["call"]) == []
     assert hints_for(own, [*others[:3], worked(500, 200)], **kinds) == [], "one of them is most of it"
 
 

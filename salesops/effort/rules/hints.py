@@ -11,6 +11,8 @@ from salesops.effort.rules.groups import LEAST, LEAST_OTHERS
 
 #: A share must differ by so much, in hundredths of a per cent, before anything is said.
 CLEARLY_BP: Final = 1_000
+#: Nothing is said of shares of fewer pieces than this.
+LEAST_PIECES: Final = 10
 #: Or a rate by so much of the other.
 CLEARLY: Final = Fraction(6, 5)
 
@@ -62,7 +64,7 @@ def hints_for(
         theirs = _sum(others, kind)
         if _is_heavy(others, kind):
             continue
-        if mine[0] and theirs[0] and share_bp(theirs) - share_bp(mine) >= CLEARLY_BP:
+        if mine[0] >= LEAST_PIECES and theirs[0] and share_bp(theirs) - share_bp(mine) >= CLEARLY_BP:
             found.append(Hint("quality", kind, share_bp(mine), share_bp(theirs), len(others)))
     better = _better_half(others, with_quality)
     if len(better) >= max(least, LEAST):
@@ -82,7 +84,8 @@ def busier_hints(before: Worked, now: Worked, *, with_quality: Sequence[str]) ->
     found = []
     for kind in with_quality:
         then, since = before.counts.get(kind, (0, 0)), now.counts.get(kind, (0, 0))
-        if is_busier_not_better(then, since) and share_bp(then) - share_bp(since) >= CLEARLY_BP:
+        is_enough = min(then[0], since[0]) >= LEAST_PIECES
+        if is_enough and is_busier_not_better(then, since) and share_bp(then) - share_bp(since) >= CLEARLY_BP:
             found.append(Hint("busier", kind, share_bp(since), share_bp(then)))
     return found
 

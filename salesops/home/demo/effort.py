@@ -1,4 +1,4 @@
-"""The demo company's effort: two legal entities, one with scores and one without, published targets, a quarter of weeks."""
+"""The demo company's effort: three legal entities, one of them without scores, published targets, a quarter of weeks."""
 
 from __future__ import annotations
 
@@ -20,40 +20,46 @@ from salesops.people.models import LegalEntity, PublicHoliday, ReportingLine, Us
 #: Weeks that are scored, and how long ago the weights were published.
 _WEEKS: Final = 13
 #: What is expected on a full day: (kind, a day, weight).
-_FRONT: Final = (("call", "2", 40), ("mail", "2", 25), ("meeting", "0.25", 35))
-_CLOSING: Final = (("call", "1", 30), ("mail", "1", 20), ("meeting", "0.75", 50))
-_TARGETS: Final = {
-    "mdr": _FRONT,
-    "sdr": _FRONT,
-    "adr": _FRONT,
-    "ae": _CLOSING,
-    "kam": _CLOSING,
-    "csm": _CLOSING,
-    "onb": _CLOSING,
-}
+_FRONT: Final = (("call", "2", 40), ("mail", "1.6", 25), ("meeting", "0.25", 35))
+_OUTBOUND: Final = (("call", "1.2", 40), ("mail", "1", 25), ("meeting", "0.1", 35))
+_CLOSING: Final = (("call", "0.35", 30), ("mail", "0.4", 20), ("meeting", "0.4", 50))
+_TARGETS: Final = {"mdr": _FRONT, "sdr": _FRONT, "adr": _OUTBOUND, "ae": _CLOSING, "kam": _CLOSING}
+_PURPOSE: Final = "So that people and their managers see where help is needed. Agreed with those whom it is about."
+_NOTICE: Final = (
+    "Calls, mails and meetings that you log are counted by day. You and the managers above you see the score; you see who"
+    " looked. Questions and objections: revenue operations."
+)
 
 
 def write_effort(*, now: datetime) -> None:
-    """Write who employs whom, switch scores on for those in Europe, and score the last quarter."""
+    """Write who employs whom, switch scores on for those in Europe and America, and score the last quarter."""
     day = company_day(now)
     weeks = [week_of(day - timedelta(days=1)) - timedelta(weeks=back) for back in range(_WEEKS - 1, -1, -1)]
     begun = weeks[0]
     europe = LegalEntity.objects.create(name="Nordlicht Instruments GmbH", country="Germany")
-    elsewhere = LegalEntity.objects.create(name="Nordlicht Instruments Inc.", country="United States")
+    america = LegalEntity.objects.create(name="Nordlicht Instruments Inc.", country="United States")
+    others = LegalEntity.objects.create(name="Nordlicht Instruments Pte. Ltd.", country="Singapore")
+    User.objects.update(legal_entity=others)
     User.objects.filter(time_zone__startswith="Europe/").update(legal_entity=europe)
-    User.objects.exclude(time_zone__startswith="Europe/").update(legal_entity=elsewhere)
+    User.objects.filter(time_zone__startswith="America/").update(legal_entity=america)
     holidays = [each for each in (begun + timedelta(days=place) for place in range(365)) if is_public_holiday(each)]
-    PublicHoliday.objects.bulk_create(PublicHoliday(entity=europe, on=each, name="Public holiday") for each in holidays)
-    policy = EffortPolicy.objects.create(
-        entity=europe,
-        is_on=True,
-        counted_from=begun,
-        changed_at=now - timedelta(weeks=_WEEKS),
-        purpose="So that people and their managers see where help is needed. Agreed with the works council.",
-        notice="Calls, mails and meetings that you log are counted by day. You and the managers above you see the score;"
-        " you see who looked. Questions and objections: the works council or revenue operations.",
+    PublicHoliday.objects.bulk_create(
+        PublicHoliday(entity=entity, on=each, name="Public holiday")
+        for entity in (europe, america, others)
+        for each in holidays
     )
-    EffortPolicy.objects.create(entity=elsewhere)
+    policies = [
+        EffortPolicy.objects.create(
+            entity=entity,
+            is_on=True,
+            counted_from=begun,
+            changed_at=now - timedelta(weeks=_WEEKS),
+            purpose=_PURPOSE,
+            notice=_NOTICE,
+        )
+        for entity in (europe, america)
+    ]
+    EffortPolicy.objects.create(entity=others)
     version = EffortVersion.objects.create(
         number=1,
         note="First targets",
@@ -66,16 +72,17 @@ def write_effort(*, now: datetime) -> None:
         for function, rows in _TARGETS.items()
         for kind, per_day, weight in rows
     )
-    people = list(User.objects.filter(legal_entity=europe).order_by("pk").values_list("pk", flat=True))
+    people = list(User.objects.order_by("pk").values_list("pk", flat=True))
     score_weeks(actor=system_actor(), person_ids=people, weeks=weeks, at=now)
     _look_and_doubt(now)
-    record(
-        actor=system_actor(),
-        action="effortpolicy.switched_on",
-        subject=policy,
-        after={"counted_from": policy.counted_from},
-        at=now,
-    )
+    for policy in policies:
+        record(
+            actor=system_actor(),
+            action="effortpolicy.switched_on",
+            subject=policy,
+            after={"counted_from": policy.counted_from},
+            at=now,
+        )
 
 
 def _look_and_doubt(now: datetime) -> None:
