@@ -156,6 +156,7 @@ def test_an_administrator_settles_and_switches(cast: Cast, client_of: ClientOf, 
     User.objects.filter(pk=cast.sam.pk).update(legal_entity=entity)
     ada, overview = client_of("ada"), reverse("effort:effortpolicy_list")
     assert "Nothing is settled yet" in text(ada.get(overview))
+    assert "13 people have no legal entity" in text(ada.get(overview))
     on = reverse("effort:effortpolicy_on", args=[entity.pk])
     refused = ada.post(on)
     assert (refused.status_code, "not told why" in text(refused)) == (422, True)

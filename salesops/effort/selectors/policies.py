@@ -9,7 +9,7 @@ from salesops.core import features
 from salesops.core.actor import Actor, Role
 from salesops.effort.choices import EFFORT
 from salesops.effort.models import EffortPolicy
-from salesops.people.models import LegalEntity
+from salesops.people.models import LegalEntity, User
 
 #: Who reads what was settled for every entity. Only administrators change it.
 READERS = (Role.REVOPS, Role.ADMIN)
@@ -31,6 +31,11 @@ def entity_for(actor: Actor, pk: int) -> LegalEntity:
 def policy_of_entity(entity: LegalEntity) -> EffortPolicy:
     """What the entity has settled; not saved and off where it has settled nothing."""
     return EffortPolicy.objects.filter(entity=entity).first() or EffortPolicy(entity=entity)
+
+
+def people_without_entity() -> int:
+    """How many active people no legal entity employs: nothing is counted of them."""
+    return User.objects.filter(is_active=True, legal_entity=None).count()
 
 
 def policies_by_entity() -> dict[int, EffortPolicy]:

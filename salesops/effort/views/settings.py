@@ -26,7 +26,14 @@ from salesops.core.views import (
 from salesops.effort.choices import EFFORT, OnSwitchOff
 from salesops.effort.forms import DraftForm, EffortPolicyForm, EffortTargetForm, EffortVersionForm, SwitchOffForm
 from salesops.effort.models import EffortVersion
-from salesops.effort.selectors.policies import READERS, entities_for, entity_for, policies_by_entity, policy_of_entity
+from salesops.effort.selectors.policies import (
+    READERS,
+    entities_for,
+    entity_for,
+    people_without_entity,
+    policies_by_entity,
+    policy_of_entity,
+)
 from salesops.effort.selectors.versions import SETTINGS, WRITERS, shown_targets, version_for, versions_for
 from salesops.effort.services.policies import FIELDS, may_settle, settle_policy, switch_off, switch_on
 from salesops.effort.services.versions import (
@@ -200,6 +207,7 @@ class EffortPolicyListView(PortalView):
             "title": _("Effort by legal entity"),
             "entities": [(entity, policies.get(entity.pk)) for entity in entities_for(self.actor)],
             "may_settle": may_settle(self.actor),
+            "unemployed": people_without_entity(),
             "is_feature_on": features.is_on(EFFORT),
             **nav(self),
         }
