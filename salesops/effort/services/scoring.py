@@ -15,7 +15,6 @@ from salesops.core.actor import Actor
 from salesops.core.days import company_day
 from salesops.effort.choices import EFFORT, GOOD
 from salesops.effort.models import EffortDay, EffortPolicy, EffortScore, EffortVersion
-from salesops.effort.querysets import switched_on
 from salesops.effort.rules.days import Employment, stretch_of, week_of
 from salesops.effort.rules.scores import Counted, Target, band_of, hundredths, parts_of, quality_bp, score_of
 from salesops.effort.selectors.facts import Key, counts_of, employments_of
@@ -45,7 +44,11 @@ def score_weeks(*, actor: Actor, person_ids: Collection[int], weeks: Collection[
     """
     if not weeks or not features.is_on(EFFORT):
         return 0
-    people = set(User.objects.filter(pk__in=person_ids, legal_entity_id__in=switched_on()).values_list("pk", flat=True))
+    # Held until the end: nothing is written for an entity that is being switched off, and no week twice at once.
+    entities = list(
+        EffortPolicy.objects.select_for_update().filter(is_on=True).order_by("pk").values_list("entity_id", flat=True)
+    )
+    people = set(User.objects.filter(pk__in=person_ids, legal_entity_id__in=entities).values_list("pk", flat=True))
     today = company_day(at)
     versions = versions_on(sorted(weeks))
     targets = {version.pk: targets_of(version) for version in versions.values() if version is not None}
