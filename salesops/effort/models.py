@@ -14,6 +14,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from salesops.activities.models import Activity
 from salesops.core.fields import ExactDecimalField
@@ -223,7 +224,7 @@ class EffortContest(models.Model):
 
     class Meta:
         ordering = ["-asked_at", "-id"]
-        verbose_name, verbose_name_plural = _("doubt"), _("doubts")
+        verbose_name, verbose_name_plural = pgettext_lazy("effort", "doubt"), pgettext_lazy("effort", "doubts")
         constraints = [
             models.CheckConstraint(condition=~Q(reason=""), name="effort_effortcontest_has_a_reason"),
             models.CheckConstraint(
@@ -292,7 +293,7 @@ class EffortLook(models.Model):
 
     class Meta:
         ordering = ["-looked_at", "-id"]
-        verbose_name, verbose_name_plural = _("look"), _("looks")
+        verbose_name, verbose_name_plural = pgettext_lazy("effort", "look"), pgettext_lazy("effort", "looks")
         indexes = [models.Index(fields=["person", "-looked_at", "-id"], name="effort_effortlook_of_person")]
         constraints = [
             models.CheckConstraint(condition=~Q(viewer=F("person")), name="effort_effortlook_by_somebody_else")

@@ -65,7 +65,8 @@ def hints_for(
         if _is_heavy(others, kind):
             continue
         if mine[0] >= LEAST_PIECES and theirs[0] and share_bp(theirs) - share_bp(mine) >= CLEARLY_BP:
-            found.append(Hint("quality", kind, share_bp(mine), share_bp(theirs), len(others)))
+            # In whole per cent: the share of the others to the hundredth would follow each of them.
+            found.append(Hint("quality", kind, share_bp(mine), round(share_bp(theirs), -2), len(others)))
     better = _better_half(others, with_quality)
     if len(better) >= max(least, LEAST):
         for kind in kinds:

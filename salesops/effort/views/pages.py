@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from salesops.core import display, exports
 from salesops.core.actor import Role
@@ -225,14 +226,25 @@ class EffortExportView(PortalView):
             for code, count, good, target, weight, part_points, _is_capped in score.parts:
                 kind = str(labels.get(code, code))
                 yield [
-                    _("Part"), score.week_on, kind, count, good, str(target), weight, Decimal(part_points) / 100, None, None,
+                    pgettext("effort", "Part"), score.week_on, kind, count, good, str(target), weight, Decimal(part_points) / 100, None, None,
                 ]  # fmt: skip
         for contest in contests:
             text = f"{contest.reason} → {contest.get_decision_display()} {contest.decided_because}".strip()
-            yield [_("Doubt"), contest.on, None, None, None, None, None, None, text, _name(contest.decided_by)]
+            yield [
+                pgettext("effort", "Doubt"),
+                contest.on,
+                None,
+                None,
+                None,
+                None,
+                None,
+                None,
+                text,
+                _name(contest.decided_by),
+            ]
         for look in looks:
             yield [
-                _("Look"),
+                pgettext("effort", "Look"),
                 look.looked_at,
                 None,
                 None,

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from salesops.activities.models import Activity
+from salesops.core import display
 from salesops.core.actor import Role
 from salesops.core.views import ConfirmView, Empty, PortalView, ScopedCreateView, ScopedEditView, ScopedListView
 from salesops.core.views.lists import Page
@@ -179,7 +180,7 @@ class EffortContestDecideView(ScopedEditView):
     def lead(self) -> str:
         """What is asked, by whom, and why."""
         what = str(self.object.activity) if self.object.activity else _("The whole day")
-        return f"{self.object.person}, {self.object.on:%Y-%m-%d}: {what}. “{self.object.reason}”"
+        return f"{self.object.person}, {display.day(self.object.on)}: {what}. “{self.object.reason}”"
 
     def get_title(self) -> str:
         """Whose doubt it is."""
