@@ -32,6 +32,8 @@ from salesops.connectors.models import FileImport, RejectedRow, Source
 from salesops.connectors.services.uploads import upload
 from salesops.deals.models import Deal, GuardDecision, GuardEscalation, GuardPolicy, HandOff, Product, Stage
 from salesops.deals.services.policies import draft_policy, put_guard_rule
+from salesops.effort.models import EffortContest, EffortPolicy, EffortScore, EffortVersion
+from salesops.effort.services.versions import activate_effort_version, draft_effort_version
 from salesops.jobs.models import Job
 from salesops.jobs.services import enqueue
 from salesops.leads.models import (
@@ -49,7 +51,7 @@ from salesops.leads.models import (
 from salesops.leads.services.routing_versions import draft_routing_version
 from salesops.leads.services.score_versions import draft_score_version
 from salesops.notices.models import Notice
-from salesops.people.models import Leave, RoleGrant
+from salesops.people.models import Leave, LegalEntity, RoleGrant, User
 from salesops.pods.models import PodMembership, Territory, TerritoryAssignment
 from salesops.reorganisations.models import Reorganisation, ReorganisationChange
 from salesops.reorganisations.services import create_reorganisation, rehearse, save_move
@@ -100,6 +102,10 @@ class Scene:
     policy: GuardPolicy
     escalation: GuardEscalation
     hand_off: HandOff
+    entity: LegalEntity
+    effort_version: EffortVersion
+    effort_score: EffortScore
+    contest: EffortContest
 
 
 def make_scene(cast: Cast) -> Scene:
@@ -275,6 +281,27 @@ def make_scene(cast: Cast) -> Scene:
         answered_by=cast.rita,
         answered_at=NOW,
     )
+    entity = LegalEntity.objects.create(name="Amber Sales GmbH", country="Germany")
+    User.objects.filter(pk=ana.pk).update(legal_entity=entity)
+    EffortPolicy.objects.create(
+        entity=entity, is_on=True, counted_from=TODAY - timedelta(days=60), purpose="To help", notice="Ask us"
+    )
+    published = draft_effort_version(actor=cast.actor("rita"), at=NOW)
+    activate_effort_version(actor=cast.actor("rita"), version_id=published.pk, at=NOW)
+    effort_score = EffortScore.objects.create(
+        person=ana,
+        week_on=TODAY - timedelta(days=9),
+        version=published,
+        function="ae",
+        score=64_00,
+        band="middle",
+        quality_bp=4_000,
+        days=500,
+        parts=[["call", 30, 12, "40", 25, 18_75, False]],
+        is_whole=True,
+        scored_at=NOW,
+    )
+    contest = EffortContest.objects.create(person=ana, on=TODAY - timedelta(days=9), reason="A fair", asked_at=NOW)
     return Scene(
         cast=cast,
         account=account,
@@ -316,4 +343,8 @@ def make_scene(cast: Cast) -> Scene:
         hand_off=HandOff.objects.create(
             deal=deal, pair="ae-csm", giver=ana, receiver=cast.carl, pod=cast.north, sent_at=NOW
         ),
+        entity=entity,
+        effort_version=draft_effort_version(actor=cast.actor("rita"), at=NOW),
+        effort_score=effort_score,
+        contest=contest,
     )

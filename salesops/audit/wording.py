@@ -79,6 +79,13 @@ VERBS = {
     "member_ended": gettext_lazy("left by somebody"),
     "member_withdrawn": gettext_lazy("membership taken back"),
     "member_corrected": gettext_lazy("membership corrected"),
+    "asked": gettext_lazy("asked for"),
+    "accepted": gettext_lazy("accepted"),
+    "declined": gettext_lazy("declined"),
+    "withdrawn": gettext_lazy("taken back"),
+    "switched_on": gettext_lazy("switched on"),
+    "switched_off": gettext_lazy("switched off"),
+    "targets_kept": gettext_lazy("given targets"),
 }
 #: What the nouns of actions mean where they are not the name of a model.
 NOUNS = {

@@ -74,6 +74,7 @@ INSTALLED_APPS = [
     "salesops.leads",
     "salesops.deals",
     "salesops.activities",
+    "salesops.effort",
     "salesops.commissions",
     "salesops.connectors",
     "salesops.reorganisations",

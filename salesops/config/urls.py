@@ -13,6 +13,7 @@ urlpatterns = [
     path("activities/", include("salesops.activities.urls")),
     path("commissions/", include("salesops.commissions.urls")),
     path("reorganisations/", include("salesops.reorganisations.urls")),
+    path("effort/", include("salesops.effort.urls")),
     path("imports/", include("salesops.connectors.urls")),
     path("", include("salesops.jobs.health_urls")),
     path("jobs/", include("salesops.jobs.urls")),

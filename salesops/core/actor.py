@@ -42,6 +42,7 @@ class Noun(enum.StrEnum):
     PAYROLL = "payroll"
     IMPORT = "import"  # files, mappings, the shelf
     JOB = "job"
+    EFFORT = "effort"  # effort scores of people: one's own and the tree's, never everybody's
 
 
 #: How far each role sees. Anything not named is NONE: an unknown role sees nothing.
@@ -53,6 +54,7 @@ SIGHT: Final[dict[Role, dict[Noun, Scope]]] = {
         Noun.PLAN: Scope.OWN,
         Noun.QUOTA: Scope.OWN,
         Noun.JOB: Scope.OWN,
+        Noun.EFFORT: Scope.OWN,
     },
     Role.MANAGER: {
         Noun.PAY: Scope.TREE,
@@ -61,6 +63,7 @@ SIGHT: Final[dict[Role, dict[Noun, Scope]]] = {
         Noun.PLAN: Scope.ALL,
         Noun.QUOTA: Scope.TREE,
         Noun.JOB: Scope.OWN,
+        Noun.EFFORT: Scope.TREE,
     },
     Role.REVOPS: {
         Noun.WORK: Scope.ALL,
@@ -69,6 +72,7 @@ SIGHT: Final[dict[Role, dict[Noun, Scope]]] = {
         Noun.QUOTA: Scope.ALL,
         Noun.IMPORT: Scope.ALL,
         Noun.JOB: Scope.ALL,
+        Noun.EFFORT: Scope.OWN,
     },
     Role.FINANCE: {
         Noun.PAY: Scope.ALL,
@@ -78,6 +82,7 @@ SIGHT: Final[dict[Role, dict[Noun, Scope]]] = {
         Noun.QUOTA: Scope.ALL,
         Noun.PAYROLL: Scope.ALL,
         Noun.JOB: Scope.OWN,
+        Noun.EFFORT: Scope.OWN,
     },
     Role.EXECUTIVE: {
         Noun.PAY: Scope.TOTALS,
@@ -85,6 +90,7 @@ SIGHT: Final[dict[Role, dict[Noun, Scope]]] = {
         Noun.POD: Scope.ALL,
         Noun.PLAN: Scope.TOTALS,
         Noun.QUOTA: Scope.TOTALS,
+        Noun.EFFORT: Scope.OWN,
     },
     Role.ADMIN: {
         Noun.WORK: Scope.ALL,
@@ -93,6 +99,7 @@ SIGHT: Final[dict[Role, dict[Noun, Scope]]] = {
         Noun.QUOTA: Scope.ALL,
         Noun.IMPORT: Scope.ALL,
         Noun.JOB: Scope.ALL,
+        Noun.EFFORT: Scope.OWN,
     },
 }
 

@@ -18,6 +18,7 @@ from salesops.activities.services import OUTCOMES
 from salesops.connectors.choices import IMPORTS
 from salesops.core import features
 from salesops.core.actor import Actor, Role
+from salesops.effort.choices import EFFORT
 from salesops.notices.models import Notice
 
 Text = str | Promise
@@ -129,6 +130,7 @@ GROUPS: Final[tuple[Group, ...]] = (
                 (Role.REVOPS, Role.FINANCE, Role.ADMIN),
             ),
             Entry(gettext_lazy("People"), "people:person_list", "users"),
+            Entry(gettext_lazy("Effort"), "effort:effort_mine", "trending-up", _HIRED, "g e", feature=EFFORT),
         ),
     ),
     Group(

@@ -17,7 +17,16 @@ from django.utils.translation import gettext as _
 
 from salesops.core.admin import PortalAdmin, PortalAdminForm, PortalInline, ReadOnlyAdmin, actor_of
 from salesops.people import services
-from salesops.people.models import FunctionAssignment, Leave, ReportingLine, RoleGrant, User, WorkingHours
+from salesops.people.models import (
+    FunctionAssignment,
+    Leave,
+    LegalEntity,
+    PublicHoliday,
+    ReportingLine,
+    RoleGrant,
+    User,
+    WorkingHours,
+)
 from salesops.people.reauth import require_recent
 
 # Secrets of second factors, other people's sessions and unused groups are nobody's to edit here.
@@ -62,7 +71,7 @@ class UserAdmin(PortalAdmin):
     readonly_fields = ("left_on", "is_active", "is_staff", "last_login", "date_joined")
     fieldsets = (
         (None, {"fields": ("name", "family_name", "email", "title", "language", "time_zone", "started_on", "left_on")}),
-        (_("Numbers"), {"fields": ("employee_number", "payroll_number", "external_id")}),
+        (_("Numbers"), {"fields": ("employee_number", "payroll_number", "external_id", "legal_entity")}),
         (_("Account"), {"fields": ("is_active", "is_staff", "last_login", "date_joined")}),
     )
     inlines = (GrantInline, FunctionInline, HoursInline)
@@ -166,3 +175,20 @@ class WorkingHoursAdmin(ReadOnlyAdmin):
     list_filter = ("weekday",)
     search_fields = ("person__name",)
     list_select_related = ("person",)
+
+
+class HolidayInline(PortalInline):
+    """The days on which an entity does not work."""
+
+    model = PublicHoliday
+    fields = ("on", "name")
+    may_delete = True
+
+
+@admin.register(LegalEntity)
+class LegalEntityAdmin(PortalAdmin):
+    """The companies that employ people, with their public holidays."""
+
+    list_display = ("name", "country")
+    search_fields = ("name", "country")
+    inlines = (HolidayInline,)

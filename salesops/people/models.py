@@ -27,6 +27,36 @@ def validate_time_zone(value: str) -> None:
         )
 
 
+class LegalEntity(models.Model):
+    """A company of the group that employs people: what the law asks for in one country is settled for each."""
+
+    name = models.CharField(_("name"), max_length=120, unique=True)
+    country = models.CharField(_("country"), max_length=80, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name, verbose_name_plural = _("legal entity"), _("legal entities")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PublicHoliday(models.Model):
+    """A day on which nobody of a legal entity is expected to work."""
+
+    entity = models.ForeignKey(LegalEntity, models.CASCADE, related_name="holidays", verbose_name=_("legal entity"))
+    on = models.DateField(_("day"))
+    name = models.CharField(_("name"), max_length=80)
+
+    class Meta:
+        ordering = ["entity", "on"]
+        verbose_name, verbose_name_plural = _("public holiday"), _("public holidays")
+        constraints = [models.UniqueConstraint(fields=["entity", "on"], name="people_publicholiday_once")]
+
+    def __str__(self) -> str:
+        return f"{self.on}: {self.name}"
+
+
 class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]  # made at run time
     """Makes users; addresses are kept in lower case."""
 
@@ -61,6 +91,15 @@ class User(AbstractBaseUser, PermissionsMixin):
     employee_number = models.CharField(_("employee number"), max_length=40, null=True, blank=True, unique=True)
     external_id = models.CharField(_("external id"), max_length=80, null=True, blank=True, unique=True)
     payroll_number = models.CharField(_("payroll number"), max_length=40, blank=True)
+    legal_entity = models.ForeignKey(
+        LegalEntity,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="people",
+        verbose_name=_("legal entity"),
+        help_text=_("Who employs them. What is counted of people's work is decided for each legal entity."),
+    )
     time_zone = models.CharField(
         _("time zone"), max_length=60, default=settings.COMPANY_TIME_ZONE, validators=[validate_time_zone]
     )

@@ -15,7 +15,7 @@ ORDER = [
     ["config"],
     ["home"],
     ["reorganisations"],
-    ["connectors", "commissions"],
+    ["connectors", "commissions", "effort"],
     ["activities"],
     ["deals"],
     ["leads"],

@@ -16,6 +16,7 @@ FILES: Final = frozenset(
         "commissions:statement_pdf",
         "commissions:payrollfile_download",
         "commissions:version_file",
+        "effort:effort_export",
         "api:schema",
     }
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -22,6 +23,9 @@ from salesops.core.guards import AppendOnly, declared_guards
 from salesops.deals.models import Deal, Stage
 from salesops.deals.services.deals import create_deal
 from salesops.deals.services.guard import answer_escalation
+from salesops.effort.choices import LookedAt
+from salesops.effort.services.contests import contest, decide_contest
+from salesops.effort.services.looks import note_looks
 from salesops.leads.models import Lead, LeadAssignment
 from salesops.leads.services.scores import note_signal
 from salesops.reorganisations.models import ReorganisationChange
@@ -30,6 +34,7 @@ from salesops.values.money import plain
 from tests.cast import NOW, TODAY, Cast
 from tests.commissions.pay import FLAT_8, calculated, plan_in_force, second_quarter, statement_of, won
 from tests.deals.guarded import policy_of
+from tests.effort.world import entity_on
 from tests.leads.routed import arrives, in_force, make_pool
 
 pytestmark = pytest.mark.django_db
@@ -57,6 +62,8 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "deals_guarddecision": ("outcome", "allow"),
     "deals_guardescalation": ("answer", "never mind"),
     "deals_stagechange": ("amount_minor", 1),
+    "effort_effortcontest": ("reason", "never mind"),
+    "effort_effortlook": ("what", "list"),
     "leads_leadassignment": ("reason", "never mind"),
     "leads_leadsignal": ("kind", "met"),
     "leads_turn": ("kind", "returned"),
@@ -67,7 +74,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
 @pytest.fixture
 def paid(cast: Cast) -> None:
     """A quarter that was calculated, adjusted, approved, locked, paid and doubted; a deal that was made and had to be
-    approved; a lead that was given away, and one that took its turn and sent a form.
+    approved; a lead that was given away, and one that took its turn and sent a form; effort that was looked at and doubted.
     """
     plan = plan_in_force(cast, FLAT_8)
     acknowledge_version(actor=cast.actor("ana"), version=plan.versions.get(), at=NOW)
@@ -112,6 +119,10 @@ def paid(cast: Cast) -> None:
         reorganisation=move, kind="leads.lead", object_id=lead.pk, label="Lead", after={"owner_id": cast.ana.pk}
     )
     note_signal(lead_id=routed.pk, kind="form", happened_at=NOW, key="form:1", at=NOW)
+    note_looks(actor=cast.actor("max"), person_ids=[cast.ana.pk], what=LookedAt.PAGE, at=NOW)
+    entity_on(cast, "ana")
+    doubt = contest(actor=cast.actor("ana"), on=NOW.date() - timedelta(days=1), reason="A fair", at=NOW)
+    decide_contest(actor=cast.actor("max"), contest_id=doubt.pk, is_accepted=False, because="It was in May", at=NOW)
 
 
 def model_of(table: str) -> type[models.Model]:

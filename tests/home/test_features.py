@@ -48,10 +48,12 @@ def turn(client_of: ClientOf, code: str, *, on: bool) -> None:
 
 
 def test_everything_declared_has_its_switch_and_is_on(cast: Cast) -> None:
-    assert [feature.code for feature in features.declared()] == ["api", "imports", "payroll_release", "unready_pods"]
+    declared = [feature.code for feature in features.declared()]
+    assert declared == ["api", "effort", "imports", "payroll_release", "unready_pods"]
     features.write_switches()
     assert list(FeatureSwitch.objects.values_list("code", "is_on")) == [
         ("api", True),
+        ("effort", True),
         ("imports", True),
         ("payroll_release", True),
         ("unready_pods", True),
@@ -70,13 +72,13 @@ def test_what_was_never_written_is_on_and_what_nobody_declared_is_an_error(cast:
 
 def test_the_administration_shows_what_is_declared_and_what_it_does(client_of: ClientOf, cast: Cast) -> None:
     features.write_switches()
-    stale = FeatureSwitch.objects.create(code="effort", label="Effort score")
+    stale = FeatureSwitch.objects.create(code="palette", label="The palette")
     ada = client_of("ada")
     page = ada.get(reverse("admin:core_featureswitch_changelist")).content.decode()
     for feature in features.declared():
         assert str(feature.title) in page
         assert str(feature.description).split(". Off:")[0] in page
-    assert "Effort score" not in page
+    assert "The palette" not in page
     assert ada.get(reverse("admin:core_featureswitch_change", args=[stale.pk])).status_code == 302
     with override("zh-hans"):
         assert str(FeatureSwitch.objects.get(code="imports")) == "文件导入"

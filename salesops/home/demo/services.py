@@ -21,6 +21,7 @@ from salesops.home.demo import ground, staff
 from salesops.home.demo.bulk import made_ahead, put_aside
 from salesops.home.demo.commissions import write_commissions
 from salesops.home.demo.company import COMPANY_NAME, SEGMENTS, Company, make_company
+from salesops.home.demo.effort import write_effort
 from salesops.home.demo.ground import Ground, Numbers, Stages
 from salesops.home.demo.history import History
 from salesops.home.demo.routing import write_routing
@@ -108,6 +109,7 @@ def make_demo(
         write_commissions(company, now=at)
     if not size.is_large:  # what is made for measuring is routed by rules of its own
         write_routing(company, now=at)
+        write_effort(now=at)
     record(
         actor=system_actor(),
         action="demo.made",

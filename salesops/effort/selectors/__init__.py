@@ -1,0 +1,1 @@
+"""Reads policies, weights, counts and scores, always for an actor."""

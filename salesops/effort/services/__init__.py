@@ -1,0 +1,1 @@
+"""Changes policies, weights, counts, scores and doubts."""
