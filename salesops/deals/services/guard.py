@@ -173,7 +173,7 @@ def is_refused_for(row: GuardEscalation, violations: Sequence[Violation]) -> boo
 
 
 def _sentence(text: str) -> str:
-    return text if text.endswith((".", "!", "?")) else f"{text}."
+    return text if text.endswith((".", "!", "?", "。", "！", "？")) else f"{text}."
 
 
 def decision_of(

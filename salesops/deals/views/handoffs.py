@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from salesops.accounts.models import Account
 from salesops.core.actor import Role
@@ -177,7 +177,7 @@ class HandOffAnswerView(_OfHandOff):
 class HandOffRateView(_OfHandOff):
     """The five ratings; a page made for a phone."""
 
-    form_class, submit_label = RatingForm, gettext_lazy("Rate")
+    form_class, submit_label = RatingForm, pgettext_lazy("a hand-off", "Rate")
     lead = gettext_lazy("From 1, not at all, to 5, fully. The giver reads your ratings.")
     success_message = gettext_lazy("Rated; the giver was told.")
     template_name = "deals/handoff_rate.html"
