@@ -32,7 +32,7 @@ class DealsConfig(AppConfig):
             code=SOURCED,
             title=_("Credit for the lead"),
             description=_(
-                "A deal made from a converted lead gives whoever won the lead a share of 100 % on top. Off: deals are "
+                "A deal made from a converted lead gives whoever won the lead a share of 100 per cent on top. Off: deals are "
                 "made without it, and shares are given by hand."
             ),
         )
