@@ -29,6 +29,7 @@ from salesops.commissions.models import (
 from salesops.commissions.selectors.totals import disagreements
 from salesops.core.actor import Role, system_actor
 from salesops.deals.models import Deal, DealLine, DealSplit, StageChange
+from salesops.effort.models import EffortLook, EffortPolicy, EffortScore
 from salesops.home.demo.services import make_demo
 from salesops.home.demo.size import Size
 from salesops.leads.models import Clock, Lead, LeadAssignment, Pool
@@ -387,3 +388,15 @@ def test_pay_has_what_pay_has_in_life(demo: None) -> None:
     assert Dispute.objects.get().statement.period.label == "2026Q1"
     held = PlanAssignment.objects.on(TODAY).filter(person__is_active=True).count()
     assert 0.5 * held < Acknowledgement.objects.count() < held * 2
+
+
+def test_effort_is_scored_in_two_of_three_legal_entities(demo: None) -> None:
+    on = set(EffortPolicy.objects.filter(is_on=True).values_list("entity__name", flat=True))
+    assert on == {"Nordlicht Instruments GmbH", "Nordlicht Instruments Inc."}
+    assert set(EffortScore.objects.values_list("person__legal_entity__name", flat=True)) == on
+    assert EffortScore.objects.values("week_on").distinct().count() >= 12
+    assert set(EffortScore.objects.values_list("band", flat=True)) == {"low", "middle", "high"}
+    assert not EffortScore.objects.filter(function__in=["csm", "onb"]).exists(), "nothing is expected of them"
+    assert EffortLook.objects.exists()
+    assert not EffortLook.objects.exclude(viewer__role_grants__role="manager").exists()
+    assert not User.objects.filter(legal_entity=None).exists()

@@ -14,6 +14,7 @@ from salesops.effort.models import EffortContest, EffortLook, EffortPolicy, Effo
 from salesops.effort.rules.days import week_of
 from salesops.effort.services.scoring import score_weeks
 from salesops.home.demo.calendar import is_public_holiday
+from salesops.home.demo.company import MAIL_DOMAIN
 from salesops.leads.choices import VersionState
 from salesops.people.models import LegalEntity, PublicHoliday, ReportingLine, User
 
@@ -39,9 +40,11 @@ def write_effort(*, now: datetime) -> None:
     europe = LegalEntity.objects.create(name="Nordlicht Instruments GmbH", country="Germany")
     america = LegalEntity.objects.create(name="Nordlicht Instruments Inc.", country="United States")
     others = LegalEntity.objects.create(name="Nordlicht Instruments Pte. Ltd.", country="Singapore")
-    User.objects.update(legal_entity=others)
-    User.objects.filter(time_zone__startswith="Europe/").update(legal_entity=europe)
-    User.objects.filter(time_zone__startswith="America/").update(legal_entity=america)
+    # Whoever was there before belongs to nobody here.
+    hired = User.objects.filter(email__endswith=f"@{MAIL_DOMAIN}")
+    hired.update(legal_entity=others)
+    hired.filter(time_zone__startswith="Europe/").update(legal_entity=europe)
+    hired.filter(time_zone__startswith="America/").update(legal_entity=america)
     holidays = [each for each in (begun + timedelta(days=place) for place in range(365)) if is_public_holiday(each)]
     PublicHoliday.objects.bulk_create(
         PublicHoliday(entity=entity, on=each, name="Public holiday")
@@ -72,7 +75,7 @@ def write_effort(*, now: datetime) -> None:
         for function, rows in _TARGETS.items()
         for kind, per_day, weight in rows
     )
-    people = list(User.objects.order_by("pk").values_list("pk", flat=True))
+    people = list(hired.order_by("pk").values_list("pk", flat=True))
     score_weeks(actor=system_actor(), person_ids=people, weeks=weeks, at=now)
     _look_and_doubt(now)
     for policy in policies:

@@ -40,6 +40,7 @@ _MUST_BE_EMPTY: Final = (
     "accounts.account",
     "leads.lead",
     "leads.pool",
+    "effort.effortversion",
     "deals.deal",
 )
 _LOCK: Final = 7_300_271
