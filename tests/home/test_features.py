@@ -48,12 +48,20 @@ def turn(client_of: ClientOf, code: str, *, on: bool) -> None:
 
 
 def test_everything_declared_has_its_switch_and_is_on(cast: Cast) -> None:
-    assert [feature.code for feature in features.declared()] == ["api", "imports", "payroll_release"]
+    assert [feature.code for feature in features.declared()] == [
+        "api",
+        "imports",
+        "payroll_release",
+        "selling_guard",
+        "sourced_credit",
+    ]
     features.write_switches()
     assert list(FeatureSwitch.objects.values_list("code", "is_on")) == [
         ("api", True),
         ("imports", True),
         ("payroll_release", True),
+        ("selling_guard", True),
+        ("sourced_credit", True),
     ]
     FeatureSwitch.objects.filter(code="api").update(label="Old words", is_on=False)
     features.write_switches()
