@@ -6,12 +6,14 @@ That no page complains about its content policy, and no script fails, is watched
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
 from playwright.sync_api import Page
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.browser.addresses import LOOKERS, pages
 from tests.browser.conftest import Portal
@@ -34,6 +36,9 @@ _LOOK = """() => {
   const past = [...document.body.querySelectorAll("*")].filter((each) => each.getBoundingClientRect().right > window.innerWidth + 1);
   return `${wide} px too wide: ` + past.slice(0, 3).map((each) => each.outerHTML.slice(0, 120)).join(" | ");
 }"""
+
+#: So long a page may take to fit into a window that has become narrow, in milliseconds.
+SETTLING = 3_000
 
 
 def _violations(page: Page, address: str, scheme: str) -> list[str]:
@@ -76,6 +81,8 @@ def _walk(page: Page, addresses: Mapping[str, int]) -> list[str]:
         page.set_viewport_size({"width": 1280, "height": 800})
         found += _both(page, address)
         page.set_viewport_size({"width": 360, "height": 740})
+        with suppress(PlaywrightTimeout):  # tables and charts fit themselves to the window once it has changed
+            page.wait_for_function(f"() => !({_LOOK})()", timeout=SETTLING)
         too_wide = page.evaluate(_LOOK)
         if too_wide:
             found.append(f"{address} at 360 px: {too_wide}")

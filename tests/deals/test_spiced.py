@@ -213,9 +213,13 @@ def test_lists_show_and_filter_by_what_is_known(
     assert {row["name"]: row["spiced_filled"] for row in answer} == {"Full one": 5, "Empty one": 0}
 
 
-def test_programs_read_and_write_the_words_of_a_lead(cast: Cast, client_of: Callable[[str], Client]) -> None:
-    lead = create_lead(actor=cast.actor("ana"), at=NOW, name="Lena")
-    ana, address = client_of("ana"), f"/api/v1/leads/{lead.pk}/spiced/"
+@pytest.mark.parametrize("noun", ["leads", "deals"])
+def test_programs_read_and_write_the_words(
+    noun: str, cast: Cast, make_deal: MakeDeal, client_of: Callable[[str], Client]
+) -> None:
+    row = create_lead(actor=cast.actor("ana"), at=NOW, name="Lena") if noun == "leads" else make_deal()
+    model: Any = LeadSpiced if noun == "leads" else DealSpiced
+    ana, address = client_of("ana"), f"/api/v1/{noun}/{row.pk}/spiced/"
     assert (ana.get(address).json()["filled"], ana.get(address).json()["updated_at"]) == (0, None)
     answer = ana.patch(address, {"pain": "Slow"}, content_type="application/json")
     assert (answer.status_code, answer.json()["filled"], answer.json()["pain"]) == (200, 1, "Slow")
@@ -223,7 +227,21 @@ def test_programs_read_and_write_the_words_of_a_lead(cast: Cast, client_of: Call
     assert ana.patch(address, late, content_type="application/json").status_code == 409
     assert client_of("alba").patch(address, {"pain": "x"}, content_type="application/json").status_code == 404
     assert client_of("finn").patch(address, {"pain": "x"}, content_type="application/json").status_code == 403
-    assert LeadSpiced.objects.get().pain == "Slow"
+    assert model.objects.get().pain == "Slow"
+
+
+def test_from_the_lead_to_the_deal_on_the_pages(cast: Cast, client_of: Callable[[str], Client]) -> None:
+    sam = client_of("sam")
+    lead = create_lead(actor=cast.actor("sam"), at=NOW, name="Lena", company="Lagoon")
+    set_lead_spiced(actor=cast.actor("sam"), lead_id=lead.pk, at=NOW, pain="Slow")
+    answer = sam.post(f"/leads/{lead.pk}/convert/", {"account_name": "Lagoon"})
+    assert answer.headers["Location"] == f"/deals/new/?lead={lead.pk}"
+    stage = Stage.objects.filter(kind="open")[0]
+    posted = {"name": "Lagoon", "currency": "USD", "stage": stage.pk, "owner": cast.ana.pk}
+    assert sam.post(f"/deals/new/?lead={lead.pk}", posted).status_code == 302
+    deal = Deal.objects.get()
+    assert (deal.owner, deal.lead, deal.spiced.pain) == (cast.ana, lead, "Slow")
+    assert [(row.person, row.share_bp, row.is_overlay) for row in deal.splits.all()] == [(cast.sam, 10_000, True)]
 
 
 def test_a_reason_is_chosen_typed_or_both(cast: Cast, client_of: Callable[[str], Client]) -> None:

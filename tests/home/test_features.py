@@ -48,14 +48,23 @@ def turn(client_of: ClientOf, code: str, *, on: bool) -> None:
 
 
 def test_everything_declared_has_its_switch_and_is_on(cast: Cast) -> None:
-    declared = [feature.code for feature in features.declared()]
-    assert declared == ["api", "effort", "imports", "payroll_release", "unready_pods"]
+    assert [feature.code for feature in features.declared()] == [
+        "api",
+        "effort",
+        "imports",
+        "payroll_release",
+        "selling_guard",
+        "sourced_credit",
+        "unready_pods",
+    ]
     features.write_switches()
     assert list(FeatureSwitch.objects.values_list("code", "is_on")) == [
         ("api", True),
         ("effort", True),
         ("imports", True),
         ("payroll_release", True),
+        ("selling_guard", True),
+        ("sourced_credit", True),
         ("unready_pods", True),
     ]
     FeatureSwitch.objects.filter(code="api").update(label="Old words", is_on=False)

@@ -349,7 +349,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="dealline",
             name="note",
-            field=models.CharField(blank=True, db_default="", max_length=200, verbose_name="note"),
+            field=models.CharField(blank=True, db_default="", default="", max_length=200, verbose_name="note"),
         ),
         migrations.AddField(
             model_name="product",

@@ -183,7 +183,7 @@ class DealLine(models.Model):
         _("discount in basis points"), default=0, validators=[MaxValueValidator(10_000)]
     )
     amount_minor = models.BigIntegerField(_("amount"))
-    note = models.CharField(_("note"), max_length=200, blank=True, db_default="")
+    note = models.CharField(_("note"), max_length=200, blank=True, default="", db_default="")
     position = models.PositiveSmallIntegerField(default=0, editable=False)
 
     objects = OfDealQuerySet.as_manager()

@@ -116,8 +116,8 @@ class Asked:
 
 def ask_guard(deals: Collection[Deal], *, at: datetime) -> Asked | None:
     """What the policy in force says of these deals; None where there is none, or the guard is switched off."""
-    policy = policy_in_force() if features.is_on(GUARD) else None
-    if policy is None:
+    policy = policy_in_force()
+    if policy is None or not features.is_on(GUARD):
         return None
     rules = rules_of(policy)
     offers = offers_of(deals, rules, day=company_day(at))
