@@ -97,7 +97,7 @@ class EffortContestTable(PortalTable):
     def show_decision(self, value: str, record: EffortContest) -> str:
         """The decision; while it is open, the way to decide or to take it back."""
         badge = parts.badge(record.get_decision_display(), DECISION_TONES.get(value, "grey"))
-        if value != Decision.OPEN:
+        if value != Decision.OPEN or record.pk is None:
             return badge
         if record.person_id == self.actor.user_id:
             url, label = reverse("effort:effortcontest_withdraw", args=[record.pk]), translate("Take back")

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -245,15 +244,20 @@ class Shell:
         """The person's own pages."""
         return links_for(self._actor, PERSONAL)
 
+    @cached_property
+    def _actions(self) -> list[Link]:
+        """What can be done from anywhere."""
+        return links_for(self._actor, ACTIONS)
+
     @property
     def log_url(self) -> str:
         """Where an activity is logged; empty for those who may not."""
-        return next((link.url for link in links_for(self._actor, ACTIONS) if link.keys == "l"), "")
+        return next((link.url for link in self._actions if link.keys == "l"), "")
 
     @property
     def now_ms(self) -> int:
         """The moment by the portal's clock, in milliseconds since 1970: a browser's own clock may be wrong."""
-        return int(timezone.now().timestamp() * 1000)
+        return int(self._actor.as_of.timestamp() * 1000) if self._actor.as_of else 0
 
     @property
     def log_kinds(self) -> list[dict[str, Any]]:
@@ -284,7 +288,7 @@ class Shell:
             (["x"], _("Select the row")),
             (["Enter"], _("Open the row")),
         ]
-        actions = [(link.keys.split(), link.label) for link in links_for(self._actor, ACTIONS) if link.keys]
+        actions = [(link.keys.split(), link.label) for link in self._actions if link.keys]
         pages = [
             (link.keys.split(), _("Go to %(page)s") % {"page": link.label})
             for group in self.groups

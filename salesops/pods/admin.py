@@ -54,6 +54,7 @@ class FunctionCapacityAdmin(PortalAdmin):
     """What people of each function carry, and how they ramp up."""
 
     list_display = ("function", "lead_capacity", "ramp")
+    search_fields = ("function",)
     may_delete = True
 
 
