@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from django.apps import apps
 from django.db.models import Model, Q
 
 from salesops.core.actor import Actor, Noun, Role, Scope
@@ -98,7 +100,7 @@ class PaidInPeriodsQuerySet(OwnedByPeopleQuerySet[ModelT]):
     them: who moves to another manager does not take the past of the team along."""
 
     noun = Noun.PAY
-    period_path = "statement__period__"
+    period_path = "statement__period"
 
     def scoped(self, actor: Actor, scope: Scope) -> Self:
         """OWN and POD: the actor's. TREE: also those of everyone below, now or then."""
@@ -106,19 +108,22 @@ class PaidInPeriodsQuerySet(OwnedByPeopleQuerySet[ModelT]):
         if scope < Scope.TREE or actor.user_id is None:
             return rows
         wanted = Q(**{f"{self.person_column}__in": actor.people_ids})
-        for line in lines_below(actor.user_id):
-            if line.person not in actor.people_ids:
-                then = {f"{self.period_path}end_on__gt": line.start_on}
-                if line.end_on is not None:
-                    then[f"{self.period_path}end_on__lte"] = line.end_on
-                wanted |= Q(**{self.person_column: line.person}, **then)
+        gone = [line for line in lines_below(actor.user_id) if line.person not in actor.people_ids]
+        if not gone:
+            return rows
+        # A condition for each period, not for each of those who have gone: of periods there are few.
+        periods = apps.get_model("commissions", "Period")._default_manager
+        for pk, end in periods.filter(end_on__gt=min(line.start_on for line in gone)).values_list("pk", "end_on"):
+            then = {line.person for line in gone if line.holds_on(end - timedelta(days=1))}
+            if then:
+                wanted |= Q(**{self.period_path: pk, f"{self.person_column}__in": then})
         return self.filter(wanted)
 
 
 class StatementQuerySet(PaidInPeriodsQuerySet["Statement"]):
     """Of their own periods."""
 
-    period_path = "period__"
+    period_path = "period"
 
 
 class StatementChangeQuerySet(PaidInPeriodsQuerySet["StatementChange"]):

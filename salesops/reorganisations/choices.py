@@ -26,5 +26,5 @@ class Book(TextChoices):
     STAYS = "stays", _("stays in the pod, with somebody else")
 
 
-#: States in which moves may still be changed.
-OPEN_STATES: Final = (ReorganisationState.DRAFT,)
+#: States of what is still to come.
+TO_COME: Final = (ReorganisationState.DRAFT, ReorganisationState.SCHEDULED)

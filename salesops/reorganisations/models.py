@@ -19,7 +19,8 @@ class Reorganisation(models.Model):
     """A set of moves that are carried out as one, on a day.
 
     preview, result: figures before and after, as services.rehearsing writes them; the first as foreseen, the second as
-    they were when it had been carried out. edited_at: when a move was last changed; an older preview no longer holds.
+    they were when it had been carried out. revision: how often the moves were changed; a preview of an
+    earlier one no longer holds.
     """
 
     name = models.CharField(_("name"), max_length=120)
@@ -46,8 +47,9 @@ class Reorganisation(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("created by")
     )
     created_at = models.DateTimeField(_("created at"))
-    edited_at = models.DateTimeField(_("edited at"))
+    revision = models.PositiveIntegerField(_("revision"), default=1)
     preview = models.JSONField(_("preview"), null=True, blank=True)
+    preview_revision = models.PositiveIntegerField(_("revision of the preview"), null=True, blank=True)
     previewed_at = models.DateTimeField(_("previewed at"), null=True, blank=True)
     scheduled_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -75,7 +77,7 @@ class Reorganisation(models.Model):
     @property
     def has_fresh_preview(self) -> bool:
         """Whether the preview is of the moves as they are now."""
-        return self.previewed_at is not None and self.previewed_at >= self.edited_at
+        return self.preview_revision == self.revision
 
 
 class Move(models.Model):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils.translation import gettext_lazy
 
@@ -10,7 +9,7 @@ from salesops.jobs.registry import comes_round, handles
 from salesops.jobs.runner import JobFailedError, JobRun
 from salesops.reorganisations.models import Reorganisation
 from salesops.reorganisations.services import CARRY_OUT, PREVIEW, carry_out, carry_out_due, is_due, rehearse
-from salesops.reorganisations.services.carrying import fail
+from salesops.reorganisations.services.carrying import REFUSALS, fail
 
 comes_round(
     code="reorganisations.carry_out_due",
@@ -35,7 +34,7 @@ def carry_out_now(run: JobRun) -> None:
         try:
             with transaction.atomic():
                 carry_out(actor=run.actor, reorganisation_id=run.payload["reorganisation"], at=run.now())
-        except (ValidationError, PermissionDenied) as error:
+        except REFUSALS as error:
             reorganisation = Reorganisation.objects.get(pk=run.payload["reorganisation"])
             fail(reorganisation, error, run.now())
             run.progress(0, note=reorganisation.failure)

@@ -31,7 +31,7 @@ from salesops.core.views.base import redirect_for
 from salesops.jobs.choices import UNFINISHED
 from salesops.jobs.models import Job
 from salesops.people.choices import JobFunction
-from salesops.reorganisations.choices import ReorganisationState
+from salesops.reorganisations.choices import TO_COME, ReorganisationState
 from salesops.reorganisations.forms import MoveForm, ReorganisationForm, UndoForm
 from salesops.reorganisations.models import Move, Reorganisation, ReorganisationChange
 from salesops.reorganisations.querysets import ARRANGERS, READERS
@@ -44,6 +44,8 @@ from salesops.reorganisations.selectors import (
     reorganisations_for,
 )
 from salesops.reorganisations.services import (
+    CARRY_OUT,
+    PREVIEW,
     create_reorganisation,
     drop_reorganisation,
     edit_reorganisation,
@@ -256,7 +258,7 @@ class PreviewView(_Act):
 
     def act(self, reorganisation: Reorganisation) -> str:
         """Start it in the background."""
-        if reorganisation.state not in (ReorganisationState.DRAFT, ReorganisationState.SCHEDULED):
+        if reorganisation.state not in TO_COME:
             raise ValidationError(_("Only what is still to come has a preview."))
         start_preview(actor=self.actor, reorganisation=reorganisation, at=self.now)
         return ""
@@ -365,10 +367,11 @@ class ReorganisationDetailView(ScopedDetailView):
     def get_context(self) -> dict[str, Any]:
         """Moves, figures before and after, what would change, the job that is running."""
         row: Reorganisation = self.object
-        told = row.result or row.preview
         may, sees_pay = may_arrange(self.actor), _sees_pay(self.actor)
+        told = _without_pay(row.result or row.preview, sees_pay)
         is_draft = row.state == ReorganisationState.DRAFT
-        job = Job.objects.filter(key__regex=rf"^reorganisations\.(preview|carry_out):{row.pk}:").order_by("-pk").first()
+        keys = [f"{kind}:{row.pk}" for kind in (PREVIEW, CARRY_OUT)]
+        job = Job.objects.filter(key__in=keys).order_by("-pk").first()
         return {
             "title": row.name,
             "tone": TONES[ReorganisationState(row.state)],
@@ -387,12 +390,10 @@ class ReorganisationDetailView(ScopedDetailView):
             "sees_pay": sees_pay,
             "is_stale": row.preview is not None and row.result is None and not row.has_fresh_preview,
             "may_edit": may and is_draft,
-            "may_preview": may and row.state in (ReorganisationState.DRAFT, ReorganisationState.SCHEDULED),
+            "may_preview": may and row.state in TO_COME,
             "may_schedule": may and is_draft and row.effective_on >= company_day(self.now),
             "may_unschedule": may and row.state == ReorganisationState.SCHEDULED,
-            "may_carry_out": may
-            and row.state in (ReorganisationState.DRAFT, ReorganisationState.SCHEDULED)
-            and row.effective_on <= company_day(self.now),
+            "may_carry_out": may and row.state in TO_COME and row.effective_on <= company_day(self.now),
             "may_undo": may and row.state == ReorganisationState.DONE,
             "job": job if job is not None and job.state in UNFINISHED else None,
             "history": described(list(history_of(self.actor, row)[:30])),
@@ -401,6 +402,26 @@ class ReorganisationDetailView(ScopedDetailView):
 
 def _sees_pay(actor: Actor) -> bool:
     return actor.sight(Noun.PAY) >= Scope.ALL
+
+
+def _without_pay(told: dict[str, Any] | None, sees_pay: bool) -> dict[str, Any] | None:
+    """What a reorganisation comes to, without anybody's pay for those who see none: not in sums that somebody could be
+    found in either, nor by what counts as changed."""
+    if told is None or sees_pay:
+        return told
+    return told | {
+        "company": None,
+        **{
+            part: {
+                key: {
+                    when: {name: value for name, value in figures.items() if name != "expected"}
+                    for when, figures in row.items()
+                }
+                for key, row in told[part].items()
+            }
+            for part in ("people", "pods")
+        },
+    }
 
 
 def _differs(row: Reorganisation) -> bool:

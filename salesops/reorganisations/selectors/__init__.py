@@ -1,6 +1,6 @@
 """Reads reorganisations, the rows they touch, and what everybody has before and after."""
 
-from salesops.reorganisations.selectors.books import Books, books_of
+from salesops.reorganisations.selectors.books import Books, books_of, locked_books_of
 from salesops.reorganisations.selectors.figures import Touched, figures_of, touched_by
 from salesops.reorganisations.selectors.reorganisations import (
     changes_for,
@@ -19,6 +19,7 @@ __all__ = [
     "books_of",
     "changes_for",
     "figures_of",
+    "locked_books_of",
     "may_arrange",
     "may_read",
     "move_for",

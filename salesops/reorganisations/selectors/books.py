@@ -14,6 +14,7 @@ from salesops.deals.choices import StageKind
 from salesops.deals.models import Deal
 from salesops.leads.choices import WORK_STATUSES
 from salesops.leads.models import Lead
+from salesops.people.models import User
 from salesops.pods.models import PodMembership
 from salesops.reorganisations.models import Reorganisation
 from salesops.reorganisations.rules.protection import Protection, why_protected
@@ -48,6 +49,20 @@ class Books:
     def lead_ids(self) -> set[int]:
         """Every lead in work that any of them owns."""
         return {pk for held in self.leads.values() for pk in held}
+
+
+def locked_books_of(reorganisation: Reorganisation) -> Books:
+    """As `books_of`, with the people who move and all that they hold locked, in the order of keys.
+
+    Read twice: what somebody took from them or closed before the locks were there is not in it.
+    """
+    people = list(reorganisation.moves.values_list("person_id", flat=True))
+    list(User.objects.select_for_update(of=("self",)).filter(pk__in=people).order_by("pk").values_list("pk"))
+    books = books_of(reorganisation)
+    for model, keys in ((Account, books.account_ids), (Lead, books.lead_ids), (Deal, books.deal_ids)):
+        rows = model._default_manager.select_for_update(of=("self",)).filter(pk__in=keys).order_by("pk")
+        list(rows.values_list("pk"))
+    return books_of(reorganisation)
 
 
 def books_of(reorganisation: Reorganisation) -> Books:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
+from django.http import Http404
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -19,9 +20,9 @@ from salesops.jobs.services import enqueue
 from salesops.notices.services import tell
 from salesops.people.models import ReportingLine
 from salesops.pods.selectors import actor_of
-from salesops.reorganisations.choices import ReorganisationState
+from salesops.reorganisations.choices import TO_COME, ReorganisationState
 from salesops.reorganisations.models import Reorganisation, ReorganisationChange
-from salesops.reorganisations.selectors.books import books_of
+from salesops.reorganisations.selectors.books import locked_books_of
 from salesops.reorganisations.selectors.figures import figures_of, touched_by
 from salesops.reorganisations.selectors.snapshots import said
 from salesops.reorganisations.services.drafts import check_may_arrange, locked
@@ -29,6 +30,8 @@ from salesops.reorganisations.services.moving import Change, move_all
 from salesops.reorganisations.services.rehearsing import described
 
 CARRY_OUT: Final = "reorganisations.carry_out"
+#: What is shown to who can mend it; anything else is tried again by the jobs.
+REFUSALS: Final = (ValidationError, PermissionDenied, Http404)
 
 
 def start_carrying_out(*, actor: Actor, reorganisation: Reorganisation, at: datetime) -> Job:
@@ -37,7 +40,7 @@ def start_carrying_out(*, actor: Actor, reorganisation: Reorganisation, at: date
     _check_may_begin(reorganisation, at)
     return enqueue(
         kind=CARRY_OUT,
-        key=f"{CARRY_OUT}:{reorganisation.pk}:{at.isoformat()}",
+        key=f"{CARRY_OUT}:{reorganisation.pk}",
         payload={"reorganisation": reorganisation.pk},
         actor=actor,
         at=at,
@@ -47,7 +50,7 @@ def start_carrying_out(*, actor: Actor, reorganisation: Reorganisation, at: date
 
 
 def _check_may_begin(reorganisation: Reorganisation, at: datetime) -> None:
-    if reorganisation.state not in (ReorganisationState.DRAFT, ReorganisationState.SCHEDULED):
+    if reorganisation.state not in TO_COME:
         raise ValidationError(
             _("It is %(state)s: only what is drafted or scheduled can be carried out."),
             params={"state": reorganisation.get_state_display().lower()},
@@ -59,16 +62,21 @@ def _check_may_begin(reorganisation: Reorganisation, at: datetime) -> None:
 
 
 @transaction.atomic
-def carry_out(*, actor: Actor, reorganisation_id: int, at: datetime) -> Reorganisation:
+def carry_out(*, actor: Actor, reorganisation_id: int, at: datetime, only_scheduled: bool = False) -> Reorganisation:
     """Carry out every move, keep every row that it changed, and tell those whom it touches.
 
-    Raises PermissionDenied, Http404, ValidationError with what stands in the way; then nothing has changed.
+    What is carried out already stays as it is. only_scheduled: what is no longer scheduled stays, too. Raises
+    PermissionDenied, Http404, ValidationError with what stands in the way; then nothing has changed.
     """
     check_may_arrange(actor)
     reorganisation = locked(actor, reorganisation_id)
+    if reorganisation.state == ReorganisationState.DONE:
+        return reorganisation
+    if only_scheduled and reorganisation.state != ReorganisationState.SCHEDULED:
+        return reorganisation
     _check_may_begin(reorganisation, at)
     day = reorganisation.effective_on
-    books = books_of(reorganisation)
+    books = locked_books_of(reorganisation)
     touched = touched_by(reorganisation, books)
     before = figures_of(touched, day)
     outcome = move_all(reorganisation=reorganisation, books=books, touched=touched, actor=actor, at=at)
@@ -144,19 +152,20 @@ def carry_out_due(*, reorganisation: Reorganisation, at: datetime) -> bool:
     try:
         with transaction.atomic():
             actor = actor_of(reorganisation.scheduled_by_id or 0, at=at)
-            carry_out(actor=actor, reorganisation_id=reorganisation.pk, at=at)
-    except Exception as error:  # whatever it is: it is shown to who can mend it, and stops no other
+            carry_out(actor=actor, reorganisation_id=reorganisation.pk, at=at, only_scheduled=True)
+    except REFUSALS as error:
         fail(reorganisation, error, at)
         return False
     return True
 
 
 def fail(reorganisation: Reorganisation, error: Exception, at: datetime) -> None:
-    """Keep why it could not be carried out, and tell who scheduled or drafted it."""
-    words = error.messages if isinstance(error, ValidationError) else [str(error) or type(error).__name__]
+    """Keep why it could not be carried out, and tell who scheduled or drafted it. What is done by now stays done."""
+    words = error.messages if isinstance(error, ValidationError) else [str(error) or str(_("You may not do that."))]
     reorganisation.failure = "\n".join(words)[:5_000]
-    reorganisation.state = ReorganisationState.DRAFT
-    reorganisation.save(update_fields=["failure", "state"])
+    rows = Reorganisation.objects.filter(pk=reorganisation.pk, state__in=TO_COME)
+    if not rows.update(failure=reorganisation.failure, state=ReorganisationState.DRAFT):
+        return
     name = {"name": reorganisation.name}
     tell(
         person_ids=[reorganisation.scheduled_by_id or reorganisation.created_by_id],

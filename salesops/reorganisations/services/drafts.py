@@ -74,7 +74,7 @@ def create_reorganisation(*, actor: Actor, at: datetime, values: dict[str, Any])
     _check_day(values["effective_on"], at)
     if actor.user_id is None:
         raise PermissionDenied
-    row = Reorganisation(created_by_id=actor.user_id, created_at=at, edited_at=at, **values)
+    row = Reorganisation(created_by_id=actor.user_id, created_at=at, **values)
     row.full_clean()
     row.save()
     record(actor=actor, action="reorganisation.drafted", subject=row, after=state_of(row, names=_EDITED), at=at)
@@ -95,7 +95,7 @@ def edit_reorganisation(*, actor: Actor, pk: int, values: dict[str, Any], at: da
         return row
     if "effective_on" in new:
         _check_day(row.effective_on, at)
-    row.edited_at = at
+    row.revision += 1
     row.full_clean()
     row.save()
     record(actor=actor, action="reorganisation.edited", subject=row, before=old, after=new, at=at)
@@ -128,7 +128,7 @@ def save_move(
     move.save()
     old, new = changed(before, state_of(move, names=("person", *_OF_A_MOVE)))
     if new:
-        _edited(row, at)
+        _edited(row)
         record(actor=actor, action="reorganisation.move_saved", subject=row, before=old, after=new, at=at)
     return move
 
@@ -155,7 +155,7 @@ def remove_move(*, actor: Actor, move: Move, at: datetime) -> Reorganisation:
     row = _draft(actor, move.reorganisation_id)
     before = state_of(move, names=("person", *_OF_A_MOVE))
     row.moves.filter(pk=move.pk).delete()
-    _edited(row, at)
+    _edited(row)
     record(actor=actor, action="reorganisation.move_removed", subject=row, before=before, at=at)
     return row
 
@@ -173,7 +173,7 @@ def protect_deal(
     if deal.kind != StageKind.OPEN or not row.moves.filter(person=deal.owner_id).exists():
         raise ValidationError(_("Only open deals of those who move can be protected."))
     DealProtection.objects.update_or_create(reorganisation=row, deal=deal, defaults={"is_protected": is_protected})
-    _edited(row, at)
+    _edited(row)
     record(
         actor=actor,
         action="reorganisation.deal_protected",
@@ -184,9 +184,10 @@ def protect_deal(
     return row
 
 
-def _edited(row: Reorganisation, at: datetime) -> None:
-    row.edited_at = at
-    row.save(update_fields=["edited_at"])
+def _edited(row: Reorganisation) -> None:
+    """The row is locked: no two edits have one revision."""
+    row.revision += 1
+    row.save(update_fields=["revision"])
 
 
 @transaction.atomic

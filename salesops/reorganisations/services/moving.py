@@ -55,7 +55,7 @@ class Outcome:
 
 def move_all(*, reorganisation: Reorganisation, books: Books, touched: Touched, actor: Actor, at: datetime) -> Outcome:
     """Carry out every move, as of the day of the reorganisation. The caller takes it all back where there are problems."""
-    before = snapshot_of(touched.people, books)
+    before = snapshot_of(touched.movers, books)
     problems: list[str] = []
     rows = reorganisation.moves.select_related("person", "to_pod", "manager", "successor").order_by("pk")
     for move in rows:
@@ -67,7 +67,7 @@ def move_all(*, reorganisation: Reorganisation, books: Books, touched: Touched, 
                 problems += [f"{move.person}: {message}" for message in error.messages]
             except PermissionDenied as error:
                 problems.append(f"{move.person}: {error or _('You may not do that.')}")
-    after = snapshot_of(touched.people, books)
+    after = snapshot_of(touched.movers, books)
     return Outcome(_changes(before, after), tuple(dict.fromkeys(problems)))
 
 
@@ -98,6 +98,11 @@ class _Moving:
     @property
     def common(self) -> dict[str, Any]:
         return {"actor": self.actor, "at": self.at, "reason": self.reason}
+
+    @property
+    def keeps_the_book(self) -> bool:
+        """Whether they stay in their pod, with what they hold."""
+        return self.move.to_pod_id == self.books.pods.get(self.move.person_id) and self.move.successor is None
 
     def receiver(self, book: str) -> dict[str, Any]:
         """To whom a part of the book goes: the pod it goes along to, or who takes over in the pod it stays in."""
@@ -151,6 +156,8 @@ def _manager(step: _Moving) -> None:
 def _accounts(step: _Moving) -> None:
     move, day = step.move, step.reorganisation.effective_on
     held, to = step.books.accounts.get(move.person_id, []), None
+    if step.keeps_the_book:
+        return
     if held:
         to = step.receiver(move.accounts)
     if to:
@@ -179,7 +186,7 @@ def _refuse(problems: list[str]) -> None:
 def _deals(step: _Moving) -> None:
     move = step.move
     held = [pk for pk in step.books.deals.get(move.person_id, []) if pk not in step.books.protected]
-    to = step.receiver(move.deals) if held else None
+    to = step.receiver(move.deals) if held and not step.keeps_the_book else None
     if to:
         plan = reassign_deals(deal_ids=held, **to, **step.common)
         _refuse([problem.text(_) for row in plan.refused_rows for problem in row.problems])
@@ -187,7 +194,7 @@ def _deals(step: _Moving) -> None:
 
 def _leads(step: _Moving) -> None:
     held = step.books.leads.get(step.move.person_id, [])
-    to = step.receiver(step.move.leads) if held else None
+    to = step.receiver(step.move.leads) if held and not step.keeps_the_book else None
     if to:
         _refuse([row.problem for row in bulk_assign(lead_ids=held, **to, **step.common) if row.problem])
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from django.db import transaction
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -18,11 +19,12 @@ from salesops.core.days import moment_on
 from salesops.deals.models import Deal
 from salesops.jobs.models import Job
 from salesops.jobs.services import enqueue
+from salesops.reorganisations.choices import TO_COME
 from salesops.reorganisations.models import Reorganisation
 from salesops.reorganisations.selectors.books import Books, books_of
 from salesops.reorganisations.selectors.figures import figures_of, touched_by
 from salesops.reorganisations.selectors.snapshots import said
-from salesops.reorganisations.services.drafts import check_may_arrange
+from salesops.reorganisations.services.drafts import check_may_arrange, locked
 from salesops.reorganisations.services.moving import Change, move_all
 
 PREVIEW: Final = "reorganisations.preview"
@@ -35,7 +37,7 @@ def start_preview(*, actor: Actor, reorganisation: Reorganisation, at: datetime)
     check_may_arrange(actor)
     return enqueue(
         kind=PREVIEW,
-        key=f"{PREVIEW}:{reorganisation.pk}:{at.isoformat()}",
+        key=f"{PREVIEW}:{reorganisation.pk}",
         payload={"reorganisation": reorganisation.pk},
         actor=actor,
         at=at,
@@ -44,11 +46,16 @@ def start_preview(*, actor: Actor, reorganisation: Reorganisation, at: datetime)
     )
 
 
+@transaction.atomic
 def rehearse(*, reorganisation: Reorganisation, actor: Actor, at: datetime) -> Reorganisation:
-    """Make the preview and keep it, in the caller's transaction. Everything else that is written on the way is taken back.
+    """Make the preview and keep it. Everything else that is written on the way is taken back.
 
-    What cannot be is in the preview too (`problems`), so that all of it is seen at once.
+    What cannot be is in the preview too (`problems`), so that all of it is seen at once. The reorganisation is locked
+    meanwhile: what is previewed is what was read. Of what is no longer to come there is none, and nothing is written.
     """
+    reorganisation = locked(actor, reorganisation.pk)
+    if reorganisation.state not in TO_COME:
+        return reorganisation
     moment = moment_on(reorganisation.effective_on, at)
     books = books_of(reorganisation)
     touched = touched_by(reorganisation, books)
@@ -62,8 +69,8 @@ def rehearse(*, reorganisation: Reorganisation, actor: Actor, at: datetime) -> R
         "rows": rows,
         "problems": list(outcome.problems),
     }
-    reorganisation.previewed_at = at
-    reorganisation.save(update_fields=["preview", "previewed_at"])
+    reorganisation.previewed_at, reorganisation.preview_revision = at, reorganisation.revision
+    reorganisation.save(update_fields=["preview", "previewed_at", "preview_revision"])
     return reorganisation
 
 
