@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Final
 
 from django.core.exceptions import ValidationError
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
 
+from salesops.accounts.models import Account, AccountOwnership
 from salesops.audit.rules.chain import plain
-from salesops.audit.services import change_of, record, record_many
+from salesops.audit.services import Change, record, record_many
+from salesops.commissions.models import Quota
 from salesops.core.actor import Actor
+from salesops.deals.choices import StageKind
+from salesops.deals.models import Deal
 from salesops.leads.choices import WORK_STATUSES
 from salesops.leads.models import Lead
 from salesops.leads.services.bulk import bulk_assign
-from salesops.people.models import User
-from salesops.pods.models import Pod
+from salesops.people.models import FunctionAssignment, ReportingLine, User
+from salesops.people.services.lines import refuse_circle
+from salesops.pods.models import Pod, PodMembership
 from salesops.reorganisations.choices import ReorganisationState
 from salesops.reorganisations.models import Reorganisation, ReorganisationChange
 from salesops.reorganisations.selectors.snapshots import COLUMNS, KINDS
@@ -26,7 +33,29 @@ from salesops.reorganisations.services.carrying import tell_whom_it_touches
 from salesops.reorganisations.services.drafts import check_may_arrange, locked
 
 #: So many rows in the way are named.
-_NAMED = 10
+_NAMED: Final = 10
+#: Models of which one row holds at a time, for each value of these columns.
+_ONE_AT_A_TIME: Final[Mapping[type[models.Model], tuple[str, ...]]] = {
+    PodMembership: ("person_id",),
+    FunctionAssignment: ("person_id",),
+    ReportingLine: ("person_id",),
+    AccountOwnership: ("account_id", "function"),
+    Quota: ("person_id", "measure"),
+}
+#: What belongs to an owner and a pod.
+_HELD: Final = (Account, Deal, Lead)
+Key = tuple[str, int]
+
+
+@dataclass(slots=True)
+class _Group:
+    """Rows that go back together or not at all: an account with its owners in time, a person's memberships, one deal.
+
+    why: what stands in the way, as a sentence; empty where nothing does.
+    """
+
+    changes: list[ReorganisationChange] = field(default_factory=list)
+    why: str = ""
 
 
 @transaction.atomic
@@ -35,9 +64,10 @@ def undo(
 ) -> Reorganisation:
     """Put back every row that it changed, remove those it made, make those it removed.
 
-    leaves_changed: rows that somebody has changed since stay as they are now; without it they stand in the way and are
-    named. Periods that were locked meanwhile stay as they are: what they would pay otherwise comes as adjustments. Raises
-    PermissionDenied, Http404, ValidationError.
+    leaves_changed: what somebody has changed since, or what cannot go back (its owner has left, its pod is closed, its
+    deal was won), stays as it is now; without it that stands in the way and is named. Periods that were locked meanwhile
+    stay as they are: what they would pay otherwise comes as adjustments. Raises PermissionDenied, Http404,
+    ValidationError.
     """
     check_may_arrange(actor)
     row = locked(actor, reorganisation_id)
@@ -45,22 +75,25 @@ def undo(
         raise ValidationError(_("Only what was carried out can be undone."))
     if not reason.strip():
         raise ValidationError({"reason": _("Say why it is undone.")})
-    changes = list(row.changes.order_by("pk"))
-    now = _as_they_are(changes)
-    changed_since = [change for change in changes if now.get((change.kind, change.object_id)) != change.after]
-    if changed_since and not leaves_changed:
-        names = "; ".join(
-            f"{KINDS[change.kind]._meta.verbose_name}: {change.label}" for change in changed_since[:_NAMED]
-        )
+    groups = _grouped(row.changes.order_by("pk"))
+    _find_what_stands_in_the_way(groups)
+    in_the_way = [group for group in groups if group.why]
+    if in_the_way and not leaves_changed:
+        names = "; ".join(f"{group.changes[0].label} ({group.why})" for group in in_the_way[:_NAMED])
         raise ValidationError(
             _(
-                "Changed since, or in other hands: %(names)s (%(count)s in all). Tick “leave alone what was changed since” "
-                "to undo the rest."
+                "This cannot go back as it is: %(names)s. %(count)s in all. Tick “leave alone what was changed since” to "
+                "undo the rest."
             ),
-            params={"names": names, "count": len(changed_since)},
+            params={"names": names, "count": len(in_the_way)},
         )
-    left = {change.pk for change in changed_since}
-    _put_back([change for change in changes if change.pk not in left], row, actor, at, reason)
+    going = [change for group in groups if not group.why for change in group.changes]
+    left = sum(len(group.changes) for group in in_the_way)
+    try:
+        with transaction.atomic():
+            _put_back(going, row, actor, at, reason)
+    except IntegrityError as error:
+        raise ValidationError(_("Somebody has just changed something that it concerns. Try again.")) from error
     row.state, row.undone_at = ReorganisationState.UNDONE, at
     row.save(update_fields=["state", "undone_at"])
     tell_whom_it_touches(row, at, is_undone=True)
@@ -69,49 +102,156 @@ def undo(
         action="reorganisation.undone",
         subject=row,
         before={"state": ReorganisationState.DONE},
-        after={"state": row.state, "put_back": len(changes) - len(left), "left_alone": len(left)},
+        after={"state": row.state, "put_back": len(going), "left_alone": left},
         reason=reason,
         at=at,
     )
     return row
 
 
-def _as_they_are(changes: list[ReorganisationChange]) -> dict[tuple[str, int], dict[str, Any]]:
-    """The rows as they are now, locked; a lead that is no longer worked on counts as changed."""
-    found: dict[tuple[str, int], dict[str, Any]] = {}
+# --- What stands in the way ---------------------------------------------------------------------------------------
+
+
+def _grouped(changes: Iterable[ReorganisationChange]) -> list[_Group]:
+    """The changes by what has to go back together, in their order."""
+    groups: dict[tuple[Any, ...], _Group] = defaultdict(_Group)
+    for change in changes:
+        model, columns = KINDS[change.kind], change.after or change.before or {}
+        key: tuple[Any, ...] = (change.kind, change.object_id)
+        if model is Account:
+            key = ("account", change.object_id)
+        elif model is AccountOwnership:
+            key = ("account", columns["account_id"])
+        elif "person_id" in columns:
+            key = (change.kind, columns["person_id"])
+        groups[key].changes.append(change)
+    return list(groups.values())
+
+
+def _find_what_stands_in_the_way(groups: Sequence[_Group]) -> None:
+    """Say of each group what keeps it from going back, the rows locked."""
+    changes = [change for group in groups for change in group.changes]
+    now = _as_they_are(changes)
+    before = [change.before for change in changes if change.before]
+    owners = {columns["owner_id"] for columns in before if columns.get("owner_id")}
+    pods = {columns["pod_id"] for columns in before if columns.get("pod_id")}
+    gone = set(User.objects.filter(pk__in=owners, is_active=False).values_list("pk", flat=True))
+    closed = set(Pod.objects.filter(pk__in=pods, closed_on__isnull=False).values_list("pk", flat=True))
+    strangers = _strangers(changes)
+    for group in groups:
+        for change in group.changes:
+            if not group.why:
+                group.why = _why_not(change, now.get((change.kind, change.object_id)), gone, closed, strangers)
+
+
+def _why_not(
+    change: ReorganisationChange,
+    now: dict[str, Any] | None,
+    gone: set[int],
+    closed: set[int],
+    strangers: Mapping[Key, list[tuple[date, date]]],
+) -> str:
+    if now != change.after:
+        return _("changed since")
+    before, model = change.before, KINDS[change.kind]
+    if before is None:
+        return ""
+    if model in _HELD and before["owner_id"] in gone:
+        return _("its owner has left")
+    if model in (*_HELD, PodMembership) and before["pod_id"] in closed:
+        return _("its pod is closed")
+    if model in _ONE_AT_A_TIME:
+        start, end = _range(before)
+        if any(start < other_end and other_start < end for other_start, other_end in strangers[_key_of(change)]):
+            return _("something else holds on those days now")
+    if model is ReportingLine:
+        try:
+            start, end = _range(before)
+            refuse_circle(
+                person=User.objects.get(pk=before["person_id"]),
+                manager=User.objects.get(pk=before["manager_id"]),
+                start_on=start,
+                end_on=None if end == date.max else end,
+            )
+        except ValidationError as error:
+            return " ".join(error.messages)
+    return ""
+
+
+def _as_they_are(changes: Sequence[ReorganisationChange]) -> dict[Key, dict[str, Any]]:
+    """The rows as they are now, locked; what is no longer worked on, a lead or a deal, counts as changed."""
+    found: dict[Key, dict[str, Any]] = {}
     for kind, model in KINDS.items():
         keys = [change.object_id for change in changes if change.kind == kind]
         rows = model._default_manager.filter(pk__in=keys).order_by("pk").select_for_update(of=("self",))
         if model is Lead:
             rows = rows.filter(status__in=WORK_STATUSES)
+        elif model is Deal:
+            rows = rows.filter(kind=StageKind.OPEN)
         for values in rows.values("pk", *COLUMNS[model]):
             key = values.pop("pk")
             found[kind, key] = plain(values)
     return found
 
 
+def _strangers(changes: Sequence[ReorganisationChange]) -> dict[Key, list[tuple[date, date]]]:
+    """By change: the days of rows that came since, of the same person or account, of which one holds at a time."""
+    found: dict[Key, list[tuple[date, date]]] = defaultdict(list)
+    for model, names in _ONE_AT_A_TIME.items():
+        ours = [change for change in changes if KINDS[change.kind] is model]
+        if not ours:
+            continue
+        known = {change.object_id for change in ours}
+        keys = {(change.before or change.after or {})[names[0]] for change in ours}
+        by_value: dict[tuple[Any, ...], list[tuple[date, date]]] = defaultdict(list)
+        rows = model._default_manager.filter(**{f"{names[0].removesuffix('_id')}__in": keys}).exclude(pk__in=known)
+        for start, end, *values in rows.values_list("start_on", "end_on", *names):
+            by_value[tuple(values)].append((start, end or date.max))
+        for change in ours:
+            columns = change.before or change.after or {}
+            found[_key_of(change)] = by_value[tuple(columns[name] for name in names)]
+    return found
+
+
+def _key_of(change: ReorganisationChange) -> Key:
+    return change.kind, change.object_id
+
+
+def _range(columns: Mapping[str, Any]) -> tuple[date, date]:
+    end = columns["end_on"]
+    return date.fromisoformat(columns["start_on"]), date.fromisoformat(end) if end else date.max
+
+
+# --- Putting back -------------------------------------------------------------------------------------------------
+
+
 def _put_back(
-    changes: list[ReorganisationChange], row: Reorganisation, actor: Actor, at: datetime, reason: str
+    changes: Sequence[ReorganisationChange], row: Reorganisation, actor: Actor, at: datetime, reason: str
 ) -> None:
     """First what was made goes, then what was changed is as before, then what was removed comes back: so that two rows of
-    one person never hold at the same time."""
-    entries = []
+    one person never hold at the same time. The number of statements depends on how many different things are put back."""
+    made: dict[type[models.Model], list[int]] = defaultdict(list)
+    same: dict[tuple[type[models.Model], tuple[tuple[str, Any], ...]], list[int]] = defaultdict(list)
     leads: dict[tuple[int | None, int | None], list[int]] = defaultdict(list)
+    removed: dict[type[models.Model], list[models.Model]] = defaultdict(list)
     for change in changes:
-        if change.before is None:
-            KINDS[change.kind]._default_manager.filter(pk=change.object_id).delete()
-    for change in changes:
-        model = KINDS[change.kind]
-        if model is Lead and change.before is not None:
-            leads[change.before["owner_id"], change.before["pod_id"]].append(change.object_id)
-        elif change.before is not None and change.after is not None:
-            model._default_manager.filter(pk=change.object_id).update(
-                **_values(model, change.before), **_also(model, at)
-            )
-    for change in changes:
-        if change.before is not None and change.after is None:
-            model = KINDS[change.kind]
-            model(pk=change.object_id, **_values(model, change.before)).save(force_insert=True)
+        model, before, after = KINDS[change.kind], change.before, change.after
+        if before is None:
+            made[model].append(change.object_id)
+        elif after is None:
+            removed[model].append(model(pk=change.object_id, **_values(model, before)))
+        elif model is Lead:
+            leads[before["owner_id"], before["pod_id"]].append(change.object_id)
+        else:
+            differing = tuple(sorted((name, value) for name, value in before.items() if after[name] != value))
+            same[model, differing].append(change.object_id)
+    for model, keys in made.items():
+        model._default_manager.filter(pk__in=keys).delete()
+    for (model, differing), keys in same.items():
+        rows = model._default_manager.filter(pk__in=keys)
+        rows.update(**_values(model, dict(differing)), **_also(model, at))
+    for model, again in removed.items():
+        model._default_manager.bulk_create(again)
     said = _("Undone: %(name)s") % {"name": row.name}
     for (owner, pod), keys in leads.items():
         bulk_assign(
@@ -122,20 +262,20 @@ def _put_back(
             at=at,
             reason=said,
         )
-    for change in changes:
-        if KINDS[change.kind] is not Lead:
-            entries.append((change, change.before or {}, change.after or {}))
     record_many(
         actor=actor,
         changes=(
-            change_of(
-                None,
+            Change(
                 action="reorganisation.row_put_back",
-                before={"row": f"{change.kind}:{change.object_id}", **after},
-                after={"row": f"{change.kind}:{change.object_id}", **before},
+                subject_type=change.kind,
+                subject_id=str(change.object_id),
+                subject_label=change.label,
+                before=change.after or {},
+                after=change.before or {},
                 reason=reason,
             )
-            for change, before, after in entries
+            for change in changes
+            if KINDS[change.kind] is not Lead
         ),
         at=at,
     )
@@ -143,13 +283,13 @@ def _put_back(
 
 def _values(model: type[models.Model], row: dict[str, Any]) -> dict[str, Any]:
     """Columns as the model takes them: days are days again."""
-    fields = {field.attname: field for field in model._meta.concrete_fields}
+    fields = {column.attname: column for column in model._meta.concrete_fields}
     return {name: fields[name].to_python(value) for name, value in row.items()}
 
 
 def _also(model: type[models.Model], at: datetime) -> dict[str, Any]:
     """What else moves on with a row that is changed."""
-    names = {field.name for field in model._meta.concrete_fields}
+    names = {column.name for column in model._meta.concrete_fields}
     also: dict[str, Any] = {"updated_at": at} if "updated_at" in names else {}
     if "version" in names:
         also["version"] = F("version") + 1
