@@ -54,6 +54,7 @@ class LogForm(PortalForm):
     due_on = DateField(label=_("Due"), required=False)
     next_subject = forms.CharField(label=_("Next step"), max_length=200, required=False)
     next_due_on = DateField(label=_("By"), required=False)
+    kept_at = forms.DateTimeField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
         super().__init__(*args, actor=actor, **kwargs)
@@ -117,7 +118,7 @@ class LogForm(PortalForm):
         given: dict[str, Any] = {
             name: data[name] for name in ("kind", "outcome", "subject", "note", "happened_at", "duration_minutes")
         }
-        given["client_key"] = self.key
+        given["client_key"], given["told_at"] = self.key, data["kept_at"]
         if about is not None:
             given[about.kind] = about.row
         if data["kind"] == ActivityKind.TASK:
@@ -145,7 +146,7 @@ class BulkLogForm(LogForm):
         """The keyword arguments of `log_many`."""
         self.cleaned_data["about"] = None
         given = super().given
-        del given["client_key"]
+        del given["client_key"], given["told_at"]
         return given
 
 

@@ -7,7 +7,7 @@
   const store = `salesops.log.${box.dataset.person}`;
   const words = JSON.parse(document.getElementById("words")?.textContent || "{}");
   const say = (sentence, values = {}) => (words[sentence] || "").replace(/%\((\w+)\)s/g, (_all, name) => values[name] ?? "");
-  const toast = (text, level) => document.dispatchEvent(new CustomEvent("toast", { detail: [{ text, level }] }));
+  const toast = (text, level, act = null) => document.dispatchEvent(new CustomEvent("toast", { detail: [{ text, level, act }] }));
   // The browser's clock may be wrong: moments are told by the portal's.
   const ahead = Number(box.dataset.now) - Date.now();
   const now = () => new Date(Date.now() + ahead);
@@ -28,16 +28,19 @@
   };
   const add = (fields, label) => {
     const item = { label, fields: { ...fields, form_key: fields.form_key || newKey() } };
-    if (item.fields.kind !== "task" && !item.fields.happened_at) item.fields.happened_at = now().toISOString();
+    item.fields.kept_at = now().toISOString();
     const done = keep([...kept().filter((each) => each.fields.form_key !== item.fields.form_key), item]);
     toast(say(done ? "kept_offline" : "offline"), done ? "success" : "error");
     return done;
   };
 
-  // What was refused is said on every page for a day, so that the words can be saved.
-  const refuse = (item) => toast(say("refused_offline", { what: [item.label, item.fields.subject, item.fields.note].filter(Boolean).join(" · ") }), "error");
-  keep(kept().filter((item) => !item.refused || now().getTime() - item.refused < 86_400_000));
-  kept().filter((item) => item.refused).forEach(refuse);
+  // What was refused is said on every page until the person lets it go, so that no word is lost.
+  const refuse = (item) => toast(
+    say("refused_offline", { what: [item.label, item.fields.subject, item.fields.note].filter(Boolean).join(" · "), why: item.refused }), "error",
+    { label: say("let_go"), run: () => forget(item.fields.form_key) },
+  );
+  const why = (page) => [...new DOMParser().parseFromString(page, "text/html").querySelectorAll("[role=alert] li")].map((each) => each.textContent.trim()).join(" ");
+  window.addEventListener("load", () => kept().filter((item) => item.refused).forEach(refuse));
 
   // --- Sending it -------------------------------------------------------------------------------------------------
   let isSending = false;
@@ -55,8 +58,9 @@
         });
         if (answer.ok && answer.headers.has("HX-Trigger")) { forget(item.fields.form_key); sent += 1; continue; }
         if (answer.status === 422 || answer.status === 404) { // what it was about is gone, or not theirs any more
-          keep(kept().map((each) => (each.fields.form_key === item.fields.form_key ? { ...each, refused: now().getTime() } : each)));
-          refuse(item);
+          const refused = { ...item, refused: why(await answer.text()) || say("gone_offline") };
+          keep(kept().map((each) => (each.fields.form_key === item.fields.form_key ? refused : each)));
+          refuse(refused);
           continue;
         }
         break; // not logged in, or the portal is not well: later
@@ -97,7 +101,6 @@
     if (!(source instanceof HTMLFormElement) || !source.querySelector(".log")) return;
     const fields = Object.fromEntries([...new FormData(source)].filter(([name, value]) => value && !["csrfmiddlewaretoken", "find"].includes(name)));
     if (!fields.about && fields.kind !== "task") return;
-    if (fields.happened_at) fields.happened_at = new Date(fields.happened_at).toISOString();
     if (add(fields, source.querySelector(".log-row strong")?.textContent || "")) document.dispatchEvent(new CustomEvent("close-dialog"));
   });
 })();

@@ -70,7 +70,7 @@
   document.addEventListener("htmx:sendError", () => toast(say("offline"), "error"));
   document.addEventListener("htmx:timeout", () => toast(say("timeout"), "error"));
   document.addEventListener("toast", (event) => { // HX-Trigger: {"toast": [{"text": "...", "level": "success"}]}
-    for (const each of [event.detail?.value ?? event.detail].flat()) toast(each.text, each.level);
+    for (const each of [event.detail?.value ?? event.detail].flat()) toast(each.text, each.level, each.act ?? null);
   });
   document.addEventListener("htmx:afterSwap", (event) => {
     const into = event.detail.target;

@@ -78,6 +78,25 @@ def test_what_is_to_come_has_no_outcome_and_only_meetings_are_planned(cast: Cast
     assert (meeting.is_planned, meeting.due_at) == (True, TOMORROW + timedelta(days=1))
 
 
+def test_what_was_told_without_a_net_is_judged_as_of_then(cast: Cast) -> None:
+    """Sent three days later: the call happened then, its next step is overdue, the meeting of then was planned."""
+    ana, lead, then = cast.actor("ana"), lead_of(cast, "ana"), NOW - timedelta(days=3)
+    step = FollowUp("Call again", then + timedelta(days=1))
+    call = log_activity(actor=ana, at=NOW, kind="call", lead=lead, follow_up=step, told_at=then)
+    assert (call.happened_at, call.created_at) == (then, NOW)
+    assert Activity.objects.get(subject="Call again").due_at == step.due_at
+    meeting = log_activity(
+        actor=ana, at=NOW, kind="meeting", lead=lead, happened_at=then + timedelta(hours=5), told_at=then
+    )
+    assert (meeting.is_planned, meeting.due_at) == (True, then + timedelta(hours=5))
+    # Nobody tells the portal that something was told a year ago, or tomorrow.
+    long_ago = log_activity(actor=ana, at=NOW, kind="call", lead=lead, told_at=NOW - timedelta(days=400))
+    assert long_ago.happened_at == NOW - timedelta(days=14)
+    assert log_activity(actor=ana, at=NOW, kind="call", lead=lead, told_at=TOMORROW).happened_at == NOW
+    with pytest.raises(ValidationError, match="passed"):
+        log_activity(actor=ana, at=NOW, kind="call", lead=lead, follow_up=step)
+
+
 # --- A week -------------------------------------------------------------------------------------------------------
 
 

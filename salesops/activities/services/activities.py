@@ -26,6 +26,8 @@ from salesops.leads.services.scores import note_signal
 
 #: Clocks of browsers and phones run ahead by so much at most.
 _AHEAD: Final = timedelta(minutes=5)
+#: What was told to a browser without a net is sent within so long, or counts as told so long ago.
+TOLD_LATE: Final = timedelta(days=14)
 #: What `edit_activity` may change.
 EDITABLE: Final = frozenset({"subject", "note", "outcome", "happened_at", "due_at", "duration_minutes"})
 #: Which outcomes fit which kind; a kind that is not named has none.
@@ -67,18 +69,21 @@ def log_activity(
     duration_minutes: int | None = None,
     client_key: UUID | None = None,
     follow_up: FollowUp | None = None,
+    told_at: datetime | None = None,
 ) -> Activity:
     """Keep what the actor did, now unless `happened_at` is given, and tell its lead that it was touched.
 
     A task (`kind` "task") is something to do by `due_at`, a meeting at a moment to come is planned for it; they touch nobody
     until they are done. Sent twice with the same
-    `client_key`, it is kept once and the first is returned. A deal or lead brings its account. Raises ValidationError
+    `client_key`, it is kept once and the first is returned. `told_at`: when it was told to a browser without a net, at most
+    `TOLD_LATE` ago; what was then to come is judged as of then. A deal or lead brings its account. Raises ValidationError
     by field, PermissionDenied for who only reads.
     """
     person_id = check_may_log(actor)
     if client_key is not None and (known := _sent_before(actor, client_key)):
         return known
-    happened_at, due_at = when(kind, outcome, happened_at, due_at, at)
+    told_at = min(max(told_at, at - TOLD_LATE), at) if told_at else at
+    happened_at, due_at = when(kind, outcome, happened_at, due_at, told_at)
     activity = Activity(
         kind=kind,
         subject=" ".join(subject.split()) or str(dict(ActivityKind.choices).get(kind, "")),
@@ -96,7 +101,7 @@ def log_activity(
         client_key=client_key,
     )
     check_activity(actor, activity, at, brought=account is None)
-    next_step = follow_up_of(activity, follow_up, at) if follow_up else None
+    next_step = follow_up_of(activity, follow_up, at, told_at=told_at) if follow_up else None
     try:
         with transaction.atomic():
             activity.save()
@@ -292,8 +297,8 @@ def _relation_errors(actor: Actor, activity: Activity, *, brought: bool) -> dict
     return errors
 
 
-def follow_up_of(activity: Activity, follow_up: FollowUp, at: datetime) -> Activity:
-    """The task for the next step, checked. Raises ValidationError at the fields of the next step."""
+def follow_up_of(activity: Activity, follow_up: FollowUp, at: datetime, *, told_at: datetime | None = None) -> Activity:
+    """The task for the next step, checked as of when it was told. Raises ValidationError at the fields of the next step."""
     task = Activity(
         kind=ActivityKind.TASK,
         subject=" ".join(follow_up.subject.split()),
@@ -309,6 +314,6 @@ def follow_up_of(activity: Activity, follow_up: FollowUp, at: datetime) -> Activ
         task.clean_fields(exclude=("person", "lead", "deal", "account", "contact"))
     except ValidationError as error:
         raise ValidationError({f"next_{name}": errors for name, errors in error.error_dict.items()}) from error
-    if follow_up.due_at < at - timedelta(days=1):
+    if follow_up.due_at < (told_at or at) - timedelta(days=1):
         raise ValidationError({"next_due_at": ValidationError(_("This day has passed."), code="due-passed")})
     return task
