@@ -164,3 +164,13 @@ def test_a_doubt_is_taken_back_by_who_had_it_until_it_is_decided(world: Cast) ->
     with pytest.raises(Http404):
         withdraw_contest(actor=world.actor("sam"), contest_id=row.pk, at=NOW)
     assert EffortContest.objects.count() == 1
+
+
+def test_the_audit_has_no_reasons(world: Cast) -> None:
+    """Why somebody was away is for the two of them; finance and administrators read the audit."""
+    row = ask(world, on=LAST_WEEK, reason="In hospital")
+    decide(world, "max", row, accept=False, because="The clinic says no")
+    told = str(list(AuditEntry.objects.values("action", "before", "after", "reason", "subject_label")))
+    assert "effortcontest.declined" in told
+    assert "hospital" not in told
+    assert "clinic" not in told

@@ -313,6 +313,30 @@ def test_an_act_is_taken_back_with_owners_turns_and_clocks(cast: Cast, pool: Poo
     assert verify()[1] == []
 
 
+def test_nothing_goes_back_to_who_is_gone_nor_to_a_closed_pod(cast: Cast) -> None:
+    """Sam leaves, South closes: their leads stay with whoever was given them, and the others go back."""
+    rita = cast.actor("rita")
+    of_sam = Lead.objects.create(name="Sam's", owner=cast.sam, created_at=NOW, assigned_at=NOW)
+    of_south = Lead.objects.create(name="South's", owner=cast.sven, pod=cast.south, created_at=NOW, assigned_at=NOW)
+    of_ana = Lead.objects.create(name="Ana's", owner=cast.ana, created_at=NOW, assigned_at=NOW)
+    keys = [of_sam.pk, of_south.pk, of_ana.pk]
+    done = assign_leads(actor=rita, wishes=wishes_for(keys, cast.alba), at=LATER, reason="Fair week")
+    User.objects.filter(pk=cast.sam.pk).update(is_active=False)
+    PodMembership.objects.filter(pod=cast.south).update(end_on=TODAY)
+    Pod.objects.filter(pk=cast.south.pk).update(closed_on=TODAY)
+    undone = take_back(actor=rita, act=done.act, at=LATER + MINUTES)
+    assert undone.back == (of_ana.pk,)
+    assert sorted(why for _lead, why in undone.refused) == [
+        "The pod that had it before cannot take it any more.",
+        "Who had it before cannot take it any more.",
+    ]
+    assert list(Lead.objects.order_by("pk").values_list("owner__name", flat=True)) == [
+        "Alba Abe",
+        "Alba Abe",
+        "Ana Alvarez",
+    ]
+
+
 def test_what_is_kept_to_take_an_act_back_is_nobodys_to_read(cast: Cast, client_of: Log, pool: Pool) -> None:
     """Programs and people see by whom and why, not how the lead stood before."""
     in_force({"pool": pool})

@@ -18,6 +18,7 @@ from salesops.effort.choices import EFFORT, GOOD, CountedKind
 from salesops.effort.models import EffortCheckIn, EffortContest, EffortDay, EffortLook, EffortPolicy, EffortScore
 from salesops.effort.querysets import switched_on
 from salesops.effort.rules.hints import Hint, Worked, busier_hints, hints_for
+from salesops.effort.selectors.groups import smallest_group
 from salesops.effort.selectors.policies import is_shown_to, policy_of_person
 from salesops.people.models import User
 
@@ -141,7 +142,7 @@ def effort_page_for(actor: Actor, person: User, *, week_on: date | None = None) 
         check_in=check_ins.first(),
         contests=list(contests[:20]),
         looks=list(EffortLook.objects.visible_to(actor).select_related("viewer")[:LOOKS]) if is_own else [],
-        hints=hints_of(rows, least=policy.smallest_group) if is_own else [],
+        hints=hints_of(rows, least=smallest_group()) if is_own else [],
     )
 
 

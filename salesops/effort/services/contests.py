@@ -1,4 +1,7 @@
-"""Doubts: somebody asks for a record or a day of theirs to be left out, somebody else decides, and the week is counted anew."""
+"""Doubts: somebody asks for a record or a day of theirs to be left out, somebody else decides, and the week is counted anew.
+
+Reasons are for the two of them: the audit, which others read, has that there was a doubt and what became of it.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,6 @@ def contest(
         action="effortcontest.asked",
         subject=made,
         after={"on": on, "activity": activity_id},
-        reason=made.reason,
         at=at,
     )
     return made
@@ -119,7 +121,6 @@ def decide_contest(*, actor: Actor, contest_id: int, is_accepted: bool, because:
         subject=row,
         before={"decision": Decision.OPEN.value},
         after={"decision": row.decision},
-        reason=row.decided_because,
         at=at,
     )
     return row
@@ -129,7 +130,7 @@ def decide_contest(*, actor: Actor, contest_id: int, is_accepted: bool, because:
 def withdraw_contest(*, actor: Actor, contest_id: int, at: datetime) -> None:
     """Take back a doubt of one's own that nobody has decided. Raises Http404."""
     row = own_open_contest(actor, contest_id)
-    record(actor=actor, action="effortcontest.withdrawn", subject=row, before={"on": row.on}, reason=row.reason, at=at)
+    record(actor=actor, action="effortcontest.withdrawn", subject=row, before={"on": row.on}, at=at)
     row.delete()
 
 

@@ -5,7 +5,7 @@ Order of locks as in routing: leads, then pools by key, then the head of the aud
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -271,8 +271,9 @@ def take_back(*, actor: Actor, act: int, at: datetime) -> Undone:
     # Read again under the lock: somebody may have been faster.
     rows = {row.lead_id: row for row in act_of(actor, act, at)}
     back, refused = [], []
+    reach = _reach(actor, rows.values(), at)
     for lead in leads:
-        why = _why_it_stays(lead, rows.get(lead.pk))
+        why = _why_it_stays(lead, rows.get(lead.pk), reach)
         if why:
             refused.append((str(lead), why))
         else:
@@ -282,13 +283,35 @@ def take_back(*, actor: Actor, act: int, at: datetime) -> Undone:
     return Undone(tuple(lead.pk for lead in back), tuple(refused))
 
 
-def _why_it_stays(lead: Lead, row: LeadAssignment | None) -> str:
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """To whom of those who had them before leads may go back: people and pods."""
+
+    people: frozenset[int]
+    pods: frozenset[int]
+
+
+def _reach(actor: Actor, rows: Iterable[LeadAssignment], at: datetime) -> _Reach:
+    """As for giving: who is gone, or not the actor's to give to, gets nothing back."""
+    day = company_day(at)
+    before = [row.path["before"] for row in rows]
+    people = assignees_for(actor, day).filter(pk__in={each["owner"] for each in before if each["owner"]})
+    pods = open_pods_for(actor, day).filter(pk__in={each["pod"] for each in before if each["pod"]})
+    return _Reach(frozenset(people.values_list("pk", flat=True)), frozenset(pods.values_list("pk", flat=True)))
+
+
+def _why_it_stays(lead: Lead, row: LeadAssignment | None, reach: _Reach) -> str:
     if row is None or (lead.owner_id, lead.pod_id) != (row.person_id, row.pod_id):
         return _("Somebody has given it on since.")
     if lead.last_touched_at is not None and lead.last_touched_at > row.assigned_at:
         return _("Somebody has worked on it since.")
     if lead.status not in ROUTED_STATUSES:
         return _("It has been closed since.")
+    before = row.path["before"]
+    if before["owner"] and before["owner"] not in reach.people:
+        return _("Who had it before cannot take it any more.")
+    if before["pod"] and before["pod"] not in reach.pods:
+        return _("The pod that had it before cannot take it any more.")
     return ""
 
 
