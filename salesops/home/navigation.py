@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from salesops.activities.choices import ActivityKind, Outcome
 from salesops.activities.services import OUTCOMES
@@ -307,7 +307,7 @@ class Shell:
             "sent_offline": _("%(count)s activities that you logged offline were sent."),
             "refused_offline": _("Logged offline, and refused now: %(what)s. %(why)s Log it again, then let this go."),
             "gone_offline": _("What it was about is gone, or no longer yours."),
-            "let_go": _("Let it go"),
+            "let_go": pgettext("a refused entry", "Let it go"),
             "offline_where": _("You are offline: open the page of a lead, deal or account to log something about it."),
             "forbidden": _("You may not do this. If your roles changed, load the page again."),
             "missing": _("This is no longer there, or not yours to see."),
