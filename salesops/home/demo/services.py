@@ -26,6 +26,8 @@ from salesops.home.demo.ground import Ground, Numbers, Stages
 from salesops.home.demo.history import History
 from salesops.home.demo.routing import write_routing
 from salesops.home.demo.rows import day_number
+from salesops.home.demo.scores import write_scores
+from salesops.home.demo.selling import write_selling
 from salesops.home.demo.size import Size
 from salesops.home.demo.writer import TableWriter
 from salesops.pods.models import Segment
@@ -41,6 +43,8 @@ _MUST_BE_EMPTY: Final = (
     "leads.lead",
     "leads.pool",
     "effort.effortversion",
+    "leads.scoreversion",
+    "deals.guardpolicy",
     "deals.deal",
 )
 _LOCK: Final = 7_300_271
@@ -111,6 +115,8 @@ def make_demo(
     if not size.is_large:  # what is made for measuring is routed by rules of its own
         write_routing(company, now=at)
         write_effort(now=at)
+        write_scores(now=at)
+        write_selling(company, now=at)
     record(
         actor=system_actor(),
         action="demo.made",
