@@ -435,6 +435,118 @@ def test_imports_are_flagged_and_never_refused(cast: Cast, stages: dict[str, Sta
     assert len(said()) == 2
 
 
+# --- Won deals, and what stood before --------------------------------------------------------------------------------
+
+
+def test_what_was_sold_in_a_won_deal_changes_only_once_it_is_approved(
+    cast: Cast, make_deal: MakeDeal, gtx: Product, stages: dict[str, Stage]
+) -> None:
+    policy_of(cast, ASK_15, CAP_25)
+    deal = offer(cast, make_deal(stage="proposal"), gtx, 0)
+    move_deal(actor=cast.actor("ana"), deal_id=deal.pk, stage=stages["won"], at=LATER)
+    before = business()
+    with pytest.raises(GuardRefusedError) as refused:
+        offer(cast, deal, gtx, 2_000, who="max")
+    assert refused.value.messages[0].endswith("revenue operations, who were told.")
+    with pytest.raises(GuardRefusedError):
+        offer(cast, deal, gtx, 3_000, who="max")
+    assert (business()[:3], states(deal)) == (before[:3], ["open"])
+    deal.refresh_from_db()
+    edit_deal(actor=cast.actor("max"), deal_id=deal.pk, version=deal.version, at=LATER, changes={"note": "Call"})
+    assert states(deal) == ["open"]
+    answer_escalation(actor=cast.actor("rita"), escalation_id=deal.escalations.get().pk, is_approved=True, at=LATER)
+    assert offer(cast, deal, gtx, 2_000, who="max").amount_minor == 3_856_800
+
+
+@pytest.mark.parametrize("changes", [{"amount_minor": 50}, {"term_months": 6}, {"currency": "EUR"}])
+def test_fields_of_a_won_deal_are_held_as_if_it_were_won_now(
+    changes: dict[str, Any], cast: Cast, make_deal: MakeDeal
+) -> None:
+    limits = {"least_minor": 100, "least_months": 12, "currency": "USD"}
+    policy_of(cast, {"kind": "offer", "name": "Least", "effect": "escalate", **limits})
+    deal = make_deal(stage="won", term_months=12)
+    before = business()
+    with pytest.raises(GuardRefusedError):
+        edit_deal(actor=cast.actor("max"), deal_id=deal.pk, version=deal.version, at=LATER, changes=changes)
+    assert (business()[:3], states(deal)) == (before[:3], ["open"])
+
+
+def test_the_product_of_won_deals_is_not_changed_in_bulk_without_approval(
+    cast: Cast, make_deal: MakeDeal, gtx: Product, gekko: Account
+) -> None:
+    policy_of(cast, {"kind": "product", "name": "Big", "effect": "escalate", "product": gtx, "employees_to": 50})
+    Account.objects.update(employees=5)
+    won, still_open = make_deal(stage="won", account=gekko), make_deal(account=gekko)
+    done = bulk_edit(
+        actor=cast.actor("max"), deal_ids=[won.pk, still_open.pk], changes=BulkChanges(product=gtx), at=LATER
+    )
+    assert (done.changed, done.refused, [row.deal_id for row in done.refused_rows]) == (1, 1, [won.pk])
+    won.refresh_from_db()
+    assert (won.product, states(won), states(still_open)) == (None, ["open"], ["open"])
+
+
+def test_what_stood_before_a_change_does_not_hold_it_up(cast: Cast, make_deal: MakeDeal, gtx: Product) -> None:
+    """A note with a forbidden phrase and a line beyond the cap, both older than the policy: each can be mended alone."""
+    deal = offer(cast, make_deal(note="full refund"), gtx, 3_500)
+    policy_of(cast, CAP_25, NO_REFUNDS)
+    with pytest.raises(GuardRefusedError) as refused:
+        offer(cast, deal, gtx, 3_600)
+    assert refused.value.messages == [
+        "Line 1: Discount of 36% exceeds max_discount_by_tier['standard'] = 25%. Take at most 25% off."
+    ]
+    offer(cast, deal, gtx, 3_000)
+    deal.refresh_from_db()
+    edit_deal(actor=cast.actor("ana"), deal_id=deal.pk, version=deal.version, at=LATER, changes={"note": "Nothing"})
+    offer(cast, deal, gtx, 2_500)
+    assert said() == [("lines", "block"), ("lines", "block"), ("edited", "block"), ("lines", "allow")]
+    won = make_deal(stage="won", note="full refund")
+    edit_deal(actor=cast.actor("ana"), deal_id=won.pk, version=won.version, at=LATER, changes={"note": "A full refund"})
+
+
+def test_a_word_in_a_note_asks_for_no_approval_of_what_stood_before(
+    cast: Cast, make_deal: MakeDeal, gtx: Product
+) -> None:
+    deal = offer(cast, make_deal(), gtx, 2_000)
+    policy_of(cast, ASK_15)
+    deal = edit_deal(actor=cast.actor("ana"), deal_id=deal.pk, version=deal.version, at=LATER, changes={"note": "Typo"})
+    bulk_edit(actor=cast.actor("ana"), deal_ids=[deal.pk], changes=BulkChanges(next_step="Call"), at=LATER)
+    assert (said(), states(deal)) == ([("edited", "escalate"), ("edited", "escalate")], [])
+    offer(cast, deal, gtx, 2_100)
+    assert states(deal) == ["open"]
+
+
+def test_a_refusal_before_it_came_to_be_never_lands_on_another_deal(
+    cast: Cast, make_deal: MakeDeal, stages: dict[str, Stage]
+) -> None:
+    """The number of a deal that was undone may be given to the next one."""
+    policy_of(cast, NO_REFUNDS, {"kind": "offer", "name": "Least", "effect": "escalate", "least_minor": 2})
+    with pytest.raises(GuardRefusedError) as refused, transaction.atomic():
+        create_deal(actor=cast.actor("ana"), at=NOW, name="Pilot", note="full refund", amount_minor=5)
+    with pytest.raises(GuardRefusedError) as waits, transaction.atomic():
+        create_deal(actor=cast.actor("ana"), at=NOW, name="Pilot", stage=stages["won"])
+    assert said() == []
+    assert [each.value.decision.deal_id for each in (refused, waits)] == [None, None]
+    other = make_deal(owner=cast.alba, pod=cast.south)
+    for each in (refused, waits):
+        each.value.after()
+    assert list(GuardDecision.objects.values_list("deal", flat=True)) == [None, None]
+    assert states(other) == []
+
+
+def test_a_move_in_bulk_does_not_hide_its_other_changes(
+    cast: Cast, make_deal: MakeDeal, stages: dict[str, Stage]
+) -> None:
+    policy_of(cast, NO_REFUNDS)
+    deal = make_deal()
+    changes = BulkChanges(stage=stages["engaging"], next_step="Promise a full refund")
+    done = bulk_edit(actor=cast.actor("ana"), deal_ids=[deal.pk], changes=changes, at=LATER)
+    assert (done.refused, said()) == (1, [("edited", "block")])
+    deal.refresh_from_db()
+    assert (deal.stage.code, deal.next_step) == ("prospecting", "")
+    lost = BulkChanges(stage=stages["lost"], lost_because="No", next_step="full refund")
+    assert bulk_edit(actor=cast.actor("ana"), deal_ids=[deal.pk], changes=lost, at=LATER).changed == 1
+
+
 # --- Policies --------------------------------------------------------------------------------------------------------
 
 

@@ -32,7 +32,7 @@ from salesops.deals.rules.stages import (
 )
 from salesops.deals.selectors.choices import owners_for, pods_to_choose_for
 from salesops.deals.services.from_leads import copy_spiced, keep_credit, known_of_deal, known_of_lead
-from salesops.deals.services.guard import LOOKED_AT, asks_guard, guard_deal, keeps_refusals
+from salesops.deals.services.guard import LOOKED_AT, TERMS, ask_guard, asks_guard, guard_deal, keeps_refusals
 from salesops.leads.models import Lead
 from salesops.people.models import User
 from salesops.pods.models import Pod, PodMembership
@@ -249,7 +249,8 @@ def edit_deal(*, actor: Actor, deal_id: int, version: int, at: datetime, changes
     """Change fields of a deal (see EDITABLE); `version` is the one the form was opened with.
 
     Nothing is written where nothing differs. Of a closed deal, most may change only texts (see FREE_WHEN_CLOSED in
-    `rules.stages`). Raises StaleDealError when somebody was faster, ValidationError by field,
+    `rules.stages`). What was sold in a won deal changes only as far as the selling policy lets it be won.
+    Raises GuardRefusedError, StaleDealError when somebody was faster, ValidationError by field,
     Http404 when it is not the actor's, PermissionDenied for who only reads, TypeError for a field that is not editable.
     """
     check_may_edit(actor)
@@ -260,6 +261,7 @@ def edit_deal(*, actor: Actor, deal_id: int, version: int, at: datetime, changes
     had_currency, had_amount = deal.currency, deal.amount_minor
     given = {name for name, value in changes.items() if getattr(deal, name) != value}
     check_may_change(actor, deal, given)
+    stood = ask_guard([deal], at=at) if given & LOOKED_AT else None
     for name in given:
         setattr(deal, name, changes[name].strip() if isinstance(changes[name], str) else changes[name])
     problems: list[Problem] = []
@@ -288,7 +290,8 @@ def edit_deal(*, actor: Actor, deal_id: int, version: int, at: datetime, changes
     check_deal(actor, deal, at=at, given=given)
     save_changes(deal, before=before, actor=actor, action="deal.edited", at=at)
     if given & LOOKED_AT:
-        guard_deal(actor=actor, deal=deal, occasion=GuardOccasion.EDITED, at=at)
+        is_closing = deal.kind == StageKind.WON and not TERMS.isdisjoint(given)
+        guard_deal(actor=actor, deal=deal, occasion=GuardOccasion.EDITED, at=at, is_closing=is_closing, stood=stood)
     return deal
 
 

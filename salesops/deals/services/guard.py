@@ -46,6 +46,8 @@ GUARD: Final = "selling_guard"
 LOOKED_AT: Final = frozenset(
     {"account", "lead", "product", "amount_minor", "currency", "term_months", "next_step", "note", "lines", "name"}
 )
+#: Those of them that are what was sold: of a won deal they change only as far as it could be won.
+TERMS: Final = LOOKED_AT - {"name", "note", "next_step"}
 
 
 class GuardRefusedError(ValidationError, AfterRefusal):
@@ -88,8 +90,12 @@ def keeps_refusals(service: Callable[P, R]) -> Callable[P, R]:
 
 
 def keep_refused(decision: GuardDecision) -> GuardDecision:
-    """Write the decision of something that was refused; its key keeps it from being written twice."""
-    deal_id = decision.deal_id if Deal.objects.filter(pk=decision.deal_id or 0).exists() else None
+    """Write the decision of something that was refused; its key keeps it from being written twice.
+
+    A deal that was refused before it came to be is not named: by now its number may be another deal's.
+    """
+    is_there = decision.occasion != GuardOccasion.CREATED and decision.deal_id is not None
+    deal_id = decision.deal_id if is_there and Deal.objects.filter(pk=decision.deal_id).exists() else None
     kept, _is_new = GuardDecision.objects.get_or_create(
         key=decision.key,
         defaults={
@@ -124,11 +130,67 @@ def ask_guard(deals: Collection[Deal], *, at: datetime) -> Asked | None:
     return Asked(policy, {pk: (offer, judge(rules, offer)) for pk, offer in offers.items()})
 
 
-def guard_deal(*, actor: Actor, deal: Deal, occasion: GuardOccasion, at: datetime, is_closing: bool = False) -> None:
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What follows from a verdict. `forbidden` and `unapproved` refuse the change; `waiting` is to be approved.
+
+    is_asked: whether an approval has to be asked for now; else one that is open stays as long as it is needed.
+    """
+
+    forbidden: tuple[Violation, ...]
+    unapproved: tuple[Violation, ...]
+    waiting: tuple[Violation, ...]
+    is_asked: bool
+    is_settled: bool = False
+
+    @property
+    def refuses(self) -> tuple[Violation, ...]:
+        """Why the change is refused; empty where it is not."""
+        return self.forbidden or self.unapproved
+
+
+def said_of(
+    verdict: Verdict,
+    approved: Collection[tuple[str, int]],
+    *,
+    stood: Verdict | None = None,
+    is_closing: bool = False,
+    is_won: bool = False,
+) -> Said:
+    """What follows from a verdict; `approved` is what was approved before.
+
+    Without `stood` all that is broken counts: a new deal, or a move that asks. With it, what was said of the deal before
+    the change, only what is new or larger refuses the change and asks for an approval. With `is_closing` nothing stays
+    unapproved; a deal that `is_won` already keeps what it had.
+    """
+    waiting = uncovered([each for each in verdict.violations if each.effect is Outcome.ESCALATE], approved)
+    had = [(each.key, each.excess) for each in stood.violations] if stood is not None else []
+    fresh = uncovered(verdict.violations, had)
+    unapproved = tuple(each for each in waiting if each in fresh) if is_closing else ()
+    now = {(each.key, each.excess) for each in verdict.violations}
+    return Said(
+        forbidden=tuple(each for each in fresh if each.effect is Outcome.BLOCK),
+        unapproved=unapproved,
+        waiting=waiting,
+        is_asked=stood is None or any(each in fresh for each in waiting),
+        is_settled=stood is not None and now == set(had) and not (is_closing and is_won),
+    )
+
+
+def guard_deal(
+    *,
+    actor: Actor,
+    deal: Deal,
+    occasion: GuardOccasion,
+    at: datetime,
+    is_closing: bool = False,
+    stood: Asked | None = None,
+) -> None:
     """Hold one deal, locked and as it is now, against the policy in force; keep what was said.
 
     What is forbidden raises GuardRefusedError. What must be approved opens an approval, or stays with the one that is
-    open; with `is_closing` it raises GuardRefusedError until somebody has approved. What is allowed again needs no
+    open; with `is_closing` it raises GuardRefusedError until somebody has approved. With `stood`, what `ask_guard` said
+    before the change, only what is new or larger than before is refused or asked about. What is allowed again needs no
     approval any more. A lost deal is asked about only when it is reopened.
     """
     if deal.kind == StageKind.LOST and occasion != GuardOccasion.MOVED:
@@ -137,19 +199,33 @@ def guard_deal(*, actor: Actor, deal: Deal, occasion: GuardOccasion, at: datetim
     if asked is None:
         return
     offer, verdict = asked.verdicts[deal.pk]
+    is_new = occasion == GuardOccasion.CREATED
+    said = said_of(
+        verdict,
+        approved_of(deal) if verdict.violations else (),
+        stood=stood.verdicts[deal.pk][1] if stood is not None else None,
+        is_closing=is_closing,
+        is_won=deal.kind == StageKind.WON,
+    )
+    kept_for = None if is_new and said.refuses else deal
     decision = decision_of(deal, asked.policy, offer, verdict, actor=actor, occasion=occasion, at=at)
-    if verdict.outcome is Outcome.BLOCK:
-        raise GuardRefusedError(violations_in_words(verdict.violations, Outcome.BLOCK), decision, actor=actor)
-    open_ones = uncovered(verdict.violations, approved_of(deal))
-    if open_ones and is_closing:
+    decision.deal = kept_for
+    if said.forbidden:
+        raise GuardRefusedError(violations_in_words(said.forbidden, None), decision, actor=actor)
+    if said.unapproved:
         raise GuardRefusedError(
-            [open_words(deal, open_ones, is_new=occasion == GuardOccasion.CREATED)],
-            decision,
-            actor=actor,
-            open_ones=open_ones,
+            [open_words(deal, said.unapproved, is_new=is_new)], decision, actor=actor, open_ones=said.unapproved
         )
     decision.save()
-    escalate(deal, decision, open_ones, actor=actor, at=at)
+    follow_up(deal, decision, said, actor=actor, at=at)
+
+
+def follow_up(deal: Deal, decision: GuardDecision, said: Said, *, actor: Actor, at: datetime) -> None:
+    """Ask for the approval that is needed now, and withdraw one that no longer is."""
+    if said.is_settled:
+        return
+    if said.is_asked or deal.escalations.filter(state=EscalationState.OPEN).exists():
+        escalate(deal, decision, said.waiting, actor=actor, at=at)
 
 
 def open_words(deal: Deal, violations: Sequence[Violation], *, is_new: bool) -> str:

@@ -14,12 +14,12 @@ from django.utils.translation import gettext_lazy as _
 
 from salesops.audit.services import state_of
 from salesops.core.actor import Actor
-from salesops.deals.choices import GuardOccasion
+from salesops.deals.choices import GuardOccasion, StageKind
 from salesops.deals.models import Deal, DealLine, DealSplit, Product
 from salesops.deals.rules.amounts import Share, deal_amount, line_amount, problems_of_shares
 from salesops.deals.selectors.choices import people_to_share_with
 from salesops.deals.services.deals import AUDITED, check_may_change, check_may_edit, locked_deal, refusal, save_changes
-from salesops.deals.services.guard import guard_deal, keeps_refusals
+from salesops.deals.services.guard import ask_guard, guard_deal, keeps_refusals
 from salesops.people.choices import JobFunction
 from salesops.values.money import MoneyError, check_minor
 
@@ -64,6 +64,7 @@ def set_lines(*, actor: Actor, deal_id: int, version: int, lines: Sequence[LineD
         )
     deal = locked_deal(actor, deal_id, version)
     check_may_change(actor, deal, {"lines"})
+    stood = ask_guard([deal], at=at)
     before = state_of(deal, names=AUDITED)
     existing = {line.pk: line for line in deal.lines.all()}
     lines_before = [_plain_line(line) for line in existing.values()]
@@ -94,7 +95,8 @@ def set_lines(*, actor: Actor, deal_id: int, version: int, lines: Sequence[LineD
         parts=({"lines": lines_before}, {"lines": [_plain_line(row) for row in rows]}),
     )
     if is_changed:
-        guard_deal(actor=actor, deal=deal, occasion=GuardOccasion.LINES, at=at)
+        is_closing = deal.kind == StageKind.WON
+        guard_deal(actor=actor, deal=deal, occasion=GuardOccasion.LINES, at=at, is_closing=is_closing, stood=stood)
     return deal
 
 
