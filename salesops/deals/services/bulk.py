@@ -21,6 +21,7 @@ from salesops.deals.rules.places import place_on_entering
 from salesops.deals.rules.stages import Move, MoveFacts, decide_move, problems_of_changing
 from salesops.deals.selectors.choices import owners_for, pods_to_choose_for
 from salesops.deals.services.deals import AUDITED, check_may_edit, facts_of, pod_of, seconds_between
+from salesops.deals.services.from_leads import settle_credit
 from salesops.deals.services.guard import (
     LOOKED_AT,
     TERMS,
@@ -279,7 +280,7 @@ def _batch(
     brought = pod_of(changes.owner, today) if isinstance(changes.owner, User) else None
     to_write: list[Deal] = []
     steps: list[StageChange] = []
-    entries: list[Change] = []
+    taken: list[tuple[Deal, dict[str, Any], dict[str, Any]]] = []
     found = 0
     tried: list[_Tried] = []
     spiced = _spiced_of(ids, changes)
@@ -353,23 +354,35 @@ def _batch(
         deal.version += 1
         deal.updated_at = at
         to_write.append(deal)
-        is_only_given = set(new) <= {"owner", "pod"}
-        entries.append(
-            change_of(
-                deal,
-                action="deal.reassigned" if is_only_given else "deal.edited",
-                before=old,
-                after=new,
-                reason=changes.reason,
-            )
-        )
+        taken.append((deal, old, new))
     plan.missing += len(ids) - found
     if to_write:
         Deal.objects.bulk_create(to_write, update_conflicts=True, update_fields=_WRITTEN, unique_fields=["pk"])
         StageChange.objects.bulk_create(steps)
-        record_many(actor=actor, changes=entries, at=at)
+        given = [(deal, old["owner"]) for deal, old, new in taken if "owner" in new]
+        shares = settle_credit(given, at=at) if given else {}
+        record_many(
+            actor=actor, changes=[_entry(each, shares.get(each[0].pk), changes.reason) for each in taken], at=at
+        )
     for deal, decision, answer in escalated:
         follow_up(deal, decision, answer, actor=actor, at=at)
+
+
+def _entry(
+    taken: tuple[Deal, dict[str, Any], dict[str, Any]],
+    shares: tuple[dict[str, Any], dict[str, Any]] | None,
+    reason: str,
+) -> Change:
+    """What the audit keeps of one deal, with its shares where they changed with the owner."""
+    deal, old, new = taken
+    shares_before, shares_after = shares or ({}, {})
+    return change_of(
+        deal,
+        action="deal.reassigned" if set(new) <= {"owner", "pod"} else "deal.edited",
+        before=old | shares_before,
+        after=new | shares_after,
+        reason=reason,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from salesops.deals.rules.stages import (
     problems_of_spiced,
 )
 from salesops.deals.selectors.choices import owners_for, pods_to_choose_for
-from salesops.deals.services.from_leads import copy_spiced, keep_credit, known_of_deal, known_of_lead
+from salesops.deals.services.from_leads import copy_spiced, known_of_deal, known_of_lead, settle_credit
 from salesops.deals.services.guard import LOOKED_AT, TERMS, ask_guard, asks_guard, guard_deal, keeps_refusals
 from salesops.leads.models import Lead
 from salesops.people.models import User
@@ -226,7 +226,6 @@ def create_deal(
     guard_deal(actor=actor, deal=deal, occasion=GuardOccasion.CREATED, at=at, is_closing=deal.kind == StageKind.WON)
     if lead is not None:
         copy_spiced(lead, deal)
-        keep_credit(lead, deal, at=at)
     StageChange.objects.create(
         deal=deal,
         from_stage=None,
@@ -236,9 +235,9 @@ def create_deal(
         amount_minor=deal.amount_minor,
         currency=deal.currency,
     )
-    _old, new = changed(
-        {}, {name: value for name, value in state_of(deal, names=AUDITED).items() if value not in ("", None)}
-    )
+    _none, shares = settle_credit([(deal, UNSET)], at=at).get(deal.pk, ({}, {}))
+    filled = {name: value for name, value in state_of(deal, names=AUDITED).items() if value not in ("", None)}
+    _old, new = changed({}, filled | shares)
     record(actor=actor, action="deal.created", subject=deal, after=new, at=at)
     return deal
 
@@ -370,16 +369,19 @@ def reassign(
 ) -> Deal:
     """Give a deal to another owner or pod. A new owner brings the pod they work in, unless `pod` says otherwise.
 
+    The share of whoever won the lead is settled again (see `settle_credit`).
+
     Raises ValidationError for an owner or pod that the actor may not give to and for a closed deal that is not theirs to
     give, StaleDealError, Http404, PermissionDenied.
     """
     check_may_edit(actor)
     deal = locked_deal(actor, deal_id, version)
     check_may_change(actor, deal, {"owner", "pod"})
-    before = state_of(deal, names=AUDITED)
+    before, had_owner = state_of(deal, names=AUDITED), deal.owner_id
     given = apply_owner(deal, owner, pod, company_day(at))
     check_relations(actor, deal, at=at, given=given)
-    save_changes(deal, before=before, actor=actor, action="deal.reassigned", at=at, reason=reason)
+    shares = settle_credit([(deal, had_owner)], at=at).get(deal.pk) if "owner" in given else None
+    save_changes(deal, before=before, actor=actor, action="deal.reassigned", at=at, reason=reason, parts=shares)
     return deal
 
 

@@ -19,6 +19,7 @@ from salesops.deals.models import Deal, DealLine, DealSplit, Product
 from salesops.deals.rules.amounts import Share, deal_amount, line_amount, problems_of_shares
 from salesops.deals.selectors.choices import people_to_share_with
 from salesops.deals.services.deals import AUDITED, check_may_change, check_may_edit, locked_deal, refusal, save_changes
+from salesops.deals.services.from_leads import plain_shares
 from salesops.deals.services.guard import ask_guard, guard_deal, keeps_refusals
 from salesops.people.choices import JobFunction
 from salesops.values.money import MoneyError, check_minor
@@ -121,21 +122,20 @@ def set_splits(*, actor: Actor, deal_id: int, version: int, splits: Sequence[Spl
     allowed = set(people_to_share_with(actor).filter(pk__in=people).values_list("pk", flat=True))
     if people - allowed - {row.person_id for row in existing.values()}:
         raise ValidationError(_("One of these people no longer works here."), code="person")
-    splits_before = sorted((_plain_split(row) for row in existing.values()), key=_split_order)
+    splits_before = plain_shares(existing.values())
     wanted = {(part.person_id, part.function): (part.share_bp, part.is_overlay) for part in splits}
     deal.splits.filter(pk__in=[row.pk for key, row in existing.items() if key not in wanted]).delete()
     for (person_id, function), (share_bp, is_overlay) in wanted.items():
         row = existing.get((person_id, function)) or DealSplit(deal=deal, person_id=person_id, function=function)
         row.share_bp, row.is_overlay = share_bp, is_overlay
         row.save()
-    splits_after = sorted((_plain_split(row) for row in deal.splits.all()), key=_split_order)
     save_changes(
         deal,
         before=state_of(deal, names=AUDITED),
         actor=actor,
         action="deal.splits_set",
         at=at,
-        parts=({"splits": splits_before}, {"splits": splits_after}),
+        parts=(splits_before, plain_shares(deal.splits.all())),
     )
     return deal
 
@@ -170,13 +170,3 @@ def _plain_line(line: DealLine) -> dict[str, Any]:
         "discount_bp": line.discount_bp,
         "amount_minor": line.amount_minor,
     } | ({"note": line.note} if line.note else {})
-
-
-def _plain_split(row: DealSplit) -> dict[str, Any]:
-    """A share for the audit."""
-    plain = {"person": row.person_id, "function": row.function, "share_bp": row.share_bp}
-    return plain | ({"is_overlay": True} if row.is_overlay else {})
-
-
-def _split_order(share: dict[str, Any]) -> tuple[int, int, str]:
-    return (-share["share_bp"], share["person"], share["function"])
