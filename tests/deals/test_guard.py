@@ -16,7 +16,7 @@ from django.test import Client
 from salesops.accounts.models import Account, Subscription
 from salesops.audit.models import AuditEntry
 from salesops.commissions.models import Transaction
-from salesops.core.models import FeatureSwitch
+from salesops.core.models import ExchangeRate, FeatureSwitch
 from salesops.core.upserts import Fate
 from salesops.deals.models import (
     Deal,
@@ -133,7 +133,7 @@ def test_a_discount_beyond_the_cap_is_refused_with_the_rule_named(
         }
     ]
     assert [(each["rule"], each["effect"], each["excess"]) for each in decision.reasons] == [
-        ("Never above 25 %", "block", 1_000)
+        ("Never above 25 %", "block", 3_500)
     ]
 
 
@@ -433,6 +433,21 @@ def test_imports_are_flagged_and_never_refused(cast: Cast, stages: dict[str, Sta
     assert not Notice.objects.filter(key__startswith="deal-approval").exists()
     upsert_deals(records=[DealRecord("1", next_step="Call")], **once)
     assert len(said()) == 2
+
+
+def test_a_list_price_in_another_currency_is_exchanged_or_asked_about(
+    cast: Cast, make_deal: MakeDeal, gtx: Product
+) -> None:
+    policy_of(cast, CAP_25)
+    deal = make_deal(currency="EUR")
+    euros = {"actor": cast.actor("ana"), "deal_id": deal.pk, "version": deal.version, "at": LATER}
+    half = [LineDraft(gtx.pk, Decimal(10), 241_050)]
+    deal = set_lines(lines=half, **euros)
+    assert (said(), states(deal)) == ([("lines", "escalate")], ["open"])
+    ExchangeRate.objects.create(base="USD", quote="EUR", on=LATER.date(), rate=Decimal(1), source="ecb")
+    with pytest.raises(GuardRefusedError) as refused:
+        set_lines(lines=half * 2, **(euros | {"version": deal.version}))
+    assert "Discount of 50% exceeds" in refused.value.messages[0]
 
 
 # --- Won deals, and what stood before --------------------------------------------------------------------------------

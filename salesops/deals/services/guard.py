@@ -22,7 +22,7 @@ from salesops.core.days import company_day
 from salesops.core.refusals import AfterRefusal
 from salesops.deals.choices import EscalationState, GuardOccasion, StageKind
 from salesops.deals.models import Deal, GuardDecision, GuardEscalation, GuardPolicy, Stage
-from salesops.deals.rules.guard import OfferFacts, Outcome, Verdict, Violation, judge, uncovered
+from salesops.deals.rules.guard import OfferFacts, Outcome, Verdict, Violation, judge, newer_than, uncovered
 from salesops.deals.selectors.guard import (
     facts_as_plain,
     in_words,
@@ -164,16 +164,19 @@ def said_of(
     unapproved; a deal that `is_won` already keeps what it had.
     """
     waiting = uncovered([each for each in verdict.violations if each.effect is Outcome.ESCALATE], approved)
-    had = [(each.key, each.excess) for each in stood.violations] if stood is not None else []
-    fresh = uncovered(verdict.violations, had)
-    unapproved = tuple(each for each in waiting if each in fresh) if is_closing else ()
-    now = {(each.key, each.excess) for each in verdict.violations}
+    had = stood.violations if stood is not None else ()
+    fresh = newer_than(verdict.violations, had)
+    fresh_ids = {id(each) for each in fresh}
+    asked_now = tuple(each for each in waiting if id(each) in fresh_ids)
+    is_same = sorted((each.key, each.excess) for each in verdict.violations) == sorted(
+        (each.key, each.excess) for each in had
+    )
     return Said(
         forbidden=tuple(each for each in fresh if each.effect is Outcome.BLOCK),
-        unapproved=unapproved,
+        unapproved=asked_now if is_closing else (),
         waiting=waiting,
-        is_asked=stood is None or any(each in fresh for each in waiting),
-        is_settled=stood is not None and now == set(had) and not (is_closing and is_won),
+        is_asked=stood is None or bool(asked_now),
+        is_settled=stood is not None and is_same and not (is_closing and is_won),
     )
 
 
