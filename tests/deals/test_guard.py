@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.http import Http404
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from salesops.accounts.models import Account, Subscription
 from salesops.audit.models import AuditEntry
@@ -429,7 +430,7 @@ def test_imports_are_flagged_and_never_refused(cast: Cast, stages: dict[str, Sta
     assert [row.fate for row in result.outcomes] == [Fate.CREATED] * 4
     flags = GuardDecision.objects.order_by("pk").values_list("deal__name", "occasion", "outcome")
     assert list(flags) == [("Open", "import", "block"), ("Won", "import", "block")]
-    assert [row.deal.name for row in GuardEscalation.objects.all()] == ["Open"]
+    assert GuardEscalation.objects.count() == 0
     assert not Notice.objects.filter(key__startswith="deal-approval").exists()
     upsert_deals(records=[DealRecord("1", next_step="Call")], **once)
     assert len(said()) == 2
@@ -448,6 +449,105 @@ def test_a_list_price_in_another_currency_is_exchanged_or_asked_about(
     with pytest.raises(GuardRefusedError) as refused:
         set_lines(lines=half * 2, **(euros | {"version": deal.version}))
     assert "Discount of 50% exceeds" in refused.value.messages[0]
+
+
+def dear_deals(cast: Cast, make_deal: MakeDeal, product: Product, count: int) -> list[int]:
+    """So many deals for a small customer, whose product must then be approved."""
+    account = Account.objects.create(name=f"A{count}", match_name=f"a{count}", pod=cast.north, created_at=NOW)
+    Account.objects.update(employees=5)
+    return [make_deal(name=f"Deal {number}", account=account).pk for number in range(count)]
+
+
+def test_the_guard_costs_the_same_for_few_and_many_and_tells_everybody_once(
+    cast: Cast, make_deal: MakeDeal, gtx: Product, stages: dict[str, Stage]
+) -> None:
+    policy_of(cast, {"kind": "product", "name": "Big", "effect": "escalate", "product": gtx, "employees_to": 50})
+
+    def cost(count: int) -> list[int]:
+        ids = dear_deals(cast, make_deal, gtx, count)
+        found = []
+        for changes in (BulkChanges(product=gtx), BulkChanges(stage=stages["won"]), BulkChanges(product=None)):
+            with CaptureQueriesContext(connection) as queries:
+                plan = bulk_edit(actor=cast.actor("ana"), deal_ids=ids, changes=changes, at=LATER)
+            found.append(len(queries))
+            assert (plan.changed, plan.refused) == ((0, count) if changes.stage == stages["won"] else (count, 0))
+        assert GuardDecision.objects.filter(deal__in=ids).count() == 3 * count
+        rows = GuardEscalation.objects.filter(deal__in=ids)
+        assert set(rows.values_list("state", flat=True)) == {"withdrawn"}
+        assert rows.count() == count
+        return found
+
+    assert cost(2) == cost(30)  # beyond, SQLite writes the deals in pieces
+    told = Notice.objects.order_by("pk").values_list("person__name", "title", "url")
+    assert sorted(told) == sorted(
+        (name, f"{count} deals need your approval", "/deals/guard/?state=open")
+        for name in ("Max Manager", "Rita Revops")
+        for count in (2, 30)
+    )
+    assert Notice.objects.latest("pk").body == "Deal 0, Deal 1, Deal 2, Deal 3, Deal 4, …"
+
+
+def test_an_import_costs_the_same_for_few_and_many(cast: Cast, stages: dict[str, Stage]) -> None:
+    policy_of(cast, {"kind": "promise", "name": "No", "effect": "escalate", "phrases": "refund"})
+
+    def cost(count: int) -> list[int]:
+        found = []
+        for note in ("refund", "nothing"):
+            records = [DealRecord(f"{count}-{number}", name="Deal", note=note) for number in range(count)]
+            with CaptureQueriesContext(connection) as queries:
+                upsert_deals(actor=cast.actor("rita"), records=records, source="crm", at=LATER)
+            found.append(len(queries))
+        return found
+
+    assert cost(3) == cost(30)
+    assert set(GuardEscalation.objects.values_list("state", flat=True)) == {"withdrawn"}
+
+
+@pytest.mark.parametrize("way", ["by hand", "bulk", "import", "board", "api"])
+def test_a_lost_deal_needs_no_approval_any_more(
+    way: str,
+    cast: Cast,
+    make_deal: MakeDeal,
+    gtx: Product,
+    stages: dict[str, Stage],
+    client_of: Callable[[str], Client],
+) -> None:
+    policy_of(cast, ASK_15)
+    deal = offer(cast, make_deal(source="crm", external_id="1"), gtx, 2_000)
+    still = offer(cast, make_deal(), gtx, 2_000)
+    lost, actor = stages["lost"], cast.actor("rita")
+    if way == "by hand":
+        move_deal(actor=actor, deal_id=deal.pk, stage=lost, at=LATER, lost_because="No")
+    elif way == "bulk":
+        bulk_edit(actor=actor, deal_ids=[deal.pk], changes=BulkChanges(stage=lost, lost_because="No"), at=LATER)
+    elif way == "import":
+        upsert_deals(actor=actor, records=[DealRecord("1", stage_id=lost.pk, closed_on=TODAY)], source="crm", at=LATER)
+    elif way == "board":
+        page = {"stage": lost.pk, "version": deal.version, "lost_because": "No", "form_key": ""}
+        assert client_of("ana").post(f"/deals/{deal.pk}/move/", page).status_code == 302
+    else:
+        body = {"stage": lost.pk, "lost_because": "No"}
+        answer = client_of("ana").post(f"/api/v1/deals/{deal.pk}/move/", body, content_type="application/json")
+        assert answer.status_code == 200
+    deal.refresh_from_db()
+    assert (deal.kind, states(deal), states(still)) == ("lost", ["withdrawn"], ["open"])
+
+
+def test_an_import_withdraws_what_it_repairs_and_asks_for_no_approval_of_what_is_forbidden(
+    cast: Cast, stages: dict[str, Stage]
+) -> None:
+    policy_of(cast, NO_REFUNDS, {"kind": "promise", "name": "Ask", "effect": "escalate", "phrases": "for ever"})
+    once: dict[str, Any] = {"actor": cast.actor("rita"), "source": "crm", "at": LATER}
+    for note, expected in (
+        ("full refund", []),
+        ("for ever and a full refund", ["open"]),
+        ("fine", ["withdrawn"]),
+        ("for ever and a full refund", ["withdrawn", "open"]),
+    ):
+        upsert_deals(records=[DealRecord("1", name="Deal", note=note)], **once)
+        deal = Deal.objects.get()
+        assert states(deal) == expected
+    assert [each["rule"] for each in deal.escalations.all()[0].reasons] == ["Ask"]
 
 
 # --- Won deals, and what stood before --------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from salesops.deals.services.guard import (
     decision_of,
     follow_up,
     said_of,
+    withdraw,
 )
 from salesops.jobs.models import Job
 from salesops.jobs.services import enqueue
@@ -61,6 +62,8 @@ _WRITTEN: Final = (
     "version",
     "updated_at",
 )
+#: A deal, what the selling guard said of it, and what follows.
+Answer = tuple[Deal, GuardDecision, Said]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +209,10 @@ def bulk_edit(*, actor: Actor, deal_ids: Sequence[int], changes: BulkChanges, at
     """
     check_bulk(actor, changes, at=at)
     plan = BulkPlan()
+    answers: list[Answer] = []
     for ids in _batches(deal_ids):
-        _batch(plan, actor, ids, changes, at, is_preview=False)
+        answers += _batch(plan, actor, ids, changes, at, is_preview=False)
+    follow_up(answers, actor=actor, at=at)
     return plan
 
 
@@ -269,8 +274,11 @@ def _batches(deal_ids: Sequence[int]) -> Iterator[list[int]]:
 
 def _batch(
     plan: BulkPlan, actor: Actor, ids: list[int], changes: BulkChanges, at: datetime, *, is_preview: bool
-) -> None:
-    """Decide about each deal of a batch and, unless it is a preview, write what was decided."""
+) -> list[Answer]:
+    """Decide about each deal of a batch and, unless it is a preview, write what was decided.
+
+    Gives what the selling guard said, so that approvals are asked for once, whatever the number of batches.
+    """
     deals = Deal.objects.visible_to(actor).filter(pk__in=ids).order_by("pk")
     if is_preview:
         deals = deals.select_related("stage", "product", "owner", "pod")
@@ -299,7 +307,9 @@ def _batch(
         tried.append(_Tried(deal, left, entered_at, shown_before, old, new, problems))
     guarded = [each.deal for each in tried if not each.problems and _asks(each)]
     said = ask_guard(guarded, at=at) if guarded else None
-    escalated: list[tuple[Deal, GuardDecision, Said]] = []
+    approved = approved_of([deal for deal in guarded if said is not None and said.verdicts[deal.pk][1].violations])
+    decisions: list[GuardDecision] = []
+    answers: list[Answer] = []
     for each in tried:
         deal, left, entered_at, old, new = each.deal, each.left, each.entered_at, each.old, each.new
         shown_before, problems = each.shown, each.problems
@@ -317,16 +327,16 @@ def _batch(
             )
             answer = said_of(
                 verdict,
-                approved_of(deal) if verdict.violations else (),
+                approved.get(deal.pk, ()),
                 stood=stood.verdicts[deal.pk][1] if stood is not None and not is_move else None,
                 is_closing=deal.kind == StageKind.WON and (is_move or not TERMS.isdisjoint(new)),
                 is_won=left.kind == StageKind.WON,
             )
             problems = tuple(as_problem(violation) for violation in answer.refuses)
             if not is_preview:
-                decision.save()
+                decisions.append(decision)
                 if not answer.forbidden:
-                    escalated.append((deal, decision, answer))
+                    answers.append((deal, decision, answer))
         if problems:
             plan.take(BulkRow(deal.pk, deal.name, Fate.REFUSED, problems=problems))
             continue
@@ -364,8 +374,9 @@ def _batch(
         record_many(
             actor=actor, changes=[_entry(each, shares.get(each[0].pk), changes.reason) for each in taken], at=at
         )
-    for deal, decision, answer in escalated:
-        follow_up(deal, decision, answer, actor=actor, at=at)
+        withdraw([deal.pk for deal, _old, new in taken if "stage" in new and deal.kind == StageKind.LOST], at=at)
+    GuardDecision.objects.bulk_create(decisions)
+    return answers
 
 
 def _entry(

@@ -32,7 +32,7 @@ from salesops.deals.rules.stages import (
 )
 from salesops.deals.selectors.choices import owners_for, pods_to_choose_for
 from salesops.deals.services.from_leads import copy_spiced, known_of_deal, known_of_lead, settle_credit
-from salesops.deals.services.guard import LOOKED_AT, TERMS, ask_guard, asks_guard, guard_deal, keeps_refusals
+from salesops.deals.services.guard import LOOKED_AT, TERMS, ask_guard, asks_guard, guard_deal, keeps_refusals, withdraw
 from salesops.leads.models import Lead
 from salesops.people.models import User
 from salesops.pods.models import Pod, PodMembership
@@ -351,6 +351,8 @@ def move_locked(
         currency=deal.currency,
         seconds_in_stage=seconds_between(entered_at, at),
     )
+    if deal.kind == StageKind.LOST:
+        withdraw([deal.pk], at=at)
     action = "deal.reopened" if decision.move is Move.REOPEN else "deal.stage_moved"
     save_changes(deal, before=before, actor=actor, action=action, at=at)
     return True
