@@ -58,25 +58,26 @@ def settle_credit(
     Gives, by deal, the shares before and after as the audit keeps them, of those deals whose shares changed; the same few
     queries for any number.
     """
-    moved = {deal.pk: (deal, had) for deal, had in changes if deal.lead_id is not None}
+    moved = {deal.pk: (deal, had) for deal, had in changes}
     credited = dict(
         Lead.objects.filter(
             pk__in={deal.lead_id for deal, _had in moved.values()}, credited_to__isnull=False
         ).values_list("pk", "credited_to")
     )
-    moved = {pk: (deal, had) for pk, (deal, had) in moved.items() if deal.lead_id in credited}
+    won = {pk: credited[deal.lead_id] for pk, (deal, _had) in moved.items() if deal.lead_id in credited}
+    moved = {pk: moved[pk] for pk in won}
     if not moved:
         return {}
     rows: dict[int, list[DealSplit]] = {pk: [] for pk in moved}
     for row in DealSplit.objects.filter(deal__in=moved):
         rows[row.deal_id].append(row)
     is_on = features.is_on(SOURCED)
-    functions = functions_on(company_day(at), set(credited.values()))
+    functions = functions_on(company_day(at), set(won.values()))
     gone: list[DealSplit] = []
     fresh: list[DealSplit] = []
     settled = {}
     for pk, (deal, had) in moved.items():
-        person = credited[deal.lead_id]
+        person = won[pk]
         shares = rows[pk]
         if deal.owner_id == person:
             kept = [row for row in shares if not _came_by_itself(row, person)]

@@ -97,8 +97,9 @@ def keep_refused(decision: GuardDecision) -> GuardDecision:
 
     A deal that was refused before it came to be is not named: by now its number may be another deal's.
     """
-    is_there = decision.occasion != GuardOccasion.CREATED and decision.deal_id is not None
-    deal_id = decision.deal_id if is_there and Deal.objects.filter(pk=decision.deal_id).exists() else None
+    deal_id = decision.deal_id if decision.occasion != GuardOccasion.CREATED else None
+    if deal_id is not None and not Deal.objects.filter(pk=deal_id).exists():
+        deal_id = None
     kept, _is_new = GuardDecision.objects.get_or_create(
         key=decision.key,
         defaults={
