@@ -99,6 +99,12 @@ def manager_on(person: User, day: date) -> User | None:
     return line.manager if line else None
 
 
+def manager_ids_on(day: date, person_ids: Collection[int]) -> dict[int, int]:
+    """Whom each of these people reports to on a day; one query."""
+    rows = ReportingLine.objects.on(day).filter(person_id__in=person_ids)
+    return dict(rows.values_list("person_id", "manager_id"))
+
+
 def away_on(day: date, person_ids: Collection[int] | None = None) -> set[int]:
     """Who is on leave on a day."""
     rows = Leave.objects.on(day)

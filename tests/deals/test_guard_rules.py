@@ -20,6 +20,7 @@ from salesops.deals.rules.guard import (
     RuleKind,
     discount_of,
     judge,
+    newer_than,
     problems_of_rule,
     promises_in,
     uncovered,
@@ -222,8 +223,103 @@ def test_what_was_approved_covers_the_same_and_less() -> None:
     assert uncovered(judge([ask], offer(line(3_000))).violations, approved) == ()
     assert len(uncovered(judge([ask], offer(line(3_501))).violations, approved)) == 1
     assert len(uncovered(judge([ask], offer(line(3_500, product=2))).violations, approved)) == 1
-    stricter = replace(ask, max_discount_bp=2_000)
-    assert len(uncovered(judge([stricter], offer(line(3_500))).violations, approved)) == 1
+    for limit in (2_000, 3_000):
+        other = replace(ask, max_discount_bp=limit)
+        assert uncovered(judge([other], offer(line(3_500))).violations, approved) == ()
+        assert len(uncovered(judge([other], offer(line(3_501))).violations, approved)) == 1
+
+
+def test_what_stood_before_stands_for_one_of_its_kind_each() -> None:
+    def fresh(now: list[int], before: list[int]) -> list[int]:
+        found = newer_than(
+            judge([CAP_25], offer(*(line(each) for each in now))).violations,
+            judge([CAP_25], offer(*(line(each) for each in before))).violations,
+        )
+        return [each.excess for each in found]
+
+    assert fresh([4_000, 3_000], [3_000, 4_000]) == []
+    assert fresh([3_000], [4_000]) == []
+    assert fresh([4_000], []) == [4_000]
+    assert fresh([3_000, 4_001], [4_000, 3_000]) == [4_001]
+    assert fresh([4_000, 4_000], [4_000]) == [4_000]
+    assert fresh([4_000, 3_500], [4_000]) == [3_500]
+    assert fresh([3_500, 3_400], [4_000, 3_000]) == [3_400]
+
+
+@pytest.mark.parametrize(
+    ("limits", "given_then", "more", "less"),
+    [
+        ({"least_minor": 100}, {"amount_minor": 50}, {"amount_minor": 49}, {"amount_minor": 51}),
+        ({"most_minor": 10}, {"amount_minor": 50}, {"amount_minor": 51}, {"amount_minor": 49}),
+        ({"least_months": 24}, {"term_months": 12}, {"term_months": 11}, {"term_months": 13}),
+        ({"most_months": 6}, {"term_months": 12}, {"term_months": 13}, {"term_months": 11}),
+    ],
+)
+def test_an_approval_keeps_what_was_approved_whatever_the_later_limit(
+    limits: dict[str, int], given_then: dict[str, int], more: dict[str, int], less: dict[str, int]
+) -> None:
+    rule = GuardRule("Limit", RuleKind.OFFER, Outcome.ESCALATE, currency="USD", **limits)  # type: ignore[arg-type]
+    approved = [(each.key, each.excess) for each in judge([rule], offer(**given_then)).violations]
+    assert len(approved) == 1
+    for shift in (0, -1, 1):
+        later = replace(rule, **{name: limit + shift for name, limit in limits.items()})
+        assert uncovered(judge([later], offer(**less)).violations, approved) == ()
+        assert len(uncovered(judge([later], offer(**more)).violations, approved)) == 1
+
+
+def test_an_approval_without_a_rate_covers_its_currency_and_its_amount_alone() -> None:
+    rule = GuardRule("Least", RuleKind.OFFER, Outcome.BLOCK, least_minor=100_000, currency="USD")
+    approved = [
+        (each.key, each.excess) for each in judge([rule], offer(amount_minor=95_000, currency="EUR")).violations
+    ]
+    for facts, count in (
+        ({"amount_minor": 95_000, "currency": "EUR"}, 0),
+        ({"amount_minor": 96_000, "currency": "EUR"}, 0),
+        ({"amount_minor": 94_999, "currency": "EUR"}, 1),
+        ({"amount_minor": 95_000, "currency": "JPY"}, 1),
+    ):
+        assert len(uncovered(judge([rule], offer(**facts)).violations, approved)) == count
+
+
+def test_a_list_price_that_cannot_be_exchanged_is_asked_about() -> None:
+    facts = offer(line(0, list_minor=None, list_currency="EUR"))
+    verdict = judge([CAP_25], facts)
+    assert (verdict.outcome, [each.problem.text() for each in verdict.violations]) == (
+        Outcome.ESCALATE,
+        [
+            "The list price is in EUR, and there is no exchange rate to USD: max_discount_by_tier['standard'] = 25% cannot "
+            "be checked."
+        ],
+    )
+    approved = [(each.key, each.excess) for each in verdict.violations]
+    more = offer(line(0, list_minor=None, list_currency="EUR", quantity=Decimal(20)))
+    cheaper = offer(line(0, list_minor=None, list_currency="EUR", unit_minor=9_999))
+    assert uncovered(judge([CAP_25], more).violations, approved) == ()
+    assert len(uncovered(judge([CAP_25], cheaper).violations, approved)) == 1
+    assert judge([replace(CAP_25, tier="premium")], facts).violations == ()
+
+
+@pytest.mark.parametrize(
+    "taken_off",
+    [
+        line(0, quantity=Decimal("-5")),
+        line(0, unit_minor=-5_000),
+        line(0, product=9, tier="rebate", quantity=Decimal("-1"), list_minor=None),
+        line(0, quantity=Decimal("-1"), unit_minor=-5_000),
+        LineFacts(9, "rebate", Decimal(1), None, 0, 0, -50_000),
+    ],
+)
+def test_a_line_below_zero_is_asked_about_where_a_discount_is_limited(taken_off: LineFacts) -> None:
+    verdict = judge([CAP_25], offer(line(0), taken_off))
+    assert verdict.outcome is not Outcome.ALLOW
+    (found,) = [each for each in verdict.violations if each.problem.code == "negative"]
+    assert (found.effect, found.problem.where) == (Outcome.ESCALATE, "line:2")
+    approved = [(found.key, found.excess)]
+    twice = judge([CAP_25], offer(line(0), taken_off, taken_off)).violations
+    more = [each for each in uncovered(twice, approved) if each.problem.code == "negative"]
+    assert bool(more) == (taken_off.amount_minor < 0)
+    assert judge([replace(CAP_25, tier="premium")], offer(line(0), taken_off)).outcome is Outcome.ALLOW
+    assert judge([replace(CAP_25, segment="smb")], offer(line(0), taken_off)).outcome is Outcome.ALLOW
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,12 @@ def test_the_same_person_may_share_twice_only_in_different_functions() -> None:
     assert [p.code for p in problems_of_shares([Share(1, "ae", 0), Share(2, "ae", 10_000)])] == ["share-not-positive"]
 
 
+def test_what_one_person_has_on_top_is_a_hundred_percent_at_most() -> None:
+    top = [Share(1, "sdr", 10_000, True), Share(2, "csm", 10_000, True)]
+    assert problems_of_shares(top) == ()
+    assert [p.code for p in problems_of_shares([*top, Share(1, "csm", 1, True)])] == ["share-too-large"]
+
+
 @pytest.mark.parametrize(("share_bp", "text"), [(10_000, "100"), (3_333, "33.33"), (50, "0.5"), (0, "0")])
 def test_basis_points_as_percent(share_bp: int, text: str) -> None:
     assert percent(share_bp) == text

@@ -17,12 +17,24 @@ from salesops.audit.models import AuditEntry
 from salesops.core.models import FeatureSwitch
 from salesops.deals.models import Deal, DealSpiced, DealSplit, Stage
 from salesops.deals.rules.stages import Move, MoveFacts, StageFacts, decide_move
-from salesops.deals.services import BulkChanges, bulk_edit, create_deal, move_deal
+from salesops.deals.services import (
+    BulkChanges,
+    DealRecord,
+    SplitDraft,
+    bulk_edit,
+    bulk_reassign,
+    create_deal,
+    move_deal,
+    reassign,
+    set_splits,
+    upsert_deals,
+)
 from salesops.deals.services.from_leads import SOURCED
 from salesops.deals.services.spiced import set_deal_spiced
 from salesops.leads.models import DisqualifyReason, Lead, LeadSpiced
 from salesops.leads.rules.spiced import COMPONENTS, known, missing
 from salesops.leads.services import convert_lead, create_lead, set_lead_spiced, set_status
+from salesops.people.models import User
 from tests.cast import NOW, TODAY, Cast
 
 LATER = NOW + timedelta(hours=2)
@@ -119,6 +131,76 @@ def test_credit_is_given_once_to_who_won_the_lead_and_owns_no_deal_of_it(cast: C
     assert DealSplit.objects.count() == 0
     create_deal(actor=cast.actor("ana"), at=NOW, name="Deal", lead=theirs)
     assert DealSplit.objects.get().person == cast.sam
+
+
+def shares(deal: Deal) -> list[tuple[str, str, int, bool]]:
+    rows = DealSplit.objects.filter(deal=deal).order_by("person__name", "function")
+    return list(rows.values_list("person__name", "function", "share_bp", "is_overlay"))
+
+
+def give_singly(cast: Cast, deal: Deal, owner: User) -> None:
+    reassign(actor=cast.actor("max"), deal_id=deal.pk, at=LATER, owner=owner)
+
+
+def give_in_bulk(cast: Cast, deal: Deal, owner: User) -> None:
+    bulk_reassign(actor=cast.actor("max"), deal_ids=[deal.pk], at=LATER, owner=owner)
+
+
+def give_by_import(cast: Cast, deal: Deal, owner: User) -> None:
+    Deal.objects.filter(pk=deal.pk).update(source="crm", external_id="1")
+    upsert_deals(
+        actor=cast.actor("rita"), records=[DealRecord("1", owner_id=owner.pk)], source="crm", at=LATER, preview=False
+    )
+
+
+@pytest.mark.parametrize("give", [give_singly, give_in_bulk, give_by_import])
+def test_the_credit_follows_who_owns_the_deal(give: Callable[[Cast, Deal, User], None], cast: Cast) -> None:
+    lead = create_lead(actor=cast.actor("sam"), at=NOW, name="Lena")
+    convert_lead(actor=cast.actor("sam"), lead_id=lead.pk, at=NOW)
+    lead.refresh_from_db()
+    on_top = {"person": cast.sam.pk, "function": "sdr", "share_bp": 10_000, "is_overlay": True}
+    own = create_deal(actor=cast.actor("sam"), at=NOW, name="Own", lead=lead)
+    assert (shares(own), "splits" in AuditEntry.objects.latest("sequence").after) == ([], False)
+    give(cast, own, cast.ana)
+    assert shares(own) == [("Sam Sorensen", "sdr", 10_000, True)]
+    entry = AuditEntry.objects.latest("sequence")
+    assert (entry.before["splits"], entry.after["splits"]) == ([], [on_top])
+    give(cast, own, cast.max)
+    assert shares(own) == [("Sam Sorensen", "sdr", 10_000, True)]
+    give(cast, own, cast.sam)
+    assert shares(own) == []
+    entry = AuditEntry.objects.latest("sequence")
+    assert (entry.before["splits"], entry.after["splits"]) == ([on_top], [])
+    made = create_deal(actor=cast.actor("ana"), at=NOW, name="Made", lead=lead)
+    assert AuditEntry.objects.latest("sequence").after["splits"] == [on_top]
+    FeatureSwitch.objects.update_or_create(code=SOURCED, defaults={"is_on": False})
+    give(cast, made, cast.sam) if give is not give_by_import else give_singly(cast, made, cast.sam)
+    assert shares(made) == []
+
+
+def test_a_share_changed_by_hand_is_left_alone(cast: Cast) -> None:
+    lead = create_lead(actor=cast.actor("sam"), at=NOW, name="Lena")
+    convert_lead(actor=cast.actor("sam"), lead_id=lead.pk, at=NOW)
+    lead.refresh_from_db()
+    deal = create_deal(actor=cast.actor("ana"), at=NOW, name="Made", lead=lead)
+    ana = cast.actor("ana")
+    half = SplitDraft(cast.sam.pk, 5_000, "sdr", is_overlay=True)
+    deal = set_splits(actor=ana, deal_id=deal.pk, version=deal.version, splits=[half], at=LATER)
+    for owner in (cast.sam, cast.ana):
+        give_singly(cast, deal, owner)
+        assert shares(deal) == [("Sam Sorensen", "sdr", 5_000, True)]
+    deal.refresh_from_db()
+    deal = set_splits(actor=ana, deal_id=deal.pk, version=deal.version, splits=[], at=LATER)
+    give_singly(cast, deal, cast.max)
+    assert shares(deal) == []
+    deal.refresh_from_db()
+    twice = [SplitDraft(cast.sam.pk, 10_000, code, is_overlay=True) for code in ("sdr", "ae")]
+    with pytest.raises(ValidationError) as refused:
+        set_splits(actor=cast.actor("max"), deal_id=deal.pk, version=deal.version, splits=twice, at=LATER)
+    assert refused.value.messages == [
+        "What one person has on top is at most 100 per cent together, whatever the function."
+    ]
+    assert shares(deal) == []
 
 
 def test_a_stage_asks_for_components_and_names_those_that_are_missing(

@@ -45,7 +45,7 @@ class Share:
 
 def problems_of_shares(shares: Sequence[Share]) -> tuple[Problem, ...]:
     """Why these shares cannot be a deal's: each above zero, nobody twice in a function, 10,000 together but for those on
-    top, which are 10,000 at most.
+    top, of which each person has 10,000 at most together.
 
     No shares at all, or only some on top, are fine: the owner then has the whole.
     """
@@ -58,8 +58,13 @@ def problems_of_shares(shares: Sequence[Share]) -> tuple[Problem, ...]:
         problems.append(
             Problem.of("share-twice", gettext_noop("The same person is listed twice in the same function."))
         )
-    if any(share.is_overlay and share.share_bp > WHOLE_BP for share in shares):
-        problems.append(Problem.of("share-too-large", gettext_noop("A share on top is at most 100 %%.")))
+    on_top: dict[int, int] = {}
+    for share in shares:
+        if share.is_overlay:
+            on_top[share.person_id] = on_top.get(share.person_id, 0) + share.share_bp
+    if any(sum_bp > WHOLE_BP for sum_bp in on_top.values()):
+        text = gettext_noop("What one person has on top is at most 100 per cent together, whatever the function.")
+        problems.append(Problem.of("share-too-large", text))
     total = sum(share.share_bp for share in shares if not share.is_overlay)
     if total != WHOLE_BP and not all(share.is_overlay for share in shares):
         problems.append(

@@ -7,8 +7,9 @@ wrote down, a term nobody agreed) breaks no rule; what cannot be compared, for w
 from __future__ import annotations
 
 import unicodedata
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
@@ -76,7 +77,8 @@ class GuardRule:
 class LineFacts:
     """A line as the guard sees it; prices and amounts in minor units of the deal's currency.
 
-    list_minor: the list price where the product has one in that currency. tier: the price tier of the product.
+    list_minor: the list price, exchanged where it is in another currency. list_currency: that currency where the list price
+    could not be exchanged; list_minor then is empty. tier: the price tier of the product.
     """
 
     product: int
@@ -86,6 +88,12 @@ class LineFacts:
     unit_minor: int = 0
     discount_bp: int = 0
     amount_minor: int = 0
+    list_currency: str = ""
+
+    @property
+    def is_negative(self) -> bool:
+        """Whether something of the line is below zero, so that it takes off what other lines are judged by."""
+        return self.quantity < 0 or self.unit_minor < 0 or self.amount_minor < 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +119,9 @@ class OfferFacts:
 class Violation:
     """A rule that is broken, and why. `problem.where` says where: "line:2", "text:note" or nothing.
 
-    `key` names what is broken and `excess` by how much (0 where there is no more or less): what was once approved covers
-    the same key with no larger excess.
+    `key` names what is broken and `excess` how far the offer goes (0 where there is no more or less): the discount itself, the
+    total or the term, with a minus where less is worse. It is no distance to the limit, so that what was once approved
+    covers the same key with no larger excess whatever the limit of a later policy.
     """
 
     rule: str
@@ -144,6 +153,19 @@ def uncovered(violations: Iterable[Violation], approved: Collection[tuple[str, i
     for key, excess in approved:
         most[key] = max(excess, most.get(key, excess))
     return tuple(each for each in violations if each.key not in most or each.excess > most[each.key])
+
+
+def newer_than(violations: Sequence[Violation], stood: Iterable[Violation]) -> tuple[Violation, ...]:
+    """The violations that are new or larger than those of before: each of before stands for one of its key at most."""
+    had: dict[str, list[int]] = defaultdict(list)
+    for each in sorted(stood, key=lambda one: one.excess):
+        had[each.key].append(each.excess)
+    found = set()
+    for place in sorted(range(len(violations)), key=lambda place: -violations[place].excess):
+        each = violations[place]
+        if not had[each.key] or had[each.key].pop() < each.excess:
+            found.add(place)
+    return tuple(each for place, each in enumerate(violations) if place in found)
 
 
 def name_of(rule: GuardRule) -> str:
@@ -292,8 +314,16 @@ def _violation(
     return Violation(rule.name, rule.kind, rule.effect, problem, f"{rule.kind}:{rule.effect}:{what}", excess)
 
 
+def _unknown(
+    rule: GuardRule, code: str, message: str, what: str, excess: int, where: str = "", /, **params: object
+) -> Violation:
+    """What cannot be compared: somebody has to look, whatever the rule would do."""
+    return _violation(replace(rule, effect=Outcome.ESCALATE), code, message, what, excess, where, **params)
+
+
 def _discounts(rule: GuardRule, offer: OfferFacts) -> Iterator[Violation]:
     limit, name = rule.max_discount_bp or 0, name_of(rule)
+    yield from _unjudged(rule, offer)
     for number, line in enumerate(offer.lines, start=1):
         if (rule.tier and rule.tier != line.tier) or not is_below_floor(line, limit):
             continue
@@ -303,12 +333,60 @@ def _discounts(rule: GuardRule, offer: OfferFacts) -> Iterator[Violation]:
             "discount",
             gettext_noop("Discount of %(discount)s%% exceeds %(rule)s = %(limit)s%%."),
             f"{name}:{line.product}",
-            discount - limit,
+            discount,
             f"line:{number}",
             discount=percent(discount),
             rule=name,
             limit=percent(limit),
         )
+
+
+def _unjudged(rule: GuardRule, offer: OfferFacts) -> Iterator[Violation]:
+    """Lines that a highest discount cannot judge: below zero, or with a list price that cannot be exchanged."""
+    limit, name = percent(rule.max_discount_bp or 0), name_of(rule)
+    if not any(not rule.tier or line.tier == rule.tier for line in offer.lines):
+        return
+    negative: dict[int, tuple[int, int]] = {}
+    for number, line in enumerate(offer.lines, start=1):
+        if line.is_negative:
+            first, so_far = negative.get(line.product, (number, 0))
+            negative[line.product] = (first, so_far + line.amount_minor)
+        if line.list_currency and (not rule.tier or line.tier == rule.tier):
+            text = gettext_noop(
+                "The list price is in %(currency)s, and there is no exchange rate to %(to)s: %(rule)s = %(limit)s%% cannot "
+                "be checked."
+            )
+            yield _unknown(
+                rule,
+                "no-rate",
+                text,
+                f"rate:{name}:{line.product}:{line.list_currency}:{offer.currency}",
+                -_price_of_many(line),
+                f"line:{number}",
+                currency=line.list_currency,
+                to=offer.currency,
+                rule=name,
+                limit=limit,
+            )
+    for product, (number, amount) in negative.items():
+        yield _unknown(
+            rule,
+            "negative",
+            gettext_noop(
+                "A quantity, price or amount below zero (%(amount)s) cannot be held against %(rule)s = %(limit)s%%."
+            ),
+            f"negative:{name}:{product}:{offer.currency}",
+            -amount,
+            f"line:{number}",
+            amount=_money(amount, offer.currency),
+            rule=name,
+            limit=limit,
+        )
+
+
+def _price_of_many(line: LineFacts) -> int:
+    """What 10,000 pieces come to, in minor units: a price to compare that keeps parts of a cent; 0 of nothing."""
+    return round_half_up(Fraction(line.amount_minor) * 10_000 / Fraction(line.quantity)) if line.quantity else 0
 
 
 def _limits(rule: GuardRule, offer: OfferFacts) -> Iterator[Violation]:
@@ -323,11 +401,11 @@ def _limits(rule: GuardRule, offer: OfferFacts) -> Iterator[Violation]:
         if total is None:
             text = gettext_noop("%(rule)s is in %(currency)s, and there is no exchange rate from %(from)s.")
             params = {"rule": name, "currency": rule.currency, "from": offer.currency}
-            unknown = Problem.of("no-rate", text, remedy=rule.message.replace("%", "%%"), **params)
-            yield Violation(rule.name, rule.kind, Outcome.ESCALATE, unknown, f"{rule.kind}:rate:{name}")
+            what = f"rate:{name}:{rule.currency}:{offer.currency}"
+            yield _unknown(rule, "no-rate", text, what, offer.amount_minor * sign, **params)
         elif (total - limit) * sign > 0:
             figures = {"total": _money(total, rule.currency), "limit": _money(limit, rule.currency)}
-            yield _violation(rule, what, message, name, abs(total - limit), rule=name, **figures)
+            yield _violation(rule, what, message, f"{name}:{rule.currency}", total * sign, rule=name, **figures)
     terms = (
         ("min_term", rule.least_months, -1, gettext_noop("Term of %(term)s months is below %(rule)s = %(limit)s.")),
         ("max_term", rule.most_months, 1, gettext_noop("Term of %(term)s months exceeds %(rule)s = %(limit)s.")),
@@ -336,7 +414,7 @@ def _limits(rule: GuardRule, offer: OfferFacts) -> Iterator[Violation]:
         term = offer.term_months
         if limit is not None and term is not None and (term - limit) * sign > 0:
             name = _named(what, rule)
-            yield _violation(rule, what, message, name, abs(term - limit), rule=name, term=term, limit=limit)
+            yield _violation(rule, what, message, f"{name}:months", term * sign, rule=name, term=term, limit=limit)
 
 
 def _total_in(currency: str, offer: OfferFacts) -> int | None:

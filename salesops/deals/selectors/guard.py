@@ -23,7 +23,7 @@ from salesops.deals.rules.guard import GuardRule, LineFacts, OfferFacts, Outcome
 from salesops.leads.choices import VersionState
 from salesops.leads.models import Lead
 from salesops.values.outcomes import Problem
-from salesops.values.rates import convert
+from salesops.values.rates import PinnedRate, convert
 
 #: Who reads selling policies: whoever is held against them may know them.
 READERS: Final = (Role.REP, Role.MANAGER, Role.REVOPS, Role.FINANCE, Role.ADMIN)
@@ -93,8 +93,14 @@ def offers_of(deals: Collection[Deal], rules: Iterable[GuardRule], *, day: date)
     leads = Lead.objects.select_related("segment").in_bulk(
         {deal.lead_id for deal in deals if deal.account_id is None} - {None}
     )
-    currencies = {rule.currency for rule in rules if rule.kind is RuleKind.OFFER}
-    amounts = _exchanged(deals, currencies, day)
+    rules = tuple(rules)
+    wanted = {rule.currency for rule in rules if rule.kind is RuleKind.OFFER}
+    totals = {(deal.currency, currency) for deal in deals for currency in wanted}
+    listed: set[tuple[str, str]] = set()
+    if any(rule.kind is RuleKind.DISCOUNT for rule in rules):
+        priced = [(deal, line.product) for deal in deals for line in lines[deal.pk] if line.product.price_minor]
+        listed = {(product.currency, deal.currency) for deal, product in priced}
+    rates = _rates(totals | listed, day)
     found = {}
     for deal in deals:
         customer: Any = accounts.get(deal.account_id) or leads.get(deal.lead_id)
@@ -105,46 +111,46 @@ def offers_of(deals: Collection[Deal], rules: Iterable[GuardRule], *, day: date)
         found[deal.pk] = OfferFacts(
             amount_minor=deal.amount_minor,
             currency=deal.currency,
-            amounts=amounts.get(deal.pk, {}),
+            amounts={
+                currency: convert(deal.amount_minor, rate)
+                for currency in wanted
+                if (rate := rates.get((deal.currency, currency))) is not None
+            },
             term_months=deal.term_months,
             segment=customer.segment.code if customer and customer.segment else "",
             employees=customer.employees if customer else None,
             country=customer.country if customer else "",
-            lines=tuple(_line_facts(line, deal) for line in rows),
+            lines=tuple(_line_facts(line, deal, rates) for line in rows),
             products=tuple(products),
             texts=tuple((where, text) for where, text in texts if text),
         )
     return found
 
 
-def _line_facts(line: DealLine, deal: Deal) -> LineFacts:
-    product = line.product
+def _line_facts(line: DealLine, deal: Deal, rates: Mapping[tuple[str, str], PinnedRate]) -> LineFacts:
+    product, price = line.product, line.product.price_minor
+    rate = rates.get((product.currency, deal.currency))
+    is_same = product.currency == deal.currency
     return LineFacts(
         product=product.pk,
         tier=product.tier,
         quantity=line.quantity,
-        list_minor=product.price_minor if product.currency == deal.currency else None,
+        list_minor=price if is_same or price is None else convert(price, rate) if rate is not None else None,
         unit_minor=line.unit_price_minor,
         discount_bp=line.discount_bp,
         amount_minor=line.amount_minor,
+        list_currency=product.currency if price and not is_same and rate is None else "",
     )
 
 
-def _exchanged(deals: Collection[Deal], currencies: set[str], day: date) -> dict[int, dict[str, int]]:
-    """The amounts of deals in other currencies, as far as there are rates; no query where all are in one."""
-    pairs = {(deal.currency, wanted) for deal in deals for wanted in currencies if wanted != deal.currency}
-    if not pairs:
+def _rates(pairs: set[tuple[str, str]], day: date) -> dict[tuple[str, str], PinnedRate]:
+    """The rate of each pair of two currencies, as far as there is one; no query where none is needed."""
+    asked = {(had, wanted) for had, wanted in pairs if had != wanted}
+    if not asked:
         return {}
     table = rate_table(start=day, end=date.fromordinal(day.toordinal() + 1))
-    rates = {pair: table.rate_on(pair[0], pair[1], day).value for pair in pairs}
-    return {
-        deal.pk: {
-            wanted: convert(deal.amount_minor, rate)
-            for (had, wanted), rate in rates.items()
-            if had == deal.currency and rate is not None
-        }
-        for deal in deals
-    }
+    found = {pair: table.rate_on(pair[0], pair[1], day).value for pair in asked}
+    return {pair: rate for pair, rate in found.items() if rate is not None}
 
 
 def facts_as_plain(deal: Deal, offer: OfferFacts) -> dict[str, Any]:

@@ -17,19 +17,23 @@ from salesops.core.days import company_day
 from salesops.core.upserts import UNSET, Fate, Unset
 from salesops.deals.choices import GuardOccasion, StageKind
 from salesops.deals.models import Deal, DealSpiced, GuardDecision, Product, Stage, StageChange
-from salesops.deals.rules.guard import Outcome, Violation, uncovered
 from salesops.deals.rules.places import place_on_entering
 from salesops.deals.rules.stages import Move, MoveFacts, decide_move, problems_of_changing
 from salesops.deals.selectors.choices import owners_for, pods_to_choose_for
 from salesops.deals.services.deals import AUDITED, check_may_edit, facts_of, pod_of, seconds_between
+from salesops.deals.services.from_leads import settle_credit
 from salesops.deals.services.guard import (
     LOOKED_AT,
+    TERMS,
+    Said,
     approved_of,
     as_problem,
     ask_guard,
     asks_guard,
     decision_of,
-    escalate,
+    follow_up,
+    said_of,
+    withdraw,
 )
 from salesops.jobs.models import Job
 from salesops.jobs.services import enqueue
@@ -58,6 +62,8 @@ _WRITTEN: Final = (
     "version",
     "updated_at",
 )
+#: A deal, what the selling guard said of it, and what follows.
+Answer = tuple[Deal, GuardDecision, Said]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,11 @@ class BulkChanges:
         """Whether nothing at all is to change."""
         asked = (self.stage, self.expected_close_on, self.product, self.next_step, self.owner, self.pod)
         return all(value is UNSET for value in asked)
+
+    @property
+    def is_looked_at(self) -> bool:
+        """Whether something may change on which the selling guard looks, beside the stage."""
+        return self.product is not UNSET or self.next_step is not UNSET
 
     def as_plain(self) -> dict[str, Any]:
         """The changes as JSON, for a job."""
@@ -192,14 +203,16 @@ def plan_bulk_edit(
 def bulk_edit(*, actor: Actor, deal_ids: Sequence[int], changes: BulkChanges, at: datetime) -> BulkPlan:
     """Change these deals in one transaction and say what happened to each.
 
-    A deal that the stage machine or the selling guard refuses, or that is closed and not the actor's to change, stays as it is and is named
-    with the reason. Raises ValidationError when there
-    is nothing to change or the actor may not give deals to that owner or pod, PermissionDenied for who only reads.
+    A deal that the stage machine or the selling guard refuses, or that is closed and not the actor's to change, stays as
+    it is and is named with the reason. Raises ValidationError when there is nothing to change or the actor may not give
+    deals to that owner or pod, PermissionDenied for who only reads.
     """
     check_bulk(actor, changes, at=at)
     plan = BulkPlan()
+    answers: list[Answer] = []
     for ids in _batches(deal_ids):
-        _batch(plan, actor, ids, changes, at, is_preview=False)
+        answers += _batch(plan, actor, ids, changes, at, is_preview=False)
+    follow_up(answers, actor=actor, at=at)
     return plan
 
 
@@ -261,8 +274,11 @@ def _batches(deal_ids: Sequence[int]) -> Iterator[list[int]]:
 
 def _batch(
     plan: BulkPlan, actor: Actor, ids: list[int], changes: BulkChanges, at: datetime, *, is_preview: bool
-) -> None:
-    """Decide about each deal of a batch and, unless it is a preview, write what was decided."""
+) -> list[Answer]:
+    """Decide about each deal of a batch and, unless it is a preview, write what was decided.
+
+    Gives what the selling guard said, so that approvals are asked for once, whatever the number of batches.
+    """
     deals = Deal.objects.visible_to(actor).filter(pk__in=ids).order_by("pk")
     if is_preview:
         deals = deals.select_related("stage", "product", "owner", "pod")
@@ -272,11 +288,13 @@ def _batch(
     brought = pod_of(changes.owner, today) if isinstance(changes.owner, User) else None
     to_write: list[Deal] = []
     steps: list[StageChange] = []
-    entries: list[Change] = []
+    taken: list[tuple[Deal, dict[str, Any], dict[str, Any]]] = []
     found = 0
     tried: list[_Tried] = []
     spiced = _spiced_of(ids, changes)
-    for deal in deals:
+    rows = list(deals)
+    stood = ask_guard(rows, at=at) if changes.is_looked_at else None
+    for deal in rows:
         found += 1
         before, left, entered_at = state_of(deal, names=AUDITED), deal.stage, deal.stage_entered_at
         shown_before = _shown(deal)
@@ -289,22 +307,36 @@ def _batch(
         tried.append(_Tried(deal, left, entered_at, shown_before, old, new, problems))
     guarded = [each.deal for each in tried if not each.problems and _asks(each)]
     said = ask_guard(guarded, at=at) if guarded else None
-    escalated: list[tuple[Deal, GuardDecision, tuple[Violation, ...]]] = []
+    approved = approved_of([deal for deal in guarded if said is not None and said.verdicts[deal.pk][1].violations])
+    decisions: list[GuardDecision] = []
+    answers: list[Answer] = []
     for each in tried:
         deal, left, entered_at, old, new = each.deal, each.left, each.entered_at, each.old, each.new
         shown_before, problems = each.shown, each.problems
         if said is not None and deal.pk in said.verdicts:
             offer, verdict = said.verdicts[deal.pk]
-            occasion = GuardOccasion.MOVED if "stage" in new else GuardOccasion.EDITED
-            decision = decision_of(deal, said.policy, offer, verdict, actor=actor, occasion=occasion, at=at)
-            waiting = uncovered(verdict.violations, approved_of(deal)) if verdict.violations else ()
-            is_closing = deal.kind == StageKind.WON and left.kind != StageKind.WON
-            if verdict.outcome is Outcome.BLOCK or (waiting and is_closing):
-                problems = tuple(as_problem(violation) for violation in waiting or verdict.violations)
+            is_move = _is_guarded_move(each)
+            decision = decision_of(
+                deal,
+                said.policy,
+                offer,
+                verdict,
+                actor=actor,
+                occasion=GuardOccasion.MOVED if is_move else GuardOccasion.EDITED,
+                at=at,
+            )
+            answer = said_of(
+                verdict,
+                approved.get(deal.pk, ()),
+                stood=stood.verdicts[deal.pk][1] if stood is not None and not is_move else None,
+                is_closing=deal.kind == StageKind.WON and (is_move or not TERMS.isdisjoint(new)),
+                is_won=left.kind == StageKind.WON,
+            )
+            problems = tuple(as_problem(violation) for violation in answer.refuses)
             if not is_preview:
-                decision.save()
-                if verdict.outcome is not Outcome.BLOCK:
-                    escalated.append((deal, decision, waiting))
+                decisions.append(decision)
+                if not answer.forbidden:
+                    answers.append((deal, decision, answer))
         if problems:
             plan.take(BulkRow(deal.pk, deal.name, Fate.REFUSED, problems=problems))
             continue
@@ -332,23 +364,36 @@ def _batch(
         deal.version += 1
         deal.updated_at = at
         to_write.append(deal)
-        is_only_given = set(new) <= {"owner", "pod"}
-        entries.append(
-            change_of(
-                deal,
-                action="deal.reassigned" if is_only_given else "deal.edited",
-                before=old,
-                after=new,
-                reason=changes.reason,
-            )
-        )
+        taken.append((deal, old, new))
     plan.missing += len(ids) - found
     if to_write:
         Deal.objects.bulk_create(to_write, update_conflicts=True, update_fields=_WRITTEN, unique_fields=["pk"])
         StageChange.objects.bulk_create(steps)
-        record_many(actor=actor, changes=entries, at=at)
-    for deal, decision, waiting in escalated:
-        escalate(deal, decision, waiting, actor=actor, at=at)
+        given = [(deal, old["owner"]) for deal, old, new in taken if "owner" in new]
+        shares = settle_credit(given, at=at) if given else {}
+        record_many(
+            actor=actor, changes=[_entry(each, shares.get(each[0].pk), changes.reason) for each in taken], at=at
+        )
+        withdraw([deal.pk for deal, _old, new in taken if "stage" in new and deal.kind == StageKind.LOST], at=at)
+    GuardDecision.objects.bulk_create(decisions)
+    return answers
+
+
+def _entry(
+    taken: tuple[Deal, dict[str, Any], dict[str, Any]],
+    shares: tuple[dict[str, Any], dict[str, Any]] | None,
+    reason: str,
+) -> Change:
+    """What the audit keeps of one deal, with its shares where they changed with the owner."""
+    deal, old, new = taken
+    shares_before, shares_after = shares or ({}, {})
+    return change_of(
+        deal,
+        action="deal.reassigned" if set(new) <= {"owner", "pod"} else "deal.edited",
+        before=old | shares_before,
+        after=new | shares_after,
+        reason=reason,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,11 +409,15 @@ class _Tried:
     problems: tuple[Problem, ...]
 
 
+def _is_guarded_move(tried: _Tried) -> bool:
+    """Whether the change is a move that asks the selling guard by itself."""
+    return "stage" in tried.new and asks_guard(tried.left, tried.deal.stage)
+
+
 def _asks(tried: _Tried) -> bool:
     """Whether the selling guard has to be asked about the change."""
-    if "stage" in tried.new:
-        return asks_guard(tried.left, tried.deal.stage)
-    return tried.deal.kind != StageKind.LOST and not LOOKED_AT.isdisjoint(tried.new)
+    is_looked_at = tried.deal.kind != StageKind.LOST and not LOOKED_AT.isdisjoint(tried.new)
+    return _is_guarded_move(tried) or is_looked_at
 
 
 def _spiced_of(ids: Sequence[int], changes: BulkChanges) -> dict[int, tuple[str, ...]]:

@@ -31,8 +31,8 @@ from salesops.deals.rules.stages import (
     problems_of_spiced,
 )
 from salesops.deals.selectors.choices import owners_for, pods_to_choose_for
-from salesops.deals.services.from_leads import copy_spiced, keep_credit, known_of_deal, known_of_lead
-from salesops.deals.services.guard import LOOKED_AT, asks_guard, guard_deal, keeps_refusals
+from salesops.deals.services.from_leads import copy_spiced, known_of_deal, known_of_lead, settle_credit
+from salesops.deals.services.guard import LOOKED_AT, TERMS, ask_guard, asks_guard, guard_deal, keeps_refusals, withdraw
 from salesops.leads.models import Lead
 from salesops.people.models import User
 from salesops.pods.models import Pod, PodMembership
@@ -226,7 +226,6 @@ def create_deal(
     guard_deal(actor=actor, deal=deal, occasion=GuardOccasion.CREATED, at=at, is_closing=deal.kind == StageKind.WON)
     if lead is not None:
         copy_spiced(lead, deal)
-        keep_credit(lead, deal, at=at)
     StageChange.objects.create(
         deal=deal,
         from_stage=None,
@@ -236,9 +235,9 @@ def create_deal(
         amount_minor=deal.amount_minor,
         currency=deal.currency,
     )
-    _old, new = changed(
-        {}, {name: value for name, value in state_of(deal, names=AUDITED).items() if value not in ("", None)}
-    )
+    _none, shares = settle_credit([(deal, UNSET)], at=at).get(deal.pk, ({}, {}))
+    filled = {name: value for name, value in state_of(deal, names=AUDITED).items() if value not in ("", None)}
+    _old, new = changed({}, filled | shares)
     record(actor=actor, action="deal.created", subject=deal, after=new, at=at)
     return deal
 
@@ -249,7 +248,8 @@ def edit_deal(*, actor: Actor, deal_id: int, version: int, at: datetime, changes
     """Change fields of a deal (see EDITABLE); `version` is the one the form was opened with.
 
     Nothing is written where nothing differs. Of a closed deal, most may change only texts (see FREE_WHEN_CLOSED in
-    `rules.stages`). Raises StaleDealError when somebody was faster, ValidationError by field,
+    `rules.stages`). What was sold in a won deal changes only as far as the selling policy lets it be won.
+    Raises GuardRefusedError, StaleDealError when somebody was faster, ValidationError by field,
     Http404 when it is not the actor's, PermissionDenied for who only reads, TypeError for a field that is not editable.
     """
     check_may_edit(actor)
@@ -260,6 +260,7 @@ def edit_deal(*, actor: Actor, deal_id: int, version: int, at: datetime, changes
     had_currency, had_amount = deal.currency, deal.amount_minor
     given = {name for name, value in changes.items() if getattr(deal, name) != value}
     check_may_change(actor, deal, given)
+    stood = ask_guard([deal], at=at) if given & LOOKED_AT else None
     for name in given:
         setattr(deal, name, changes[name].strip() if isinstance(changes[name], str) else changes[name])
     problems: list[Problem] = []
@@ -288,7 +289,8 @@ def edit_deal(*, actor: Actor, deal_id: int, version: int, at: datetime, changes
     check_deal(actor, deal, at=at, given=given)
     save_changes(deal, before=before, actor=actor, action="deal.edited", at=at)
     if given & LOOKED_AT:
-        guard_deal(actor=actor, deal=deal, occasion=GuardOccasion.EDITED, at=at)
+        is_closing = deal.kind == StageKind.WON and not TERMS.isdisjoint(given)
+        guard_deal(actor=actor, deal=deal, occasion=GuardOccasion.EDITED, at=at, is_closing=is_closing, stood=stood)
     return deal
 
 
@@ -349,6 +351,8 @@ def move_locked(
         currency=deal.currency,
         seconds_in_stage=seconds_between(entered_at, at),
     )
+    if deal.kind == StageKind.LOST:
+        withdraw([deal.pk], at=at)
     action = "deal.reopened" if decision.move is Move.REOPEN else "deal.stage_moved"
     save_changes(deal, before=before, actor=actor, action=action, at=at)
     return True
@@ -367,16 +371,19 @@ def reassign(
 ) -> Deal:
     """Give a deal to another owner or pod. A new owner brings the pod they work in, unless `pod` says otherwise.
 
+    The share of whoever won the lead is settled again (see `settle_credit`).
+
     Raises ValidationError for an owner or pod that the actor may not give to and for a closed deal that is not theirs to
     give, StaleDealError, Http404, PermissionDenied.
     """
     check_may_edit(actor)
     deal = locked_deal(actor, deal_id, version)
     check_may_change(actor, deal, {"owner", "pod"})
-    before = state_of(deal, names=AUDITED)
+    before, had_owner = state_of(deal, names=AUDITED), deal.owner_id
     given = apply_owner(deal, owner, pod, company_day(at))
     check_relations(actor, deal, at=at, given=given)
-    save_changes(deal, before=before, actor=actor, action="deal.reassigned", at=at, reason=reason)
+    shares = settle_credit([(deal, had_owner)], at=at).get(deal.pk) if "owner" in given else None
+    save_changes(deal, before=before, actor=actor, action="deal.reassigned", at=at, reason=reason, parts=shares)
     return deal
 
 

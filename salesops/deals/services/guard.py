@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import wraps
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -15,14 +16,14 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from salesops.audit.services import record
+from salesops.audit.services import change_of, record, record_many
 from salesops.core import features
 from salesops.core.actor import Actor, Role
 from salesops.core.days import company_day
 from salesops.core.refusals import AfterRefusal
 from salesops.deals.choices import EscalationState, GuardOccasion, StageKind
 from salesops.deals.models import Deal, GuardDecision, GuardEscalation, GuardPolicy, Stage
-from salesops.deals.rules.guard import OfferFacts, Outcome, Verdict, Violation, judge, uncovered
+from salesops.deals.rules.guard import OfferFacts, Outcome, Verdict, Violation, judge, newer_than, uncovered
 from salesops.deals.selectors.guard import (
     facts_as_plain,
     in_words,
@@ -34,7 +35,7 @@ from salesops.deals.selectors.guard import (
     violations_of,
 )
 from salesops.notices.services import tell
-from salesops.people.selectors import holders_of, manager_on
+from salesops.people.selectors import holders_of, manager_ids_on
 from salesops.values.outcomes import Problem
 
 P = ParamSpec("P")
@@ -46,6 +47,10 @@ GUARD: Final = "selling_guard"
 LOOKED_AT: Final = frozenset(
     {"account", "lead", "product", "amount_minor", "currency", "term_months", "next_step", "note", "lines", "name"}
 )
+#: Those of them that are what was sold: of a won deal they change only as far as it could be won.
+TERMS: Final = LOOKED_AT - {"name", "note", "next_step"}
+#: The most deals that a notice of many names.
+_NAMED: Final = 5
 
 
 class GuardRefusedError(ValidationError, AfterRefusal):
@@ -67,7 +72,7 @@ class GuardRefusedError(ValidationError, AfterRefusal):
         kept = keep_refused(self.decision)
         if self.open_ones and kept.deal_id is not None:
             deal = Deal.objects.select_for_update().get(pk=kept.deal_id)
-            escalate(deal, kept, self.open_ones, actor=self.actor, at=kept.decided_at)
+            escalate([Ask(deal, kept, self.open_ones)], actor=self.actor, at=kept.decided_at)
 
 
 def keeps_refusals(service: Callable[P, R]) -> Callable[P, R]:
@@ -88,8 +93,13 @@ def keeps_refusals(service: Callable[P, R]) -> Callable[P, R]:
 
 
 def keep_refused(decision: GuardDecision) -> GuardDecision:
-    """Write the decision of something that was refused; its key keeps it from being written twice."""
-    deal_id = decision.deal_id if Deal.objects.filter(pk=decision.deal_id or 0).exists() else None
+    """Write the decision of something that was refused; its key keeps it from being written twice.
+
+    A deal that was refused before it came to be is not named: by now its number may be another deal's.
+    """
+    deal_id = decision.deal_id if decision.occasion != GuardOccasion.CREATED else None
+    if deal_id is not None and not Deal.objects.filter(pk=deal_id).exists():
+        deal_id = None
     kept, _is_new = GuardDecision.objects.get_or_create(
         key=decision.key,
         defaults={
@@ -124,11 +134,70 @@ def ask_guard(deals: Collection[Deal], *, at: datetime) -> Asked | None:
     return Asked(policy, {pk: (offer, judge(rules, offer)) for pk, offer in offers.items()})
 
 
-def guard_deal(*, actor: Actor, deal: Deal, occasion: GuardOccasion, at: datetime, is_closing: bool = False) -> None:
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What follows from a verdict. `forbidden` and `unapproved` refuse the change; `waiting` is to be approved.
+
+    is_asked: whether an approval has to be asked for now; else one that is open stays as long as it is needed.
+    """
+
+    forbidden: tuple[Violation, ...]
+    unapproved: tuple[Violation, ...]
+    waiting: tuple[Violation, ...]
+    is_asked: bool
+    is_settled: bool = False
+
+    @property
+    def refuses(self) -> tuple[Violation, ...]:
+        """Why the change is refused; empty where it is not."""
+        return self.forbidden or self.unapproved
+
+
+def said_of(
+    verdict: Verdict,
+    approved: Collection[tuple[str, int]],
+    *,
+    stood: Verdict | None = None,
+    is_closing: bool = False,
+    is_won: bool = False,
+) -> Said:
+    """What follows from a verdict; `approved` is what was approved before.
+
+    Without `stood` all that is broken counts: a new deal, or a move that asks. With it, what was said of the deal before
+    the change, only what is new or larger refuses the change and asks for an approval. With `is_closing` nothing stays
+    unapproved; a deal that `is_won` already keeps what it had.
+    """
+    waiting = uncovered([each for each in verdict.violations if each.effect is Outcome.ESCALATE], approved)
+    had = stood.violations if stood is not None else ()
+    fresh = newer_than(verdict.violations, had)
+    fresh_ids = {id(each) for each in fresh}
+    asked_now = tuple(each for each in waiting if id(each) in fresh_ids)
+    is_same = sorted((each.key, each.excess) for each in verdict.violations) == sorted(
+        (each.key, each.excess) for each in had
+    )
+    return Said(
+        forbidden=tuple(each for each in fresh if each.effect is Outcome.BLOCK),
+        unapproved=asked_now if is_closing else (),
+        waiting=waiting,
+        is_asked=stood is None or bool(asked_now),
+        is_settled=stood is not None and is_same and not (is_closing and is_won),
+    )
+
+
+def guard_deal(
+    *,
+    actor: Actor,
+    deal: Deal,
+    occasion: GuardOccasion,
+    at: datetime,
+    is_closing: bool = False,
+    stood: Asked | None = None,
+) -> None:
     """Hold one deal, locked and as it is now, against the policy in force; keep what was said.
 
     What is forbidden raises GuardRefusedError. What must be approved opens an approval, or stays with the one that is
-    open; with `is_closing` it raises GuardRefusedError until somebody has approved. What is allowed again needs no
+    open; with `is_closing` it raises GuardRefusedError until somebody has approved. With `stood`, what `ask_guard` said
+    before the change, only what is new or larger than before is refused or asked about. What is allowed again needs no
     approval any more. A lost deal is asked about only when it is reopened.
     """
     if deal.kind == StageKind.LOST and occasion != GuardOccasion.MOVED:
@@ -137,19 +206,31 @@ def guard_deal(*, actor: Actor, deal: Deal, occasion: GuardOccasion, at: datetim
     if asked is None:
         return
     offer, verdict = asked.verdicts[deal.pk]
+    is_new = occasion == GuardOccasion.CREATED
+    said = said_of(
+        verdict,
+        approved_of([deal])[deal.pk] if verdict.violations else (),
+        stood=stood.verdicts[deal.pk][1] if stood is not None else None,
+        is_closing=is_closing,
+        is_won=deal.kind == StageKind.WON,
+    )
+    kept_for = None if is_new and said.refuses else deal
     decision = decision_of(deal, asked.policy, offer, verdict, actor=actor, occasion=occasion, at=at)
-    if verdict.outcome is Outcome.BLOCK:
-        raise GuardRefusedError(violations_in_words(verdict.violations, Outcome.BLOCK), decision, actor=actor)
-    open_ones = uncovered(verdict.violations, approved_of(deal))
-    if open_ones and is_closing:
+    decision.deal = kept_for
+    if said.forbidden:
+        raise GuardRefusedError(violations_in_words(said.forbidden, None), decision, actor=actor)
+    if said.unapproved:
         raise GuardRefusedError(
-            [open_words(deal, open_ones, is_new=occasion == GuardOccasion.CREATED)],
-            decision,
-            actor=actor,
-            open_ones=open_ones,
+            [open_words(deal, said.unapproved, is_new=is_new)], decision, actor=actor, open_ones=said.unapproved
         )
     decision.save()
-    escalate(deal, decision, open_ones, actor=actor, at=at)
+    follow_up([(deal, decision, said)], actor=actor, at=at)
+
+
+def follow_up(answers: Iterable[tuple[Deal, GuardDecision, Said]], *, actor: Actor, at: datetime) -> None:
+    """Ask for the approvals that are needed now, and withdraw those that no longer are."""
+    asks = [Ask(deal, decision, said.waiting, said.is_asked) for deal, decision, said in answers if not said.is_settled]
+    escalate(asks, actor=actor, at=at)
 
 
 def open_words(deal: Deal, violations: Sequence[Violation], *, is_new: bool) -> str:
@@ -168,8 +249,12 @@ def open_words(deal: Deal, violations: Sequence[Violation], *, is_new: bool) -> 
 
 def is_refused_for(row: GuardEscalation, violations: Sequence[Violation]) -> bool:
     """Whether somebody refused these very reasons."""
-    reasons = {(each["key"], each["excess"]) for each in row.reasons}
-    return row.state == EscalationState.REFUSED and reasons == {(each.key, each.excess) for each in violations}
+    return row.state == EscalationState.REFUSED and _is_for(row, violations)
+
+
+def _is_for(row: GuardEscalation, violations: Sequence[Violation]) -> bool:
+    """Whether an approval is about these very reasons."""
+    return {(each["key"], each["excess"]) for each in row.reasons} == {(each.key, each.excess) for each in violations}
 
 
 def _sentence(text: str) -> str:
@@ -200,72 +285,131 @@ def decision_of(
     )
 
 
-def approved_of(deal: Deal) -> list[tuple[str, int]]:
-    """The keys that were approved for a deal, each with its excess then."""
-    rows = deal.escalations.filter(state=EscalationState.APPROVED).values_list("reasons", flat=True)
-    return [(each["key"], each["excess"]) for reasons in rows for each in reasons]
+def approved_of(deals: Collection[Deal]) -> dict[int, list[tuple[str, int]]]:
+    """The keys that were approved for each deal, each with its excess then; one query, none where there are no deals."""
+    found: dict[int, list[tuple[str, int]]] = {deal.pk: [] for deal in deals}
+    rows = GuardEscalation.objects.filter(deal__in=list(found), state=EscalationState.APPROVED)
+    for deal_id, reasons in rows.values_list("deal_id", "reasons"):
+        found[deal_id] += [(each["key"], each["excess"]) for each in reasons]
+    return found
 
 
-def escalate(
-    deal: Deal,
-    decision: GuardDecision,
-    open_ones: Sequence[Violation],
-    *,
-    actor: Actor,
-    at: datetime,
-    is_told: bool = True,
-) -> GuardEscalation | None:
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is to be approved of a deal, locked, by a decision that is saved; no violations: nothing any more.
+
+    With `is_asked` False it only takes the place of an approval that is open.
+    """
+
+    deal: Deal
+    decision: GuardDecision | None
+    violations: Sequence[Violation] = ()
+    is_asked: bool = True
+
+
+def escalate(asks: Sequence[Ask], *, actor: Actor, at: datetime, is_told: bool = True) -> list[GuardEscalation]:
     """Open an approval for what nobody approved yet; one that is open for the same stays, another is no longer needed.
 
-    What was refused for the same reasons stays refused. Gives the approval that was opened.
+    What was refused for the same reasons stays refused. Each person is told once, however many deals there are. Gives the
+    approvals that were opened; the number of queries does not depend on the deals.
     """
-    now = {(each.key, each.excess) for each in open_ones}
-    waiting = GuardEscalation.objects.select_for_update(of=("self",)).filter(deal=deal, state=EscalationState.OPEN)
-    for row in waiting:
-        if {(each["key"], each["excess"]) for each in row.reasons} == now:
-            return None
-        row.state, row.answered_at = EscalationState.WITHDRAWN, at
-        row.save(update_fields=["state", "answered_at"])
-    if not open_ones:
-        return None
-    last = deal.escalations.exclude(state=EscalationState.WITHDRAWN).first()
-    if last is not None and is_refused_for(last, open_ones):
-        return None
-    row = GuardEscalation.objects.create(
-        deal=deal,
-        decision=decision,
-        reasons=reasons_as_plain(open_ones),
-        owner_id=deal.owner_id,
-        asked_by_id=actor.user_id,
-        asked_at=at,
-    )
-    record(
+    if not asks:
+        return []
+    stored: dict[int, list[GuardEscalation]] = {ask.deal.pk: [] for ask in asks}
+    for row in GuardEscalation.objects.select_for_update(of=("self",)).filter(deal__in=list(stored)):
+        stored[row.deal_id].append(row)
+    withdrawn: list[int] = []
+    fresh: list[GuardEscalation] = []
+    for ask in asks:
+        waiting = next((row for row in stored[ask.deal.pk] if row.is_open), None)
+        if waiting is None and not ask.is_asked:
+            continue
+        if waiting is not None:
+            if _is_for(waiting, ask.violations):
+                continue
+            withdrawn.append(waiting.pk)
+        answered = (row for row in stored[ask.deal.pk] if row.state != EscalationState.WITHDRAWN and not row.is_open)
+        last = next(answered, None)
+        if not ask.violations or ask.decision is None or (last is not None and is_refused_for(last, ask.violations)):
+            continue
+        fresh.append(
+            GuardEscalation(
+                deal=ask.deal,
+                decision=ask.decision,
+                reasons=reasons_as_plain(ask.violations),
+                owner_id=ask.deal.owner_id,
+                asked_by_id=actor.user_id,
+                asked_at=at,
+            )
+        )
+    if withdrawn:
+        GuardEscalation.objects.filter(pk__in=withdrawn).update(state=EscalationState.WITHDRAWN, answered_at=at)
+    if not fresh:
+        return []
+    GuardEscalation.objects.bulk_create(fresh)
+    record_many(
         actor=actor,
-        action="deal.approval_asked",
-        subject=deal,
-        reason=" ".join(violations_in_words(open_ones, None))[:500],
+        changes=[
+            change_of(
+                row.deal,
+                action="deal.approval_asked",
+                reason=" ".join(violations_in_words(violations_of(row.reasons), None))[:500],
+            )
+            for row in fresh
+        ],
         at=at,
     )
     if is_told:
-        _ask_around(row, at)
-    return row
+        _ask_around(fresh, at)
+    return fresh
 
 
-def _ask_around(row: GuardEscalation, at: datetime) -> None:
-    """Tell the owner's manager and revenue operations that somebody waits for them."""
+def withdraw(deal_ids: Collection[int], *, at: datetime) -> None:
+    """Withdraw what waits for an approval of these deals, locked: they were lost, and nobody has to answer any more."""
+    rows = GuardEscalation.objects.filter(deal__in=deal_ids, state=EscalationState.OPEN)
+    rows.update(state=EscalationState.WITHDRAWN, answered_at=at)
+
+
+def _ask_around(rows: Sequence[GuardEscalation], at: datetime) -> None:
+    """Tell each owner's manager and revenue operations, once, what waits for them."""
     day = company_day(at)
-    people = set(holders_of(Role.REVOPS, on=day).values_list("pk", flat=True))
-    owner = row.deal.owner
-    manager = manager_on(owner, day) if owner is not None else None
-    people |= {manager.pk} if manager is not None else set()
-    people -= {row.asked_by_id, row.owner_id}
-    violations = violations_of(row.reasons)
+    everywhere = set(holders_of(Role.REVOPS, on=day).values_list("pk", flat=True))
+    managers = manager_ids_on(day, {row.owner_id for row in rows if row.owner_id is not None})
+    of_person: dict[int, list[GuardEscalation]] = defaultdict(list)
+    for row in rows:
+        manager = managers.get(row.owner_id or 0)
+        for person in everywhere | ({manager} if manager is not None else set()):
+            if person not in (row.asked_by_id, row.owner_id):
+                of_person[person].append(row)
+    alike: dict[tuple[int, ...], set[int]] = defaultdict(set)
+    for person, theirs in of_person.items():
+        alike[tuple(row.pk for row in theirs)].add(person)
+    by_pk = {row.pk: row for row in rows}
+    for pks, people in alike.items():
+        _tell_what_waits([by_pk[pk] for pk in pks], people, at)
+
+
+def _tell_what_waits(rows: Sequence[GuardEscalation], people: Collection[int], at: datetime) -> None:
+    """Tell these people of what waits: of one deal what it is, of many how many there are."""
+    first = rows[0]
+    if len(rows) > 1:
+        names = ", ".join(str(row.deal) for row in rows[:_NAMED]) + (", …" if len(rows) > _NAMED else "")
+        tell(
+            person_ids=people,
+            key=f"deal-approvals:{first.pk}:{len(rows)}",
+            title=lambda: _("%(count)s deals need your approval") % {"count": len(rows)},
+            body=names,
+            url=f"{reverse('deals:escalation_list')}?state={EscalationState.OPEN}",
+            at=at,
+        )
+        return
+    violations = violations_of(first.reasons)
     tell(
         person_ids=people,
-        key=f"deal-approval:{row.pk}",
-        title=lambda: _("“%(deal)s” needs your approval") % {"deal": row.deal},
+        key=f"deal-approval:{first.pk}",
+        title=lambda: _("“%(deal)s” needs your approval") % {"deal": first.deal},
         body=lambda: " ".join(violations_in_words(violations, None)),
-        url=reverse("deals:escalation_answer", kwargs={"pk": row.pk}),
+        url=reverse("deals:escalation_answer", kwargs={"pk": first.pk}),
         at=at,
     )
 
@@ -336,30 +480,36 @@ def flag_imported(*, actor: Actor, deals: Sequence[Deal], at: datetime) -> int:
     """Hold deals that a source brought against the policy: nothing is refused, what breaks a rule is flagged.
 
     Of open deals an approval is asked for as well, in silence: a file of a thousand deals is not a thousand notices. The
-    same reasons as before leave no second flag. Gives how many were flagged.
+    same reasons as before leave no second flag. What is allowed or lost needs no approval any more. Gives how many were
+    flagged.
     """
+    withdraw([deal.pk for deal in deals if deal.kind == StageKind.LOST], at=at)
     seen = [deal for deal in deals if deal.kind != StageKind.LOST]
     asked = ask_guard(seen, at=at) if seen else None
     if asked is None:
         return 0
     flagged = [deal for deal in seen if asked.verdicts[deal.pk][1].outcome is not Outcome.ALLOW]
-    before: dict[int | None, Any] = {}
-    for deal_id, reasons in (
-        GuardDecision.objects.filter(deal__in=flagged, policy=asked.policy, occasion=GuardOccasion.IMPORT)
-        .order_by("decided_at", "pk")
-        .values_list("deal_id", "reasons")
-    ):
-        before[deal_id] = reasons
-    made = 0
-    for deal in flagged:
+    before: dict[int | None, GuardDecision] = {}
+    for stored in GuardDecision.objects.filter(
+        deal__in=flagged, policy=asked.policy, occasion=GuardOccasion.IMPORT
+    ).order_by("decided_at", "pk"):
+        before[stored.deal_id] = stored
+    approved = approved_of(flagged)
+    made: list[GuardDecision] = []
+    asks: list[Ask] = []
+    for deal in seen:
         offer, verdict = asked.verdicts[deal.pk]
-        decision = decision_of(deal, asked.policy, offer, verdict, actor=actor, occasion=GuardOccasion.IMPORT, at=at)
-        if before.get(deal.pk) == decision.reasons:
+        if verdict.outcome is Outcome.ALLOW:
+            asks.append(Ask(deal, None))
             continue
-        decision.save()
-        made += 1
+        decision = decision_of(deal, asked.policy, offer, verdict, actor=actor, occasion=GuardOccasion.IMPORT, at=at)
+        last = before.get(deal.pk)
+        if last is not None and last.reasons == decision.reasons:
+            decision = last
+        else:
+            made.append(decision)
         if deal.kind == StageKind.OPEN:
-            escalate(
-                deal, decision, uncovered(verdict.violations, approved_of(deal)), actor=actor, at=at, is_told=False
-            )
-    return made
+            asks.append(Ask(deal, decision, said_of(verdict, approved[deal.pk]).waiting))
+    GuardDecision.objects.bulk_create(made)
+    escalate(asks, actor=actor, at=at, is_told=False)
+    return len(made)

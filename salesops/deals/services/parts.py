@@ -14,12 +14,13 @@ from django.utils.translation import gettext_lazy as _
 
 from salesops.audit.services import state_of
 from salesops.core.actor import Actor
-from salesops.deals.choices import GuardOccasion
+from salesops.deals.choices import GuardOccasion, StageKind
 from salesops.deals.models import Deal, DealLine, DealSplit, Product
 from salesops.deals.rules.amounts import Share, deal_amount, line_amount, problems_of_shares
 from salesops.deals.selectors.choices import people_to_share_with
 from salesops.deals.services.deals import AUDITED, check_may_change, check_may_edit, locked_deal, refusal, save_changes
-from salesops.deals.services.guard import guard_deal, keeps_refusals
+from salesops.deals.services.from_leads import plain_shares
+from salesops.deals.services.guard import ask_guard, guard_deal, keeps_refusals
 from salesops.people.choices import JobFunction
 from salesops.values.money import MoneyError, check_minor
 
@@ -64,6 +65,7 @@ def set_lines(*, actor: Actor, deal_id: int, version: int, lines: Sequence[LineD
         )
     deal = locked_deal(actor, deal_id, version)
     check_may_change(actor, deal, {"lines"})
+    stood = ask_guard([deal], at=at)
     before = state_of(deal, names=AUDITED)
     existing = {line.pk: line for line in deal.lines.all()}
     lines_before = [_plain_line(line) for line in existing.values()]
@@ -94,7 +96,8 @@ def set_lines(*, actor: Actor, deal_id: int, version: int, lines: Sequence[LineD
         parts=({"lines": lines_before}, {"lines": [_plain_line(row) for row in rows]}),
     )
     if is_changed:
-        guard_deal(actor=actor, deal=deal, occasion=GuardOccasion.LINES, at=at)
+        is_closing = deal.kind == StageKind.WON
+        guard_deal(actor=actor, deal=deal, occasion=GuardOccasion.LINES, at=at, is_closing=is_closing, stood=stood)
     return deal
 
 
@@ -119,21 +122,20 @@ def set_splits(*, actor: Actor, deal_id: int, version: int, splits: Sequence[Spl
     allowed = set(people_to_share_with(actor).filter(pk__in=people).values_list("pk", flat=True))
     if people - allowed - {row.person_id for row in existing.values()}:
         raise ValidationError(_("One of these people no longer works here."), code="person")
-    splits_before = sorted((_plain_split(row) for row in existing.values()), key=_split_order)
+    splits_before = plain_shares(existing.values())
     wanted = {(part.person_id, part.function): (part.share_bp, part.is_overlay) for part in splits}
     deal.splits.filter(pk__in=[row.pk for key, row in existing.items() if key not in wanted]).delete()
     for (person_id, function), (share_bp, is_overlay) in wanted.items():
         row = existing.get((person_id, function)) or DealSplit(deal=deal, person_id=person_id, function=function)
         row.share_bp, row.is_overlay = share_bp, is_overlay
         row.save()
-    splits_after = sorted((_plain_split(row) for row in deal.splits.all()), key=_split_order)
     save_changes(
         deal,
         before=state_of(deal, names=AUDITED),
         actor=actor,
         action="deal.splits_set",
         at=at,
-        parts=({"splits": splits_before}, {"splits": splits_after}),
+        parts=(splits_before, plain_shares(deal.splits.all())),
     )
     return deal
 
@@ -168,13 +170,3 @@ def _plain_line(line: DealLine) -> dict[str, Any]:
         "discount_bp": line.discount_bp,
         "amount_minor": line.amount_minor,
     } | ({"note": line.note} if line.note else {})
-
-
-def _plain_split(row: DealSplit) -> dict[str, Any]:
-    """A share for the audit."""
-    plain = {"person": row.person_id, "function": row.function, "share_bp": row.share_bp}
-    return plain | ({"is_overlay": True} if row.is_overlay else {})
-
-
-def _split_order(share: dict[str, Any]) -> tuple[int, int, str]:
-    return (-share["share_bp"], share["person"], share["function"])

@@ -35,6 +35,7 @@ from salesops.deals.choices import StageKind
 from salesops.deals.models import Deal, Product, Stage, StageChange
 from salesops.deals.rules.places import place_on_entering
 from salesops.deals.services.deals import AUDITED, first_open_stage, seconds_between
+from salesops.deals.services.from_leads import settle_credit
 from salesops.deals.services.guard import flag_imported
 from salesops.pods.selectors import PodHistory, pod_history
 from salesops.values.money import MoneyError, check_currency
@@ -237,7 +238,17 @@ def _deals_round(
             if stood.get(merged.row.external_id, (None, None))[0] != merged.row.stage_id
         ]
     )
-    record_many(actor=actor, changes=[_change(merged, around.source) for merged in written], at=around.at)
+    given = [
+        (merged.row, merged.before["owner_id"])
+        for merged in written
+        if merged.fate is Fate.CHANGED and "owner_id" in merged.before
+    ]
+    shares = settle_credit(given, at=around.at)
+    record_many(
+        actor=actor,
+        changes=[_change(merged, around.source, shares.get(merged.row.pk)) for merged in written],
+        at=around.at,
+    )
     flag_imported(actor=actor, deals=[merged.row for merged in written], at=around.at)
 
 
@@ -341,15 +352,16 @@ def _without_derived(outcome: RecordOutcome) -> RecordOutcome:
     )
 
 
-def _change(merged: Merged[Deal], source: str) -> Change:
-    """The audit of one deal that was made or changed."""
+def _change(merged: Merged[Deal], source: str, shares: tuple[dict[str, Any], dict[str, Any]] | None = None) -> Change:
+    """The audit of one deal that was made or changed, with its shares where they changed with the owner."""
     now = state_of(merged.row, names=AUDITED)
     if merged.fate is Fate.CREATED:
         filled = {name: value for name, value in now.items() if value not in ("", None)}
         return change_of(merged.row, action="deal.created", after=filled, reason=source)
     names = {name.removesuffix("_id") for name in merged.after if name not in _DERIVED}
     before = {name.removesuffix("_id"): value for name, value in merged.before.items() if name not in _DERIVED}
-    old, new = changed(before, {name: now[name] for name in names})
+    shares_before, shares_after = shares or ({}, {})
+    old, new = changed(before | shares_before, {name: now[name] for name in names} | shares_after)
     return change_of(merged.row, action="deal.edited", before=old, after=new, reason=source)
 
 
