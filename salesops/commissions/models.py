@@ -244,6 +244,12 @@ class Transaction(models.Model):
             models.Index(fields=["credited_to", "effective_on"], name="commissions_transaction_of"),
             models.Index(fields=["deal", "effective_on"], name="commissions_tx_of_deal"),
             models.Index(fields=["account", "effective_on"], name="commissions_tx_of_account"),
+            # Few rows take another back. Without an index of both columns SQLite reads all rows of the days instead.
+            models.Index(
+                fields=["reverses", "effective_on"],
+                condition=Q(reverses__isnull=False),
+                name="commissions_tx_of_reversed",
+            ),
         ]
 
     def __str__(self) -> str:
