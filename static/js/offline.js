@@ -57,7 +57,8 @@
           headers: { "X-CSRFToken": token(), "HX-Request": "true", "HX-Target": "dialog-body" },
         });
         if (answer.ok && answer.headers.has("HX-Trigger")) { forget(item.fields.form_key); sent += 1; continue; }
-        if (answer.status === 422 || answer.status === 404) { // what it was about is gone, or not theirs any more
+        if (answer.status >= 500) continue; // this one is not well received now; the others may be
+        if ([403, 404, 422].includes(answer.status)) { // what it was about is gone, or not theirs any more
           const refused = { ...item, refused: why(await answer.text()) || say("gone_offline") };
           keep(kept().map((each) => (each.fields.form_key === item.fields.form_key ? refused : each)));
           refuse(refused);

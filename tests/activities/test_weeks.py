@@ -73,6 +73,11 @@ def test_what_is_to_come_has_no_outcome_and_only_meetings_are_planned(cast: Cast
     meeting = log_activity(actor=ana, at=NOW, kind="meeting", lead=lead, happened_at=TOMORROW)
     with pytest.raises(ValidationError, match="from the list"):
         complete_task(actor=ana, activity_id=meeting.pk, at=NOW, outcome="reached")
+    with pytest.raises(ValidationError, match="tick it off"):
+        edit_activity(actor=ana, activity_id=meeting.pk, at=NOW, changes={"outcome": "held"})
+    again = log_activity(actor=ana, at=NOW, kind="meeting", subject="By a program", lead=lead, due_at=TOMORROW)
+    assert (again.is_planned, again.due_at) == (True, TOMORROW)
+    again.delete()
     edit_activity(actor=ana, activity_id=meeting.pk, at=NOW, changes={"due_at": TOMORROW + timedelta(days=1)})
     meeting.refresh_from_db()
     assert (meeting.is_planned, meeting.due_at) == (True, TOMORROW + timedelta(days=1))
@@ -172,6 +177,10 @@ def test_one_thing_is_logged_about_many(cast: Cast) -> None:
     """Each has it, is touched and has its next step; ten cost as many queries as two."""
     ana = cast.actor("ana")
     leads = [lead_of(cast, "ana", number) for number in range(12)]
+    for number, lead in enumerate(leads):
+        lead.account = Account.objects.create(name=f"A{number}", match_name=f"a{number}", created_at=NOW)
+        lead.save()
+    leads = list(Lead.objects.order_by("pk"))
     next_step = FollowUp("Call them", NOW + timedelta(days=2))
     counts = []
     for some in (leads[:2], leads[2:]):

@@ -411,3 +411,21 @@ def test_every_run_of_words_is_found_in_its_text(words: list[str], data: Any) ->
     end = data.draw(st.integers(start + 1, len(words)))
     phrase = " ".join(words[start:end])
     assert promises_in("! " + ", ".join(words).upper(), [phrase]) == [phrase]
+
+
+def test_an_approval_does_not_move_with_the_rate_of_the_day() -> None:
+    """A total and a list price in other currencies come to more tomorrow: the offer is the same, and so is the approval."""
+    limit = GuardRule("Large", RuleKind.OFFER, Outcome.ESCALATE, most_minor=100_000, currency="EUR")
+    cap = GuardRule("Cap", RuleKind.DISCOUNT, Outcome.ESCALATE, max_discount_bp=1_000)
+
+    def offer(total_in_euro: int, list_minor: int, amount: int = 120_000) -> OfferFacts:
+        line = LineFacts(1, list_minor=list_minor, unit_minor=amount, amount_minor=amount, exchanged_from="EUR")
+        amounts = {"USD": amount, "EUR": total_in_euro}
+        return OfferFacts(amount_minor=amount, currency="USD", amounts=amounts, lines=(line,))
+
+    today, tomorrow = judge((limit, cap), offer(110_000, 160_000)), judge((limit, cap), offer(111_000, 162_000))
+    approved = [(each.key, each.excess) for each in today.violations]
+    assert len(approved) == 2
+    assert uncovered(tomorrow.violations, approved) == ()
+    cheaper = judge((limit, cap), offer(109_000, 160_000, amount=119_000))
+    assert [each.kind for each in uncovered(cheaper.violations, approved)] == [RuleKind.DISCOUNT]

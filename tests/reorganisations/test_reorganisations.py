@@ -19,6 +19,7 @@ from salesops.commissions.models import Credit, Earning, Period, Quota, Statemen
 from salesops.commissions.selectors.team import team_statements_in, team_sums
 from salesops.commissions.services.approvals import approve_statements, lock_period
 from salesops.deals.models import Deal, Stage
+from salesops.deals.services.deals import create_deal
 from salesops.leads.models import Lead, Pool, PoolMember
 from salesops.notices.models import Notice
 from salesops.people.models import ReportingLine
@@ -42,6 +43,7 @@ from salesops.reorganisations.services import (
 from salesops.reorganisations.services.carrying import carry_out_due, fail, is_due
 from tests.cast import NOW, SINCE, TODAY, Cast
 from tests.commissions.pay import FIVE_THEN_TEN, calculated, plan_in_force, quota, won
+from tests.leads.routed import arrives, in_force
 
 pytestmark = pytest.mark.django_db
 
@@ -531,3 +533,81 @@ def test_what_it_does_to_pay_is_for_finance(company: Cast, client_of: Callable[[
     assert "Expected earnings" not in revops.content.decode()
     assert "expected" not in str(revops.context["people"])
     assert revops.context["told"]["company"] is None
+
+
+def test_who_took_turns_in_the_new_pool_is_out_of_it_and_stays_known(company: Cast) -> None:
+    """Ana took a lead in South's pool meanwhile: its ledger names her, so that she is taken out and not forgotten."""
+    row = drafted(company)
+    previewed(company, row)
+    rita = company.actor("rita")
+    carry_out(actor=rita, reorganisation_id=row.pk, at=NOW)
+    south = Pool.objects.get(name="South pool")
+    in_force({"pool": south})
+    assert arrives(company, 7, at=NOW + timedelta(hours=1)).owner is not None
+    undo(actor=rita, reorganisation_id=row.pk, at=NOW + timedelta(hours=2), reason="Too early", leaves_changed=True)
+    assert PoolMember.objects.get(pool=south, person=company.ana).is_in is False
+    assert not PoolMember.objects.filter(pool__name="North pool", person=company.alba).exists()
+    assert PoolMember.objects.get(pool__name="North pool", person=company.ana).is_in is True
+
+
+@pytest.mark.parametrize("owner", ["ana", "alba"])
+def test_the_credit_for_a_lead_comes_and_goes_with_the_owner(company: Cast, owner: str) -> None:
+    """Alba won the lead: she has a share on top while Ana owns the deal, and none while it is hers; undone, as before."""
+    lead = Lead.objects.create(name="Won by Alba", status="converted", credited_to=company.alba, created_at=NOW)
+    stage = Stage.objects.get(code="early")
+    deal = create_deal(
+        actor=company.actor("rita"),
+        name="From the lead",
+        stage=stage,
+        amount_minor=5_000_00,
+        currency="USD",
+        owner=company.people[owner],
+        lead=lead,
+        at=NOW,
+    )
+    shares = [("Alba Abe", 10_000, True)] if owner == "ana" else []
+
+    def on_top() -> list[Any]:
+        return list(deal.splits.values_list("person__name", "share_bp", "is_overlay"))
+
+    assert on_top() == shares
+    row = drafted(company)
+    before = state_of(row)
+    assert previewed(company, row)["counts"]["deals.dealsplit"] == 1
+    rita = company.actor("rita")
+    carry_out(actor=rita, reorganisation_id=row.pk, at=NOW)
+    assert on_top() == ([] if owner == "ana" else [("Alba Abe", 10_000, True)])
+    undo(actor=rita, reorganisation_id=row.pk, at=NOW, reason="Too early")
+    assert state_of(row) == before
+    assert on_top() == shares
+
+
+def test_lines_that_turn_round_go_back_together(company: Cast) -> None:
+    """Sam reported to Ana; now Sam leads and Ana reports to him: undone, it is as it was, without a circle on the way."""
+    rita = company.actor("rita")
+    set_manager(actor=rita, person=company.sam, manager=company.ana, start_on=SINCE, at=NOW)
+    row = create_reorganisation(actor=rita, at=NOW, values={"name": "Turn", "effective_on": DAY})
+    for person, manager in (("sam", "max"), ("ana", "sam")):
+        values = {"to_pod": company.north, "manager": company.people[manager]}
+        save_move(actor=rita, reorganisation_id=row.pk, person=company.people[person], values=values, at=NOW)
+    row.refresh_from_db()
+    before = state_of(row)
+    assert previewed(company, row)["problems"] == []
+    carry_out(actor=rita, reorganisation_id=row.pk, at=NOW)
+    assert ReportingLine.objects.on(DAY).get(person=company.ana).manager == company.sam
+    undo(actor=rita, reorganisation_id=row.pk, at=NOW, reason="Back")
+    assert state_of(row) == before
+
+
+def test_somebody_whose_last_day_has_passed_gets_nothing_back(company: Cast) -> None:
+    """Ana may still log in and has left: everything that was hers is named, and stays."""
+    row = drafted(company)
+    previewed(company, row)
+    rita = company.actor("rita")
+    carry_out(actor=rita, reorganisation_id=row.pk, at=NOW)
+    company.ana.left_on = DAY
+    company.ana.save()
+    with pytest.raises(ValidationError, match="its owner has left"), transaction.atomic():
+        undo(actor=rita, reorganisation_id=row.pk, at=NOW, reason="Too early")
+    undo(actor=rita, reorganisation_id=row.pk, at=NOW, reason="Too early", leaves_changed=True)
+    assert set(Lead.objects.values_list("owner__name", flat=True)) == {"Alba Abe"}

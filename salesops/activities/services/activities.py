@@ -121,10 +121,10 @@ def when(
     """When something happened and when it is due: nothing happened yet of a task, and of a meeting that is to come."""
     if kind == ActivityKind.TASK:
         return None, due_at
-    moment = happened_at or at
-    if kind == ActivityKind.MEETING and not outcome and moment > at + _AHEAD:
-        return None, moment
-    return moment, due_at
+    if kind == ActivityKind.MEETING and not outcome:
+        moment = happened_at or due_at or at
+        return (None, moment) if moment > at + _AHEAD else (moment, due_at)
+    return happened_at or at, due_at
 
 
 def _may_be_ticked(activity: Activity) -> bool:
@@ -257,6 +257,10 @@ def check_activity(actor: Actor, activity: Activity, at: datetime, *, brought: b
         and activity.outcome not in OUTCOMES.get(activity.kind, ())
     ):
         errors["outcome"] = [ValidationError(_("This outcome does not fit."), code="outcome")]
+    if activity.is_planned and activity.outcome:
+        errors["outcome"] = [
+            ValidationError(_("How a meeting went is said when it is over: tick it off."), code="outcome-planned")
+        ]
     if activity.kind == ActivityKind.TASK:
         if activity.due_at is None:
             errors["due_at"] = [ValidationError(_("Say by when it is to be done."), code="due-missing")]
@@ -303,10 +307,10 @@ def follow_up_of(activity: Activity, follow_up: FollowUp, at: datetime, *, told_
         kind=ActivityKind.TASK,
         subject=" ".join(follow_up.subject.split()),
         person_id=activity.person_id,
-        lead=activity.lead,
-        deal=activity.deal,
-        account=activity.account,
-        contact=activity.contact,
+        lead_id=activity.lead_id,
+        deal_id=activity.deal_id,
+        account_id=activity.account_id,
+        contact_id=activity.contact_id,
         due_at=follow_up.due_at,
         created_at=at,
     )

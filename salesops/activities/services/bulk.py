@@ -49,7 +49,7 @@ def log_many(
     for row in rows:
         about: dict[str, Any] = {_NOUNS[type(row)]: row}
         if not isinstance(row, Account):
-            about["account"] = row.account
+            about["account_id"] = row.account_id
         activity = Activity(
             kind=kind,
             subject=" ".join(subject.split()) or str(ActivityKind(kind).label),

@@ -78,7 +78,8 @@ class LineFacts:
     """A line as the guard sees it; prices and amounts in minor units of the deal's currency.
 
     list_minor: the list price, exchanged where it is in another currency. list_currency: that currency where the list price
-    could not be exchanged; list_minor then is empty. tier: the price tier of the product.
+    could not be exchanged; list_minor then is empty. exchanged_from: that currency where it was. tier: the price tier of the
+    product.
     """
 
     product: int
@@ -89,6 +90,7 @@ class LineFacts:
     discount_bp: int = 0
     amount_minor: int = 0
     list_currency: str = ""
+    exchanged_from: str = ""
 
     @property
     def is_negative(self) -> bool:
@@ -332,8 +334,9 @@ def _discounts(rule: GuardRule, offer: OfferFacts) -> Iterator[Violation]:
             rule,
             "discount",
             gettext_noop("Discount of %(discount)s%% exceeds %(rule)s = %(limit)s%%."),
-            f"{name}:{line.product}",
-            discount,
+            # The day's rate moves what an exchanged list price makes of the discount: what was approved is the price.
+            f"{name}:{line.product}" + (f":{line.exchanged_from}:{offer.currency}" if line.exchanged_from else ""),
+            -_price_of_many(line) if line.exchanged_from else discount,
             f"line:{number}",
             discount=percent(discount),
             rule=name,
@@ -405,7 +408,9 @@ def _limits(rule: GuardRule, offer: OfferFacts) -> Iterator[Violation]:
             yield _unknown(rule, "no-rate", text, what, offer.amount_minor * sign, **params)
         elif (total - limit) * sign > 0:
             figures = {"total": _money(total, rule.currency), "limit": _money(limit, rule.currency)}
-            yield _violation(rule, what, message, f"{name}:{rule.currency}", total * sign, rule=name, **figures)
+            # What was approved is the offer as it was written: the day's rate moves what it comes to elsewhere.
+            key = f"{name}:{rule.currency}" + (f":{offer.currency}" if offer.currency != rule.currency else "")
+            yield _violation(rule, what, message, key, offer.amount_minor * sign, rule=name, **figures)
     terms = (
         ("min_term", rule.least_months, -1, gettext_noop("Term of %(term)s months is below %(rule)s = %(limit)s.")),
         ("max_term", rule.most_months, 1, gettext_noop("Term of %(term)s months exceeds %(rule)s = %(limit)s.")),

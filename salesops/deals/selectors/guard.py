@@ -140,6 +140,7 @@ def _line_facts(line: DealLine, deal: Deal, rates: Mapping[tuple[str, str], Pinn
         discount_bp=line.discount_bp,
         amount_minor=line.amount_minor,
         list_currency=product.currency if price and not is_same and rate is None else "",
+        exchanged_from=product.currency if price and not is_same and rate is not None else "",
     )
 
 

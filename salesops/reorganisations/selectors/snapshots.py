@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from salesops.accounts.models import Account, AccountOwnership
 from salesops.audit.rules.chain import plain
 from salesops.commissions.models import Quota
-from salesops.deals.models import Deal
+from salesops.core.display import share
+from salesops.deals.models import Deal, DealSplit
 from salesops.leads.models import Lead, Pool, PoolMember
 from salesops.people.choices import JobFunction
 from salesops.people.models import FunctionAssignment, ReportingLine, User
@@ -28,6 +29,7 @@ COLUMNS: Final[Mapping[type[models.Model], tuple[str, ...]]] = {
     Account: ("owner_id", "pod_id"),
     AccountOwnership: ("account_id", "person_id", "function", "start_on", "end_on"),
     Deal: ("owner_id", "pod_id"),
+    DealSplit: ("deal_id", "person_id", "function", "share_bp", "is_overlay"),
     Lead: ("owner_id", "pod_id"),
     PoolMember: ("pool_id", "person_id", "weight", "is_in"),
     Quota: ("person_id", "measure", "start_on", "end_on", "amount_minor", "currency"),
@@ -44,6 +46,7 @@ def snapshot_of(people: Collection[int], books: Books) -> dict[RowKey, dict[str,
         Account: models.Q(pk__in=books.account_ids),
         AccountOwnership: models.Q(account__in=books.account_ids),
         Deal: models.Q(pk__in=books.deal_ids),
+        DealSplit: models.Q(deal__in=books.deal_ids),
         Lead: models.Q(pk__in=books.lead_ids),
         PoolMember: models.Q(person__in=people),
         Quota: models.Q(person__in=people),
@@ -76,6 +79,8 @@ class Said:
             pools |= {row["pool_id"]} if "pool_id" in row else set()
             if KINDS[kind] is AccountOwnership:
                 objects[Account].add(row["account_id"])
+            if KINDS[kind] is DealSplit:
+                objects[Deal].add(row["deal_id"])
         self.people = dict(User.objects.filter(pk__in=people).values_list("pk", "name"))
         self.pods = dict(Pod.objects.filter(pk__in=pods).values_list("pk", "name"))
         self.pools = dict(Pool.objects.filter(pk__in=pools).values_list("pk", "name"))
@@ -92,6 +97,8 @@ class Said:
             return self.names[model].get(pk, "–")[:200]
         if model is AccountOwnership:
             return self.names[Account].get(row["account_id"], "–")[:200]
+        if model is DealSplit:
+            return self.names[Deal].get(row["deal_id"], "–")[:200]
         return self.people.get(row["person_id"], "–")[:200]
 
     def words(self, key: RowKey, row: Mapping[str, Any] | None) -> str:
@@ -99,7 +106,7 @@ class Said:
         if row is None:
             return ""
         parts: list[str] = []
-        if KINDS[key[0]] is AccountOwnership:
+        if KINDS[key[0]] in (AccountOwnership, DealSplit):
             parts.append(self.people.get(row["person_id"], "–"))
         if "pool_id" in row:
             parts.append(self.pools.get(row["pool_id"], "–"))
@@ -112,6 +119,8 @@ class Said:
             parts.append(self.pods.get(row["pod_id"], _("no pod")))
         if "function" in row:
             parts.append(str(JobFunction(row["function"]).name))
+        if "share_bp" in row:
+            parts.append(share(row["share_bp"]))
         if "amount_minor" in row:
             parts.append(f"{row['measure']} {row['amount_minor']} {row['currency']}")
         if "start_on" in row:

@@ -18,13 +18,15 @@ from salesops.audit.rules.chain import plain
 from salesops.audit.services import Change, record, record_many
 from salesops.commissions.models import Quota
 from salesops.core.actor import Actor
+from salesops.core.days import company_day
 from salesops.deals.choices import StageKind
-from salesops.deals.models import Deal
+from salesops.deals.models import Deal, DealSplit
 from salesops.leads.choices import WORK_STATUSES
-from salesops.leads.models import Lead
+from salesops.leads.models import Lead, PoolMember, Turn
 from salesops.leads.services.bulk import bulk_assign
 from salesops.people.models import FunctionAssignment, ReportingLine, User
-from salesops.people.services.lines import refuse_circle
+from salesops.people.rules.lines import Line, first_circle
+from salesops.people.selectors import active_on
 from salesops.pods.models import Pod, PodMembership
 from salesops.reorganisations.choices import ReorganisationState
 from salesops.reorganisations.models import Reorganisation, ReorganisationChange
@@ -76,7 +78,7 @@ def undo(
     if not reason.strip():
         raise ValidationError({"reason": _("Say why it is undone.")})
     groups = _grouped(row.changes.order_by("pk"))
-    _find_what_stands_in_the_way(groups)
+    _find_what_stands_in_the_way(groups, company_day(at))
     in_the_way = [group for group in groups if group.why]
     if in_the_way and not leaves_changed:
         names = "; ".join(f"{group.changes[0].label} ({group.why})" for group in in_the_way[:_NAMED])
@@ -122,26 +124,31 @@ def _grouped(changes: Iterable[ReorganisationChange]) -> list[_Group]:
             key = ("account", change.object_id)
         elif model is AccountOwnership:
             key = ("account", columns["account_id"])
+        elif model is Deal:
+            key = ("deal", change.object_id)
+        elif model is DealSplit:
+            key = ("deal", columns["deal_id"])
         elif "person_id" in columns:
             key = (change.kind, columns["person_id"])
         groups[key].changes.append(change)
     return list(groups.values())
 
 
-def _find_what_stands_in_the_way(groups: Sequence[_Group]) -> None:
+def _find_what_stands_in_the_way(groups: Sequence[_Group], today: date) -> None:
     """Say of each group what keeps it from going back, the rows locked."""
     changes = [change for group in groups for change in group.changes]
     now = _as_they_are(changes)
     before = [change.before for change in changes if change.before]
     owners = {columns["owner_id"] for columns in before if columns.get("owner_id")}
     pods = {columns["pod_id"] for columns in before if columns.get("pod_id")}
-    gone = set(User.objects.filter(pk__in=owners, is_active=False).values_list("pk", flat=True))
+    gone = owners - set(User.objects.filter(active_on(today), pk__in=owners).values_list("pk", flat=True))
     closed = set(Pod.objects.filter(pk__in=pods, closed_on__isnull=False).values_list("pk", flat=True))
-    strangers = _strangers(changes)
+    strangers, circles = _strangers(changes), _circles(changes)
     for group in groups:
         for change in group.changes:
             if not group.why:
-                group.why = _why_not(change, now.get((change.kind, change.object_id)), gone, closed, strangers)
+                found = _why_not(change, now.get((change.kind, change.object_id)), gone, closed, strangers)
+                group.why = found or circles.get(_key_of(change), "")
 
 
 def _why_not(
@@ -164,18 +171,31 @@ def _why_not(
         start, end = _range(before)
         if any(start < other_end and other_start < end for other_start, other_end in strangers[_key_of(change)]):
             return _("something else holds on those days now")
-    if model is ReportingLine:
-        try:
-            start, end = _range(before)
-            refuse_circle(
-                person=User.objects.get(pk=before["person_id"]),
-                manager=User.objects.get(pk=before["manager_id"]),
-                start_on=start,
-                end_on=None if end == date.max else end,
-            )
-        except ValidationError as error:
-            return " ".join(error.messages)
     return ""
+
+
+def _circles(changes: Sequence[ReorganisationChange]) -> dict[Key, str]:
+    """The reporting lines that would close a circle, with the lines as they would be when all of them are back."""
+    ours = [change for change in changes if KINDS[change.kind] is ReportingLine]
+    if not ours:
+        return {}
+    staying = ReportingLine.objects.exclude(pk__in=[change.object_id for change in ours])
+    lines = [Line(*row) for row in staying.values_list("person_id", "manager_id", "start_on", "end_on")]
+    back = {_key_of(change): _line(change.before) for change in ours if change.before}
+    lines += back.values()
+    found = {key: circle for key, line in back.items() if (circle := first_circle(lines, line))}
+    people = {person for circle in found.values() for person in circle.people}
+    names = dict(User.objects.filter(pk__in=people).values_list("pk", "name")) if people else {}
+    return {
+        key: _("that closes a circle on %(day)s: %(people)s")
+        % {"day": circle.on.isoformat(), "people": " → ".join(names[person] for person in circle.people)}
+        for key, circle in found.items()
+    }
+
+
+def _line(columns: Mapping[str, Any]) -> Line:
+    start, end = _range(columns)
+    return Line(columns["person_id"], columns["manager_id"], start, None if end == date.max else end)
 
 
 def _as_they_are(changes: Sequence[ReorganisationChange]) -> dict[Key, dict[str, Any]]:
@@ -245,6 +265,11 @@ def _put_back(
         else:
             differing = tuple(sorted((name, value) for name, value in before.items() if after[name] != value))
             same[model, differing].append(change.object_id)
+    # The turns of a pool name all who were in it: whoever has joined one that has moved on is out of it, but stays known.
+    joined = PoolMember.objects.filter(pk__in=made.pop(PoolMember, []))
+    used = Turn.objects.filter(taken_at__gte=row.done_at).values("pool")
+    joined.filter(pool__in=used).update(is_in=False)
+    joined.exclude(pool__in=used).delete()
     for model, keys in made.items():
         model._default_manager.filter(pk__in=keys).delete()
     for (model, differing), keys in same.items():
