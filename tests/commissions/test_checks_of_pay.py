@@ -61,6 +61,7 @@ from salesops.commissions.selectors.periods import standings
 from salesops.commissions.selectors.statements import why_of
 from salesops.commissions.selectors.totals import all_disagreements, disagreements
 from salesops.commissions.services import calculate, drafting
+from salesops.commissions.services.adjustments import approve_adjustments, prepare_adjustment
 from salesops.commissions.services.approvals import approve_statements, lock_period, return_statement
 from salesops.commissions.services.calculate import calculate_period
 from salesops.commissions.services.payroll import release_payroll
@@ -486,6 +487,30 @@ def test_a_night_in_which_everything_agrees_tells_nobody(cast: Cast, locked: Per
 
 
 # --- What was closed stays, and can be derived again --------------------------------------------------------------
+
+
+def test_what_was_approved_since_the_last_calculation_waits_for_the_next(cast: Cast) -> None:
+    """It is no disagreement of the night, and nothing is locked without it; once calculated, it is looked at like all."""
+    plan = plan_in_force(cast, FLAT_8)
+    won(cast, "ana", 1_000_00)
+    period = calculated(cast)
+    minute = timedelta(minutes=1)
+    adjustment = prepare_adjustment(
+        actor=cast.actor("rita"),
+        person_id=cast.ana.pk,
+        plan=plan,
+        period=period,
+        amount_minor=-2_22,
+        reason="It was forgotten",
+        at=NOW,
+    )
+    approve_adjustments(actor=cast.actor("finn"), adjustment_ids=[adjustment.pk], at=NOW + minute, looked_again=True)
+    assert all_disagreements() == {}
+    assert disagreements(period) == ["Ana Alvarez: -222 ≠ 0"]
+    calculate_period(actor=cast.actor("rita"), period=period, at=NOW + 2 * minute)
+    assert (all_disagreements(), disagreements(period)) == ({}, [])
+    SettlementLine.objects.filter(statement__period=period, kind="adjustment").update(amount_minor=-1_22)
+    assert any("-222 ≠ -122" in each for each in all_disagreements()[period])
 
 
 def test_a_closed_statement_is_derived_again_after_everything_behind_it_changed(cast: Cast) -> None:

@@ -42,8 +42,11 @@ _LINE = (
 )
 
 
-def disagreements(period: Period) -> list[str]:
+def disagreements(period: Period, *, is_final: bool = True) -> list[str]:
     """Name each statement of a period whose totals differ from its lines; empty when all agree. Tolerance is zero.
+
+    is_final: whatever was approved must be settled, as before a lock. Otherwise adjustments that were approved in an open
+    period after its last calculation wait for the next one, and are no disagreement.
 
     Compared: earned with the earnings, credited with the credits, paid with what was earned and the lines of the
     settlement, every line with its two heights, and each line's start with the end of the one before; the adjustments
@@ -53,7 +56,7 @@ def disagreements(period: Period) -> list[str]:
     return [
         *_sums(period),
         *_walks(period),
-        *_adjustments(period),
+        *_adjustments(period, is_final=is_final),
         *_postings(period),
         *_ledger(period),
         *_payroll(period),
@@ -63,7 +66,8 @@ def disagreements(period: Period) -> list[str]:
 def all_disagreements() -> dict[Period, list[str]]:
     """What disagrees in any period, with every frozen bundle calculated anew; periods that are in order are left out."""
     found = {
-        period: [*disagreements(period), *_bundles(period)] for period in Period.objects.order_by("start_on", "pk")
+        period: [*disagreements(period, is_final=False), *_bundles(period)]
+        for period in Period.objects.order_by("start_on", "pk")
     }
     return {period: wrong for period, wrong in found.items() if wrong}
 
@@ -116,9 +120,13 @@ def _walks(period: Period) -> Iterator[str]:
         previous, at, height = (statement_id, component), end, high
 
 
-def _adjustments(period: Period) -> Iterator[str]:
+def _adjustments(period: Period, *, is_final: bool) -> Iterator[str]:
     """The adjustments approved for a period, and those its statements were settled with, by person."""
     approved = Adjustment.objects.filter(period=period, state=AdjustmentState.APPROVED)
+    if not is_final and period.locked_at is None:
+        last = period.calculations.order_by("-number").values_list("started_at", flat=True).first()
+        since = Q(decided_at__gt=last) if last else Q(decided_at__isnull=False)
+        approved = approved.exclude(since)
     wanted = dict(approved.order_by().values_list("person__name").annotate(total=Sum("amount_minor")))
     settled = SettlementLine.objects.filter(statement__period=period).filter(Q(kind="adjustment") | Q(kind="earning"))
     found = dict(settled.order_by().values_list("person__name").annotate(total=Sum("amount_minor")))
