@@ -237,7 +237,7 @@ class _Act(PortalView):
 
     def act(self, reorganisation: Reorganisation) -> str:
         """Do it; what to say afterwards."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not say what it does")
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """Do it, or say why it cannot be; then back to the page."""

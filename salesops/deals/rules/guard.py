@@ -209,7 +209,8 @@ def problems_of_rule(rule: GuardRule) -> tuple[Problem, ...]:
         if not (rule.segment or rule.countries or rule.employees_from is not None or rule.employees_to is not None):
             text = gettext_noop("Say for whom it is wrong: a segment, a size or a country.")
             problems.append(Problem.of("no-customer", text, where="segment"))
-        if None not in (rule.employees_from, rule.employees_to) and rule.employees_to < rule.employees_from:  # type: ignore[operator]
+        least, most = rule.employees_from, rule.employees_to
+        if least is not None and most is not None and most < least:
             text = gettext_noop("The largest size cannot be below the smallest.")
             problems.append(Problem.of("order", text, where="employees_to"))
     return tuple(problems)

@@ -26,6 +26,7 @@ from salesops.deals.choices import GuardOutcome, GuardRuleKind
 from salesops.deals.guard_forms import GuardRuleForm, PolicyForm, TryPolicyForm, rule_initial
 from salesops.deals.guard_tables import OUTCOME_TONES, STATE_TONES, PolicyTable
 from salesops.deals.models import GuardPolicy, GuardRule
+from salesops.deals.rules.guard import Outcome
 from salesops.deals.selectors.guard import (
     READERS,
     deals_like,
@@ -259,7 +260,7 @@ class PolicyDryRunView(ScopedDetailView):
         policy: GuardPolicy = self.object
         run = dry_run_policy(actor=self.actor, policy=policy, at=self.now)
         outcomes = [
-            (outcome.label, OUTCOME_TONES[outcome], run.outcomes.get(outcome.value, 0))  # type: ignore[call-overload]
+            (outcome.label, OUTCOME_TONES[outcome], run.outcomes[Outcome(outcome.value)])
             for outcome in (GuardOutcome.ALLOW, GuardOutcome.ESCALATE, GuardOutcome.BLOCK)
         ]
         return {

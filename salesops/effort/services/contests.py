@@ -49,9 +49,7 @@ def contest(
     if (activity_id is None) == (on is None):
         raise ValidationError(_("Choose a record or a day."))
     person = User.objects.select_for_update().get(pk=actor.user_id)
-    if activity_id is not None:
-        on = _day_of_record(actor, person, activity_id)
-    assert on is not None  # noqa: S101 -- one of the two was given
+    on = on or _day_of_record(actor, person, activity_id or 0)
     if not reason.strip():
         raise ValidationError({"reason": _("Say why: whoever decides does not know.")})
     today = company_day(at)
