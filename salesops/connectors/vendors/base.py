@@ -61,9 +61,10 @@ class Ask:
     """One question of a sweep.
 
     since: records changed from this moment on, None for all; the overlap is taken off already. until: and before this
-    one, where a closed window is wanted (the first load is cut into windows where the vendor's object says so).
+    one, where a closed window is wanted: a question that the vendor caps (Fault TOO_MANY) is halved until it fits.
     position: what the page before gave as `next`, None for the first page. token: what the last complete sweep gave as
-    `horizon` ("" when there was none). size: how many rows are wanted at most; None leaves it to the vendor.
+    `horizon` ("" when there was none). size: how many rows are wanted at most; None leaves it to the vendor. asked_at: when
+    the sweep began, by the vendor's clock where it is known.
     """
 
     since: datetime | None = None
@@ -71,6 +72,7 @@ class Ask:
     position: Json | None = None
     token: str = ""
     size: int | None = None
+    asked_at: datetime = BEGINNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +147,7 @@ class Object:
 
     code: the vendor's name of it. kind: as in `rules.fields.KINDS`. columns: what is always there; `Vendor.columns` may
     find more. proposal: the mapping that is proposed. overlap: how far a sweep reaches back before the last one, for
-    clocks, late commits and lagging indexes. window: the first load is cut into windows of this length (None: in one).
-    shape: turns a payload into the one that columns are read from (flattening, joining), the same for the same payload.
+    clocks, late commits and lagging indexes. shape: turns a payload into the one that columns are read from (flattening, joining), the same for the same payload.
     is_whole: every sweep reads all; what no longer comes is gone when `sweeps_deletes`. is_offered: wanted unless
     switched off. reads_deletes: the vendor tells deletions in the sweep itself. link: template of the record's page at
     the vendor with {id} and {base}.
@@ -158,7 +159,6 @@ class Object:
     columns: tuple[Column, ...]
     proposal: tuple[Proposal, ...]
     overlap: timedelta = timedelta(minutes=5)
-    window: timedelta | None = None
     shape: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
     is_whole: bool = False
     sweeps_deletes: bool = False
