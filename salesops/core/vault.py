@@ -147,9 +147,9 @@ def keyring(*, may_make: bool = False) -> Ring:
         if may_make and not path.exists():
             _make_keys(path)
         return _ring_of(path.read_text(encoding="ascii"))
-    except FileNotFoundError:
-        return Ring({})
     except (OSError, UnicodeDecodeError) as error:
+        if isinstance(error, FileNotFoundError) and not may_make:
+            return Ring({})
         raise VaultError(
             _("The file of keys %(path)s cannot be used (%(error)s). Mend it, or give the keys as SECRETS_KEYS.")
             % {"path": path, "error": type(error).__name__}
@@ -208,9 +208,7 @@ def _make_keys(path: Path) -> None:
 
 
 def _without_keys() -> str:
-    return _(
-        "There is no key to open secrets with. Put SECRETS_KEYS or the file of keys back, or connect each system again."
-    )
+    return _("There is no key for secrets. Put SECRETS_KEYS or the file of keys back, or connect each system again.")
 
 
 # --- Holding a secret ---------------------------------------------------------------------------------------------
