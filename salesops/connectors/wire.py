@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self
@@ -147,7 +148,7 @@ class Reply:
     url: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "headers", httpx.Headers(dict(self.headers)))
+        object.__setattr__(self, "headers", httpx.Headers(dict(self.headers), encoding="utf-8"))
 
     def __repr__(self) -> str:
         return f"Reply({self.status}, {len(self.body)} bytes)"
@@ -383,15 +384,21 @@ class _Backend(httpcore.NetworkBackend):
         raise error
 
 
+@cache  # reading all authorities takes a tenth of a second
+def trust() -> ssl.SSLContext:
+    """Whose certificates are believed: the web's authorities, and those in the machine's store (a company's own)."""
+    context = ssl.create_default_context(cafile=certifi.where())
+    context.load_default_certs()
+    return context
+
+
 class _Transport(httpx.HTTPTransport):
-    """httpx's own transport with our way of connecting. It reads no proxy and no certificate from the environment."""
+    """httpx's own transport with our way of connecting. It takes no proxy from the environment."""
 
     def __init__(self, backend: httpcore.NetworkBackend) -> None:
-        context = ssl.create_default_context(cafile=certifi.where())
-        context.load_default_certs()  # a company's own authority is in the machine's store
-        super().__init__(verify=context, trust_env=False)
+        super().__init__(verify=trust(), trust_env=False)
         self._pool = httpcore.ConnectionPool(
-            ssl_context=context, max_connections=4, keepalive_expiry=30.0, network_backend=backend
+            ssl_context=trust(), max_connections=4, keepalive_expiry=30.0, network_backend=backend
         )
 
 
