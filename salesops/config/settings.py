@@ -328,6 +328,11 @@ PAYROLL_ADP_IID = env("PAYROLL_ADP_IID", default="")
 PAYROLL_ADP_EARNINGS_CODE = env("PAYROLL_ADP_EARNINGS_CODE", default="")
 PAYROLL_ADP_PAY_FREQUENCY = env("PAYROLL_ADP_PAY_FREQUENCY", default="")
 
+# --- Connectors -------------------------------------------------------------------------------------------------
+
+# Systems inside the company's own network that sources may be: host:port of one, or a network such as 10.20.0.0/16.
+CONNECTORS_ALLOWED_ADDRESSES = env.list("CONNECTORS_ALLOWED_ADDRESSES", default=[])
+
 # --- Files --------------------------------------------------------------------------------------------------------
 
 STATIC_URL = "static/"
