@@ -158,7 +158,7 @@ def _keep(connection: Connection, answer: Mapping[str, Any], *, at: datetime) ->
 
 
 def _oauth(connection: Connection) -> OAuth:
-    oauth = vendor_of(connection.vendor).oauth
+    oauth = vendor_of(connection.vendor).sign_in(connection.options)
     if oauth is None:
         raise ValidationError(gettext("This vendor is connected with a key, not by signing in."))
     return oauth

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
@@ -24,9 +24,12 @@ from salesops.connectors.services import credentials
 from salesops.connectors.services.applying import Applier, RawFate
 from salesops.connectors.services.calling import Caller
 from salesops.connectors.vendors import vendor_of
-from salesops.connectors.vendors.base import Ask, Column, Identity, Object, Raw, Setting
+from salesops.connectors.vendors.base import ADDRESS, Ask, Column, Identity, Object, Raw, Setting, Word
 from salesops.core.actor import Actor, Noun, Scope, system_actor
+from salesops.deals.choices import StageKind
+from salesops.deals.models import Stage
 from salesops.jobs import services as jobs
+from salesops.values.names import fold_name
 
 #: The job that keeps a connection in step.
 SYNC: Final = "connectors.sync"
@@ -54,7 +57,7 @@ def create(
     """
     check_may_connect(actor)
     known = vendor_of(vendor)
-    settings_ = [*known.settings, *_oauth_settings(vendor)]
+    settings_ = settings_of(vendor)
     _check_settings(settings_, {**options, **given})
     with transaction.atomic():
         source = Source.objects.create(code=_free_code(name or known.label), name=name or known.label)
@@ -78,7 +81,7 @@ def change(
 ) -> Connection:
     """Change settings, and those secrets that are given anew; a webhook's secret keeps the one before it good."""
     check_may_connect(actor)
-    settings_ = [*vendor_of(connection.vendor).settings, *_oauth_settings(connection.vendor)]
+    settings_ = settings_of(connection.vendor)
     merged = {**connection.options, **options}
     _check_settings([each for each in settings_ if not each.is_secret or each.name in given], {**merged, **given})
     with transaction.atomic():
@@ -131,12 +134,12 @@ def discover(*, actor: Actor, connection: Connection, at: datetime, http: Caller
         with Caller(connection) as opened:
             return discover(actor=actor, connection=connection, at=at, http=opened)
     vendor = http.vendor
-    found: list[tuple[Object, list[Column]]] = []
+    found: list[tuple[Object, list[Column], Mapping[str, Sequence[Word]]]] = []
     for each in vendor.objects_for(connection.options):
-        found.append((each, list(vendor.columns(each, http))))
+        found.append((each, list(vendor.columns(each, http)), vendor.words(each, http)))
     with transaction.atomic():
         known = {stream.object: stream for stream in Stream.objects.filter(connection=connection)}
-        for number, (each, columns) in enumerate(sorted(found, key=lambda pair: _rank(pair[0].kind))):
+        for number, (each, columns, words) in enumerate(sorted(found, key=lambda one: _rank(one[0].kind))):
             plain = [asdict(column) for column in columns]
             stream = known.get(each.code)
             if stream is None:
@@ -145,7 +148,7 @@ def discover(*, actor: Actor, connection: Connection, at: datetime, http: Caller
                     object=each.code,
                     kind=each.kind,
                     is_wanted=each.is_offered,
-                    mapping=proposed(each, columns).as_plain(),
+                    mapping=proposed(each, columns, words).as_plain(),
                     masters={one.field: one.master for one in each.proposal if one.master != Master.CRM},
                 )
             stream.position, stream.columns = number, plain
@@ -153,8 +156,11 @@ def discover(*, actor: Actor, connection: Connection, at: datetime, http: Caller
     return list(Stream.objects.filter(connection=connection))
 
 
-def proposed(object: Object, columns: Collection[Column]) -> FieldMapping:
-    """The mapping that an object's file proposes, as far as its columns are there."""
+def proposed(
+    object: Object, columns: Collection[Column], words: Mapping[str, Sequence[Word]] | None = None
+) -> FieldMapping:
+    """The mapping that an object's file proposes, as far as its columns are there. The vendor's stages are proposed as
+    the portal's: by their name, else by what they mean and how far along they are."""
     paths = {column.path for column in columns}
     kind = KINDS[object.kind]
     rules = []
@@ -169,7 +175,7 @@ def proposed(object: Object, columns: Collection[Column]) -> FieldMapping:
                 constant=each.constant,
                 template=each.template,
                 when_blank=each.when_blank,
-                choices=each.choices,
+                choices=each.choices + _stages_meant((words or {}).get(each.field, ())),
                 lookup_by=each.lookup_by,
                 on_unknown=each.on_unknown,
                 is_rounded=each.is_rounded,
@@ -177,6 +183,22 @@ def proposed(object: Object, columns: Collection[Column]) -> FieldMapping:
             )
         )
     return FieldMapping(object.kind, tuple(rules))
+
+
+def _stages_meant(words: Sequence[Word]) -> tuple[tuple[str, str], ...]:
+    """Words of a vendor and the codes of the portal's stages that they are taken to mean."""
+    stages = list(Stage.objects.filter(is_active=True).order_by("position"))
+    names = {fold_name(stage.name): stage for stage in stages} | {fold_name(stage.code): stage for stage in stages}
+    pairs = []
+    for word in words:
+        stage = names.get(fold_name(word.text)) or names.get(fold_name(word.label))
+        alike = [each for each in stages if each.kind == (word.kind or StageKind.OPEN)]
+        if stage is None and alike:
+            share = (word.share or 0) * 10_000
+            stage = min(alike, key=lambda each: abs(each.probability_bp - share)) if word.share is not None else alike[0]
+        if stage is not None:
+            pairs.append((word.text, stage.code))
+    return tuple(pairs)
 
 
 def decide_mapping(
@@ -229,7 +251,7 @@ def sample(
         with Caller(stream.connection) as opened:
             return sample(actor=actor, stream=stream, at=at, http=opened)
     applier = Applier(stream, actor=system_actor())
-    page = http.vendor.read(applier.object, Ask(size=PREVIEWED, asked_at=at), http)
+    page = http.vendor.read(applier.object, Ask(size=PREVIEWED, asked_at=at, columns=applier.mapping.columns), http)
     raws = list(page.raws)[:PREVIEWED]
     return raws, applier.preview(raws, at=at)
 
@@ -377,7 +399,7 @@ def _oauth_settings(vendor: str) -> list[Setting]:
 
 def settings_of(vendor: str) -> list[Setting]:
     """All that a person is asked for to connect a vendor."""
-    return [*vendor_of(vendor).settings, *_oauth_settings(vendor)]
+    return [*vendor_of(vendor).settings, *_oauth_settings(vendor), ADDRESS]
 
 
 def _check_settings(settings_: Collection[Setting], given: Mapping[str, Any]) -> None:

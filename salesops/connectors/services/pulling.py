@@ -196,6 +196,7 @@ class Sweep:
             position=plain.get("position"),
             token=plain.get("token", ""),
             asked_at=self.cursor.moment("began_at") or self.cursor.moment("asked_at") or BEGINNING,
+            columns=self.applier.mapping.columns,
         )
 
     def _page(self, read: Callable[..., Page | None], *, next_phase: str) -> None:
