@@ -23,7 +23,7 @@ from salesops.accounts.services.removal import (
 )
 from salesops.accounts.services.upserts import AccountRecord, ContactRecord, upsert_accounts, upsert_contacts
 from salesops.connectors.rules.convert import Record
-from salesops.connectors.rules.fields import LookupKind
+from salesops.connectors.rules.fields import KINDS, LookupKind
 from salesops.core.actor import Actor
 from salesops.core.upserts import Fate, RecordOutcome, UpsertResult, refusing
 from salesops.deals.models import Deal, Product
@@ -175,8 +175,8 @@ def destination_of(kind: str) -> Destination:
 
 
 def kinds_taken() -> list[str]:
-    """Every kind that can be imported."""
-    return list(_DESTINATIONS)
+    """Every kind that a file can bring."""
+    return [code for code in _DESTINATIONS if KINDS[code].is_for_files]
 
 
 def _flat(record: Record, *, without: Sequence[str] = (), texts: Sequence[str] = ()) -> dict[str, Any]:
