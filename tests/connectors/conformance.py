@@ -121,7 +121,7 @@ class Conformance:
     def test_first_load(self, link: Link) -> None:
         self.loaded(link, 35)
         run = link.last_run()
-        assert run.state == RunState.DONE
+        assert run.state == RunState.DONE, run.error
         assert run.counts[self.object]["created"] == 35
         assert run.pages >= 4
         assert set(link.states(self.object).values()) == {RawState.TAKEN}
@@ -266,7 +266,7 @@ class Conformance:
         link.sync()
         if link.last_run().state != RunState.DONE:
             link.sync(after=7200)
-        assert link.last_run().state == RunState.DONE
+        assert link.last_run().state == RunState.DONE, link.last_run().error
         self.alike(link)
 
     @pytest.mark.parametrize("kind", ["500", "half_body", "reset", "garbled"])
@@ -307,7 +307,7 @@ class Conformance:
         link.start()
         link.run()
         assert link.standin.refreshes == 1
-        assert link.last_run().state == RunState.DONE
+        assert link.last_run().state == RunState.DONE, link.last_run().error
         self.alike(link)
 
     def test_two_renew_at_once_and_one_asks(self, link: Link) -> None:
@@ -447,5 +447,3 @@ class Conformance:
             canaries += [*grant.access, grant.refresh]
         for canary in canaries:
             assert not canary or canary not in text
-
-

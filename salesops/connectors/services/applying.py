@@ -207,9 +207,7 @@ class Applier:
                 fate.problems.append(_lacking())
         if not made:
             return fates
-        result = self.destination.upsert(
-            records=made, actor=self.actor, source=self.source, at=at, preview=preview
-        )
+        result = self.destination.upsert(records=made, actor=self.actor, source=self.source, at=at, preview=preview)
         for outcome in result.outcomes:
             fate = fates[places[outcome.position]]
             fate.fate, fate.label = outcome.fate, outcome.label
@@ -276,16 +274,12 @@ class Applier:
 
     # --- deletions and merges
 
-    def _take_away(
-        self, raws: Sequence[Raw], known: Mapping[str, RawRecord], at: datetime, done: Applied
-    ) -> None:
+    def _take_away(self, raws: Sequence[Raw], known: Mapping[str, RawRecord], at: datetime, done: Applied) -> None:
         """Records that are gone at the source: removed here, or merged into the one that took their place."""
         held: set[str] = set()
         if self.brake is not None:
             held = self.brake.sets_aside(self, raws, known, at)
-        winners = record_ids(
-            self.connection, self.stream.kind, [raw.merged_into for raw in raws if raw.merged_into]
-        )
+        winners = record_ids(self.connection, self.stream.kind, [raw.merged_into for raw in raws if raw.merged_into])
         removed = [known[raw.external_id] for raw in raws if not raw.merged_into and raw.external_id not in held]
         pks = [row.record_id for row in removed if row.record_id is not None]
         if pks and self.destination.remove is not None:
@@ -374,10 +368,7 @@ def _is_gone_already(stored: RawRecord, raw: Raw) -> bool:
 
 def _changes(fate: RawFate) -> dict[str, Any]:
     """What differs, as plain JSON."""
-    return {
-        name: [_json(fate.before.get(name)), _json(value)]
-        for name, value in fate.after.items()
-    }
+    return {name: [_json(fate.before.get(name)), _json(value)] for name, value in fate.after.items()}
 
 
 def _json(value: Any) -> Any:

@@ -158,15 +158,13 @@ class Caller:
             self.vendor.sign(signed, self)
             self.requests += 1
             try:
-                reply = self._client.send(
-                    Request(method=method, url=address, headers=signed, params=pairs, body=body)
-                )
+                reply = self._client.send(Request(method=method, url=address, headers=signed, params=pairs, body=body))
             except Forbidden as error:
                 raise Fault(FaultKind.REFUSED, _problem_of(error)) from error
             except WireError as error:
                 if attempt == TRIES or not is_safe:
                     raise Fault(FaultKind.PASSING, _problem_of(error)) from error
-                self._rest(wait_of(None, {}, attempt, self._clock(), random.random()))
+                self._rest(wait_of(0, {}, attempt, self._clock(), random.random()))
                 continue
             self._learn(reply)
             verdict = self.vendor.verdict(reply)

@@ -137,7 +137,7 @@ def discover(*, actor: Actor, connection: Connection, at: datetime, http: Caller
     vendor = http.vendor
     found: list[tuple[Object, list[Column], Mapping[str, Sequence[Word]]]] = []
     for each in vendor.objects_for(connection.options):
-        columns = list(vendor.columns(each, http)) if each.kind in KINDS else []
+        columns = list(vendor.columns(each, http))
         if columns:  # an object that this customer does not have has none
             found.append((each, columns, vendor.words(each, http)))
     with transaction.atomic():
@@ -208,7 +208,9 @@ def _stages_meant(words: Sequence[Word]) -> tuple[tuple[str, str], ...]:
         alike = [each for each in stages if each.kind == (word.kind or StageKind.OPEN)]
         if stage is None and alike:
             share = (word.share or 0) * 10_000
-            stage = min(alike, key=lambda each: abs(each.probability_bp - share)) if word.share is not None else alike[0]
+            stage = (
+                min(alike, key=lambda each: abs(each.probability_bp - share)) if word.share is not None else alike[0]
+            )
         if stage is not None:
             pairs.append((word.text, stage.code))
     return tuple(pairs)

@@ -37,7 +37,6 @@ _FIRST_WAIT: Final = timedelta(minutes=1)
 _LONGEST_WAIT: Final = timedelta(hours=1)
 
 
-
 def caller_for(connection: Connection, run: JobRun) -> Caller:
     """The way to the vendor from inside a job."""
     return Caller(connection, aside=run.aside, clock=run.now)
@@ -46,9 +45,7 @@ def caller_for(connection: Connection, run: JobRun) -> Caller:
 def sync(run: JobRun) -> None:
     """Bring one connection up to date. What stopped before goes on where it was; a connection that is not running is
     left alone. Every fault ends as words on the connection or the object, never as a lost record."""
-    connection = (
-        Connection.objects.select_related("source").filter(pk=run.payload["connection_id"]).first()
-    )
+    connection = Connection.objects.select_related("source").filter(pk=run.payload["connection_id"]).first()
     if connection is None or connection.state != ConnectionState.RUNNING:
         with run.finish():
             pass
@@ -313,9 +310,7 @@ class Sweep:
             self.cursor = Cursor(self.stream.cursor)
             self.stream.state, self.stream.error = StreamState.FOLLOWING, {}
             self.stream.last_success_at = at
-            self.stream.save(
-                update_fields=["cursor", "state", "error", "last_success_at", "load_done", "load_total"]
-            )
+            self.stream.save(update_fields=["cursor", "state", "error", "last_success_at", "load_done", "load_total"])
             self.run.state["done"].append(self.stream.pk)
 
     def _take_away_missing(self, seen: set[str], at: datetime) -> Counter[str]:

@@ -460,9 +460,7 @@ class Vendor(ABC):
         """By field: the words that this customer's records use for it, such as the names of stages."""
         return {}
 
-    def fetch(
-        self, object: Object, external_ids: Sequence[str], http: Http, columns: Sequence[str] = ()
-    ) -> list[Raw]:
+    def fetch(self, object: Object, external_ids: Sequence[str], http: Http, columns: Sequence[str] = ()) -> list[Raw]:
         """The records of these ids as they are now, at most a hundred; those that are gone come as deleted.
 
         Raises NotImplementedError where the vendor cannot be asked for single records.
