@@ -196,6 +196,7 @@ def test_the_first_key_seals_and_all_open(settings: Any) -> None:
         (f"{ONE},two:{base64.b64encode(b'2' * 16).decode()}", 2),  # 128 bits
         (f"{ONE},{key('two', '2')[:-4]}!!!!", 2),
         (f"{ONE},{key('one', '2')}", 2),  # the same id twice
+        (ONE[:20] + "!" + ONE[20:], 1),
         (key("o.ne", "1"), 1),
         (f"{ONE},tw\u00f6:{ONE.partition(':')[2]}", 2),
         (",", 1),
