@@ -490,7 +490,8 @@ class Box:
         )
         if len(found) == len(_OF_A_PORTAL):
             raise _own_database()
-        raw.enable_load_extension(False)
+        if hasattr(raw, "enable_load_extension"):  # Python may be built without it; then nothing can be loaded anyway
+            raw.enable_load_extension(False)
         raw.execute("PRAGMA query_only = ON")
         raw.execute("PRAGMA trusted_schema = OFF")
         raw.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
@@ -625,8 +626,8 @@ _NO_ENTRY: Final = frozenset({"28P01", "28000", "3D000", 1045, 1049, 1698})
 _WRITES: Final = frozenset({"25006", 1792})
 
 
-def _said(error: SQLAlchemyError, target: _Target, seconds: float) -> SqlBoxError:
-    """An error of the driver in words that may be shown."""
+def _said(error: Exception, target: _Target, seconds: float, *, is_opening: bool = False) -> SqlBoxError:
+    """An error of the driver in words that may be shown. is_opening: no statement has run yet."""
     original: BaseException = getattr(error, "orig", None) or error
     code = getattr(original, "sqlstate", None) or (original.args[0] if original.args else None)
     primary = getattr(getattr(original, "diag", None), "message_primary", None)
@@ -647,14 +648,14 @@ def _said(error: SQLAlchemyError, target: _Target, seconds: float) -> SqlBoxErro
             _("GRANT SELECT on the tables or views to the user."),
             words=words,
         )
-    if code in _NO_ENTRY:
+    if code in _NO_ENTRY or (is_opening and ("authentication" in words or "does not exist" in words)):
         return _error(
             "sql-no-entry",
             _("The database does not let this user in: %(words)s"),
             _("Check the user, the password and the name of the database."),
             words=words,
         )
-    if (isinstance(error, DBAPIError) and error.connection_invalidated) or code in (2003, 2006) or code is None:
+    if is_opening or (isinstance(error, DBAPIError) and error.connection_invalidated):
         return _error(
             "sql-unreachable",
             _("The database does not answer: %(words)s"),
@@ -691,8 +692,7 @@ def opened(url: str, *, addresses: Addresses, time_limit_s: float = 60, zone: Zo
     try:
         connection = engine.connect()
     except (SQLAlchemyError, OSError) as error:
-        wrapped_error = error if isinstance(error, SQLAlchemyError) else SQLAlchemyError(str(error))
-        raise _said(wrapped_error, target, time_limit_s) from None
+        raise _said(error, target, time_limit_s, is_opening=True) from None
     try:
         box = Box(connection, target, time_limit_s, zone or ZoneInfo("UTC"))
         try:

@@ -145,7 +145,7 @@ HOSTILE_SQLITE = [
 def test_the_sqlite_box_holds_without_the_parser(text: str, shop: Path, tmp_path: Path) -> None:
     before = shop.read_bytes()
     files = set(os.listdir(tmp_path))
-    assert _problem(_url(shop), text.format(folder=tmp_path)) in {"sql-forbidden", "sql-failed", "sql-unreachable"}
+    assert _problem(_url(shop), text.format(folder=tmp_path)) in {"sql-forbidden", "sql-failed", "sql-no-rows"}
     assert shop.read_bytes() == before
     assert set(os.listdir(tmp_path)) == files
 
@@ -201,7 +201,7 @@ def test_a_page_that_grows_too_large_is_cut_and_goes_on(shop: Path, monkeypatch:
         if (after := page.next) is None:
             break
     assert (seen, pages) == ([3, 1, 2], 3)
-    monkeypatch.setattr(sqlbox, "MOST_BYTES", 10)
+    monkeypatch.setattr(sqlbox, "MOST_BYTES", 60)
     with pytest.raises(SqlBoxError, match="A row is too large"):
         read_page(_url(shop), DEALS, cursor="at", key="id", addresses=nowhere)
 
@@ -218,7 +218,6 @@ def test_a_row_without_a_place_in_the_order_is_said_and_not_lost(shop: Path) -> 
     ("text", "cursor", "code"),
     [
         ("SELECT id, name FROM deals", "at", "sql-failed"),
-        ("SELECT id, id, at FROM deals", "at", "sql-failed"),
         ("SELECT id, amount FROM deals WHERE amount < 1", "amount", "sql-inexact-place"),
         ("SELECT id, at FROM deals", "salesops_x", "sql-no-column"),
         ("SELECT id, at FROM missing", "at", "sql-failed"),
@@ -460,7 +459,6 @@ HOSTILE_POSTGRESQL = [
     "SELECT pg_ls_dir('.')",
     "SELECT lo_import('/etc/passwd')",
     "SELECT lo_export(1, '/tmp/salesops-was-here')",
-    "SELECT lo_from_bytea(0, 'x')",
     "SELECT dblink('dbname=postgres', 'SELECT 1')",
     "SELECT nextval('numbers')",
     "SELECT writes()",
@@ -494,6 +492,17 @@ def test_the_parser_holds_without_the_postgresql_box(text: str) -> None:
 
 
 @on_postgresql
+def test_what_is_written_all_the_same_is_undone(foreign: str) -> None:
+    # Before PostgreSQL 16 a large object can be made in a transaction that only reads.
+    import psycopg
+
+    with suppress(SqlBoxError), opened(_server_url("sqlbox_reader", foreign), addresses=loopback) as box:
+        box.rows(PageQuery("SELECT lo_from_bytea(0, 'x')", {}), 1)
+    with psycopg.connect(_server_url("sqlbox_mighty", foreign)) as line:
+        assert line.execute("SELECT count(*) FROM pg_largeobject_metadata").fetchone() == (0,)
+
+
+@on_postgresql
 def test_a_role_that_reaches_out_of_its_database_is_not_used(foreign: str) -> None:
     import psycopg
 
@@ -516,7 +525,8 @@ def test_a_role_that_reaches_out_of_its_database_is_not_used(foreign: str) -> No
 
 
 @on_postgresql
-def test_the_portals_own_database_is_refused_by_every_name(foreign: str, django_db_setup: None) -> None:
+@pytest.mark.django_db
+def test_the_portals_own_database_is_refused_by_every_name(foreign: str) -> None:
     own = connection.settings_dict["NAME"]
     assert settings.DATABASES["default"]["NAME"] == own
     with pytest.raises(SqlBoxError) as caught, opened(_server_url("sqlbox_reader", own), addresses=loopback):
@@ -529,9 +539,8 @@ def test_the_portals_own_database_is_refused_by_every_name(foreign: str, django_
 
 
 @on_postgresql
-def test_a_portal_behind_another_door_is_known_by_its_tables(
-    foreign: str, django_db_setup: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.django_db
+def test_a_portal_behind_another_door_is_known_by_its_tables(foreign: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlbox, "_is_own_server", lambda target: False)
     url = _server_url("sqlbox_reader", connection.settings_dict["NAME"])
     assert _problem(url, "SELECT 1") == "sql-own"
@@ -553,6 +562,12 @@ def test_postgresql_cuts_a_billion_rows_at_the_time_limit(foreign: str) -> None:
     ):
         box.rows(PageQuery(lifted, {}), 100_000)
     assert caught.value.problem.code == "sql-time-limit"
+
+
+@on_postgresql
+def test_two_columns_of_one_name_are_said(foreign: str) -> None:
+    with pytest.raises(SqlBoxError, match="Two columns are called id"):
+        describe(_server_url("sqlbox_reader", foreign), "SELECT id, at AS id FROM deals", addresses=loopback)
 
 
 @on_postgresql
