@@ -201,6 +201,7 @@ class Converter:
             if _WHOLE_AS_FLOAT.fullmatch(text):
                 # Tools that read a column of ids with gaps in it write 2 as 2.0.
                 text = text.partition(".")[0]
+            text = reader.meant(text)
             lookup = Lookup(reader.field.lookup or LookupKind.PERSON, reader.rule.lookup_by, text)
             if len(self._lookups) >= _REMEMBERED:
                 self._lookups.clear()
