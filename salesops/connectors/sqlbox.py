@@ -163,11 +163,15 @@ def native_of(plain: Sequence[str]) -> object:
 
 @dataclass(frozen=True, slots=True)
 class SqlPage:
-    """Rows of a statement in the order of (cursor, key). next: the place of the last row, None when no more follow."""
+    """Rows of a statement in the order of (cursor, key).
+
+    next: the place after which the next page begins, None when no more rows follow. last: the place of the last row.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     next: Place | None
+    last: Place | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,7 +444,7 @@ class Box:
         raw: Any = self._connection.connection.driver_connection
 
         def lenient(loader: type[Any]) -> type[Any]:
-            class Lenient(loader):  # type: ignore[misc]  # the driver's loaders are made to be extended
+            class Lenient(loader):
                 def load(self, data: Any) -> Any:
                     try:
                         return super().load(data)
@@ -810,12 +814,14 @@ def read_page(
                 key=key,
             )
         more = found.is_cut or len(found.rows) > limit
+        last = Place(shown[-1][at], shown[-1][of]) if shown else None
         return SqlPage(
             columns=found.names,
             rows=tuple(
                 tuple(box.cell(value, code) for value, code in zip(row, found.codes, strict=True)) for row in shown
             ),
-            next=Place(shown[-1][at], shown[-1][of]) if more else None,
+            next=last if more else None,
+            last=last,
         )
 
 
