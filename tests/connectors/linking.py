@@ -43,8 +43,8 @@ class Link:
         """Create the connection, sign in where the vendor wants it, test it, discover its objects."""
         options = {"address": self.standin.origin, **(options or {})}
         if vendor_of(vendor).oauth is not None:
-            options.setdefault("client_id", "client-1")
-            secrets = {"client_secret": "not-a-secret", **(secrets or {})}
+            options.setdefault("client_id", self.standin.client_id)
+            secrets = {"client_secret": self.standin.client_secret, **(secrets or {})}
         self.connection = connecting.create(
             actor=self.actor, vendor=vendor, name="", options=options, given=secrets or {}, at=self.at
         )
