@@ -624,35 +624,36 @@ def _too_slow(seconds: float) -> SqlBoxError:
 
 
 #: What databases say by code, where the portal knows better words. The rest is told in the database's own.
-_TOO_SLOW: Final = frozenset({"57014", "25P03", "25P04", 3024, 1969, 1317, 2013})
-_NO_RIGHTS: Final = frozenset({"42501", 1142, 1143, 1044, 1370})
-_NO_ENTRY: Final = frozenset({"28P01", "28000", "3D000", 1045, 1049, 1698})
-_WRITES: Final = frozenset({"25006", 1792})
+_TOO_SLOW: Final[frozenset[object]] = frozenset({"57014", "25P03", "25P04", 3024, 1969, 1317, 2013, "interrupted"})
+_NO_RIGHTS: Final[frozenset[object]] = frozenset({"42501", 1142, 1143, 1044, 1370})
+_NO_ENTRY: Final[frozenset[object]] = frozenset({"28P01", "28000", "3D000", 1045, 1049, 1698})
+_WRITES: Final[frozenset[object]] = frozenset({"25006", 1792})
 
 
 def _said(error: Exception, target: _Target, seconds: float, *, is_opening: bool = False) -> SqlBoxError:
     """An error of the driver in words that may be shown. is_opening: no statement has run yet."""
     original: BaseException = getattr(error, "orig", None) or error
-    code = getattr(original, "sqlstate", None) or (original.args[0] if original.args else None)
+    # PostgreSQL tells by SQLSTATE, MySQL by its number, which says more than the SQLSTATE beside it.
+    codes = {getattr(original, "sqlstate", None), *original.args[:1]}
     primary = getattr(getattr(original, "diag", None), "message_primary", None)
     words = target.scrub(str(primary or (original.args[-1] if original.args else "")))
-    if code in _TOO_SLOW or words == "interrupted":
+    if codes & _TOO_SLOW:
         return _too_slow(seconds)
-    if code in _WRITES or words.startswith(("not authorized", "attempt to write", "access to ")):
+    if codes & _WRITES or words.startswith(("not authorized", "attempt to write", "access to ")):
         return _error(
             "sql-forbidden",
             _("The statement does what is not allowed here: %(words)s"),
             _("Write one SELECT that only reads."),
             words=words,
         )
-    if code in _NO_RIGHTS:
+    if codes & _NO_RIGHTS:
         return _error(
             "sql-no-rights",
             _("The database does not let this user read it: %(words)s"),
             _("GRANT SELECT on the tables or views to the user."),
             words=words,
         )
-    if code in _NO_ENTRY or (is_opening and ("authentication" in words or "does not exist" in words)):
+    if codes & _NO_ENTRY or (is_opening and ("authentication" in words or "does not exist" in words)):
         return _error(
             "sql-no-entry",
             _("The database does not let this user in: %(words)s"),

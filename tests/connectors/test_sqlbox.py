@@ -22,6 +22,8 @@ from hypothesis import strategies as st
 from salesops.connectors import sqlbox
 from salesops.connectors.rules.statements import PageQuery, check_statement, wrapped
 from salesops.connectors.sqlbox import Place, SqlBoxError, SqlColumn, describe, opened, read_page
+from tests.connectors.mariadb import MariaDb
+from tests.servers import MissingServerError
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DEALS = "SELECT id, name, amount, at FROM deals"
@@ -602,6 +604,125 @@ def test_ties_of_every_type_are_read_once_each(foreign: str, key: str) -> None:
             break
         after = Place.from_plain(page.next.as_plain())
     assert seen == list(range(1, 46))
+
+
+# --- MariaDB, of the kin of MySQL --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mariadb() -> Iterator[MariaDb]:
+    """A foreign MariaDB with a user that reads, one that writes, and one that may read files."""
+    try:
+        server = MariaDb()
+    except MissingServerError as error:
+        pytest.skip(str(error))
+    with server:
+        server.run("CREATE DATABASE shop")
+        server.run(
+            "SET sql_mode = ''",
+            "CREATE TABLE deals (id INTEGER PRIMARY KEY, code CHAR(5), amount DECIMAL(20, 4), weight DOUBLE, at DATETIME(6),"
+            " stamp TIMESTAMP NULL, day DATE, is_won BIT(1), raw VARBINARY(9), lasts TIME)",
+            "SET time_zone = '+00:00'",
+            "INSERT INTO deals VALUES (1, 'A', 12345678901234.5678, 0.1, '2026-07-01 10:00:00.5', '2026-07-01 10:00:00',"
+            " '2026-07-01', b'1', x'00ff', '01:02:03'), (2, '50%', 3, NULL, '2026-07-01 10:00:00.5', NULL, '0000-00-00',"
+            " b'0', NULL, NULL), (3, 'C', 3, NULL, '0000-00-00 00:00:00', NULL, NULL, NULL, NULL, NULL)",
+            "CREATE TABLE secrets (id INTEGER)",
+            "CREATE USER reader IDENTIFIED BY 'fake-word'",
+            "GRANT SELECT ON shop.deals TO reader",
+            "CREATE USER writer IDENTIFIED BY 'fake-word'",
+            "GRANT ALL ON shop.* TO writer",
+            "CREATE USER mighty IDENTIFIED BY 'fake-word'",
+            "GRANT SELECT, FILE ON *.* TO mighty",
+            database="shop",
+        )
+        yield server
+
+
+def _mariadb_url(server: MariaDb, user: str) -> str:
+    return f"mariadb://{user}:fake-word@127.0.0.1:{server.port}/shop"
+
+
+def test_a_page_of_mariadb_has_exact_values(mariadb: MariaDb) -> None:
+    url = _mariadb_url(mariadb, "reader")
+    text = "SELECT * FROM deals WHERE id < 3 AND code LIKE '%'"
+    page = read_page(url, text, cursor="at", key="id", addresses=loopback, zone=BERLIN, limit=1)
+    assert page.rows == (
+        (
+            1,
+            "A",
+            Decimal("12345678901234.5678"),
+            Decimal("0.1"),
+            datetime(2026, 7, 1, 8, 0, 0, 500_000, tzinfo=UTC),
+            datetime(2026, 7, 1, 10, tzinfo=UTC),
+            date(2026, 7, 1),
+            True,
+            "00ff",
+            "1:02:03",
+        ),
+    )
+    assert page.next is not None
+    after = Place.from_plain(page.next.as_plain())
+    rest = read_page(url, text, cursor="at", key="id", addresses=loopback, zone=BERLIN, after=after)
+    assert [(row[0], row[1], row[6], row[7]) for row in rest.rows] == [(2, "50%", None, False)]
+    zero = read_page(url, "SELECT id, at FROM deals", cursor="id", key="id", addresses=loopback, since=3)
+    assert zero.rows == ((3, None),)
+    assert [column.kind for column in describe(url, "SELECT * FROM deals", addresses=loopback)] == (
+        ["number", "text", "number", "number", "moment", "moment", "day", "boolean", "text", "text"]
+    )
+
+
+HOSTILE_MARIADB = [
+    "INSERT INTO deals (id) VALUES (9)",
+    "UPDATE deals SET code = 'x'",
+    "DELETE FROM deals",
+    "DROP TABLE deals",
+    "TRUNCATE deals",
+    "CREATE TABLE x (a int)",
+    "SELECT * FROM deals INTO OUTFILE '/tmp/salesops-was-here'",
+    "SELECT * FROM mysql.user",
+    "SELECT 1; DELETE FROM deals",
+    "LOAD DATA INFILE '/etc/passwd' INTO TABLE deals",
+    "LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE deals",
+    "CALL work()",
+    "KILL 1",
+    "SET GLOBAL read_only = 1",
+]
+
+
+@pytest.mark.parametrize("user", ["reader", "writer"])
+@pytest.mark.parametrize("text", HOSTILE_MARIADB)
+def test_the_mariadb_box_holds_without_the_parser(text: str, user: str, mariadb: MariaDb) -> None:
+    before = mariadb.run("SELECT * FROM deals", database="shop")
+    _problem(_mariadb_url(mariadb, user), text)
+    assert mariadb.run("SELECT * FROM deals", database="shop") == before
+    assert mariadb.run("SHOW TABLES", database="shop") == [("deals",), ("secrets",)]
+
+
+@pytest.mark.parametrize("text", HOSTILE_MARIADB)
+def test_the_parser_holds_without_the_mariadb_box(text: str) -> None:
+    assert check_statement(text, "mysql").value is None
+
+
+def test_a_user_that_may_read_files_is_not_used(mariadb: MariaDb) -> None:
+    assert _problem(_mariadb_url(mariadb, "mighty"), "SELECT 1") == "sql-role"
+    assert _problem(_mariadb_url(mariadb, "reader"), "SELECT * FROM secrets") == "sql-no-rights"
+    with (
+        pytest.raises(SqlBoxError) as caught,
+        opened(_mariadb_url(mariadb, "reader").replace("fake-word", "wrong-word"), addresses=loopback),
+    ):
+        pass
+    assert caught.value.problem.code == "sql-no-entry"
+    assert "wrong-word" not in str(caught.value.problem.as_plain())
+
+
+def test_mariadb_cuts_a_billion_rows_at_the_time_limit(mariadb: MariaDb) -> None:
+    text = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)"
+        " SELECT count(*) AS id FROM n AS a CROSS JOIN n AS b CROSS JOIN n AS c"
+    )
+    with pytest.raises(SqlBoxError) as caught:
+        read_page(_mariadb_url(mariadb, "reader"), text, cursor="id", key="id", addresses=loopback, time_limit_s=0.5)
+    assert caught.value.problem.code == "sql-time-limit"
 
 
 def test_the_query_of_a_page_is_what_runs() -> None:

@@ -122,10 +122,6 @@ class Sql(Vendor):
             ),
         )
 
-    def object(self, code: str) -> Object:
-        """There is none without the settings of a connection."""
-        raise KeyError(code)
-
     def base(self, settings: Mapping[str, str]) -> str:
         """Nothing is asked over HTTP."""
         return ""
