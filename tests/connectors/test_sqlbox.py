@@ -173,6 +173,19 @@ def test_each_wall_of_sqlite_stands_alone(shop: Path, monkeypatch: pytest.Monkey
     assert shop.read_bytes() == before
 
 
+def test_the_file_itself_is_opened_to_read(shop: Path) -> None:
+    line = sqlbox._connect_sqlite(sqlbox._Target("sqlite", str(shop)), 1)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        line.execute("DELETE FROM deals")
+    line.close()
+
+
+def test_a_value_larger_than_a_page_is_not_even_made(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlbox, "MOST_BYTES", 1_000)
+    with pytest.raises(SqlBoxError, match="too big"), opened(_url(shop), addresses=nowhere) as box:
+        box.rows(PageQuery("SELECT length(printf('%2000d', 1))", {}), 1)
+
+
 BILLION = (
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)"
     " SELECT count(*) AS id FROM n AS a CROSS JOIN n AS b CROSS JOIN n AS c"
@@ -316,6 +329,23 @@ def test_a_copy_of_a_portal_is_known_by_its_tables(shop: Path) -> None:
     assert _problem(_url(shop), "SELECT 1") == "sql-own"
 
 
+@pytest.mark.parametrize(
+    ("addresses", "query", "tls"),
+    [
+        (["127.0.0.1"], "", "disable"),
+        (["10.0.0.1"], "", "require"),
+        (["127.0.0.1", "10.0.0.1"], "", "require"),
+        (["10.0.0.1"], "?sslmode=verify-full", "verify-full"),
+        (["10.0.0.1"], "?sslmode=disable", "disable"),
+    ],
+)
+def test_lines_to_other_machines_are_encrypted_unless_it_is_said_otherwise(
+    addresses: list[str], query: str, tls: str
+) -> None:
+    target = sqlbox._target(f"mysql://a:b@db.example.com/x{query}", lambda host, port: addresses)
+    assert (target.tls, target.port, target.addresses) == (tls, 3306, tuple(addresses))
+
+
 def test_no_text_tells_the_password() -> None:
     target = sqlbox._Target("postgresql", "x", "h", 1, "u", "p@ss word", "require")
     assert "p@ss" not in repr(target)
@@ -430,6 +460,32 @@ def test_a_page_of_postgresql_has_exact_values(foreign: str) -> None:
     )
     assert [(row[0], row[5], row[6]) for row in rest.rows] == [(3, "infinity", "infinity")]
     assert rest.next is None
+
+
+@on_postgresql
+def test_the_session_of_postgresql_is_set_up(foreign: str) -> None:
+    names = [
+        "transaction_read_only", "lock_timeout", "idle_in_transaction_session_timeout", "standard_conforming_strings",
+        "timezone", "datestyle", "intervalstyle", "extra_float_digits",
+    ]  # fmt: skip
+    # The host's name leads nowhere: what was checked is what is connected to.
+    url = _server_url("sqlbox_reader", foreign).replace("@127.0.0.1:", "@db.example.com:")
+    with opened(url, addresses=loopback, time_limit_s=60) as box:
+        found = box.rows(
+            PageQuery("SELECT " + ", ".join(f"current_setting('{name}') AS {name}" for name in names), {}), 1
+        )
+        values = list(found.rows[0])
+        assert values.pop(2) != "0"
+        assert values == ["on", "5s", "on", "UTC", "ISO, YMD", "postgres", "1"]
+
+
+@on_postgresql
+def test_a_transaction_that_follows_reads_only_too(foreign: str) -> None:
+    with opened(_server_url("sqlbox_writer", foreign), addresses=loopback) as box:
+        box._connection.commit()
+        with pytest.raises(SqlBoxError) as caught:
+            box.rows(PageQuery("SELECT writes()", {}), 1)
+    assert caught.value.problem.code == "sql-forbidden"
 
 
 @on_postgresql
@@ -669,6 +725,26 @@ def test_a_page_of_mariadb_has_exact_values(mariadb: MariaDb) -> None:
     assert [column.kind for column in describe(url, "SELECT * FROM deals", addresses=loopback)] == (
         ["number", "text", "number", "number", "moment", "moment", "day", "boolean", "text", "text"]
     )
+
+
+def test_the_session_of_mariadb_is_set_up(mariadb: MariaDb) -> None:
+    url = _mariadb_url(mariadb, "reader").replace("127.0.0.1", "db.example.com")
+    text = (
+        "SELECT @@tx_read_only, @@lock_wait_timeout, @@innodb_lock_wait_timeout, @@time_zone, @@sql_mode, @@autocommit"
+    )
+    with opened(url, addresses=loopback) as box:
+        assert box.rows(PageQuery(text, {}), 1).rows == [
+            (1, 5, 5, "+00:00", "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION", 0)
+        ]
+
+
+def test_a_copy_of_a_portal_on_mariadb_is_known(mariadb: MariaDb) -> None:
+    mariadb.run("CREATE DATABASE copy", *(f"CREATE TABLE copy.{name} (id int)" for name in sqlbox._OF_A_PORTAL))
+    mariadb.run("GRANT SELECT ON copy.* TO writer")
+    try:
+        assert _problem(_mariadb_url(mariadb, "writer"), "SELECT 1") == "sql-own"
+    finally:
+        mariadb.run("DROP DATABASE copy")
 
 
 HOSTILE_MARIADB = [

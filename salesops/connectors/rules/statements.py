@@ -65,27 +65,6 @@ _SYSTEM_PREFIXES: Final[dict[str, tuple[str, ...]]] = {
     "mysql": (),
     "sqlite": ("sqlite_", "pragma_", "dbstat", "bytecode", "tables_used", "fsdir"),
 }
-#: Parts that make a statement do more than read.
-_WRITING: Final = (
-    exp.DML,
-    exp.DDL,
-    exp.Command,
-    exp.Drop,
-    exp.Alter,
-    exp.Merge,
-    exp.Set,
-    exp.Pragma,
-    exp.Attach,
-    exp.Detach,
-    exp.Use,
-    exp.Transaction,
-    exp.Commit,
-    exp.Rollback,
-    exp.Kill,
-    exp.LoadData,
-    exp.Analyze,
-    exp.TruncateTable,
-)
 _OWN: Final = "salesops_"
 
 
@@ -158,12 +137,11 @@ def _too_deep() -> Outcome[str]:
 
 
 def _judged(text: str, tokens: list[Token], trees: list[exp.Expr], dialect: str) -> Outcome[str]:
-    if len(trees) != 1:
-        return _refused(
-            "sql-many" if trees else "sql-empty",
-            _("There is more than one statement.") if trees else _("There is no statement."),
-            _("Write exactly one SELECT."),
-        )
+    if not trees:
+        return _refused("sql-empty", _("There is no statement."), _("Write a SELECT."))
+    kept = tokens[:-1] if tokens[-1].token_type == TokenType.SEMICOLON else tokens
+    if any(token.token_type == TokenType.SEMICOLON for token in kept):
+        return _refused("sql-many", _("There is more than one statement."), _("Write exactly one SELECT."))
     tree = trees[0]
     if not isinstance(tree, exp.Select | exp.SetOperation | exp.Subquery):
         return _only_reading()
@@ -172,9 +150,6 @@ def _judged(text: str, tokens: list[Token], trees: list[exp.Expr], dialect: str)
             return _too_deep()
         if (refusal := _judge(node, dialect)) is not None:
             return refusal
-    kept = tokens[:-1] if tokens[-1].token_type == TokenType.SEMICOLON else tokens
-    if any(token.token_type == TokenType.SEMICOLON for token in kept):
-        return _refused("sql-many", _("There is more than one statement."), _("Write exactly one SELECT."))
     return Outcome.good("".join(_spelled(text, kept)))
 
 
@@ -207,7 +182,8 @@ def _only_reading() -> Outcome[str]:
 
 def _judge(node: exp.Expr, dialect: str) -> Outcome[str] | None:
     """Why a part of a statement is refused; None when it may stand."""
-    if isinstance(node, _WRITING) or (isinstance(node, exp.CTE) and not isinstance(node.this, exp.Query)):
+    # Beside the whole, a WITH is the only place where a statement of another kind can stand.
+    if isinstance(node, exp.CTE) and not isinstance(node.this, exp.Query):
         return _only_reading()
     if isinstance(node, exp.Into):
         return _refused("sql-into", _("SELECT … INTO writes."), _("Leave INTO out."))
