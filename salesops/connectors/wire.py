@@ -163,7 +163,7 @@ class Reply:
         """The server's clock as its Date header tells it, aware; None where it tells nothing legible."""
         try:
             moment = parsedate_to_datetime(self.headers["date"])
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, OverflowError):
             return None
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
