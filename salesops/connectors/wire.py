@@ -251,7 +251,7 @@ class Guard:
         Where its name leads is known only when it is connected to: see `addresses`.
         """
         # What one program reads as a host and another does not (spaces, full-width digits) is not an address.
-        if not address.isascii() or not address.isprintable() or " " in address:
+        if not address.isascii() or " " in address:
             raise _forbidden("")
         try:
             url = httpx.URL(address).copy_with(fragment=None)
