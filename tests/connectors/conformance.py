@@ -113,8 +113,9 @@ class Conformance:
 
     def alike(self, link: Link) -> None:
         """The portal has what the source has, and the shelf is empty."""
-        assert link.problems() == {}
-        assert self.table(link) == self.source(link.standin)
+        assert link.problems(self.object) == {}, link.problems(self.object)
+        mine, theirs = self.table(link), self.source(link.standin)
+        assert mine == theirs, sorted(set(mine.items()) ^ set(theirs.items()))[:6]
 
     # --- the scenarios
 

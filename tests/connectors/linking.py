@@ -49,7 +49,7 @@ class Link:
         if vendor_of(vendor).oauth is not None:
             self.sign_in()
         with self.caller() as http:
-            connecting.test(actor=self.actor, connection=self.connection, at=self.at, http=http)
+            connecting.identify(actor=self.actor, connection=self.connection, at=self.at, http=http)
         self.connection.refresh_from_db()
         with self.caller() as http:
             connecting.discover(actor=self.actor, connection=self.connection, at=self.at, http=http)

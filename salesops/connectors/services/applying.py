@@ -110,10 +110,12 @@ class Applier:
                 continue
             text = json.dumps(raw.payload, ensure_ascii=False, separators=(",", ":"), default=str)
             digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-            if stored is not None and not force:
-                if stored.version > raw.version or (stored.digest == digest and _is_settled(stored)):
-                    done.counts["unchanged"] += 1
-                    continue
+            is_known = stored is not None and (
+                stored.version > raw.version or (stored.digest == digest and _is_settled(stored))
+            )
+            if is_known and not force:
+                done.counts["unchanged"] += 1
+                continue
             texts[external_id] = text, digest
             rows.append(raw)
         if rows:
@@ -165,10 +167,14 @@ class Applier:
             raw = fate.raw
             stored = known.get(raw.external_id)
             text, digest = texts[raw.external_id]
+            problems = [problem.as_plain() for problem in fate.problems]
+            done.counts[fate.fate] += 1
+            if fate.fate == Fate.REFUSED and stored is not None and _is_same(stored, digest, problems):
+                continue
             row = stored or RawRecord(stream=self.stream, external_id=raw.external_id)
             row.version, row.digest, row.payload, row.received_at = raw.version, digest, text, at
             row.is_gone, row.merged_into = False, ""
-            row.problems = [problem.as_plain() for problem in fate.problems]
+            row.problems = problems
             row.state = _STATES.get(fate.fate, RawState.TAKEN)
             row.hold_id = None
             if fate.record_id is not None:
@@ -176,7 +182,6 @@ class Applier:
             if fate.fate in (Fate.CREATED, Fate.CHANGED):
                 row.changed = _changes(fate)
             (new if stored is None else changed).append(row)
-            done.counts[fate.fate] += 1
         save_raw(new, changed)
         done.fates += fates
 
@@ -360,6 +365,11 @@ def _newest(raws: Sequence[Raw]) -> dict[str, Raw]:
 def _is_settled(stored: RawRecord) -> bool:
     """Whether the same telling again would change nothing."""
     return stored.state in (RawState.TAKEN, RawState.DISMISSED, RawState.HELD)
+
+
+def _is_same(stored: RawRecord, digest: str, problems: list[dict[str, Any]]) -> bool:
+    """Whether a refused record was refused before for the same."""
+    return stored.state == RawState.REFUSED and stored.digest == digest and stored.problems == problems
 
 
 def _is_gone_already(stored: RawRecord, raw: Raw) -> bool:

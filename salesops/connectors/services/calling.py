@@ -34,6 +34,9 @@ _RENEW_BEFORE: Final = timedelta(seconds=60)
 #: How long to wait for another worker that renews the token.
 _OTHERS_RENEW: Final = timedelta(seconds=30)
 
+#: Those who failed together do not come back together.
+_DRAW: Final = random.SystemRandom()
+
 Aside = Callable[[], AbstractContextManager[Any]]
 Sleep = Callable[[float], None]
 
@@ -164,7 +167,7 @@ class Caller:
             except WireError as error:
                 if attempt == TRIES or not is_safe:
                     raise Fault(FaultKind.PASSING, _problem_of(error)) from error
-                self._rest(wait_of(0, {}, attempt, self._clock(), random.random()))
+                self._rest(wait_of(0, {}, attempt, self._clock(), _DRAW.random()))
                 continue
             self._learn(reply)
             verdict = self.vendor.verdict(reply)
@@ -176,7 +179,7 @@ class Caller:
                 continue
             if verdict.kind not in (FaultKind.LIMITED, FaultKind.PASSING):
                 raise Fault(verdict.kind, _said(self.vendor, reply, verdict))
-            wait = verdict.wait or wait_of(reply.status, reply.headers, attempt, self._clock(), random.random())
+            wait = verdict.wait or wait_of(reply.status, reply.headers, attempt, self._clock(), _DRAW.random())
             if verdict.kind is FaultKind.LIMITED:
                 with self._aside():
                     budgets.block(self.connection, self._clock() + wait)

@@ -371,7 +371,8 @@ def _end(
         if failed:
             wait = max(wait, min(_FIRST_WAIT * 2 ** min(row.failures - 1, 10), _LONGEST_WAIT))
         row.next_sync_at = next_at or at + wait
-        row.error = problem.as_plain() if problem else {}
+        if problem is not None or state != RunState.WAITING:
+            row.error = problem.as_plain() if problem else {}
         if state == RunState.DONE:
             row.last_success_at, row.failing_since = at, None
         elif failed and row.failing_since is None:

@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, Final, Protocol
 
 from salesops.connectors.rules.mapping import Unknown
+from salesops.connectors.wire import Reply as Reply  # an answer of the vendor, read completely
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
 
@@ -184,18 +185,6 @@ class Word:
 
 
 # --- Talking -------------------------------------------------------------------------------------------------------
-
-
-class Reply(Protocol):
-    """An answer of the vendor, read completely."""
-
-    status: int
-    headers: Mapping[str, str]  # names in any case
-    body: bytes
-
-    def json(self) -> Any:
-        """The body as JSON, numbers with a point as Decimal. Raises a fault when it is none."""
-        ...
 
 
 class Http(Protocol):

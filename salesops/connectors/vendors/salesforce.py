@@ -237,7 +237,7 @@ class Salesforce(Vendor):
     )
     oauth: ClassVar[OAuth | None] = OAuth(
         authorize_url="https://{login_host}/services/oauth2/authorize",
-        token_url="https://{login_host}/services/oauth2/token",
+        token_url="https://{login_host}/services/oauth2/token",  # noqa: S106 - an address
         scopes=("api", "refresh_token"),
         uses_pkce=True,
     )
@@ -380,7 +380,7 @@ class Salesforce(Vendor):
             return None
         code, words = _said(reply)
         if code in _LIMIT_CODES:
-            return Verdict(FaultKind.LIMITED, words, _LIMIT_WAIT)
+            return Verdict(FaultKind.LIMITED, words, _LIMIT_WAIT if reply.status == 403 else None)
         if code == "INVALID_SESSION_ID":
             return Verdict(FaultKind.UNAUTHORIZED, words)
         if code in ("INVALID_QUERY_LOCATOR", "EXCEEDED_ID_LIMIT"):
