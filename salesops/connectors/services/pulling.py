@@ -15,7 +15,7 @@ from django.utils.translation import gettext as translate
 
 from salesops.connectors.choices import ConnectionState, RunKind, RunState, StreamState
 from salesops.connectors.models import Connection, Stream, SyncRun
-from salesops.connectors.services import shelf
+from salesops.connectors.services import calling, shelf
 from salesops.connectors.services.applying import Applier
 from salesops.connectors.services.brakes import Brake, settle
 from salesops.connectors.services.calling import Caller, Wait
@@ -37,11 +37,6 @@ _FIRST_WAIT: Final = timedelta(minutes=1)
 _LONGEST_WAIT: Final = timedelta(hours=1)
 
 
-def caller_for(connection: Connection, run: JobRun) -> Caller:
-    """The way to the vendor from inside a job."""
-    return Caller(connection, aside=run.aside, clock=run.now)
-
-
 def sync(run: JobRun) -> None:
     """Bring one connection up to date. What stopped before goes on where it was; a connection that is not running is
     left alone. Every fault ends as words on the connection or the object, never as a lost record."""
@@ -57,7 +52,7 @@ def sync(run: JobRun) -> None:
             )
             run.state |= {"run_id": made.pk, "done": []}
     problems: list[Problem] = []
-    with caller_for(connection, run) as http:
+    with calling.caller_for(connection, run) as http:
         try:
             for stream in wanted(connection):
                 if stream.pk in run.state["done"]:
