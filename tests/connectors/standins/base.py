@@ -18,7 +18,8 @@ edits share a stamp, `clock.advance(60)` moves it, `clock.running = True` lets i
 the lives of tokens all come from it, so it may be years away from ours.
 
 Faults: `faults.add(kind, when="/path", nth=1, times=1, **detail)` hits the nth to (nth+times-1)th request whose path
-begins so (`when` may also be a number, the nth request, or a function of the request; `times=None`: for ever). Kinds:
+matches from its beginning (a regular expression; `when` may also be a number, the nth request, or a function of the
+request; `times=None`: for ever). Kinds:
 
     429            retry_after=None | seconds | text; the vendor's own body and headers
     403_limit      the vendor's refusal of an exhausted allowance
@@ -44,9 +45,10 @@ How to write one for another vendor (see close.py, about 250 lines, or the `Corn
 5. Pages: `self.by_offset(rows, start, size)`, `self.by_number(rows, page, size)`, `self.after(rows, last_id, size)` look
    at the world as it is now (rows move!), `self.by_cursor(make_rows, cursor, size)` hands out opaque cursors over what was
    there first. Each gives a `Slice(rows, next)`, and takes part in `endless_cursor`.
-6. Pushes: `hook_delivery(events)` signs one delivery; `hook_size` how many events go into one. `self.log` has all events.
+6. Pushes: `hook_items(event)` makes what is told of an event (perhaps nothing, perhaps several things),
+   `hook_delivery(items, at)` signs one delivery of at most `hook_size` of them. `self.log` has all events.
 7. Rates: `limit(per=seconds, n=count, path="")` is enforced and counted in `overruns`; `rate_headers()` names the rest,
-   `cost(ask)` what a call costs (default 1).
+   `cost(ask)` what a call costs (default 1), `documented` the vendor's own limits for `limit_as_documented()`.
 """
 
 from __future__ import annotations
@@ -71,8 +73,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-#: When the world of a stand-in begins, unless a test says otherwise.
-BEGINNING = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
+#: When the world of a stand-in begins, unless a test says otherwise; the frozen clock of the cast says the same.
+BEGINNING = datetime(2026, 6, 17, 10, 0, tzinfo=UTC)
 #: Longest time that a hanging or dripping answer waits to be released, so that a forgotten one ends too.
 PATIENCE = 60.0
 
@@ -305,7 +307,7 @@ class Fault:
 
     def hits(self, ask: Request) -> bool:
         """Whether this request is one of those; counts."""
-        if not (self.when(ask) if callable(self.when) else ask.path.startswith(self.when)):
+        if not (self.when(ask) if callable(self.when) else re.match(self.when, ask.path)):
             return False
         self.seen += 1
         hit = self.seen >= self.nth and (self.times is None or self.seen < self.nth + self.times)
@@ -370,7 +372,7 @@ class Faults:
 
 @dataclass
 class Limit:
-    """So many calls in so many seconds, a rolling window, for paths that begin so."""
+    """So many calls in so many seconds, a rolling window, for paths that match from their beginning."""
 
     per: float
     n: int
@@ -405,6 +407,8 @@ class OAuth:
     pkce_required: bool = False
     #: Least seconds between two tokens.
     mint_every: int = 0
+    #: Other addresses that do what `token` does.
+    also: tuple[str, ...] = ()
 
 
 @dataclass
@@ -465,8 +469,10 @@ class StandIn:
     oauth: ClassVar[OAuth | None] = None
     #: Where an API key goes: "basic" (as user), "bearer", or a header's name; "" where there are none.
     key_in: ClassVar[str] = ""
-    #: Most events in one webhook delivery.
+    #: Most items in one webhook delivery.
     hook_size: ClassVar[int] = 1
+    #: The vendor's limits: seconds, calls, path, name.
+    documented: ClassVar[tuple[tuple[float, int, str, str], ...]] = ()
     _routes: ClassVar[list[Route]] = []
 
     client_id = "client-of-the-portal"
@@ -943,6 +949,11 @@ class StandIn:
         self.limits.append(limit)
         return limit
 
+    def limit_as_documented(self) -> None:
+        """Hold the caller to what the vendor's documentation says."""
+        for per, n, path, name in self.documented:
+            self.limit(per=per, n=n, path=path, name=name)
+
     def cost(self, ask: Request) -> int:
         """What a call takes from its limits."""
         return 1
@@ -957,7 +968,7 @@ class StandIn:
     def _spend(self, ask: Request) -> Reply | None:
         """Take the call from its limits; a refusal where one is used up."""
         lapse, cost = self.clock.lapse(), self.cost(ask)
-        mine = [limit for limit in self.limits if ask.path.startswith(limit.path)]
+        mine = [limit for limit in self.limits if re.match(limit.path, ask.path)]
         for limit in mine:
             if limit.used(lapse) + cost > limit.n:
                 self.overruns.append(ask)
@@ -968,26 +979,38 @@ class StandIn:
 
     # -- Pushes
 
-    def hook_delivery(self, events: Sequence[Event]) -> Delivery:
-        """One signed delivery of these events."""
+    def hook_items(self, event: Event) -> list[Any]:
+        """What is told of an event."""
+        return [event]
+
+    def hook_delivery(self, items: Sequence[Any], at: datetime) -> Delivery:
+        """One signed delivery of these items, sent at that moment."""
         raise NotImplementedError
 
     def hook_deliveries(
-        self, *, since: int = 0, objects: Iterable[str] = (), twice: bool = False, shuffle: int | None = None
+        self,
+        *,
+        since: int = 0,
+        objects: Iterable[str] = (),
+        twice: bool = False,
+        shuffle: int | None = None,
+        at: datetime | None = None,
     ) -> list[Delivery]:
         """What the vendor would send of the events after number `since`: perhaps each twice, perhaps in another order.
 
-        `shuffle` seeds the order, so that a test sees the same one each time.
+        `shuffle` seeds the order, so that a test sees the same one each time; `at` is the moment of sending, by default
+        the vendor's now.
         """
         wanted = set(objects)
         events = [event for event in self.log if event.number > since and (not wanted or event.object in wanted)]
-        order = random.Random(shuffle)
+        items = [item for event in events for item in self.hook_items(event)]
         if twice:
-            events = events + events
+            items = items + items
         if shuffle is not None:
-            order.shuffle(events)
+            random.Random(shuffle).shuffle(items)
         size = self.hook_size
-        return [self.hook_delivery(events[start : start + size]) for start in range(0, len(events), size)]
+        starts = range(0, len(items), size)
+        return [self.hook_delivery(items[start : start + size], at or self.clock.now) for start in starts]
 
     # -- Answering
 
@@ -995,7 +1018,7 @@ class StandIn:
         """The answer to a request, faults apart."""
         if self.oauth and ask.path == self.oauth.authorize and ask.method == "GET":
             return self._authorize(ask)
-        if self.oauth and ask.path == self.oauth.token and ask.method == "POST":
+        if self.oauth and ask.path in (self.oauth.token, *self.oauth.also) and ask.method == "POST":
             return self._token(ask)
         for found in self._routes:
             match = found.pattern.match(ask.path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import http.client
 import json
 import time
@@ -16,6 +17,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from tests.connectors.standins.base import BEGINNING, OAuth, Request, StandIn, route
+from tests.connectors.standins.hubspot import HubSpot
 from tests.connectors.standins.salesforce import Salesforce, eighteen
 
 
@@ -324,7 +326,7 @@ def test_salesforce_answers_queries(salesforce: Salesforce) -> None:
         "Opportunity", 1, Name="One", AccountId=1, OwnerId=2, Amount=Decimal("10.50"), CloseDate=date(2026, 6, 30)
     )
     two = salesforce.put("Opportunity", 2, Name="Two", StageName="Closed Won", CloseDate=date(2026, 5, 1))
-    stamp = "2026-05-04T08:00:00Z"
+    stamp = "2026-06-17T10:00:00Z"
     reply = soql(
         salesforce,
         f"SELECT Id, Amount, Account.Name, Owner.Email, CloseDate, SystemModstamp FROM Opportunity "
@@ -402,9 +404,9 @@ def test_salesforce_keeps_what_was_deleted_and_merged(salesforce: Salesforce) ->
     assert salesforce.row("Opportunity", deal)["AccountId"] == winner
     access = salesforce.give_tokens()["access_token"]
     path = "/services/data/v60.0/sobjects/Account/deleted/"
-    window = {"start": "2026-05-04T08:00:00+00:00", "end": "2026-05-04T08:05:00+00:00"}
+    window = {"start": "2026-06-17T10:00:00+00:00", "end": "2026-06-17T10:05:00+00:00"}
     assert len(call(salesforce, path, window, token=access).json["deletedRecords"]) == 2
-    early = {"start": "2026-04-01T08:00:00Z", "end": "2026-05-04T08:05:00Z"}
+    early = {"start": "2026-04-01T08:00:00Z", "end": "2026-06-17T10:05:00Z"}
     assert call(salesforce, path, early, token=access).json[0]["errorCode"] == "INVALID_REPLICATION_DATE"
     salesforce.restore("Account", 3)
     assert soql(salesforce, "SELECT COUNT() FROM Account").json["totalSize"] == 2
@@ -418,7 +420,7 @@ def test_salesforce_hides_columns_and_takes_edits(salesforce: Salesforce) -> Non
     assert {"Amount", "Margin__c"} <= {field["name"] for field in described}
     assert call(salesforce, path, token=access, method="PATCH", data={"Amount": 7}).status == 204
     assert (salesforce.row("Opportunity", 1)["Amount"], salesforce.log[-1].previous) == (7, {"Amount": 5})
-    seen = {"If-Unmodified-Since": "Mon, 04 May 2026 08:00:00 GMT"}
+    seen = {"If-Unmodified-Since": "Wed, 17 Jun 2026 10:00:00 GMT"}
     assert call(salesforce, path, token=access, method="PATCH", data={"Amount": 8}, headers=seen).status == 412
     salesforce.hide("Opportunity", "Amount")
     assert soql(salesforce, "SELECT Amount FROM Opportunity").json[0]["errorCode"] == "INVALID_FIELD"
@@ -456,3 +458,156 @@ def test_salesforce_bulk_queries_give_csv(salesforce: Salesforce) -> None:
     )  # fmt: skip
     rest = call(salesforce, f"{path}/results", {"maxRecords": 3, "locator": 3}, token=access)
     assert (len(rest.body.splitlines()), rest.headers["Sforce-Locator"]) == (3, "null")
+
+
+# -- HubSpot
+
+
+@pytest.fixture
+def hubspot() -> Any:
+    with HubSpot() as standin:
+        yield standin
+
+
+def ms(at: datetime) -> str:
+    return str(round(at.timestamp() * 1000))
+
+
+def find(standin: HubSpot, since: datetime, *, after: str = "", limit: int = 200, kind: str = "deals") -> Answer:
+    name = "lastmodifieddate" if kind == "contacts" else "hs_lastmodifieddate"
+    body = {
+        "filterGroups": [{"filters": [{"propertyName": name, "operator": "GTE", "value": ms(since)}]}],
+        "sorts": [{"propertyName": name, "direction": "ASCENDING"}],
+        "properties": ["dealname", "amount"],
+        "limit": limit,
+        "after": after,
+    }
+    return call(standin, f"/crm/v3/objects/{kind}/search", token=standin.api_key, data=body)
+
+
+def test_hubspot_lists_and_searches(hubspot: HubSpot) -> None:
+    for number in range(1, 6):
+        hubspot.put("deals", number, dealname=f"D{number}", amount=Decimal("10.50"), closedate=date(2026, 6, 30))
+    token = hubspot.api_key
+    page = call(hubspot, "/crm/v3/objects/deals", {"limit": 2, "properties": "amount,nonsense"}, token=token).json
+    assert [row["id"] for row in page["results"]] == ["1", "2"]
+    assert sorted(page["results"][0]["properties"]) == ["amount", "createdate", "hs_lastmodifieddate", "hs_object_id"]
+    assert page["results"][0]["properties"]["amount"] == "10.50"
+    assert page["paging"]["next"]["after"] == "2"
+    assert call(hubspot, "/crm/v3/objects/deals", {"limit": 101}, token=token).status == 400
+    one = call(hubspot, "/crm/v3/objects/deals/1", {"properties": "closedate,hs_is_closed"}, token=token).json
+    assert one["properties"]["closedate"] == "2026-06-30T00:00:00.000Z"
+    found = find(hubspot, hubspot.row("deals", 3).modified_at, limit=2).json
+    assert (found["total"], [row["id"] for row in found["results"]]) == (3, ["3", "4"])
+    assert found["paging"]["next"]["after"] == "2"
+    assert [row["id"] for row in find(hubspot, BEGINNING, after="4").json["results"]] == ["5"]
+
+
+def test_hubspot_searches_end_at_ten_thousand(hubspot: HubSpot) -> None:
+    hubspot.bulk("contacts", 10_001, lambda number: {"email": f"p{number}@acme.example"})
+    assert find(hubspot, BEGINNING, after="9800", kind="contacts").json["total"] == 10_001
+    refused = find(hubspot, BEGINNING, after="9900", kind="contacts")
+    assert (refused.status, refused.json["category"]) == (400, "VALIDATION_ERROR")
+
+
+def test_hubspot_archives_and_merges(hubspot: HubSpot) -> None:
+    for number in (1, 2, 3):
+        hubspot.put("companies", number, name=str(number))
+    hubspot.put("deals", 9, dealname="D")
+    hubspot.associate("deals", 9, "companies", 1)
+    hubspot.delete("companies", 3)
+    token = hubspot.api_key
+    gone = call(hubspot, "/crm/v3/objects/companies", {"archived": "true"}, token=token).json["results"]
+    assert [(row["id"], row["archived"], "archivedAt" in row) for row in gone] == [("3", True, True)]
+    call(hubspot, "/crm/v3/objects/companies/merge", token=token, data={"primaryObjectId": "2", "objectIdToMerge": "1"})
+    living = call(hubspot, "/crm/v3/objects/companies", {"properties": "hs_merged_object_ids"}, token=token).json[
+        "results"
+    ]
+    assert [(row["id"], row["properties"]["hs_merged_object_ids"]) for row in living] == [("2", "1")]
+    assert call(hubspot, "/crm/v3/objects/companies/1", token=token).json["id"] == "2"
+    asked = {"inputs": [{"id": "9"}, {"id": "8"}]}
+    linked = call(hubspot, "/crm/v4/associations/deals/companies/batch/read", token=token, data=asked)
+    assert (linked.status, linked.json["numErrors"]) == (207, 1)
+    assert [one["toObjectId"] for one in linked.json["results"][0]["to"]] == [2]
+    assert linked.json["results"][0]["to"][0]["associationTypes"][0]["label"] == "Primary"
+
+
+def test_hubspot_keeps_past_values_and_takes_edits(hubspot: HubSpot) -> None:
+    hubspot.put("deals", 1, dealname="D")
+    token = hubspot.api_key
+    edit = {"properties": {"dealstage": "closedwon"}}
+    reply = call(hubspot, "/crm/v3/objects/deals/1", token=token, method="PATCH", data=edit)
+    assert reply.json["updatedAt"] == "2026-06-17T10:00:02.000Z"
+    asked = {"propertiesWithHistory": "dealstage", "properties": "hs_is_closed_won"}
+    shown = call(hubspot, "/crm/v3/objects/deals/1", asked, token=token).json
+    assert [entry["value"] for entry in shown["propertiesWithHistory"]["dealstage"]] == [
+        "closedwon",
+        "appointmentscheduled",
+    ]
+    assert shown["properties"]["hs_is_closed_won"] == "true"
+    wrong = {"properties": {"dealstage": "won"}}
+    assert call(hubspot, "/crm/v3/objects/deals/1", token=token, method="PATCH", data=wrong).status == 400
+    hubspot.splits["1"] = {"7": "0.6", "8": "0.4"}
+    splits = call(hubspot, "/crm/v3/objects/deals/splits/batch/read", token=token, data={"inputs": [{"id": "1"}]}).json
+    assert [one["properties"]["hs_deal_split_percentage"] for one in splits["results"][0]["splits"]] == ["0.6", "0.4"]
+    missing = call(
+        hubspot, "/crm/v3/objects/deals/batch/read", token=token, data={"inputs": [{"id": "1"}, {"id": "2"}]}
+    )
+    assert (missing.status, len(missing.json["results"])) == (207, 1)
+
+
+def test_hubspot_owners_are_not_users(hubspot: HubSpot) -> None:
+    hubspot.owner(7, email="ada@acme.example", teams=["West"])
+    hubspot.owner(8, email="bob@acme.example")
+    hubspot.delete("owners", 8)
+    here = call(hubspot, "/crm/v3/owners", token=hubspot.api_key).json["results"]
+    gone = call(hubspot, "/crm/v3/owners", {"archived": "true"}, token=hubspot.api_key).json["results"]
+    assert [(one["id"], one["userId"], one["teams"][0]["name"]) for one in here] == [("7", 500007, "West")]
+    assert [(one["id"], one["userId"], one["userIdIncludingInactive"]) for one in gone] == [("8", None, 500008)]
+
+
+def test_hubspot_says_how_it_refuses(hubspot: HubSpot) -> None:
+    hubspot.limit_as_documented()
+    replies = [find(hubspot, BEGINNING) for _ in range(6)]
+    assert [reply.status for reply in replies] == [200] * 5 + [429]
+    assert (replies[5].json["policyName"], replies[5].headers["Retry-After"]) == ("SECONDLY", None)
+    listed = call(hubspot, "/crm/v3/objects/deals", token=hubspot.api_key)
+    assert listed.headers["X-HubSpot-RateLimit-Remaining"] == "104"
+    tokens = hubspot.give_tokens()
+    hubspot.clock.advance(1800)
+    assert call(hubspot, "/crm/v3/owners", token=tokens["access_token"]).json["category"] == "EXPIRED_AUTHENTICATION"
+    form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    assert token(hubspot, **form).json["refresh_token"] == tokens["refresh_token"]
+    assert token(hubspot, grant_type="refresh_token", refresh_token="x").json["status"] == "BAD_REFRESH_TOKEN"
+
+
+def test_hubspot_signs_what_it_pushes(hubspot: HubSpot) -> None:
+    hubspot.put("deals", 1, dealname="D")
+    hubspot.put("deals", 1, dealname="E", amount=3)
+    hubspot.put("deals", 2, dealname="F")
+    hubspot.merge("deals", 2, 1)
+    [delivery] = hubspot.hook_deliveries()
+    told = json.loads(delivery.body)
+    assert [one["subscriptionType"] for one in told][:4] == [
+        "deal.creation", "deal.propertyChange", "deal.propertyChange", "deal.creation",
+    ]  # fmt: skip
+    assert (told[4]["primaryObjectId"], told[4]["mergedObjectIds"]) == (1, [2])
+    assert len({one["eventId"] for one in told}) == len(told) == 5
+    twice = json.loads(hubspot.hook_deliveries(twice=True, shuffle=1)[0].body)
+    assert (len(twice), {one["eventId"] for one in twice}) == (10, {one["eventId"] for one in told})
+    stamp = delivery.headers["X-HubSpot-Request-Timestamp"]
+    signed = f"POST{hubspot.hook_url}".encode() + delivery.body + stamp.encode()
+    proof = hmac.new(hubspot.client_secret.encode(), signed, hashlib.sha256).digest()
+    assert delivery.headers["X-HubSpot-Signature-v3"] == base64.b64encode(proof).decode()
+
+
+def test_hubspot_signs_as_published() -> None:
+    standin = HubSpot()
+    standin.client_secret = "yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy"
+    item = {
+        "eventId": 1, "subscriptionId": 12345, "portalId": 62515, "occurredAt": 1564113600000,
+        "subscriptionType": "contact.creation", "attemptNumber": 0, "objectId": 123, "changeSource": "CRM",
+        "changeFlag": "NEW", "appId": 54321,
+    }  # fmt: skip
+    delivery = standin.hook_delivery([item], BEGINNING)
+    assert delivery.headers["X-HubSpot-Signature"] == "232db2615f3d666fe21a8ec971ac7b5402d33b9a925784df3ca654d05f4817de"
