@@ -44,7 +44,7 @@ How to write one for another vendor (see close.py, about 250 lines, or the `Corn
    makes `before_page` look at it, `is_open=True` asks for no token. `raise RefusedError(status, body)` to refuse.
 5. Pages: `self.by_offset(rows, start, size)`, `self.by_number(rows, page, size)`, `self.after(rows, last_id, size)` look
    at the world as it is now (rows move!), `self.by_cursor(make_rows, cursor, size)` hands out opaque cursors over what was
-   there first. Each gives a `Slice(rows, next)`, and takes part in `endless_cursor`.
+   there first. Each gives a `Slice(rows, next)`, and takes part in `endless_cursor`; `self.cut(...)` for your own.
 6. Pushes: `hook_items(event)` makes what is told of an event (perhaps nothing, perhaps several things),
    `hook_delivery(items, at)` signs one delivery of at most `hook_size` of them. `self.log` has all events.
 7. Rates: `limit(per=seconds, n=count, path="")` is enforced and counted in `overruns`; `rate_headers()` names the rest,
@@ -254,7 +254,7 @@ class RefusedError(Exception):
 class Slice:
     """A page: its rows and what leads to the next one, or None."""
 
-    rows: list[Row]
+    rows: list[Any]
     next: Any
 
 
@@ -722,12 +722,12 @@ class StandIn:
     def by_offset(self, rows: Sequence[Row], start: int, size: int) -> Slice:
         """Rows from `start` on; next is the position behind them."""
         chunk = list(rows[start : start + size])
-        return self._slice(chunk, start + size if start + size < len(rows) else None, start, lambda: start + size)
+        return self.cut(chunk, start + size if start + size < len(rows) else None, start, lambda: start + size)
 
     def by_number(self, rows: Sequence[Row], number: int, size: int) -> Slice:
         """The page of that number, from 1; next is a number."""
         chunk = list(rows[(number - 1) * size : number * size])
-        return self._slice(chunk, number + 1 if number * size < len(rows) else None, number, lambda: number + 1)
+        return self.cut(chunk, number + 1 if number * size < len(rows) else None, number, lambda: number + 1)
 
     def after(self, rows: Sequence[Row], last: str | None, size: int) -> Slice:
         """Rows behind the one with that id, from the first on where it is not among them; next is an id."""
@@ -735,7 +735,7 @@ class StandIn:
         start = places[last] + 1 if last in places else 0
         chunk = list(rows[start : start + size])
         is_more = start + size < len(rows)
-        return self._slice(chunk, chunk[-1].id if is_more else None, last, lambda: self.identity("", None))
+        return self.cut(chunk, chunk[-1].id if is_more else None, last, lambda: self.identity("", None))
 
     def by_cursor(self, make: Callable[[], Iterable[Row]], cursor: str | None, size: int) -> Slice:
         """Rows that were there when the first page was asked for, as they are now; next is opaque.
@@ -750,9 +750,9 @@ class StandIn:
             self._cursors[token] = (ids, min(start + size, len(ids)))
             return token
 
-        return self._slice(rows, name() if start + size < len(ids) else None, cursor or name(), name)
+        return self.cut(rows, name() if start + size < len(ids) else None, cursor or name(), name)
 
-    def _slice(self, rows: list[Row], following: Any, here: Any, invent: Callable[[], Any]) -> Slice:
+    def cut(self, rows: list[Any], following: Any, here: Any, invent: Callable[[], Any]) -> Slice:
         """The page, unless the cursor is one that never ends."""
         for fault in getattr(self._local, "faults", []):
             if fault.kind == "endless_cursor":

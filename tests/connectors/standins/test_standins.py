@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from tests.connectors.standins.base import BEGINNING, OAuth, Request, StandIn, route
+from tests.connectors.standins.close import Close
 from tests.connectors.standins.hubspot import HubSpot
 from tests.connectors.standins.salesforce import Salesforce, eighteen
 
@@ -611,3 +612,93 @@ def test_hubspot_signs_as_published() -> None:
     }  # fmt: skip
     delivery = standin.hook_delivery([item], BEGINNING)
     assert delivery.headers["X-HubSpot-Signature"] == "232db2615f3d666fe21a8ec971ac7b5402d33b9a925784df3ca654d05f4817de"
+
+
+# -- Close
+
+
+@pytest.fixture
+def close() -> Any:
+    with Close() as standin:
+        yield standin
+
+
+CLOSE_KEY = {"Authorization": "Basic " + base64.b64encode(f"{Close.api_key}:".encode()).decode()}
+
+
+def test_close_lists_what_can_be_filtered(close: Close) -> None:
+    close.put("lead", 1, name="Acme")
+    close.put("opportunity", 1, lead_id=1, value=50000, value_period="annual")
+    close.put("opportunity", 2, lead_id=1, value=10000)
+    since = close.clock.now
+    close.put("opportunity", 1, status_id=2)
+    path = "/api/v1/opportunity/"
+    [won] = call(close, path, {"date_updated__gt": since.isoformat()}, headers=CLOSE_KEY).json["data"]
+    assert (won["status_type"], won["date_won"], won["value_formatted"], won["lead_name"]) == (
+        "won", "2026-06-17", "$500 annual", "Acme",
+    )  # fmt: skip
+    assert won["date_updated"].endswith(".000000+00:00")
+    assert call(close, "/api/v1/opportunity", headers=CLOSE_KEY).status == 404
+    assert call(close, "/api/v1/activity/call/", {"date_updated__gt": "2026-01-01"}, headers=CLOSE_KEY).status == 400
+    assert call(close, "/api/v1/activity/", {"_skip": 1001}, headers=CLOSE_KEY).status == 400
+    [change] = call(close, "/api/v1/activity/status_change/opportunity/", headers=CLOSE_KEY).json["data"]
+    assert (change["old_status_type"], change["new_status_type"]) == ("active", "won")
+    page = call(close, path, {"_limit": 1}, headers=CLOSE_KEY).json
+    assert (page["has_more"], page["total_results"]) == (True, 2)
+    override = {"x-http-method-override": "GET", **CLOSE_KEY}
+    assert len(call(close, path, data={"_params": {"status_type": "won"}}, headers=override).json["data"]) == 1
+
+
+def test_close_logs_events_newest_first(close: Close) -> None:
+    for number in range(1, 61):
+        close.put("lead", number, name=str(number))
+    close.put("opportunity", 1, lead_id=1)
+    close.delete("lead", 60)
+    close.merge("lead", 1, 2)
+    first = call(close, "/api/v1/event/", {"object_type": "lead"}, headers=CLOSE_KEY).json
+    assert [event["action"] for event in first["data"][:4]] == ["updated", "merged", "deleted", "created"]
+    assert first["data"][1]["meta"]["merge_destination_lead_id"] == close.identity("lead", 2)
+    assert "+" not in first["data"][0]["date_created"]
+    rest = call(
+        close, "/api/v1/event/", {"object_type": "lead", "_cursor": first["cursor_next"]}, headers=CLOSE_KEY
+    ).json
+    assert (len(first["data"]), len(rest["data"]), rest["cursor_next"]) == (50, 13, None)
+    assert close.row("opportunity", 1)["lead_id"] == close.identity("lead", 2)
+    close.clock.advance(31 * 86400)
+    assert call(close, "/api/v1/event/", headers=CLOSE_KEY).json["data"] == []
+
+
+def test_close_searches_by_moment_and_cursor(close: Close) -> None:
+    for number in (1, 2, 3):
+        close.put("lead", number, name=str(number))
+    field = {"type": "regular_field", "object_type": "lead", "field_name": "date_updated"}
+    since = {"type": "fixed_utc", "value": close.row("lead", 2).modified_at.isoformat()}
+    query = {
+        "type": "and",
+        "queries": [
+            {"type": "object_type", "object_type": "lead"},
+            {"type": "field_condition", "field": field, "condition": {"type": "moment_range", "on_or_after": since}},
+        ],
+    }
+    body = {"query": query, "_limit": 1, "_fields": {"lead": ["name"]}, "sort": [{"field": field, "direction": "asc"}]}
+    first = call(close, "/api/v1/data/search/", data=body, headers=CLOSE_KEY).json
+    second = call(close, "/api/v1/data/search/", data={**body, "cursor": first["cursor"]}, headers=CLOSE_KEY).json
+    assert [one["name"] for one in first["data"] + second["data"]] == ["2", "3"]
+    assert second["cursor"] is None
+
+
+def test_close_signs_limits_and_rotates(close: Close) -> None:
+    close.put("lead", 1, name="Acme")
+    [delivery] = close.hook_deliveries()
+    signed = delivery.headers["close-sig-timestamp"].encode() + delivery.body
+    key = bytes.fromhex(close.hook_secret)
+    assert delivery.headers["close-sig-hash"] == hmac.new(key, signed, hashlib.sha256).hexdigest()
+    assert json.loads(delivery.body)["event"]["object_type"] == "lead"
+    close.limit(per=2, n=1)
+    assert call(close, "/api/v1/me/", headers=CLOSE_KEY).headers["ratelimit"].startswith("limit=1; remaining=0; reset=")
+    refused = call(close, "/api/v1/me/", headers=CLOSE_KEY)
+    assert (refused.status, refused.headers["Retry-After"]) == (429, "2")
+    tokens = close.give_tokens()
+    form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    assert token(close, **form).json["organization_id"] == close.org
+    assert token(close, **form).json["error"] == "invalid_grant"
