@@ -29,7 +29,8 @@ request; `times=None`: for ever). Kinds:
     hang           no answer until released; then closed
     reset          the connection is torn down without an answer
     garbled        200 with a page of HTML
-    huge           a body of `size` bytes (spaces around the JSON), written as long as somebody reads
+    huge           a body of `size` bytes (spaces behind the JSON), written as long as somebody reads
+    bomb           a small body that unpacks to `size` bytes
     redirect       302 to `to`
     expire_token   access tokens die before this request is looked at
     endless_cursor mode="repeat" (the same position again) or "invent" (new ones for ever)
@@ -55,6 +56,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gzip
 import hashlib
 import json
 import random
@@ -323,7 +325,7 @@ class Faults:
     """The faults of a stand-in that have been asked for."""
 
     KINDS = frozenset(
-        {"429", "403_limit", "500", "502", "503", "half_body", "slow_body", "hang", "reset", "garbled", "huge"}
+        {"429", "403_limit", "500", "502", "503", "half_body", "slow_body", "hang", "reset", "garbled", "huge", "bomb"}
         | {"redirect", "expire_token", "endless_cursor", "search_lag"}
     )
 
@@ -802,7 +804,6 @@ class StandIn:
     def _mint(self, grant: Grant, kind: str) -> dict[str, Any]:
         assert self.oauth is not None
         now = self.clock.now
-        self._minted_at = now
         access = f"access-{secrets.token_hex(12)}"
         lifetime = self.oauth.lifetime
         grant.access[access] = None if lifetime is None else now + timedelta(seconds=lifetime)
@@ -874,6 +875,14 @@ class StandIn:
             and now < self._minted_at + timedelta(seconds=self.oauth.mint_every)
         ):
             return self.too_many(float(self.oauth.mint_every))
+        reply = self._granted(form)
+        if reply.status == 200:
+            self._minted_at = now
+        return reply
+
+    def _granted(self, form: dict[str, str]) -> Reply:
+        """The answer to a request for tokens by a client that is known."""
+        now = self.clock.now
         kind = form.get("grant_type")
         if kind == "authorization_code":
             code = self.codes.pop(form.get("code", ""), None)
@@ -1063,6 +1072,9 @@ class StandIn:
             elif fault.kind == "garbled":
                 page = b"<!DOCTYPE html><html><body>We will be right back</body></html>"
                 return Reply(body=page, headers={"Content-Type": "text/html; charset=utf-8"})
+            elif fault.kind == "bomb":
+                packed = gzip.compress(b" " * detail.get("size", 1 << 28), 9)
+                return Reply(body=packed, headers={"Content-Encoding": "gzip"})
             elif fault.kind == "redirect":
                 return Reply(status=302, body=b"", headers={"Location": detail["to"]})
         with self.lock:

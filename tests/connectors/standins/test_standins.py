@@ -12,13 +12,14 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
 
 from tests.connectors.standins.base import BEGINNING, OAuth, Request, StandIn, route
 from tests.connectors.standins.close import Close
 from tests.connectors.standins.hubspot import HubSpot
+from tests.connectors.standins.outreach import Outreach
 from tests.connectors.standins.salesforce import Salesforce, eighteen
 
 
@@ -702,3 +703,163 @@ def test_close_signs_limits_and_rotates(close: Close) -> None:
     form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
     assert token(close, **form).json["organization_id"] == close.org
     assert token(close, **form).json["error"] == "invalid_grant"
+
+
+# -- Outreach
+
+
+@pytest.fixture
+def outreach() -> Any:
+    with Outreach() as standin:
+        yield standin
+
+
+MEDIA = {"Content-Type": "application/vnd.api+json"}
+
+
+def ask_outreach(standin: Outreach, path: str, params: dict[str, Any] | None = None, **more: Any) -> Answer:
+    access = standin.give_tokens()["access_token"]
+    return call(standin, f"/api/v2{path}", params, token=access, headers=MEDIA, **more)
+
+
+def test_outreach_pages_by_places_so_that_what_moves_is_seen_again(outreach: Outreach) -> None:
+    for number in range(1, 6):
+        outreach.put("opportunity", number, name=str(number), amountPrecise="10.50", owner=("user", 1))
+    outreach.before_page(lambda page: page == 2 and outreach.put("opportunity", 1, name="moved"))
+    since = outreach.row("opportunity", 1).modified_at.isoformat().replace("+00:00", "Z")
+    params = {"filter[updatedAt]": f"{since}..inf", "sort": "updatedAt", "page[size]": 2}
+    page = ask_outreach(outreach, "/opportunities", params).json
+    first = page["data"][0]
+    assert (first["id"], first["attributes"]["amount"], first["attributes"]["amountPrecise"]) == (1, 11, "10.50")
+    assert first["relationships"]["owner"]["data"] == {"type": "user", "id": 1}
+    seen = [row["id"] for row in page["data"]]
+    while "next" in page["links"]:
+        following = urlsplit(page["links"]["next"])
+        page = ask_outreach(outreach, "/opportunities", dict(parse_qsl(following.query))).json
+        seen += [row["id"] for row in page["data"]]
+    assert seen == [1, 2, 3, 4, 5, 1]
+    new = {"newFilterSyntax": "true", "filter[updatedAt][gte]": since, "count": "true", "filter[owner][id]": 1}
+    assert ask_outreach(outreach, "/opportunities", new).json["meta"]["count"] == 5
+
+
+def test_outreach_says_how_it_refuses(outreach: Outreach) -> None:
+    access = outreach.give_tokens()["access_token"]
+    assert call(outreach, "/api/v2/opportunities", token=access).json["errors"][0]["id"] == "unsupportedMediaType"
+    assert ask_outreach(outreach, "/opportunities", {"page[offset]": 10001}).status == 400
+    tokens = redeem(outreach, consent(outreach)["code"]).json
+    form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    assert token(outreach, **form).json["errors"][0]["id"] == "rateLimitExceeded"
+    outreach.clock.advance(60)
+    assert token(outreach, **form).json["refresh_token"] != tokens["refresh_token"]
+    outreach.clock.advance(15 * 86400)
+    assert token(outreach, **form).json["error"] == "invalid_grant"
+    outreach.faults.add(503, retry_after=600)
+    down = ask_outreach(outreach, "/users")
+    assert down.headers["Retry-After"] == "2026-07-02T10:11:05.000Z"
+
+
+def test_outreach_pushes_what_changed(outreach: Outreach) -> None:
+    outreach.put("opportunity", 1, name="A")
+    outreach.put("opportunity", 1, name="B")
+    outreach.trash(1)
+    outreach.delete("opportunity", 1)
+    deliveries = outreach.hook_deliveries()
+    told = [json.loads(delivery.body) for delivery in deliveries]
+    assert [one["meta"]["eventName"] for one in told] == [
+        "opportunity.created", "opportunity.updated", "opportunity.updated", "opportunity.destroyed",
+    ]  # fmt: skip
+    assert told[1]["beforeUpdate"]["attributes"] == {"name": "A"}
+    proof = hmac.new(outreach.hook_secret.encode(), deliveries[0].body, hashlib.sha256).hexdigest()
+    assert deliveries[0].headers["Outreach-Webhook-Signature"] == proof
+    assert ask_outreach(outreach, "/opportunities").json["data"] == []
+
+
+def test_outreach_takes_edits(outreach: Outreach) -> None:
+    outreach.put("opportunity", 1, name="A")
+    data = {"data": {"type": "opportunity", "id": 1, "attributes": {"amountPrecise": "3.20"}}}
+    shown = ask_outreach(outreach, "/opportunities/1", data=data, method="PATCH").json["data"]["attributes"]
+    assert (shown["amount"], shown["amountPrecise"]) == (3, "3.20")
+    wrong = {"data": {"type": "account", "id": 1, "attributes": {}}}
+    assert ask_outreach(outreach, "/opportunities/1", data=wrong, method="PATCH").status == 422
+
+
+# -- All of them
+
+
+def turn_salesforce(standin: Salesforce, cursor: str | None) -> str | None:
+    standin.locators_of_session = False
+    access = standin.give_tokens()["access_token"]
+    if cursor:
+        reply = call(standin, cursor, token=access)
+    else:
+        reply = soql(standin, "SELECT Id FROM Account", token=access)
+    return reply.json.get("nextRecordsUrl")
+
+
+def turn_hubspot(standin: HubSpot, cursor: str | None) -> str | None:
+    params = {"after": cursor} if cursor else None
+    reply = call(standin, "/crm/v3/objects/companies", params, token=standin.api_key).json
+    return reply.get("paging", {}).get("next", {}).get("after")
+
+
+def turn_hubspot_search(standin: HubSpot, cursor: str | None) -> str | None:
+    reply = find(standin, BEGINNING, after=cursor or "", kind="companies").json
+    return reply.get("paging", {}).get("next", {}).get("after")
+
+
+def turn_close(standin: Close, cursor: str | None) -> str | None:
+    return call(standin, "/api/v1/event/", {"_cursor": cursor} if cursor else None, headers=CLOSE_KEY).json[
+        "cursor_next"
+    ]
+
+
+def turn_outreach(standin: Outreach, cursor: str | None) -> str | None:
+    links = ask_outreach(standin, "/accounts", {"page[after]": cursor} if cursor else None).json["links"]
+    return dict(parse_qsl(urlsplit(links["next"]).query))["page[after]"] if "next" in links else None
+
+
+@pytest.mark.parametrize(
+    ("vendor", "object", "turn"),
+    [
+        (Salesforce, "Account", turn_salesforce),
+        (HubSpot, "companies", turn_hubspot),
+        (HubSpot, "companies", turn_hubspot_search),
+        (Close, "lead", turn_close),
+        (Outreach, "account", turn_outreach),
+    ],
+)
+def test_every_vendor_can_page_for_ever(vendor: Any, object: str, turn: Any) -> None:
+    with vendor() as standin:
+        for number in range(1, 4):
+            standin.put(object, number)
+        assert turn(standin, None) is None
+        standin.faults.add("endless_cursor", mode="repeat")
+        first = turn(standin, turn(standin, None))
+        assert first is not None
+        assert turn(standin, first) == first
+        standin.faults.clear()
+        standin.faults.add("endless_cursor", mode="invent")
+        cursor, seen = None, set()
+        for _ in range(5):
+            cursor = turn(standin, cursor)
+            seen.add(cursor)
+        assert len(seen) == 5
+
+
+@pytest.mark.parametrize("vendor", [Salesforce, HubSpot, Close, Outreach])
+def test_every_vendor_refuses_strangers_in_its_own_words(vendor: Any) -> None:
+    paths = {
+        "salesforce": "/services/data/v60.0/limits",
+        "hubspot": "/crm/v3/owners",
+        "close": "/api/v1/me/",
+        "outreach": "/api/v2/users",
+    }
+    with vendor() as standin:
+        path = paths[standin.vendor]
+        refused = call(standin, path, headers=MEDIA)
+        assert refused.status == 401
+        assert refused.body == standin.unauthorized(standin.requests[-1]).content()
+        access = standin.give_tokens()["access_token"]
+        assert call(standin, path, token=access, headers=MEDIA).status == 200
+        standin.revoke()
+        assert call(standin, path, token=access, headers=MEDIA).status == 401
