@@ -36,7 +36,7 @@ request; `times=None`: for ever). Kinds:
     endless_cursor mode="repeat" (the same position again) or "invent" (new ones for ever)
     search_lag     from this call on searches show the old state: until `release()`, or `seconds=` after each edit
 
-How to write one for another vendor (see close.py, about 250 lines, or the `Corner` in test_standins.py, about 40):
+How to write one for another vendor (see outreach.py, or the `Corner` in test_standins.py, which is 25 lines):
 
 1. `class Vendor(StandIn)` with `vendor`, `precision` of stamps, `oauth = OAuth(...)` and/or `key_in`.
 2. Say what the vendor says when it refuses: `unauthorized`, `too_many`, `limit_reached`, `not_found`, `token_error`.
@@ -693,6 +693,8 @@ class StandIn:
                 if not fault.released.is_set() and (until is None or now < until)
             ]
             late = {number for _until, _fault, number in self._late}
+            if not late:
+                return self.rows(object)
             rows = {row.id: row for row in self.rows(object, is_deleted=None)}
             for id in {event.id for event in self.log if event.number in late and event.object == object}:
                 row = rows.pop(id, None)

@@ -75,6 +75,7 @@ class Close(StandIn):
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
+        self._families: tuple[int, dict[str, dict[str, list[Row]]]] = (0, {})
         self.org = self.identity("organization", 1)
         self.me = self.identity("user", 1)
         self.put("user", 1, first_name="Api", last_name="User", email="api@acme.example")
@@ -174,8 +175,8 @@ class Close(StandIn):
         found["date_created"], found["date_updated"] = self.moment(row.created_at), self.moment(row.modified_at)
         if row.object == "lead":
             found["display_name"] = row["name"]
-            found["contacts"] = [self.show(one) for one in self.rows("contact") if one["lead_id"] == row.id]
-            found["opportunities"] = [self.show(one) for one in self.rows("opportunity") if one["lead_id"] == row.id]
+            found["contacts"] = [self.show(one) for one in self._under("contact", row.id)]
+            found["opportunities"] = [self.show(one) for one in self._under("opportunity", row.id)]
         if row.object == "opportunity":
             value = row["value"]
             times = PERIODS[row["value_period"]]
@@ -192,6 +193,26 @@ class Close(StandIn):
             found["user_name"] = f"{user['first_name']} {user['last_name']}" if user else None
         return found
 
+    def _under(self, object: str, lead: str) -> list[Row]:
+        """The records under a lead; worked out once for as long as nothing happens."""
+        if self._families[0] != self._happened:
+            self._families = (self._happened, {})
+        families = self._families[1]
+        if object not in families:
+            found: dict[str, list[Row]] = {}
+            for row in self.rows(object):
+                found.setdefault(str(row["lead_id"]), []).append(row)
+            families[object] = found
+        return families[object].get(lead, [])
+
+    def field(self, row: Row, name: str) -> Any:
+        """One field as a reply has it, without the work of the whole record where that is not needed."""
+        if name == "id":
+            return row.id
+        if name in ("date_created", "date_updated"):
+            return self.moment(row.created_at if name == "date_created" else row.modified_at)
+        return row.fields[name] if name in row.fields else self.show(row).get(name)
+
     # -- Lists
 
     def _list(self, ask: Request, rows: Iterable[Row], resource: str, moments: Sequence[str]) -> dict[str, Any]:
@@ -206,10 +227,10 @@ class Close(StandIn):
             elif name.startswith("_") or name == "query":
                 continue
             else:
-                rows = [row for row in rows if str(self.show(row).get(name)) in value.split(",")]
+                rows = [row for row in rows if str(self.field(row, name)) in value.split(",")]
         order = ask.params.get("_order_by", "-date_created")
         field = order.lstrip("-")
-        rows.sort(key=lambda row: (str(self.show(row).get(field) or ""), row.id), reverse=order.startswith("-"))
+        rows.sort(key=lambda row: (str(self.field(row, field) or ""), row.id), reverse=order.startswith("-"))
         size = ask.number("_limit", 100)
         if not 1 <= size <= (200 if resource == "lead" else 100):
             raise refuse(400, "_limit is out of range")
@@ -417,7 +438,7 @@ class Close(StandIn):
             for sort in reversed(sorts):
                 name = sort["field"]["field_name"]
                 is_down = sort.get("direction") == "desc"
-                found.sort(key=lambda row, name=name: (str(self.show(row).get(name) or ""), row.id), reverse=is_down)  # type: ignore[misc]
+                found.sort(key=lambda row, name=name: (str(self.field(row, name) or ""), row.id), reverse=is_down)  # type: ignore[misc]
             limit = asked.get("results_limit")
             return found[:limit] if limit else found
 
@@ -462,7 +483,7 @@ class Close(StandIn):
 
     def _condition(self, name: str, condition: dict[str, Any]) -> Callable[[Row], bool]:
         if condition["type"] == "term":
-            return lambda row: self.show(row).get(name) in condition["values"]
+            return lambda row: self.field(row, name) in condition["values"]
         if condition["type"] != "moment_range":
             raise refuse(400, f"unknown condition {condition['type']}")
         limits = {}

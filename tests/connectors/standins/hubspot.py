@@ -11,7 +11,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -405,7 +405,12 @@ class HubSpot(StandIn):
         groups = asked.get("filterGroups") or []
         if len(groups) > 6 or any(len(group.get("filters", [])) > 6 for group in groups):
             raise refuse(400, "VALIDATION_ERROR", "Too many filter groups or filters")
-        rows = [row for row in self.indexed(object) if not groups or any(self._all(row, group) for group in groups)]
+        tests = [[self._test(object, one) for one in group.get("filters", [])] for group in groups]
+        rows = [
+            row
+            for row in self.indexed(object)
+            if not groups or any(all(test(row) for test in together) for together in tests)
+        ]
         rows.sort(key=lambda row: int(row.id))
         sorts = asked.get("sorts") or []
         if len(sorts) > 1:
@@ -419,9 +424,10 @@ class HubSpot(StandIn):
             name = sort["propertyName"]
             self._known(object, name)
             is_down = sort.get("direction") == "DESCENDING"
-            full = [row for row in rows if self.value(row, name) is not None]
-            empty = [row for row in rows if self.value(row, name) is None]
-            full.sort(key=lambda row, name=name: self._comparable(object, name, self.value(row, name)), reverse=is_down)  # type: ignore[misc]
+            keys = {row.id: self._key(row, name) for row in rows}
+            full = [row for row in rows if keys[row.id] is not None]
+            empty = [row for row in rows if keys[row.id] is None]
+            full.sort(key=lambda row, keys=keys: keys[row.id], reverse=is_down)  # type: ignore[misc]
             rows = full + empty
         part = self.by_offset(rows, start, size)
         reply: dict[str, Any] = {
@@ -460,30 +466,47 @@ class HubSpot(StandIn):
                 raise refuse(400, "VALIDATION_ERROR", f"{value} was not a valid number") from None
         return str(value).lower()
 
-    def _all(self, row: Row, group: dict[str, Any]) -> bool:
-        return all(self._matches(row, one) for one in group.get("filters", []))
+    def _key(self, row: Row, name: str) -> Any:
+        """A record's value as searches compare it; system values without writing and reading them."""
+        if name in ("hs_lastmodifieddate", "lastmodifieddate"):
+            return milliseconds(row.modified_at)
+        if name in ("createdate", "hs_createdate"):
+            return milliseconds(row.created_at)
+        if name == "hs_object_id":
+            return int(row.id)
+        return self._comparable(row.object, name, self.value(row, name))
 
-    def _matches(self, row: Row, one: dict[str, Any]) -> bool:
+    def _test(self, object: str, one: dict[str, Any]) -> Callable[[Row], bool]:
+        """A test of records from a filter. Refuses unknown properties, operators and values."""
         name, operator = one["propertyName"], one["operator"]
-        value = self._comparable(row.object, name, self.value(row, name))
+        self._known(object, name)
         if operator in ("HAS_PROPERTY", "NOT_HAS_PROPERTY"):
-            return (value is not None) == (operator == "HAS_PROPERTY")
+            return lambda row: (self._key(row, name) is not None) == (operator == "HAS_PROPERTY")
         if operator in ("IN", "NOT_IN"):
-            wanted = [self._comparable(row.object, name, each) for each in one["values"]]
-            return (value in wanted) == (operator == "IN")
-        limit = self._comparable(row.object, name, one.get("value"))
+            wanted = [self._comparable(object, name, each) for each in one["values"]]
+            return lambda row: (self._key(row, name) in wanted) == (operator == "IN")
+        limit = self._comparable(object, name, one.get("value"))
         if operator in ("EQ", "NEQ"):
-            return bool((value == limit) == (operator == "EQ"))
+            return lambda row: bool((self._key(row, name) == limit) == (operator == "EQ"))
         if operator == "CONTAINS_TOKEN":
-            return str(limit).strip("*") in str(value or "")
-        if value is None or limit is None:
-            return False
-        if operator == "BETWEEN":
-            return bool(limit <= value <= self._comparable(row.object, name, one["highValue"]))
-        tests = {"LT": value < limit, "LTE": value <= limit, "GT": value > limit, "GTE": value >= limit}
+            return lambda row: str(limit).strip("*") in str(self._key(row, name) or "")
+        high = self._comparable(object, name, one.get("highValue"))
+        tests: dict[str, Callable[[Any], bool]] = {
+            "LT": lambda value: value < limit,
+            "LTE": lambda value: value <= limit,
+            "GT": lambda value: value > limit,
+            "GTE": lambda value: value >= limit,
+            "BETWEEN": lambda value: limit <= value <= high,
+        }
         if operator not in tests:
             raise refuse(400, "VALIDATION_ERROR", f"Invalid operator {operator}")
-        return bool(tests[operator])
+        compare = tests[operator]
+
+        def test(row: Row) -> bool:
+            value = self._key(row, name)
+            return value is not None and limit is not None and compare(value)
+
+        return test
 
     def _batch(self, ask: Request, results: list[Any], missing: list[str], what: str) -> Reply:
         """A reply to many at once: 207 when some could not be had."""

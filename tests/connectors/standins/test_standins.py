@@ -277,6 +277,15 @@ def test_answers_that_do_not_arrive(corner: Corner) -> None:
     assert len(call(corner, "/deals", headers=KEY).body) == 3_000_000
 
 
+@pytest.mark.usefixtures("frozen")
+def test_it_answers_while_our_clock_stands_still(corner: Corner) -> None:
+    corner.limit(per=10, n=1)
+    corner.put("deal", 1, name="a" * 50)
+    corner.faults.add("slow_body", "/deals", every=0.001)
+    assert call(corner, "/deals", headers=KEY).status == 200
+    assert call(corner, "/deals", headers=KEY).status == 429
+
+
 def test_limits_are_enforced_and_overruns_kept(corner: Corner) -> None:
     corner.limit(per=10, n=2)
     replies = [call(corner, "/deals", headers=KEY) for _ in range(3)]
@@ -573,6 +582,7 @@ def test_hubspot_says_how_it_refuses(hubspot: HubSpot) -> None:
     replies = [find(hubspot, BEGINNING) for _ in range(6)]
     assert [reply.status for reply in replies] == [200] * 5 + [429]
     assert (replies[5].json["policyName"], replies[5].headers["Retry-After"]) == ("SECONDLY", None)
+    assert "X-HubSpot-RateLimit-Remaining" not in replies[0].headers
     listed = call(hubspot, "/crm/v3/objects/deals", token=hubspot.api_key)
     assert listed.headers["X-HubSpot-RateLimit-Remaining"] == "104"
     tokens = hubspot.give_tokens()
@@ -750,9 +760,10 @@ def test_outreach_says_how_it_refuses(outreach: Outreach) -> None:
     form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
     assert token(outreach, **form).json["errors"][0]["id"] == "rateLimitExceeded"
     outreach.clock.advance(60)
-    assert token(outreach, **form).json["refresh_token"] != tokens["refresh_token"]
+    newest = token(outreach, **form).json["refresh_token"]
+    assert newest != tokens["refresh_token"]
     outreach.clock.advance(15 * 86400)
-    assert token(outreach, **form).json["error"] == "invalid_grant"
+    assert token(outreach, grant_type="refresh_token", refresh_token=newest).json["error"] == "invalid_grant"
     outreach.faults.add(503, retry_after=600)
     down = ask_outreach(outreach, "/users")
     assert down.headers["Retry-After"] == "2026-07-02T10:11:05.000Z"
