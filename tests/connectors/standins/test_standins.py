@@ -170,6 +170,10 @@ def test_edits_share_a_stamp_while_the_clock_is_still(corner: Corner) -> None:
     corner.put("deal", 1, name="c")
     assert corner.row("deal", 1).modified_at == corner.row("deal", 2).modified_at == BEGINNING + timedelta(seconds=1)
     assert corner.log[-1].previous == {"name": "a"}
+    corner.clock.still = False
+    corner.delete("deal", 2)
+    assert corner.row("deal", 2).modified_at == corner.row("deal", 2).deleted_at == BEGINNING + timedelta(seconds=2)
+    corner.restore("deal", 2)
     reply = call(corner, "/deals", headers=KEY)
     assert b'"price":1.10}' in reply.body
     assert reply.json["rows"][0]["at"] == "2026-05-01T00:00:00.000Z"
@@ -743,7 +747,7 @@ def test_outreach_pages_by_places_so_that_what_moves_is_seen_again(outreach: Out
     assert (first["id"], first["attributes"]["amount"], first["attributes"]["amountPrecise"]) == (1, 11, "10.50")
     assert first["relationships"]["owner"]["data"] == {"type": "user", "id": 1}
     seen = [row["id"] for row in page["data"]]
-    while "next" in page["links"]:
+    while "next" in page["links"] and len(seen) < 20:
         following = urlsplit(page["links"]["next"])
         page = ask_outreach(outreach, "/opportunities", dict(parse_qsl(following.query))).json
         seen += [row["id"] for row in page["data"]]
