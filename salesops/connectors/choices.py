@@ -31,3 +31,97 @@ class RowState(models.TextChoices):
     SHELVED = "shelved", _("On the shelf")
     MENDED = "mended", _("Mended and taken")
     DISMISSED = "dismissed", _("Set aside")
+
+
+class ConnectionState(models.TextChoices):
+    """Where a connection stands."""
+
+    DRAFT = "draft", _("Being set up")
+    RUNNING = "running", _("In step")
+    PAUSED = "paused", _("Paused")
+    BROKEN = "broken", _("To be connected anew")
+    DISCONNECTED = "disconnected", _("Disconnected")
+
+
+class StreamState(models.TextChoices):
+    """Where an object of a connection stands."""
+
+    FIRST_LOAD = "first_load", _("First load")
+    FOLLOWING = "following", _("Following")
+    FAILED = "failed", _("Needs a look")
+
+
+class Master(models.TextChoices):
+    """Who wins where the source and the portal say different things about a field."""
+
+    CRM = "crm", _("The source wins")
+    PORTAL = "portal", _("The portal wins")
+    NEWEST = "newest", _("The newest wins")
+    FILL = "fill", _("Fill if empty")
+
+
+#: Fields of these masters flow back to the source where it lets them be written.
+OUTGOING_MASTERS: Final = (Master.PORTAL, Master.NEWEST)
+
+
+class RawState(models.TextChoices):
+    """What became of a record that came in."""
+
+    TAKEN = "taken", _("Taken")
+    REFUSED = "refused", _("Refused")
+    HELD = "held", _("Held for a person")
+    DELETED = "deleted", _("Deleted at the source")
+    DISMISSED = "dismissed", _("Set aside")
+
+
+class RunKind(models.TextChoices):
+    """Why a run was made."""
+
+    SYNC = "sync", _("Sync")
+    INBOX = "inbox", _("Webhooks")
+    RECONCILE = "reconcile", _("Reconcile")
+    OUTGOING = "outgoing", _("Written back")
+    RETRY = "retry", _("Shelf tried again")
+
+
+class RunState(models.TextChoices):
+    """Where a run stands."""
+
+    RUNNING = "running", _("Running")
+    DONE = "done", _("Done")
+    WAITING = "waiting", _("Waits for the vendor")
+    FAILED = "failed", _("Failed")
+
+
+class EventState(models.TextChoices):
+    """What became of a webhook."""
+
+    NEW = "new", _("Waiting")
+    HANDLED = "handled", _("Handled")
+    IGNORED = "ignored", _("Of no concern")
+    FAILED = "failed", _("Failed")
+
+
+class HoldState(models.TextChoices):
+    """Whether what is held may come in."""
+
+    WAITING = "waiting", _("Waits for a decision")
+    ADMITTED = "admitted", _("Let in")
+    TURNED_AWAY = "turned_away", _("Turned away")
+
+
+class OutgoingState(models.TextChoices):
+    """Where a change on its way to the source stands."""
+
+    WAITING = "waiting", _("On its way")
+    WRITTEN = "written", _("Written")
+    OVERTAKEN = "overtaken", _("Overtaken by the source")
+    REFUSED = "refused", _("Refused by the source")
+
+
+class DriftKind(models.TextChoices):
+    """How a record differs from its source."""
+
+    MISSING_HERE = "missing_here", _("Missing here")
+    MISSING_THERE = "missing_there", _("No longer at the source")
+    DIFFERS = "differs", _("Older here")

@@ -1,4 +1,4 @@
-"""Who may see imports: revops and administrators."""
+"""Who may see imports and connections: revops and administrators."""
 
 from __future__ import annotations
 

@@ -1,0 +1,487 @@
+"""What a vendor says about itself: how one signs in, which objects it has, how they are paged, and what its replies mean.
+
+A vendor's file holds one `Vendor`. It turns questions into requests and replies into raw rows; it knows no model, keeps
+no state and makes no decision: budgets, retries, tokens, cursors, mappings and writing are shared (`services/`).
+"""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, ClassVar, Final, Protocol
+
+from salesops.connectors.rules.mapping import Unknown
+from salesops.values.outcomes import Problem
+from salesops.values.outcomes import gettext_noop as _
+
+#: Plain JSON data: what is stored as a position in a sweep, or sent.
+Json = dict[str, Any]
+
+BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+# --- What comes in -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """One record as the vendor tells it.
+
+    version: sorts as text, the newer the greater (`version_of`); of two tellings of a record the greater one stands.
+    is_deleted: the vendor no longer has it. merged_into: the id of the record that took its place.
+    """
+
+    external_id: str
+    version: str
+    payload: Mapping[str, Any]
+    is_deleted: bool = False
+    merged_into: str = ""
+
+
+def version_of(moment: datetime | None, tie: int = 0) -> str:
+    """A moment as a version: ISO text in UTC with microseconds, and a counter for systems that have a better one."""
+    stamp = (moment or BEGINNING).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    return f"{stamp}#{tie:019d}" if tie else stamp
+
+
+def moment_of(version: str) -> datetime | None:
+    """The moment of a version; None where it is not made of one."""
+    try:
+        return datetime.strptime(version.partition("#")[0], "%Y-%m-%dT%H:%M:%S.%f").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One question of a sweep.
+
+    since: records changed from this moment on, None for all; the overlap is taken off already. until: and before this
+    one, where a closed window is wanted (the first load is cut into windows where the vendor's object says so).
+    position: what the page before gave as `next`, None for the first page. token: what the last complete sweep gave as
+    `horizon` ("" when there was none). size: how many rows are wanted at most; None leaves it to the vendor.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    position: Json | None = None
+    token: str = ""
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a sweep.
+
+    next: the position of the following page as plain JSON, None when this was the last. A position that comes twice
+    stops the sweep with a fault. horizon: on the last page, a token for the next sweep (delta links, sync tokens).
+    total: how many records the sweep will bring, where the vendor says so.
+    """
+
+    raws: Sequence[Raw]
+    next: Json | None = None
+    horizon: str = ""
+    total: int | None = None
+
+
+# --- Objects and columns -------------------------------------------------------------------------------------------
+
+
+class ColumnType(enum.StrEnum):
+    """How the value of a column is to be understood."""
+
+    TEXT = "text"
+    NUMBER = "number"  # JSON number or decimal text, exact
+    MINOR = "minor"  # whole minor units of the currency in `currency_column`
+    DAY = "day"  # a bare day, never shifted by a zone
+    MOMENT = "moment"  # ISO text with an offset (or naive UTC)
+    UNIX = "unix"  # seconds since 1970
+    MILLIS = "millis"  # milliseconds since 1970
+    BOOLEAN = "boolean"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of an object: a dotted path into the payload, and how its value is understood.
+
+    currency_column: for MINOR, the path of the currency. is_writable: the vendor lets it be written.
+    """
+
+    path: str
+    label: str = ""
+    type: ColumnType = ColumnType.TEXT
+    currency_column: str = ""
+    is_writable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """How a field is filled unless a person decides otherwise: from a column, a constant or a template of columns.
+
+    choices: words of the vendor and the portal's choices. lookup_by: by which key a reference is found. on_unknown: what
+    happens when it is not. master: who wins, by `Master`'s value.
+    """
+
+    field: str
+    column: str | None = None
+    constant: str | None = None
+    template: str | None = None
+    choices: tuple[tuple[str, str], ...] = ()
+    lookup_by: str = "any"
+    on_unknown: Unknown = Unknown.REFUSE
+    when_blank: str | None = None
+    clears: bool = True
+    is_rounded: bool = False
+    master: str = "crm"
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """A kind of record that a vendor has, and the portal's kind that it becomes.
+
+    code: the vendor's name of it. kind: as in `rules.fields.KINDS`. columns: what is always there; `Vendor.columns` may
+    find more. proposal: the mapping that is proposed. overlap: how far a sweep reaches back before the last one, for
+    clocks, late commits and lagging indexes. window: the first load is cut into windows of this length (None: in one).
+    shape: turns a payload into the one that columns are read from (flattening, joining), the same for the same payload.
+    is_whole: every sweep reads all; what no longer comes is gone when `sweeps_deletes`. is_offered: wanted unless
+    switched off. reads_deletes: the vendor tells deletions in the sweep itself. link: template of the record's page at
+    the vendor with {id} and {base}.
+    """
+
+    code: str
+    kind: str
+    label: str
+    columns: tuple[Column, ...]
+    proposal: tuple[Proposal, ...]
+    overlap: timedelta = timedelta(minutes=5)
+    window: timedelta | None = None
+    shape: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+    is_whole: bool = False
+    sweeps_deletes: bool = False
+    is_offered: bool = True
+    link: str = ""
+
+    def column(self, path: str) -> Column | None:
+        """The column of a path, or None."""
+        return next((column for column in self.columns if column.path == path), None)
+
+
+# --- Talking -------------------------------------------------------------------------------------------------------
+
+
+class Reply(Protocol):
+    """An answer of the vendor, read completely."""
+
+    status: int
+    headers: Mapping[str, str]  # names in any case
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON, numbers with a point as Decimal. Raises a fault when it is none."""
+        ...
+
+
+class Http(Protocol):
+    """The way to the vendor for one connection: signs, keeps the budget, waits and retries, renews the token.
+
+    Addresses may be relative to the vendor's base. What comes back is a good reply (below 400) or one whose status is in
+    `expect`; everything else is raised as a Fault or a Wait.
+    """
+
+    settings: Mapping[str, str]
+
+    def get(
+        self,
+        url: str,
+        params: Mapping[str, Any] | Sequence[tuple[str, Any]] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        expect: Sequence[int] = (),
+    ) -> Reply:
+        """Ask for something."""
+        ...
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        form: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        expect: Sequence[int] = (),
+        is_safe: bool = False,
+    ) -> Reply:
+        """Send something. `is_safe`: may be repeated (searches by POST)."""
+        ...
+
+    def secret(self, name: str) -> str:
+        """A credential of the connection, for schemes that put it elsewhere than into a header ("" when unset)."""
+        ...
+
+    @property
+    def vendor_time(self) -> datetime | None:
+        """The vendor's clock at its first reply in this sweep, by the Date header."""
+        ...
+
+
+class FaultKind(enum.StrEnum):
+    """What went wrong, as far as it decides what happens next."""
+
+    PASSING = "passing"  # try again later
+    LIMITED = "limited"  # wait, then go on
+    UNAUTHORIZED = "unauthorized"  # the token is no longer good: renew it, else a person connects anew
+    FORBIDDEN = "forbidden"  # the vendor does not let us see this: a person must give rights
+    REFUSED = "refused"  # the request itself is wrong: a person must look
+    GONE = "gone"  # the cursor or token is too old: sweep all again
+    MISSING = "missing"  # the one record asked for is not there
+    ENDLESS = "endless"  # the pages do not end
+    TOO_MANY = "too_many"  # the vendor caps this question: ask by smaller windows
+    CHANGED = "changed"  # written elsewhere since it was read
+
+
+class Fault(Exception):  # noqa: N818 - an answer about the vendor
+    """The vendor cannot or will not answer. Carries the words to show; never a secret."""
+
+    def __init__(self, kind: FaultKind, problem: Problem, *, wait: timedelta | None = None) -> None:
+        super().__init__(str(problem.text()))
+        self.kind = kind
+        self.problem = problem
+        self.wait = wait
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a vendor says about a reply that is not good: the kind, its own words, and for how long to wait if it says."""
+
+    kind: FaultKind
+    words: str = ""
+    wait: timedelta | None = None
+
+
+def usual_verdict(reply: Reply) -> Verdict | None:
+    """What a status means with most vendors; None for a good reply. Vendors begin here and say what is different."""
+    status = reply.status
+    if status < 400:
+        return None
+    if status == 401:
+        return Verdict(FaultKind.UNAUTHORIZED)
+    if status == 429:
+        return Verdict(FaultKind.LIMITED)
+    if status == 403:
+        return Verdict(FaultKind.FORBIDDEN)
+    if status == 404:
+        return Verdict(FaultKind.MISSING)
+    if status == 410:
+        return Verdict(FaultKind.GONE)
+    if status in (409, 412):
+        return Verdict(FaultKind.CHANGED)
+    if status in (408, 420, 423, 425) or status >= 500:
+        return Verdict(FaultKind.PASSING)
+    return Verdict(FaultKind.REFUSED)
+
+
+# --- Signing in ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Something a person must say to connect. Secrets are sealed; the others are kept with the connection.
+
+    pattern: a regular expression for the whole text, so that nobody can smuggle another address into it.
+    """
+
+    name: str
+    label: str
+    hint: str = ""
+    is_secret: bool = False
+    is_required: bool = True
+    pattern: str = r"[^\s]{1,500}"
+    default: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    is_long: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth:
+    """OAuth 2 by authorisation code.
+
+    Addresses may hold {setting} of the connection. client_auth: "basic" or "body". rotates: each renewal brings a new
+    refresh token and the old one dies. expires_in: how long a token lives where the reply does not say.
+    """
+
+    authorize_url: str
+    token_url: str
+    scopes: tuple[str, ...] = ()
+    uses_pkce: bool = False
+    client_auth: str = "body"
+    rotates: bool = False
+    expires_in: timedelta | None = None
+    extra: tuple[tuple[str, str], ...] = ()
+    revoke_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom the connection speaks for: the account at the vendor and what it calls itself."""
+
+    account_id: str
+    account_name: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+# --- Webhooks ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that a webhook tells: which record of which object changed, and how.
+
+    key: by what a delivery counts once. raw: the record where the event carries it whole, else it is fetched. object: the
+    vendor's object code, "" when the connection has nothing to do with it.
+    """
+
+    key: str
+    object: str
+    external_id: str
+    occurred_at: datetime | None = None
+    is_deleted: bool = False
+    merged_into: str = ""
+    raw: Raw | None = None
+    account_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of an outgoing change: the record as the vendor tells it now, where the reply says so."""
+
+    raw: Raw | None = None
+
+
+# --- The vendor ----------------------------------------------------------------------------------------------------
+
+
+class Vendor(ABC):
+    """What is different about one vendor."""
+
+    code: ClassVar[str]
+    label: ClassVar[str]
+    #: "crm", "billing", "activity" or "sql": how it is grouped where one is chosen.
+    family: ClassVar[str] = "crm"
+    settings: ClassVar[tuple[Setting, ...]] = ()
+    oauth: ClassVar[OAuth | None] = None
+    objects: ClassVar[tuple[Object, ...]] = ()
+    #: Requests in so many seconds that the vendor allows where its replies do not say.
+    allowance: ClassVar[tuple[int, float]] = (10, 1.0)
+    has_webhooks: ClassVar[bool] = False
+    #: What a person does at the vendor to make webhooks come, in a sentence or two.
+    webhook_help: ClassVar[str] = ""
+    #: How many seconds one exchange may take.
+    deadline: ClassVar[float] = 60.0
+
+    def object(self, code: str) -> Object:
+        """The object of a code. Raises KeyError."""
+        for each in self.objects:
+            if each.code == code:
+                return each
+        raise KeyError(code)
+
+    def objects_for(self, settings: Mapping[str, str]) -> tuple[Object, ...]:
+        """The objects of a connection; the same for all where the vendor does not depend on its settings."""
+        return self.objects
+
+    @abstractmethod
+    def base(self, settings: Mapping[str, str]) -> str:
+        """The address that relative ones hang on, with its closing slash, from the settings of a connection."""
+
+    @abstractmethod
+    def sign(self, headers: dict[str, str], http: Http) -> None:
+        """Add what proves who asks, and what every request needs, to the headers of a request."""
+
+    @abstractmethod
+    def identify(self, http: Http) -> Identity:
+        """Ask whose account it is: the test of a connection."""
+
+    @abstractmethod
+    def read(self, object: Object, ask: Ask, http: Http) -> Page:
+        """One page of a sweep.
+
+        Nothing that was there all the time may be left out, whatever changes while paging: ask by a key that only grows
+        (modified, id) where the vendor sorts; one that pages by number must notice that something moved.
+        """
+
+    def columns(self, object: Object, http: Http) -> Sequence[Column]:
+        """The columns of an object with those that only this customer has. Where nothing can be asked: the known ones."""
+        return object.columns
+
+    def fetch(self, object: Object, external_ids: Sequence[str], http: Http) -> list[Raw]:
+        """The records of these ids as they are now, at most a hundred; those that are gone come as deleted.
+
+        Raises NotImplementedError where the vendor cannot be asked for single records.
+        """
+        raise NotImplementedError
+
+    def deletions(self, object: Object, ask: Ask, http: Http) -> Page | None:
+        """One page of what was deleted or merged since, where that is asked for apart from the sweep; None: never."""
+        return None
+
+    def ids(self, object: Object, ask: Ask, http: Http) -> Page:
+        """One page of a census: every record with its version, for reconciling. Payloads may be empty."""
+        return self.read(object, ask, http)
+
+    def write(
+        self,
+        object: Object,
+        external_id: str,
+        values: Mapping[str, Any],
+        http: Http,
+        *,
+        key: str,
+        base: Mapping[str, Any],
+    ) -> Written:
+        """Write columns of a record. `values` by path, as plain JSON in the vendor's own spelling (`spell`); `key` is the
+        same for each attempt at one change; `base` is the payload as it was last seen. Raises Fault CHANGED when somebody
+        else was faster."""
+        raise NotImplementedError
+
+    def spell(self, column: Column, value: Any) -> Any:
+        """A portal value (text, Decimal in major units, date, None) as the vendor writes it."""
+        if isinstance(value, Decimal):
+            return format(value, "f")
+        if hasattr(value, "isoformat"):
+            return value.isoformat()
+        return value
+
+    def verdict(self, reply: Reply) -> Verdict | None:
+        """What a reply means that is not good; None for a good one."""
+        return usual_verdict(reply)
+
+    def proof(self, delivery: Any, secrets: Mapping[str, Sequence[str]]) -> Any:
+        """Check a webhook delivery: see `rules.proofs`. `secrets`: the valid values by credential name, newest first."""
+        raise NotImplementedError
+
+    def events(self, body: bytes, headers: Mapping[str, str]) -> list[Event]:
+        """What a proven delivery tells."""
+        raise NotImplementedError
+
+    def link(self, object: Object, external_id: str, settings: Mapping[str, str]) -> str:
+        """The record's page at the vendor; "" where there is none."""
+        return object.link.format(id=external_id, base=self.base(settings), **settings) if object.link else ""
+
+
+def endless(where: str) -> Fault:
+    """The fault of pages that do not end."""
+    return Fault(
+        FaultKind.ENDLESS,
+        Problem.of(
+            "endless",
+            _("The pages of %(object)s do not end: the same page was given twice."),
+            remedy=_("Nothing was lost. It is tried again; when it comes back, tell the vendor."),
+            object=where,
+        ),
+    )
