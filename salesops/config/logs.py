@@ -1,6 +1,7 @@
 """What the processes say, as lines to read or as one line of JSON an event.
 
-Both forms carry what is bound around an event: the request's id and person (django-structlog), the job's number and kind.
+Both forms carry what is bound around an event: the request's id and person (django-structlog), the job's number and kind. Neither holds
+secrets of other systems.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import structlog
+
+from salesops.core.vault import scrub
 
 #: What every event gets, whoever said it.
 _SHARED: list[Any] = [
@@ -17,6 +20,11 @@ _SHARED: list[Any] = [
     structlog.stdlib.ExtraAdder(),
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
+
+
+def _scrubbed(_logger: Any, _method: str, line: str) -> str:
+    """The line as it is written, traceback and all, without secrets."""
+    return scrub(line)
 
 
 def logging_settings(*, level: str, form: Literal["text", "json"]) -> dict[str, Any]:
@@ -51,7 +59,7 @@ def logging_settings(*, level: str, form: Literal["text", "json"]) -> dict[str, 
             "line": {
                 "()": structlog.stdlib.ProcessorFormatter,
                 "foreign_pre_chain": _SHARED,
-                "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *shown],
+                "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *shown, _scrubbed],
             }
         },
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},

@@ -36,6 +36,10 @@ def _secret_key() -> str:
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = _secret_key()
+# What seals the secrets of other systems (docs/secrets.md): `id:base64key`, separated by commas; the first seals, all open.
+# Without it a key is made once, with the first secret, in a file beside the data, readable by its owner only.
+SECRETS_KEYS = env("SECRETS_KEYS", default="")
+SECRETS_FILE = DATA_DIR / "secrets.keys"
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 SITE_URL = env("SITE_URL", default="http://127.0.0.1:8000")
 IS_SECURE = SITE_URL.startswith("https://")
@@ -323,6 +327,11 @@ PAYROLL_ADP_COMPANY_CODE = env("PAYROLL_ADP_COMPANY_CODE", default="")
 PAYROLL_ADP_IID = env("PAYROLL_ADP_IID", default="")
 PAYROLL_ADP_EARNINGS_CODE = env("PAYROLL_ADP_EARNINGS_CODE", default="")
 PAYROLL_ADP_PAY_FREQUENCY = env("PAYROLL_ADP_PAY_FREQUENCY", default="")
+
+# --- Connectors -------------------------------------------------------------------------------------------------
+
+# Systems inside the company's own network that sources may be: host:port of one, or a network such as 10.20.0.0/16.
+CONNECTORS_ALLOWED_ADDRESSES = env.list("CONNECTORS_ALLOWED_ADDRESSES", default=[])
 
 # --- Files --------------------------------------------------------------------------------------------------------
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from salesops.connectors.services import imports
-from salesops.jobs.registry import handles
+from django.utils.translation import gettext_lazy as _
+
+from salesops.connectors.services import connecting, imports, pulling
+from salesops.jobs.registry import comes_round, handles
 from salesops.jobs.runner import JobRun
 
 
@@ -23,3 +25,21 @@ def import_file(run: JobRun) -> None:
 def retry_rows(run: JobRun) -> None:
     """Try a large shelf again."""
     imports.run_retry(run)
+
+
+TICK = "connectors.tick"
+
+comes_round(code=TICK, title=_("Connections that are due are synced"), kind=TICK, rule="* * * * *")
+
+
+@handles(TICK)
+def tick(run: JobRun) -> None:
+    """Ring for every connection that is due."""
+    with run.finish():
+        connecting.enqueue_due(at=run.now())
+
+
+@handles(connecting.SYNC)
+def sync(run: JobRun) -> None:
+    """Bring one connection up to date."""
+    pulling.sync(run)

@@ -217,6 +217,19 @@ class JobRun:
         return execute(sql, params, many, context)
 
     @contextmanager
+    def aside(self) -> Iterator[None]:
+        """A transaction of its own, between batches, for what the world outside knows already and a rollback of ours
+        cannot take back: a request that was spent, a token that was renewed. It is no progress of the job."""
+        if self._may_write:
+            raise JobMisuseError("run.aside() stands between batches")
+        self._may_write = True
+        try:
+            with transaction.atomic():
+                yield
+        finally:
+            self._may_write = False
+
+    @contextmanager
     def _free(self) -> Iterator[None]:
         """For the runner's own writes between batches."""
         self._may_write = True

@@ -58,6 +58,11 @@ class CellReader:
         self._places = tuple((name, headers.index(name)) for name in columns)
         self._read = _READ[field.type] if field.lookup is None else None
         self._known: dict[tuple[str, str | None], Outcome[Any]] = {}
+        self._meant = {fold_name(word): text for word, text in rule.choices} if self.is_lookup else {}
+
+    def meant(self, text: str) -> str:
+        """What a word stands for in a lookup, by the pairs of the rule: "closedwon" for "Closed won"; else itself."""
+        return self._meant.get(fold_name(text), text) if self._meant else text
 
     def cell(self, cells: Sequence[Cell]) -> Cell:
         """The cell or text of a row that fills the field; "" when it is blank."""

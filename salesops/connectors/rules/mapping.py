@@ -65,7 +65,7 @@ class FieldRule:
         than the currency has are rounded half up instead of refused.
     rate_unit: what a rate without a percent sign means.
     lookup_by: by what the record is found. on_unknown: what happens when it is not.
-    choices: words of the file and the choices they mean, as pairs.
+    choices: words of the file and the choices they mean, as pairs; of a lookup, the texts that are looked up instead.
     write: when the value replaces what is stored. clears: a blank cell empties what is stored.
     """
 
@@ -269,7 +269,7 @@ def _inconsistent(rule: FieldRule, field: Field) -> list[Problem]:
     elif rule.lookup_by != ANY_KEY or rule.on_unknown is not Unknown.REFUSE:
         problems.append(_wrong(_("Only lookups can say what they look for."), field.code))
     known = {choice.code for choice in field.choices}
-    if any(code not in known for _word, code in rule.choices):
+    if not field.lookup and any(code not in known for _word, code in rule.choices):
         problems.append(_wrong(_("A word is said to mean a choice that does not exist."), field.code))
     if field.type not in {FieldType.DATE, FieldType.PERIOD} and (rule.shift_months or rule.snap or rule.is_last_day):
         problems.append(_wrong(_("Only days can be shifted."), field.code))

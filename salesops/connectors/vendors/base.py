@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Final, Protocol
@@ -61,9 +61,11 @@ class Ask:
     """One question of a sweep.
 
     since: records changed from this moment on, None for all; the overlap is taken off already. until: and before this
-    one, where a closed window is wanted (the first load is cut into windows where the vendor's object says so).
+    one, where a closed window is wanted: a question that the vendor caps (Fault TOO_MANY) is halved until it fits.
     position: what the page before gave as `next`, None for the first page. token: what the last complete sweep gave as
-    `horizon` ("" when there was none). size: how many rows are wanted at most; None leaves it to the vendor.
+    `horizon` ("" when there was none). size: how many rows are wanted at most; None leaves it to the vendor. asked_at: when
+    the sweep began, by the vendor's clock where it is known. columns: the paths that the mapping needs, for vendors that
+    give only what is asked for.
     """
 
     since: datetime | None = None
@@ -71,6 +73,8 @@ class Ask:
     position: Json | None = None
     token: str = ""
     size: int | None = None
+    asked_at: datetime = BEGINNING
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +149,7 @@ class Object:
 
     code: the vendor's name of it. kind: as in `rules.fields.KINDS`. columns: what is always there; `Vendor.columns` may
     find more. proposal: the mapping that is proposed. overlap: how far a sweep reaches back before the last one, for
-    clocks, late commits and lagging indexes. window: the first load is cut into windows of this length (None: in one).
-    shape: turns a payload into the one that columns are read from (flattening, joining), the same for the same payload.
+    clocks, late commits and lagging indexes. shape: turns a payload into the one that columns are read from (flattening, joining), the same for the same payload.
     is_whole: every sweep reads all; what no longer comes is gone when `sweeps_deletes`. is_offered: wanted unless
     switched off. reads_deletes: the vendor tells deletions in the sweep itself. link: template of the record's page at
     the vendor with {id} and {base}.
@@ -158,7 +161,6 @@ class Object:
     columns: tuple[Column, ...]
     proposal: tuple[Proposal, ...]
     overlap: timedelta = timedelta(minutes=5)
-    window: timedelta | None = None
     shape: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
     is_whole: bool = False
     sweeps_deletes: bool = False
@@ -168,6 +170,17 @@ class Object:
     def column(self, path: str) -> Column | None:
         """The column of a path, or None."""
         return next((column for column in self.columns if column.path == path), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word that records of a customer use for a field, such as the id of a stage. label: as people there call it.
+    kind: "open", "won" or "lost" where the vendor says so. share: how far along it is, 0 to 1."""
+
+    text: str
+    label: str = ""
+    kind: str = ""
+    share: float | None = None
 
 
 # --- Talking -------------------------------------------------------------------------------------------------------
@@ -307,6 +320,16 @@ class Setting:
     is_long: bool = False
 
 
+#: Another address in place of the vendor's own; every vendor offers it to administrators.
+ADDRESS: Final = Setting(
+    "address",
+    _("Another address"),
+    hint=_("Only where requests go through a proxy of your own; it must be among the allowed addresses."),
+    is_required=False,
+    pattern=r"https?://[A-Za-z0-9.\-]+(:\d{1,5})?/?",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class OAuth:
     """OAuth 2 by authorisation code.
@@ -397,7 +420,21 @@ class Vendor(ABC):
 
     @abstractmethod
     def base(self, settings: Mapping[str, str]) -> str:
-        """The address that relative ones hang on, with its closing slash, from the settings of a connection."""
+        """The address that relative ones hang on, with its closing slash, from the settings of a connection.
+
+        Where the setting `address` is filled (a proxy of the company, a sandbox), it stands in for the vendor's own
+        origin: `elsewhere`.
+        """
+
+    def sign_in(self, settings: Mapping[str, str]) -> OAuth | None:
+        """How one signs in, for the settings of a connection."""
+        if self.oauth is None or not settings.get("address"):
+            return self.oauth
+        return replace(
+            self.oauth,
+            authorize_url=elsewhere(self.oauth.authorize_url, settings),
+            token_url=elsewhere(self.oauth.token_url, settings),
+        )
 
     @abstractmethod
     def sign(self, headers: dict[str, str], http: Http) -> None:
@@ -419,7 +456,13 @@ class Vendor(ABC):
         """The columns of an object with those that only this customer has. Where nothing can be asked: the known ones."""
         return object.columns
 
-    def fetch(self, object: Object, external_ids: Sequence[str], http: Http) -> list[Raw]:
+    def words(self, object: Object, http: Http) -> Mapping[str, Sequence[Word]]:
+        """By field: the words that this customer's records use for it, such as the names of stages."""
+        return {}
+
+    def fetch(
+        self, object: Object, external_ids: Sequence[str], http: Http, columns: Sequence[str] = ()
+    ) -> list[Raw]:
         """The records of these ids as they are now, at most a hundred; those that are gone come as deleted.
 
         Raises NotImplementedError where the vendor cannot be asked for single records.
@@ -472,6 +515,16 @@ class Vendor(ABC):
     def link(self, object: Object, external_id: str, settings: Mapping[str, str]) -> str:
         """The record's page at the vendor; "" where there is none."""
         return object.link.format(id=external_id, base=self.base(settings), **settings) if object.link else ""
+
+
+def elsewhere(url: str, settings: Mapping[str, str]) -> str:
+    """An address of the vendor, at the connection's `address` where that is set: the path stays."""
+    address = settings.get("address", "").rstrip("/")
+    if not address:
+        return url
+    _scheme, _, rest = url.partition("://")
+    _host, slash, path = rest.partition("/")
+    return f"{address}{slash}{path}"
 
 
 def endless(where: str) -> Fault:

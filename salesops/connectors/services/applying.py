@@ -1,0 +1,392 @@
+"""What a source tells becomes the portal's records: newer than what is known, converted, merged, written, its origin kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext as translate
+
+from salesops.connectors.choices import Master, RawState
+from salesops.connectors.destinations import Destination, destination_of
+from salesops.connectors.models import RawRecord, Stream
+from salesops.connectors.rules.convert import Converter, Record
+from salesops.connectors.rules.mapping import Mapping as FieldMapping
+from salesops.connectors.rules.masters import Said, decide
+from salesops.connectors.rules.shapes import Flattener
+from salesops.connectors.rules.tables import Checkpoint, Row
+from salesops.connectors.selectors.identities import Identities, record_ids
+from salesops.connectors.services.brakes import Brake
+from salesops.connectors.vendors import vendor_of
+from salesops.connectors.vendors.base import Column, Object, Raw, moment_of
+from salesops.core.actor import Actor
+from salesops.core.upserts import Fate
+from salesops.values.outcomes import Problem
+from salesops.values.outcomes import gettext_noop as _
+
+_NOWHERE: Final = Checkpoint(0, 0, 0)
+
+
+@dataclass(slots=True)
+class Applied:
+    """What became of some records: counts by name (created, changed, unchanged, refused, held, removed), and for a
+    preview the fate of each."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    fates: list[RawFate] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class RawFate:
+    """What became of one record. before and after hold the columns that differ."""
+
+    raw: Raw
+    fate: str
+    label: str = ""
+    record_id: int | None = None
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+class Applier:
+    """Brings raw rows of one stream in. Made once for a run; mapping and masters are as they stood then."""
+
+    def __init__(self, stream: Stream, *, actor: Actor, brake: Brake | None = None) -> None:
+        self.stream, self.actor, self.brake = stream, actor, brake
+        self.connection = stream.connection
+        self.source: str = stream.connection.source.code
+        vendor = vendor_of(stream.connection.vendor)
+        self.object: Object = next(
+            each for each in vendor.objects_for(stream.connection.options) if each.code == stream.object
+        )
+        self.mapping = FieldMapping.from_plain(stream.mapping).unwrap()
+        self.destination: Destination = destination_of(stream.kind)
+        known = {column.path: column for column in (*self.object.columns, *columns_of(stream))}
+        self._columns = [known.get(path) or Column(path) for path in self.mapping.columns]
+        zone = ZoneInfo(stream.connection.options.get("time_zone") or settings.COMPANY_TIME_ZONE)
+        self.flattener = Flattener(self._columns, zone)
+        self.converter = Converter(self.mapping, self.flattener.headers)
+
+    @cached_property
+    def resolver(self) -> Identities:
+        """Finds what references mean."""
+        return Identities(self.connection)
+
+    # --- the road
+
+    def apply(self, raws: Sequence[Raw], *, at: datetime, force: bool = False) -> Applied:
+        """Bring raw rows in, inside the caller's transaction. Older tellings than what is known change nothing; rows that
+        are known already cost no write. `force`: also those that are known (the shelf tried again, a mapping changed)."""
+        done = Applied()
+        newest = _newest(raws)
+        if not newest:
+            return done
+        # Two workers may bring the same object: the second waits for the first.
+        Stream.objects.select_for_update().filter(pk=self.stream.pk).values_list("pk").first()
+        known = {
+            row.external_id: row
+            for row in RawRecord.objects.filter(stream=self.stream, external_id__in=newest).defer("payload")
+        }
+        rows: list[Raw] = []
+        gone: list[Raw] = []
+        texts: dict[str, tuple[str, str]] = {}
+        for external_id, raw in newest.items():
+            stored = known.get(external_id)
+            if raw.is_deleted or raw.merged_into:
+                if stored is None or stored.version > raw.version or _is_gone_already(stored, raw):
+                    done.counts["unchanged"] += 1
+                else:
+                    gone.append(raw)
+                continue
+            text = json.dumps(raw.payload, ensure_ascii=False, separators=(",", ":"), default=str)
+            digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+            if stored is not None and not force:
+                if stored.version > raw.version or (stored.digest == digest and _is_settled(stored)):
+                    done.counts["unchanged"] += 1
+                    continue
+            texts[external_id] = text, digest
+            rows.append(raw)
+        if rows:
+            self._bring(rows, known, texts, at, done)
+        if gone:
+            self._take_away(gone, known, at, done)
+        return done
+
+    def preview(self, raws: Sequence[Raw], *, at: datetime) -> list[RawFate]:
+        """What would become of raw rows; nothing is written."""
+        newest = [raw for raw in _newest(raws).values() if not raw.is_deleted and not raw.merged_into]
+        with transaction.atomic():
+            known = {
+                row.external_id: row
+                for row in RawRecord.objects.filter(
+                    stream=self.stream, external_id__in=[raw.external_id for raw in newest]
+                ).defer("payload")
+            }
+            return self._upsert(newest, known, at, preview=True)
+
+    def record_of(self, raw: Raw) -> tuple[Record | None, tuple[Problem, ...]]:
+        """The canonical record of a raw row, or why there is none."""
+        row = self._row(raw)
+        answers = self.resolver.answers(self.converter.lookups([row]))
+        converted = self.converter.convert(row, answers)
+        return converted.record, converted.problems
+
+    # --- rows
+
+    def _row(self, raw: Raw) -> Row:
+        payload = self.object.shape(raw.payload) if self.object.shape else raw.payload
+        return Row(0, self.flattener.cells(payload), _NOWHERE)
+
+    def _bring(
+        self,
+        raws: list[Raw],
+        known: Mapping[str, RawRecord],
+        texts: Mapping[str, tuple[str, str]],
+        at: datetime,
+        done: Applied,
+    ) -> None:
+        held: set[str] = set()
+        if self.brake is not None:
+            held = self.brake.sets_aside(self, raws, known, at)
+        fates = self._upsert([raw for raw in raws if raw.external_id not in held], known, at, preview=False)
+        new: list[RawRecord] = []
+        changed: list[RawRecord] = []
+        for fate in (*fates, *(RawFate(raw, "held") for raw in raws if raw.external_id in held)):
+            raw = fate.raw
+            stored = known.get(raw.external_id)
+            text, digest = texts[raw.external_id]
+            row = stored or RawRecord(stream=self.stream, external_id=raw.external_id)
+            row.version, row.digest, row.payload, row.received_at = raw.version, digest, text, at
+            row.is_gone, row.merged_into = False, ""
+            row.problems = [problem.as_plain() for problem in fate.problems]
+            row.state = _STATES.get(fate.fate, RawState.TAKEN)
+            row.hold_id = None
+            if fate.record_id is not None:
+                row.record_id = fate.record_id
+            if fate.fate in (Fate.CREATED, Fate.CHANGED):
+                row.changed = _changes(fate)
+            (new if stored is None else changed).append(row)
+            done.counts[fate.fate] += 1
+        save_raw(new, changed)
+        done.fates += fates
+
+    def _upsert(
+        self, raws: Sequence[Raw], known: Mapping[str, RawRecord], at: datetime, *, preview: bool
+    ) -> list[RawFate]:
+        """Convert rows and hand them to their room. One bad row stops no other."""
+        rows = [self._row(raw) for raw in raws]
+        converted = self.converter.convert_many(rows, self.resolver.answers(self.converter.lookups(rows)))
+        fates: list[RawFate] = []
+        made: list[Any] = []
+        places: list[int] = []
+        overruled = self._overruled(raws, [each.record for each in converted], known)
+        for place, (raw, each) in enumerate(zip(raws, converted, strict=True)):
+            fate = RawFate(raw, Fate.UNCHANGED, problems=list(each.problems))
+            fates.append(fate)
+            stored = known.get(raw.external_id)
+            fate.record_id = stored.record_id if stored else None
+            if each.record is None:
+                fate.fate = Fate.REFUSED
+                continue
+            try:
+                one = self.destination.make(without(each.record, overruled.get(place, ())))
+                made.append(one if fate.record_id is None or not hasattr(one, 'pk') else replace(one, pk=fate.record_id))
+                places.append(place)
+            except TypeError:
+                fate.fate = Fate.REFUSED
+                fate.problems.append(_lacking())
+        if not made:
+            return fates
+        result = self.destination.upsert(
+            records=made, actor=self.actor, source=self.source, at=at, preview=preview
+        )
+        for outcome in result.outcomes:
+            fate = fates[places[outcome.position]]
+            fate.fate, fate.label = outcome.fate, outcome.label
+            fate.before, fate.after = outcome.before, outcome.after
+            if outcome.pk is not None:
+                fate.record_id = outcome.pk
+        for problem in result.problems:
+            fate = fates[places[problem.position]]
+            fate.problems.append(Problem.of("refused", str(problem.message), where=problem.column))
+        return fates
+
+    def _overruled(
+        self, raws: Sequence[Raw], records: Sequence[Record | None], known: Mapping[str, RawRecord]
+    ) -> dict[int, frozenset[str]]:
+        """By place: the values of a record that the portal keeps, because it is the master of them."""
+        masters = {name: Master(value) for name, value in self.stream.masters.items() if value != Master.CRM}
+        if not masters:
+            return {}
+        ids = {
+            place: stored.record_id
+            for place, raw in enumerate(raws)
+            if records[place] is not None
+            and (stored := known.get(raw.external_id)) is not None
+            and stored.record_id is not None
+        }
+        if not ids:
+            return {}
+        current = self.destination.current(list(ids.values()))
+        moments = self.destination.updated(list(ids.values()))
+        before = self.last_said([raws[place].external_id for place in ids])
+        kept: dict[int, frozenset[str]] = {}
+        for place, pk in ids.items():
+            record = records[place]
+            if record is None or pk not in current:
+                continue
+            kept[place] = decide(
+                masters=masters,
+                said=Said(
+                    now=plain_values(record),
+                    before=before.get(raws[place].external_id),
+                    portal=current[pk],
+                    said_at=moment_of(raws[place].version),
+                    edited_at=moments.get(pk),
+                ),
+            )
+        return kept
+
+    def last_said(self, external_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """What the source said before, as canonical values by external id: read back from what was kept of it."""
+        raws = [
+            Raw(external_id, version, json.loads(payload))
+            for external_id, version, payload in RawRecord.objects.filter(
+                stream=self.stream, external_id__in=external_ids
+            ).values_list("external_id", "version", "payload")
+            if payload
+        ]
+        rows = [self._row(raw) for raw in raws]
+        answers = self.resolver.answers(self.converter.lookups(rows))
+        return {
+            raw.external_id: plain_values(each.record)
+            for raw, each in zip(raws, self.converter.convert_many(rows, answers), strict=True)
+            if each.record is not None
+        }
+
+    # --- deletions and merges
+
+    def _take_away(
+        self, raws: Sequence[Raw], known: Mapping[str, RawRecord], at: datetime, done: Applied
+    ) -> None:
+        """Records that are gone at the source: removed here, or merged into the one that took their place."""
+        held: set[str] = set()
+        if self.brake is not None:
+            held = self.brake.sets_aside(self, raws, known, at)
+        winners = record_ids(
+            self.connection, self.stream.kind, [raw.merged_into for raw in raws if raw.merged_into]
+        )
+        removed = [known[raw.external_id] for raw in raws if not raw.merged_into and raw.external_id not in held]
+        pks = [row.record_id for row in removed if row.record_id is not None]
+        if pks and self.destination.remove is not None:
+            because = translate("Deleted in %(source)s") % {"source": self.connection.source.name}
+            self.destination.remove(pks=pks, actor=self.actor, because=because, at=at)
+        for raw in raws:
+            row = known[raw.external_id]
+            winner = winners.get(raw.merged_into) if raw.merged_into else None
+            row.version, row.received_at = raw.version, at
+            row.is_gone, row.merged_into = True, raw.merged_into
+            row.problems, row.hold_id = [], None
+            if raw.external_id in held:
+                row.state = RawState.HELD
+                done.counts["held"] += 1
+                continue
+            if raw.merged_into and row.record_id is not None:
+                if winner is not None and winner != row.record_id and self.destination.merge is not None:
+                    self.destination.merge(loser=row.record_id, winner=winner, actor=self.actor, at=at)
+                elif winner is None and self.destination.remove is not None:
+                    because = translate("Merged into another record in %(source)s") % {
+                        "source": self.connection.source.name
+                    }
+                    self.destination.remove(pks=[row.record_id], actor=self.actor, because=because, at=at)
+            row.state = RawState.DELETED
+            done.counts["removed"] += 1
+        save_raw([], [known[raw.external_id] for raw in raws], names=_GONE)
+
+
+_STATES: Final = {Fate.REFUSED: RawState.REFUSED, "held": RawState.HELD}
+_WRITTEN: Final = (
+    "version", "digest", "payload", "received_at", "state", "problems", "record_id", "is_gone", "merged_into", "changed",
+    "hold_id",
+)  # fmt: skip
+_GONE: Final = ("version", "received_at", "state", "problems", "is_gone", "merged_into", "hold_id")
+
+
+def save_raw(new: Sequence[RawRecord], changed: Sequence[RawRecord], *, names: Sequence[str] = _WRITTEN) -> None:
+    """Write raw records in one statement each for the new and the changed ones."""
+    if new:
+        RawRecord.objects.bulk_create(new)
+    if changed:
+        columns = ["hold" if name == "hold_id" else name for name in names]
+        if "payload" in names:
+            # An INSERT that always meets its own row: far cheaper than the CASE for each value of bulk_update.
+            RawRecord.objects.bulk_create(changed, update_conflicts=True, update_fields=columns, unique_fields=["pk"])
+        else:
+            RawRecord.objects.bulk_update(changed, columns)
+
+
+def columns_of(stream: Stream) -> list[Column]:
+    """The columns that the vendor said the object has."""
+    return [Column(**{**plain, "type": plain.get("type", "text")}) for plain in stream.columns]
+
+
+def plain_values(record: Record) -> dict[str, Any]:
+    """The values of a record as its room's rows have them: references as keys under `<field>_id`."""
+    return record.flat()
+
+
+def without(record: Record, names: Sequence[str] | frozenset[str]) -> Record:
+    """The record without some of its values."""
+    if not names:
+        return record
+    values = {name: value for name, value in record.values.items() if name not in names and f"{name}_id" not in names}
+    return Record(record.kind, record.line, values, record.identity)
+
+
+def _newest(raws: Sequence[Raw]) -> dict[str, Raw]:
+    """Each record once: its newest telling, of two equal ones the later."""
+    newest: dict[str, Raw] = {}
+    for raw in raws:
+        seen = newest.get(raw.external_id)
+        if seen is None or raw.version >= seen.version:
+            newest[raw.external_id] = raw
+    return newest
+
+
+def _is_settled(stored: RawRecord) -> bool:
+    """Whether the same telling again would change nothing."""
+    return stored.state in (RawState.TAKEN, RawState.DISMISSED, RawState.HELD)
+
+
+def _is_gone_already(stored: RawRecord, raw: Raw) -> bool:
+    return stored.state == RawState.DELETED and stored.merged_into == raw.merged_into
+
+
+def _changes(fate: RawFate) -> dict[str, Any]:
+    """What differs, as plain JSON."""
+    return {
+        name: [_json(fate.before.get(name)), _json(value)]
+        for name, value in fate.after.items()
+    }
+
+
+def _json(value: Any) -> Any:
+    return value if isinstance(value, str | int | bool | None) else str(value)
+
+
+def _lacking() -> Problem:
+    return Problem.of(
+        "record-incomplete",
+        _("The record does not say enough to be made."),
+        remedy=_("Map the columns that are required, or fill them at the source."),
+    )

@@ -1,0 +1,394 @@
+"""Keeps a connection in step: sweeps its objects page by page, each page and the cursor behind it in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.utils import timezone
+from django.utils.translation import gettext as translate
+
+from salesops.connectors.choices import ConnectionState, RunKind, RunState, StreamState
+from salesops.connectors.models import Connection, Stream, SyncRun
+from salesops.connectors.services import shelf
+from salesops.connectors.services.applying import Applier
+from salesops.connectors.services.brakes import Brake, settle
+from salesops.connectors.services.calling import Caller, Wait
+from salesops.connectors.vendors.base import BEGINNING, Ask, Fault, FaultKind, Page, Raw, endless, moment_of
+from salesops.connectors.wire import WireError
+from salesops.jobs.runner import JobRun
+from salesops.values.outcomes import Problem
+
+#: So many pages in a row without a record are no honest end.
+_EMPTY_PAGES: Final = 50
+#: So often may the very same page come in one sweep.
+_SAME_PAGES: Final = 2
+#: Windows are not halved below this.
+_SMALLEST_WINDOW: Final = timedelta(seconds=1)
+#: The wait after failures in a row: doubled each time, a minute to an hour.
+_FIRST_WAIT: Final = timedelta(minutes=1)
+_LONGEST_WAIT: Final = timedelta(hours=1)
+
+
+
+def caller_for(connection: Connection, run: JobRun) -> Caller:
+    """The way to the vendor from inside a job."""
+    return Caller(connection, aside=run.aside, clock=run.now)
+
+
+def sync(run: JobRun) -> None:
+    """Bring one connection up to date. What stopped before goes on where it was; a connection that is not running is
+    left alone. Every fault ends as words on the connection or the object, never as a lost record."""
+    connection = (
+        Connection.objects.select_related("source").filter(pk=run.payload["connection_id"]).first()
+    )
+    if connection is None or connection.state != ConnectionState.RUNNING:
+        with run.finish():
+            pass
+        return
+    if "run_id" not in run.state:
+        with run.batch():
+            made = SyncRun.objects.create(
+                connection=connection, kind=RunKind.SYNC, started_at=run.now(), job_id=run.job.pk
+            )
+            run.state |= {"run_id": made.pk, "done": []}
+    problems: list[Problem] = []
+    with caller_for(connection, run) as http:
+        try:
+            for stream in wanted(connection):
+                if stream.pk in run.state["done"]:
+                    continue
+                problem = _in_step(run, connection, stream, http)
+                if problem is not None:
+                    problems.append(problem)
+                if run.cancelled:
+                    return
+        except Wait as wait:
+            _end(run, connection, RunState.WAITING, wait.problem, next_at=wait.until)
+            return
+        except _Stopped as stopped:
+            _end(run, connection, RunState.FAILED, stopped.problem, is_broken=stopped.is_broken)
+            return
+    _end(run, connection, RunState.FAILED if problems else RunState.DONE, problems[0] if problems else None)
+
+
+def wanted(connection: Connection) -> list[Stream]:
+    """The objects that are kept in step, in their order: what others refer to goes first."""
+    return list(
+        Stream.objects.filter(connection=connection, is_wanted=True)
+        .select_related("connection", "connection__source")
+        .order_by("position")
+    )
+
+
+class _Stopped(Exception):  # noqa: N818
+    """The whole connection cannot go on now."""
+
+    def __init__(self, problem: Problem, *, is_broken: bool = False) -> None:
+        super().__init__(problem.code)
+        self.problem, self.is_broken = problem, is_broken
+
+
+def _in_step(run: JobRun, connection: Connection, stream: Stream, http: Caller) -> Problem | None:
+    """Sweep one object to its end. Gives its problem where only this object has one; raises where all have it."""
+    sweep = Sweep(run, stream, http)
+    try:
+        sweep.go()
+    except Fault as fault:
+        if fault.kind in (FaultKind.UNAUTHORIZED, FaultKind.PASSING):
+            raise _Stopped(fault.problem, is_broken=fault.kind is FaultKind.UNAUTHORIZED) from fault
+        _note_problem(run, stream, fault.problem)
+        return fault.problem
+    except WireError as error:
+        raise _Stopped(error.problem) from error
+    return None
+
+
+def _note_problem(run: JobRun, stream: Stream, problem: Problem) -> None:
+    """Say on the object what stands in its way. Its next sweep begins anew where the last complete one ended."""
+    with run.batch():
+        kept = {name: stream.cursor[name] for name in ("follow_from", "token") if name in stream.cursor}
+        stream.cursor, stream.state, stream.error = kept, StreamState.FAILED, problem.as_plain()
+        stream.save(update_fields=["cursor", "state", "error"])
+        run.state["done"].append(stream.pk)
+
+
+# --- One sweep
+
+
+@dataclass(slots=True)
+class Cursor:
+    """How far a stream is, as it is kept in `Stream.cursor`.
+
+    follow_from, token: where the next sweep begins. While one is under way: since, until, began_at (the vendor's clock
+    when it began), position, phase ("rows", "deletions", "shelf"), high (newest version seen), windows (questions that
+    were halved and still wait), marks (of the pages seen: to notice that they repeat), ids (of whole sweeps).
+    """
+
+    plain: dict[str, Any]
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a sweep has begun and not ended."""
+        return "phase" in self.plain
+
+    def moment(self, name: str) -> datetime | None:
+        """A moment kept under a name."""
+        text = self.plain.get(name)
+        return datetime.fromisoformat(text) if text else None
+
+
+class Sweep:
+    """One sweep over one object, resumed where the last committed page left it."""
+
+    def __init__(self, run: JobRun, stream: Stream, http: Caller) -> None:
+        self.run, self.stream, self.http = run, stream, http
+        self.vendor = http.vendor
+        self.cursor = Cursor(stream.cursor)
+        self.applier = Applier(stream, actor=run.actor, brake=Brake())
+        self.object = self.applier.object
+
+    def go(self) -> None:
+        """Rows, then deletions, then the shelf; the end of the sweep moves the cursor for the next one."""
+        if not self.cursor.is_under_way:
+            self._begin()
+        while self.cursor.plain.get("phase") == "rows":
+            self._page(self.vendor.read, next_phase="deletions")
+        while self.cursor.plain.get("phase") == "deletions":
+            self._page(self.vendor.deletions, next_phase="shelf")
+        self._try_shelf()
+        self._finish()
+
+    def _begin(self) -> None:
+        follow_from = self.cursor.moment("follow_from")
+        since = None
+        if follow_from is not None and not self.object.is_whole:
+            since = follow_from - self.object.overlap
+        self.http.begin_sweep()
+        with self.run.batch():
+            self.cursor.plain |= {
+                "phase": "rows",
+                "since": since.isoformat() if since else "",
+                "until": "",
+                "position": None,
+                "asked_at": self.run.now().isoformat(),
+                "high": "",
+                "marks": {},
+                "empty": 0,
+            }
+            if self.object.is_whole and self.object.sweeps_deletes:
+                self.cursor.plain["ids"] = []
+            if self.stream.state == StreamState.FIRST_LOAD and self.stream.load_began_at is None:
+                self.stream.load_began_at = self.run.now()
+            self._keep("begun")
+
+    def _ask(self) -> Ask:
+        plain = self.cursor.plain
+        return Ask(
+            since=self.cursor.moment("since"),
+            until=self.cursor.moment("until"),
+            position=plain.get("position"),
+            token=plain.get("token", ""),
+            asked_at=self.cursor.moment("began_at") or self.cursor.moment("asked_at") or BEGINNING,
+            columns=self.applier.mapping.columns,
+        )
+
+    def _page(self, read: Callable[..., Page | None], *, next_phase: str) -> None:
+        plain = self.cursor.plain
+        try:
+            page = read(self.object, self._ask(), self.http)
+        except Fault as fault:
+            if fault.kind is FaultKind.TOO_MANY and self._halve():
+                return
+            if fault.kind is FaultKind.GONE and not plain.get("is_anew"):
+                self._begin_anew()
+                return
+            raise
+        at = self.run.now()
+        with self.run.batch():
+            if page is None:
+                plain |= {"phase": next_phase, "position": None, "marks": {}}
+                self._keep(next_phase)
+                return
+            self._guard(page)
+            counts = self.applier.apply(page.raws, at=at).counts
+            if "began_at" not in plain and self.http.vendor_time is not None:
+                plain["began_at"] = self.http.vendor_time.isoformat()
+            plain["high"] = max([plain.get("high", ""), *(raw.version for raw in page.raws)])
+            if "ids" in plain and next_phase == "deletions":
+                plain["ids"] += [raw.external_id for raw in page.raws if not raw.is_deleted]
+            plain["position"] = page.next
+            if page.horizon:
+                plain["horizon"] = page.horizon
+            if page.next is None and not self._next_window():
+                plain |= {"phase": next_phase, "marks": {}}
+            if next_phase == "deletions":
+                self.stream.load_done += len(page.raws)
+                if page.total is not None:
+                    self.stream.load_total = max(page.total, self.stream.load_done)
+            self._count(counts, pages=1)
+            self._keep("page")
+            self.run.progress(self.stream.load_done, self.stream.load_total, translate("records"))
+
+    def _guard(self, page: Page) -> None:
+        """Notice pages that do not end: the same position or the same rows again and again, or nothing for long."""
+        plain = self.cursor.plain
+        plain["empty"] = 0 if page.raws else plain.get("empty", 0) + 1
+        if page.next is None:
+            return
+        marks = plain.setdefault("marks", {})
+        for name, told in (
+            ("position", page.next),
+            ("rows", [[raw.external_id, raw.version] for raw in page.raws] if page.raws else None),
+        ):
+            if told is not None and _comes_again(marks.setdefault(name, {}), told) >= _SAME_PAGES:
+                raise endless(self.object.label)
+        if plain["empty"] > _EMPTY_PAGES:
+            raise endless(self.object.label)
+
+    def _halve(self) -> bool:
+        """Ask by two smaller windows what the vendor caps as one. False when it cannot be made smaller."""
+        since = self.cursor.moment("since") or BEGINNING
+        until = self.cursor.moment("until") or self.run.now() + timedelta(days=1)
+        if until - since < 2 * _SMALLEST_WINDOW:
+            return False
+        middle = since + (until - since) / 2
+        with self.run.batch():
+            plain = self.cursor.plain
+            plain.setdefault("windows", []).append([middle.isoformat(), plain.get("until", "")])
+            plain |= {"until": middle.isoformat(), "position": None, "marks": {}}
+            self._keep("halved")
+        return True
+
+    def _next_window(self) -> bool:
+        """Go on with the next window that waits; False when none does."""
+        windows = self.cursor.plain.get("windows")
+        if not windows:
+            return False
+        since, until = windows.pop()
+        self.cursor.plain |= {"since": since, "until": until, "position": None, "marks": {}}
+        return True
+
+    def _begin_anew(self) -> None:
+        """What the vendor has forgotten is read once more, all of it."""
+        with self.run.batch():
+            self.cursor.plain |= {"since": "", "token": "", "position": None, "marks": {}, "is_anew": True, "ids": []}
+            self._keep("anew")
+
+    def _try_shelf(self) -> None:
+        """Records that referred to something which was not here yet are tried once more."""
+        after = self.cursor.plain.get("shelf_after", 0)
+        while rows := shelf.waiting(self.stream, after=after):
+            with self.run.batch():
+                self._count(shelf.try_again(self.applier, rows, at=self.run.now()).counts)
+                after = self.cursor.plain["shelf_after"] = rows[-1].pk
+                self._keep("shelf")
+
+    def _finish(self) -> None:
+        """Take away what a whole sweep no longer brought, settle the brake, and say where the next sweep begins."""
+        plain = self.cursor.plain
+        at = self.run.now()
+        with self.run.batch():
+            if "ids" in plain and self.object.sweeps_deletes:
+                self._count(self._take_away_missing(set(plain["ids"]), at))
+            settle(self.stream, self.applier, actor=self.run.actor, at=at)
+            newest = moment_of(plain.get("high", ""))
+            began = self.cursor.moment("began_at")
+            before = self.cursor.moment("follow_from")
+            # The vendor's clock, not ours: ours may be ahead, and what changed in between would never be asked for.
+            moments = [moment for moment in (began or newest, before) if moment is not None]
+            follow_from = max(moments) if moments else None
+            self.stream.cursor = {
+                "follow_from": follow_from.isoformat() if follow_from else "",
+                "token": plain.get("horizon", plain.get("token", "")),
+            }
+            self.cursor = Cursor(self.stream.cursor)
+            self.stream.state, self.stream.error = StreamState.FOLLOWING, {}
+            self.stream.last_success_at = at
+            self.stream.save(
+                update_fields=["cursor", "state", "error", "last_success_at", "load_done", "load_total"]
+            )
+            self.run.state["done"].append(self.stream.pk)
+
+    def _take_away_missing(self, seen: set[str], at: datetime) -> Counter[str]:
+        gone = [
+            Raw(external_id, version, {}, is_deleted=True)
+            for external_id, version in self.stream.records.filter(is_gone=False).values_list("external_id", "version")
+            if external_id not in seen
+        ]
+        return self.applier.apply(gone, at=at).counts
+
+    def _count(self, counts: Counter[str], *, pages: int = 0) -> None:
+        run = SyncRun.objects.select_for_update().get(pk=self.run.state["run_id"])
+        its = Counter(run.counts.get(self.stream.object, {}))
+        its.update(counts)
+        run.counts = {**run.counts, self.stream.object: dict(its)}
+        run.pages += pages
+        run.save(update_fields=["counts", "pages"])
+
+    def _keep(self, step: str) -> None:
+        """Write cursor and job state; call it inside a batch."""
+        self.stream.cursor = self.cursor.plain
+        self.stream.save(update_fields=["cursor", "load_done", "load_total", "load_began_at", "state"])
+        self.run.state["step"] = [self.stream.pk, step, self.run.state.get("step", [0, "", 0])[2] + 1]
+
+
+def _comes_again(mark: dict[str, Any], told: Any) -> int:
+    """Brent's way of noticing a circle with one remembered value: how often it came again. `mark` is kept between calls."""
+    digest = hashlib.blake2b(json.dumps(told, sort_keys=True, default=str).encode(), digest_size=12).hexdigest()
+    if mark.get("digest") == digest:
+        mark["again"] = mark.get("again", 0) + 1
+        mark["steps"] = 0
+    else:
+        mark["steps"] = mark.get("steps", 0) + 1
+        if "digest" not in mark or mark["steps"] >= mark.get("power", 1):
+            mark |= {"digest": digest, "power": mark.get("power", 1) * 2, "steps": 0}
+    return int(mark.get("again", 0))
+
+
+# --- The end of a run
+
+
+def _end(
+    run: JobRun,
+    connection: Connection,
+    state: RunState,
+    problem: Problem | None,
+    *,
+    next_at: datetime | None = None,
+    is_broken: bool = False,
+) -> None:
+    """Close the run, say how the connection is, and when it is due again."""
+    at = run.now()
+    with run.finish():
+        row = Connection.objects.select_for_update().get(pk=connection.pk)
+        failed = state == RunState.FAILED
+        row.failures = row.failures + 1 if failed else 0 if state == RunState.DONE else row.failures
+        wait = timedelta(minutes=row.sync_every)
+        if failed:
+            wait = max(wait, min(_FIRST_WAIT * 2 ** min(row.failures - 1, 10), _LONGEST_WAIT))
+        row.next_sync_at = next_at or at + wait
+        row.error = problem.as_plain() if problem else {}
+        if state == RunState.DONE:
+            row.last_success_at, row.failing_since = at, None
+        elif failed and row.failing_since is None:
+            row.failing_since = at
+        if is_broken:
+            row.state = ConnectionState.BROKEN
+        row.save()
+        SyncRun.objects.filter(pk=run.state["run_id"]).update(
+            state=state, finished_at=at, error=problem.as_plain() if problem else {}
+        )
+
+
+def is_due(connection: Connection, *, at: datetime | None = None) -> bool:
+    """Whether a connection should be synced now."""
+    at = at or timezone.now()
+    return connection.state == ConnectionState.RUNNING and (
+        connection.next_sync_at is None or connection.next_sync_at <= at
+    )
