@@ -235,5 +235,5 @@ def test_what_differs_is_found_listed_and_mended(link: Link, org: Salesforce) ->
     link.run()
     assert not Drift.objects.filter(stream__object="Opportunity", mended_at__isnull=True).exists()
     assert Deal.objects.get(external_id=ids[0]).name == "Deal 0"
-    assert Deal.objects.get(external_id=ids[2]).removed_at is not None
+    assert Deal.every.get(external_id=ids[2]).removed_at is not None
     assert Deal.objects.get(external_id=ids[3]).name == "A formula changed it"
