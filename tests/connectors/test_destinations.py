@@ -15,7 +15,7 @@ from salesops.connectors.destinations import destination_of, kinds_taken
 from salesops.connectors.rules.convert import Answer, Converter, Lookup
 from salesops.connectors.rules.fields import KINDS, LookupKind
 from salesops.connectors.rules.mapping import FieldRule, Mapping, RateUnit
-from salesops.connectors.rules.tables import Row
+from salesops.connectors.rules.tables import Checkpoint, Row
 from salesops.core.actor import system_actor
 from salesops.core.upserts import Fate
 from salesops.deals.models import Deal, DealSplit, Product, Stage, StageChange
@@ -34,7 +34,7 @@ def bring(kind: str, cells: dict[str, str], found: dict[tuple[LookupKind, str], 
         for code in cells
     )
     converter = Converter(Mapping(kind, rules), list(cells))
-    row = Row(1, tuple(cells.values()))
+    row = Row(1, tuple(cells.values()), Checkpoint(0, 1, 0))
     answers = {Lookup(key[0], "any", key[1]): Answer(key=pk) for key, pk in (found or {}).items()}
     converted = converter.convert(row, answers)
     assert converted.record is not None, converted.problems
@@ -119,7 +119,7 @@ def test_what_a_row_says_arrives(cast: Cast, deal: Deal) -> None:
 )
 def test_moments_are_read_as_programs_write_them(text: str, moment: str) -> None:
     mapping = Mapping("activities", (FieldRule("external_id", column="id"), FieldRule("happened_at", column="at")))
-    converted = Converter(mapping, ["id", "at"]).convert(Row(1, ("1", text)), {})
+    converted = Converter(mapping, ["id", "at"]).convert(Row(1, ("1", text), Checkpoint(0, 1, 0)), {})
     assert converted.record is not None, converted.problems
     assert converted.record.flat()["happened_at"].isoformat() == moment
 
