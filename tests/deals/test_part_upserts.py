@@ -128,7 +128,7 @@ def test_many_cost_as_many_queries_as_few(
     make_deal: MakeDeal, gtx: Product, cast: Cast, stages: dict[str, Stage]
 ) -> None:
     counts = []
-    for number in (1, 12):
+    for number in (1, 2, 12):
         deals = [make_deal(amount_minor=0) for _each in range(number)]
         with CaptureQueriesContext(
             connection,
@@ -142,7 +142,7 @@ def test_many_cost_as_many_queries_as_few(
                 )
             )
         counts.append(len(queries))
-    assert counts[0] == counts[1]
+    assert counts[-2] == counts[-1]
 
 
 # --- Shares -------------------------------------------------------------------------------------------------------
