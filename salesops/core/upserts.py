@@ -189,8 +189,7 @@ def batches(records: Sequence[RecordT], size: int = BATCH) -> Iterator[list[tupl
 
 def values_given(record: object, names: Iterable[str]) -> dict[str, Any]:
     """The named fields of a record, without those that are UNSET."""
-    given = {name: getattr(record, name) for name in names}
-    return {name: value for name, value in given.items() if value is not UNSET}
+    return {name: value for name in names if (value := getattr(record, name)) is not UNSET}
 
 
 @contextmanager
@@ -233,13 +232,15 @@ def merge_rows(
     result: UpsertResult,
     preview: bool = False,
     check: Callable[[ModelT], None] | None = None,
+    derived: Collection[str] = (),
 ) -> list[Merged[ModelT]]:
     """Bring one batch into the table; adds outcomes and problems to `result` and gives the records taken.
 
     Values are cleaned as the model's fields clean them; references must exist. Only columns that differ are written,
     rows without a difference not at all, so the same records again write nothing. A key that comes twice is one row:
-    the later record wins. `check` may raise ValidationError for rules across fields. Call it inside a transaction, with
-    the existing rows locked; a preview writes nothing (and leaves changed values on the rows in memory only).
+    the later record wins. `check` may raise ValidationError for rules across fields. Columns that are `derived` from
+    others are written but not named in the outcomes. Call it inside a transaction, with the existing rows locked; a
+    preview writes nothing (and leaves changed values on the rows in memory only).
     Takes one query for each reference column with new values and one statement for the new rows and one for the
     changed ones, more only where the database refuses a row.
     """
@@ -278,16 +279,12 @@ def merge_rows(
     if not preview:
         fates = _write(model, fates, result)
     for merged in fates:
+        before, after = merged.before, merged.after
+        if derived:
+            before = {name: value for name, value in before.items() if name not in derived}
+            after = {name: value for name, value in after.items() if name not in derived}
         result.outcomes.append(
-            RecordOutcome(
-                merged.position,
-                merged.fate,
-                merged.row.pk,
-                str(merged.row),
-                merged.before,
-                merged.after,
-                merged.note,
-            )
+            RecordOutcome(merged.position, merged.fate, merged.row.pk, str(merged.row), before, after, merged.note)
         )
     return fates
 
