@@ -7,7 +7,7 @@ prints figures; it asserts only that all came in. So many deals with twelve fiel
 brought in, a page a transaction: parsed, converted by a mapping, their owners, accounts, products and stages looked up,
 upserted with their changes of stage and audit entries. Then the same pages with another amount and next step, then
 those again as they are. Next to it, in the same run: parsing the same pages and writing the same deals, changes of stage
-and audit entries with COPY into empty copies of their tables with their indexes, a page a transaction as well.
+and audit entries with COPY into empty copies of their tables with their indexes and references, a page a transaction as well.
 """
 
 from __future__ import annotations
@@ -219,7 +219,11 @@ def bring_in(given: Sequence[bytes], source: str, expected: tuple[int, int, int]
     if is_profiled:
         profile.enable()
     started = time.perf_counter()
-    converter, resolver, destination = Converter(mapping_of(), tuple(COLUMNS)), Resolver(source), destination_of("deals")
+    converter, resolver, destination = (
+        Converter(mapping_of(), tuple(COLUMNS)),
+        Resolver(source),
+        destination_of("deals"),
+    )
     after = Checkpoint(0, 0, 0)
     counts = [0, 0, 0]
     for page in given:
@@ -258,6 +262,12 @@ def bare_copy(given: Sequence[bytes], source: str) -> float:
                 lines = b"".join(bytes(part) for part in copy).splitlines(keepends=True)
             kept[table] = [b"".join(lines[start : start + PAGE]) for start in range(0, len(lines), PAGE)]
             cursor.execute(f"CREATE TABLE bare_{table} (LIKE {table} INCLUDING ALL)")
+            cursor.execute(
+                "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'f' AND conrelid = %s::regclass",
+                [table],
+            )
+            for (reference,) in cursor.fetchall():
+                cursor.execute(f"ALTER TABLE bare_{table} ADD {reference}")
         started = time.perf_counter()
         for number, page in enumerate(given):
             json.loads(page)
