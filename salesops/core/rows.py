@@ -67,10 +67,11 @@ def insert_rows(model: type[models.Model], names: Sequence[str], rows: Iterable[
         )
 
 
-def insert_objects(objects: Sequence[models.Model]) -> None:
+def insert_objects(objects: Sequence[models.Model], *, need_keys: bool = True) -> None:
     """Insert new rows, given as objects of one model, and give them their keys; what `bulk_create` does, with COPY.
 
-    Raises what the database raises; the objects may have keys by then which no row has.
+    Where nobody needs the keys, PostgreSQL is not asked for them. Raises what the database raises; the objects may have
+    keys by then which no row has.
     """
     if not objects:
         return
@@ -80,7 +81,9 @@ def insert_objects(objects: Sequence[models.Model]) -> None:
         model._base_manager.bulk_create(objects)
         return
     auto = model._meta.auto_field
-    if auto is not None:
+    if auto is not None and not need_keys:
+        fields.remove(auto)
+    elif auto is not None:
         keyless = [each for each in objects if each.pk is None]
         for each, key in zip(keyless, next_ids(model, len(keyless)) if keyless else (), strict=True):
             each.pk = key

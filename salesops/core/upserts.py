@@ -241,8 +241,8 @@ def merge_rows(
     the later record wins. `check` may raise ValidationError for rules across fields. Columns that are `derived` from
     others are written but not named in the outcomes. Call it inside a transaction, with the existing rows locked; a
     preview writes nothing (and leaves changed values on the rows in memory only).
-    Takes one query for each reference column with new values and one statement for the new rows and one for the
-    changed ones, more only where the database refuses a row.
+    Takes one query for each reference column with new values, one statement for the new rows (and on PostgreSQL one
+    for their keys) and one for the changed ones, more only where the database refuses a row.
     """
     columns = {column.attname: column for column in model._meta.concrete_fields}
     cleaned = _clean(columns, wanted, result)

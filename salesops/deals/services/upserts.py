@@ -234,7 +234,8 @@ def _deals_round(
             )
             for merged in written
             if stood.get(merged.row.external_id, (None, None))[0] != merged.row.stage_id
-        ]
+        ],
+        need_keys=False,
     )
     given = [
         (merged.row, merged.before["owner_id"])
