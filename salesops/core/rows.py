@@ -70,17 +70,16 @@ def insert_rows(model: type[models.Model], names: Sequence[str], rows: Iterable[
 def insert_objects(objects: Sequence[models.Model], *, need_keys: bool = True) -> None:
     """Insert new rows, given as objects of one model, and give them their keys; what `bulk_create` does, with COPY.
 
-    Where nobody needs the keys, PostgreSQL is not asked for them. Raises what the database raises; the objects may have
-    keys by then which no row has.
+    Where nobody needs the keys, PostgreSQL is not asked for them. Every field needs a value: a default that only the
+    database knows is not left to it. Raises what the database raises; the objects may have keys by then which no row has.
     """
     if not objects:
         return
     model = type(objects[0])
-    fields = [field for field in model._meta.concrete_fields if not field.generated]
-    if connection.vendor != "postgresql" or _is_left_to_the_database(objects, fields):
+    if connection.vendor != "postgresql":
         model._base_manager.bulk_create(objects)
         return
-    auto = model._meta.auto_field
+    fields, auto = list(model._meta.concrete_fields), model._meta.auto_field
     if auto is not None and not need_keys:
         fields.remove(auto)
     elif auto is not None:
@@ -107,9 +106,9 @@ def update_objects(objects: Sequence[models.Model], names: Sequence[str]) -> Non
     key, wanted = model._meta.pk, frozenset(names)
     fields = [key, *(field for field in model._meta.concrete_fields if field.name in wanted)]
     quote = connection.ops.quote_name
-    arrays = ", ".join(
-        f"%s::{field.rel_db_type(connection) if field is key else field.db_type(connection)}[]" for field in fields
-    )
+    # Without lengths: a cast to varchar(200) would cut what is longer, which the column itself refuses.
+    types = [(field.rel_db_type if field is key else field.db_type)(connection) for field in fields]
+    arrays = ", ".join(f"%s::{str(name).partition('(')[0]}[]" for name in types)
     columns = [quote(str(field.column)) for field in fields]
     changes = ", ".join(f"{column} = new.{column}" for column in columns[1:])
     with connection.cursor() as cursor:
@@ -118,12 +117,6 @@ def update_objects(objects: Sequence[models.Model], names: Sequence[str]) -> Non
             f"FROM UNNEST({arrays}) AS new ({', '.join(columns)}) WHERE old.{columns[0]} = new.{columns[0]}",
             [list(values) for values in zip(*_written(objects, fields, is_new=False), strict=True)],
         )
-
-
-def _is_left_to_the_database(objects: Sequence[models.Model], fields: Iterable[models.Field[Any, Any]]) -> bool:
-    """Whether some object leaves a field to the default that only the database knows."""
-    names = [field.attname for field in fields if field.db_default is not models.NOT_PROVIDED]
-    return any(hasattr(each.__dict__[name], "resolve_expression") for each in objects for name in names)
 
 
 def _written(

@@ -290,7 +290,7 @@ def merge_rows(
 
 
 def _maker(model: type[ModelT]) -> Callable[[Mapping[str, Any]], ModelT]:
-    """Makes rows of column names and values; by place, which takes a third of the time that names take."""
+    """Makes rows of column names and values. Django takes values by place faster than by name."""
     columns = model._meta.concrete_fields
     names = [column.attname for column in columns]
     plain = {column.attname: column.get_default() for column in columns if not callable(column.default)}

@@ -10,7 +10,6 @@ import pytest
 from django.db import DataError, IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from salesops.accounts.models import Account
 from salesops.audit.models import AuditEntry
 from salesops.core.rows import as_json, insert_objects, insert_rows, update_objects
 from salesops.deals.choices import StageKind
@@ -134,12 +133,23 @@ def test_updated_objects_are_written_in_one_statement_and_only_in_the_columns_na
     update_objects([], names)
 
 
+def test_rows_whose_keys_nobody_needs_get_theirs_from_the_database(stage: Stage) -> None:
+    insert_objects([deal_of(stage, name="One"), deal_of(stage, name="Two")], need_keys=False)
+    insert_objects([deal_of(stage, name="Three")])
+    assert list(Deal.objects.order_by("pk").values_list("name", flat=True)) == ["One", "Two", "Three"]
+
+
 def test_updating_keeps_the_rules_of_the_table(stage: Stage) -> None:
     row = deal_of(stage)
     insert_objects([row])
     row.closed_on = date(2026, 1, 1)
     with pytest.raises(IntegrityError), transaction.atomic():
         update_objects([row], ["closed_on"])
+    if connection.vendor == "postgresql":
+        row.name = "x" * 201
+        with pytest.raises(DataError), transaction.atomic():
+            update_objects([row], ["name"])
+    assert Deal.objects.get().name == "Deal"
     assert Deal.objects.get().closed_on is None
 
 
@@ -162,12 +172,3 @@ def test_rows_of_guarded_tables_stay_guarded(stage: Stage) -> None:
     change.amount_minor = 5
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
         update_objects([change], ["amount_minor"])
-
-
-def test_a_default_that_only_the_database_knows_is_left_to_it(db: None) -> None:
-    product = Product(code="p", name="P", match_name="p")
-    account = Account(name="A", match_name="a", created_at=NOW)
-    insert_objects([product])
-    insert_objects([account])
-    assert Product.objects.get().tier == "standard"
-    assert Account.objects.get().name == "A"
