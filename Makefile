@@ -70,6 +70,8 @@ bench: dev ## Measure, as ratios within the same run (PostgreSQL)
 	$(BIN)/python -m tests.servers -- sh -c '$(BIN)/python -m tests.benchmarks.scores --database "$$DATABASE_URL"'
 	$(BIN)/python -m tests.benchmarks.routing
 	$(BIN)/python -m tests.servers -- sh -c '$(BIN)/python -m tests.benchmarks.routing --database "$$DATABASE_URL"'
+	$(BIN)/python -m tests.benchmarks.connectors
+	$(BIN)/python -m tests.servers -- sh -c '$(BIN)/python -m tests.benchmarks.connectors --database "$$DATABASE_URL"'
 
 oracle: dev ## Hold the commission engine against a second, slow one on ten thousand histories
 	env -u DATABASE_URL -u BROKER_URL -u CACHE_URL SALESOPS_EXAMPLES=10000 $(BIN)/python -m pytest tests/commissions/test_oracle.py
