@@ -110,10 +110,12 @@ class Applier:
                 continue
             text = json.dumps(raw.payload, ensure_ascii=False, separators=(",", ":"), default=str)
             digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-            if stored is not None and not force:
-                if stored.version > raw.version or (stored.digest == digest and _is_settled(stored)):
-                    done.counts["unchanged"] += 1
-                    continue
+            is_known = stored is not None and (
+                stored.version > raw.version or (stored.digest == digest and _is_settled(stored))
+            )
+            if is_known and not force:
+                done.counts["unchanged"] += 1
+                continue
             texts[external_id] = text, digest
             rows.append(raw)
         if rows:
@@ -141,6 +143,10 @@ class Applier:
         converted = self.converter.convert(row, answers)
         return converted.record, converted.problems
 
+    def compare(self, raws: Sequence[Raw], known: Mapping[str, RawRecord], *, at: datetime) -> list[RawFate]:
+        """What would become of raw rows that are known; nothing is written."""
+        return self._upsert(raws, known, at, preview=True) if raws else []
+
     # --- rows
 
     def _row(self, raw: Raw) -> Row:
@@ -165,10 +171,18 @@ class Applier:
             raw = fate.raw
             stored = known.get(raw.external_id)
             text, digest = texts[raw.external_id]
+            problems = [problem.as_plain() for problem in fate.problems]
+            done.counts[fate.fate] += 1
+            if fate.fate == Fate.REFUSED and stored is not None and _is_same(stored, digest, problems):
+                continue
             row = stored or RawRecord(stream=self.stream, external_id=raw.external_id)
-            row.version, row.digest, row.payload, row.received_at = raw.version, digest, text, at
+            row.version, row.digest, row.received_at = raw.version, digest, at
+            if stored is not None and stored.record_id is not None and fate.fate in _STATES:
+                row.told = text  # what was taken stays beside it
+            else:
+                row.payload, row.told = text, ""
             row.is_gone, row.merged_into = False, ""
-            row.problems = [problem.as_plain() for problem in fate.problems]
+            row.problems = problems
             row.state = _STATES.get(fate.fate, RawState.TAKEN)
             row.hold_id = None
             if fate.record_id is not None:
@@ -176,7 +190,6 @@ class Applier:
             if fate.fate in (Fate.CREATED, Fate.CHANGED):
                 row.changed = _changes(fate)
             (new if stored is None else changed).append(row)
-            done.counts[fate.fate] += 1
         save_raw(new, changed)
         done.fates += fates
 
@@ -207,9 +220,7 @@ class Applier:
                 fate.problems.append(_lacking())
         if not made:
             return fates
-        result = self.destination.upsert(
-            records=made, actor=self.actor, source=self.source, at=at, preview=preview
-        )
+        result = self.destination.upsert(records=made, actor=self.actor, source=self.source, at=at, preview=preview)
         for outcome in result.outcomes:
             fate = fates[places[outcome.position]]
             fate.fate, fate.label = outcome.fate, outcome.label
@@ -258,14 +269,19 @@ class Applier:
         return kept
 
     def last_said(self, external_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """What the source said before, as canonical values by external id: read back from what was kept of it."""
-        raws = [
-            Raw(external_id, version, json.loads(payload))
-            for external_id, version, payload in RawRecord.objects.filter(
-                stream=self.stream, external_id__in=external_ids
-            ).values_list("external_id", "version", "payload")
-            if payload
-        ]
+        """What the source said when it was last taken, as canonical values by external id: read back from what was kept."""
+        return self.values_of(
+            [
+                Raw(external_id, version, json.loads(payload))
+                for external_id, version, payload in RawRecord.objects.filter(
+                    stream=self.stream, external_id__in=external_ids
+                ).values_list("external_id", "version", "payload")
+                if payload
+            ]
+        )
+
+    def values_of(self, raws: Sequence[Raw]) -> dict[str, dict[str, Any]]:
+        """Raw rows as canonical values by external id; those that cannot be read are left out."""
         rows = [self._row(raw) for raw in raws]
         answers = self.resolver.answers(self.converter.lookups(rows))
         return {
@@ -276,16 +292,12 @@ class Applier:
 
     # --- deletions and merges
 
-    def _take_away(
-        self, raws: Sequence[Raw], known: Mapping[str, RawRecord], at: datetime, done: Applied
-    ) -> None:
+    def _take_away(self, raws: Sequence[Raw], known: Mapping[str, RawRecord], at: datetime, done: Applied) -> None:
         """Records that are gone at the source: removed here, or merged into the one that took their place."""
         held: set[str] = set()
         if self.brake is not None:
             held = self.brake.sets_aside(self, raws, known, at)
-        winners = record_ids(
-            self.connection, self.stream.kind, [raw.merged_into for raw in raws if raw.merged_into]
-        )
+        winners = record_ids(self.connection, self.stream.kind, [raw.merged_into for raw in raws if raw.merged_into])
         removed = [known[raw.external_id] for raw in raws if not raw.merged_into and raw.external_id not in held]
         pks = [row.record_id for row in removed if row.record_id is not None]
         if pks and self.destination.remove is not None:
@@ -295,7 +307,7 @@ class Applier:
             row = known[raw.external_id]
             winner = winners.get(raw.merged_into) if raw.merged_into else None
             row.version, row.received_at = raw.version, at
-            row.is_gone, row.merged_into = True, raw.merged_into
+            row.is_gone, row.merged_into, row.told = True, raw.merged_into, ""
             row.problems, row.hold_id = [], None
             if raw.external_id in held:
                 row.state = RawState.HELD
@@ -316,10 +328,10 @@ class Applier:
 
 _STATES: Final = {Fate.REFUSED: RawState.REFUSED, "held": RawState.HELD}
 _WRITTEN: Final = (
-    "version", "digest", "payload", "received_at", "state", "problems", "record_id", "is_gone", "merged_into", "changed",
+    "version", "digest", "payload", "told", "received_at", "state", "problems", "record_id", "is_gone", "merged_into", "changed",
     "hold_id",
 )  # fmt: skip
-_GONE: Final = ("version", "received_at", "state", "problems", "is_gone", "merged_into", "hold_id")
+_GONE: Final = ("version", "told", "received_at", "state", "problems", "is_gone", "merged_into", "hold_id")
 
 
 def save_raw(new: Sequence[RawRecord], changed: Sequence[RawRecord], *, names: Sequence[str] = _WRITTEN) -> None:
@@ -368,16 +380,18 @@ def _is_settled(stored: RawRecord) -> bool:
     return stored.state in (RawState.TAKEN, RawState.DISMISSED, RawState.HELD)
 
 
+def _is_same(stored: RawRecord, digest: str, problems: list[dict[str, Any]]) -> bool:
+    """Whether a refused record was refused before for the same."""
+    return stored.state == RawState.REFUSED and stored.digest == digest and stored.problems == problems
+
+
 def _is_gone_already(stored: RawRecord, raw: Raw) -> bool:
     return stored.state == RawState.DELETED and stored.merged_into == raw.merged_into
 
 
 def _changes(fate: RawFate) -> dict[str, Any]:
     """What differs, as plain JSON."""
-    return {
-        name: [_json(fate.before.get(name)), _json(value)]
-        for name, value in fate.after.items()
-    }
+    return {name: [_json(fate.before.get(name)), _json(value)] for name, value in fate.after.items()}
 
 
 def _json(value: Any) -> Any:

@@ -25,16 +25,15 @@ _MAY_PASS: Final = ("lookup-unknown", "refused")
 
 
 def raw_of(row: RawRecord) -> Raw:
-    """A kept record as its source told it."""
-    payload = json.loads(row.payload) if row.payload else {}
+    """A kept record as its source told it last, also where that telling was refused or is held."""
+    text = row.told or row.payload
+    payload = json.loads(text) if text else {}
     return Raw(row.external_id, row.version, payload, is_deleted=row.is_gone, merged_into=row.merged_into)
 
 
 def waiting(stream: Stream, *, after: int = 0, limit: int = BATCH) -> list[RawRecord]:
     """The refused records of a stream, in order, from behind a key."""
-    return list(
-        RawRecord.objects.filter(stream=stream, state=RawState.REFUSED, pk__gt=after).order_by("pk")[:limit]
-    )
+    return list(RawRecord.objects.filter(stream=stream, state=RawState.REFUSED, pk__gt=after).order_by("pk")[:limit])
 
 
 def try_again(applier: Applier, rows: Collection[RawRecord], *, at: datetime) -> Applied:
@@ -76,12 +75,10 @@ def dismiss(*, actor: Actor, connection: Connection, ids: Collection[int], at: d
     """A person sets refused records aside: they come back when the source changes them. Raises PermissionDenied."""
     _check(actor)
     with transaction.atomic():
-        count = RawRecord.objects.filter(
-            pk__in=ids, stream__connection=connection, state=RawState.REFUSED
-        ).update(state=RawState.DISMISSED)
-        record(
-            actor=actor, action="connection.shelf_dismissed", subject=connection, after={"records": count}, at=at
+        count = RawRecord.objects.filter(pk__in=ids, stream__connection=connection, state=RawState.REFUSED).update(
+            state=RawState.DISMISSED
         )
+        record(actor=actor, action="connection.shelf_dismissed", subject=connection, after={"records": count}, at=at)
     return count
 
 

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Final, Protocol
 from salesops.connectors.rules import proofs, pushes
 from salesops.connectors.rules.mapping import Unknown
 from salesops.connectors.rules.proofs import Delivery
+from salesops.connectors.wire import Reply as Reply  # an answer of the vendor, read completely
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
 
@@ -186,18 +187,6 @@ class Word:
 
 
 # --- Talking -------------------------------------------------------------------------------------------------------
-
-
-class Reply(Protocol):
-    """An answer of the vendor, read completely."""
-
-    status: int
-    headers: Mapping[str, str]  # names in any case
-    body: bytes
-
-    def json(self) -> Any:
-        """The body as JSON, numbers with a point as Decimal. Raises a fault when it is none."""
-        ...
 
 
 class Http(Protocol):
@@ -467,9 +456,7 @@ class Vendor(ABC):
         """By field: the words that this customer's records use for it, such as the names of stages."""
         return {}
 
-    def fetch(
-        self, object: Object, external_ids: Sequence[str], http: Http, columns: Sequence[str] = ()
-    ) -> list[Raw]:
+    def fetch(self, object: Object, external_ids: Sequence[str], http: Http, columns: Sequence[str] = ()) -> list[Raw]:
         """The records of these ids as they are now, at most a hundred; those that are gone come as deleted.
 
         Raises NotImplementedError where the vendor cannot be asked for single records.
