@@ -8,13 +8,20 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from salesops.accounts.choices import AccountStatus
-from salesops.accounts.querysets import AccountOwnershipQuerySet, AccountQuerySet, ContactQuerySet, SubscriptionQuerySet
-from salesops.core.models import HeldInTime
+from salesops.accounts.querysets import (
+    AccountManager,
+    AccountOwnershipQuerySet,
+    AccountQuerySet,
+    ContactManager,
+    ContactQuerySet,
+    SubscriptionQuerySet,
+)
+from salesops.core.models import HeldInTime, Removable
 from salesops.people.choices import JobFunction
 from salesops.pods.models import Pod, Segment, Territory
 
 
-class Account(models.Model):
+class Account(Removable):
     """A company that buys or may buy. `owner` and `pod` are as of now; AccountOwnership keeps the past."""
 
     name = models.CharField(_("name"), max_length=200)
@@ -53,7 +60,8 @@ class Account(models.Model):
     created_at = models.DateTimeField(_("created at"), db_index=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
-    objects = AccountQuerySet.as_manager()
+    objects = AccountManager()
+    every = AccountQuerySet.as_manager()
 
     class Meta:
         ordering = ["name", "id"]
@@ -61,6 +69,7 @@ class Account(models.Model):
         indexes = [
             models.Index(fields=["name", "id"], name="accounts_account_name"),
             models.Index(fields=["employees", "id"], name="accounts_account_employees"),
+            models.Index(fields=["updated_at", "id"], name="accounts_account_updated"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -95,7 +104,7 @@ class AccountOwnership(HeldInTime):
         return f"{self.account} · {self.person}"
 
 
-class Contact(models.Model):
+class Contact(Removable):
     """A person at a company."""
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="contacts", verbose_name=_("account"))
@@ -109,18 +118,24 @@ class Contact(models.Model):
     created_at = models.DateTimeField(_("created at"))
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
-    objects = ContactQuerySet.as_manager()
+    objects = ContactManager()
+    every = ContactQuerySet.as_manager()
 
     class Meta:
         ordering = ["name", "id"]
         verbose_name, verbose_name_plural = _("contact"), _("contacts")
-        indexes = [models.Index(fields=["name", "id"], name="accounts_contact_name")]
+        indexes = [
+            models.Index(fields=["name", "id"], name="accounts_contact_name"),
+            models.Index(fields=["updated_at", "id"], name="accounts_contact_updated"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["source", "external_id"], condition=~Q(external_id=""), name="accounts_contact_external"
             ),
             models.UniqueConstraint(
-                fields=["account"], condition=Q(is_primary=True), name="accounts_contact_one_primary"
+                fields=["account"],
+                condition=Q(is_primary=True, removed_at__isnull=True),
+                name="accounts_contact_one_primary",
             ),
         ]
 

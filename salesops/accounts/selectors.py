@@ -28,6 +28,12 @@ def account_for(actor: Actor, pk: int) -> Account:
     return Account.objects.select_related("owner", "pod", "segment", "territory", "parent").get_for(actor, pk=pk)
 
 
+def account_or_removed_for(actor: Actor, pk: int) -> Account:
+    """As `account_for`, and also an account that was removed: for its own page."""
+    names = ("owner", "pod", "segment", "territory", "parent", "merged_into")
+    return Account.every.select_related(*names).get_for(actor, pk=pk)
+
+
 def contacts_for(actor: Actor) -> ContactQuerySet:
     """The contacts of the accounts the actor may see, by name."""
     return Contact.objects.visible_to(actor)
@@ -36,6 +42,11 @@ def contacts_for(actor: Actor) -> ContactQuerySet:
 def contact_for(actor: Actor, pk: int) -> Contact:
     """One contact with the account; raises Http404 when it is not theirs."""
     return Contact.objects.select_related("account").get_for(actor, pk=pk)
+
+
+def contact_or_removed_for(actor: Actor, pk: int) -> Contact:
+    """As `contact_for`, and also a contact that was removed: for its own page."""
+    return Contact.every.select_related("account", "merged_into").get_for(actor, pk=pk)
 
 
 def contacts_of(actor: Actor, account: Account) -> ContactQuerySet:

@@ -24,3 +24,10 @@ class Outcome(models.TextChoices):
     HELD = "held", pgettext_lazy("meeting", "Held")
     NO_SHOW = "no_show", _("Did not show up")
     REPLIED = "replied", _("Replied")
+
+
+class Direction(models.TextChoices):
+    """Who turned to whom."""
+
+    INBOUND = "inbound", _("From them")
+    OUTBOUND = "outbound", _("To them")

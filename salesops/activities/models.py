@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from salesops.accounts.models import Account, Contact
-from salesops.activities.choices import ActivityKind, Outcome
+from salesops.activities.choices import ActivityKind, Direction, Outcome
 from salesops.activities.querysets import ActivityQuerySet
 from salesops.deals.models import Deal
 from salesops.leads.models import Lead
@@ -41,6 +41,13 @@ class Activity(models.Model):
     done_at = models.DateTimeField(_("done at"), null=True, blank=True)
     duration_minutes = models.PositiveIntegerField(_("minutes"), null=True, blank=True)
     created_at = models.DateTimeField(_("created at"))
+    direction = models.CharField(
+        _("direction"), max_length=8, choices=Direction.choices, blank=True, default="", db_default=""
+    )
+    source = models.CharField(_("source"), max_length=40, blank=True, default="", db_default="", editable=False)
+    external_id = models.CharField(
+        _("external id"), max_length=80, blank=True, default="", db_default="", editable=False
+    )
     client_key = models.UUIDField(
         null=True, blank=True, unique=True, editable=False, help_text="Sent twice, kept once."
     )
@@ -65,7 +72,10 @@ class Activity(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(happened_at__isnull=False) | Q(due_at__isnull=False), name="activities_activity_has_a_time"
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["source", "external_id"], condition=~Q(external_id=""), name="activities_activity_external"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -46,7 +46,7 @@ def history_of(actor: Actor, subject: Model) -> AuditEntryQuerySet:
     The history of a row about pay is whole for whoever sees that row; on any other row entries about pay are left out
     for those who do not see everybody's pay.
     """
-    manager = type(subject)._default_manager
+    manager = getattr(type(subject), "every", type(subject)._default_manager)
     if hasattr(manager, "visible_to") and not manager.visible_to(actor).filter(pk=subject.pk).exists():
         return AuditEntry.objects.none()
     entries = AuditEntry.objects.about(subject._meta.label_lower, subject.pk)

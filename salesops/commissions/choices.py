@@ -154,6 +154,7 @@ class Cause(models.TextChoices):
 
     DEAL_EDITED = "deal_edited", _("Deal changed")
     DEAL_GONE = "deal_gone", _("Deal no longer counts")
+    DEAL_REMOVED = "deal_removed", _("Deal removed")
     DEAL_LATE = "deal_late", _("Deal became known late")
     SHARES = "shares", _("Shares changed")
     OWNER = "owner", _("Owner changed")

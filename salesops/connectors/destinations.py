@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, time
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Model, QuerySet
 
+from salesops.accounts.models import Account, Contact
+from salesops.accounts.services.removal import (
+    merge_accounts,
+    merge_contacts,
+    remove_accounts,
+    remove_contacts,
+    restore_accounts,
+    restore_contacts,
+)
 from salesops.accounts.services.upserts import AccountRecord, ContactRecord, upsert_accounts, upsert_contacts
 from salesops.connectors.rules.convert import Record
 from salesops.connectors.rules.fields import LookupKind
 from salesops.core.actor import Actor
 from salesops.core.upserts import Fate, RecordOutcome, UpsertResult, refusing
+from salesops.deals.models import Deal, Product
+from salesops.deals.services.removal import merge_deals, remove_deals, restore_deals
 from salesops.deals.services.upserts import DealRecord, ProductRecord, upsert_deals, upsert_products
+from salesops.leads.models import Lead
+from salesops.leads.services.removal import merge_leads, remove_leads, restore_leads
 from salesops.leads.services.upserts import LeadRecord, upsert_leads
 from salesops.people.imports import PersonRecord, upsert_people
 from salesops.pods.choices import PodTemplate
@@ -42,12 +56,89 @@ class Upsert(Protocol):
         """Bring them in, or in a preview say what would happen."""
 
 
+class Remove(Protocol):
+    """A room's service that takes rows away, or brings them back: one outcome for each key, by its position."""
+
+    def __call__(self, *, pks: Sequence[int], actor: Actor, because: str, at: datetime) -> UpsertResult:
+        """Do it; what is so already stays as it is."""
+
+
+class Merge(Protocol):
+    """A room's service that lets one row stand for another."""
+
+    def __call__(self, *, loser: int, winner: int, actor: Actor, at: datetime) -> UpsertResult:
+        """Remove the loser, let what names it name the winner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How rows of a kind are read back in the words of canonical records.
+
+    columns: the names of values in a record that are columns of the table under the same name. days: names of days that
+    are kept as moments, and their columns. moment: the column that tells when a row was last saved; "" where none does.
+    """
+
+    model: type[Model]
+    columns: tuple[str, ...]
+    days: Mapping[str, str] = field(default_factory=dict)
+    moment: str = "updated_at"
+
+    @property
+    def rows(self) -> QuerySet[Any]:
+        """All rows, also those that were removed."""
+        return self.model._base_manager.all()
+
+
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A kind of record: how a canonical record becomes the room's own, and the service that takes it."""
+    """A kind of record: how a canonical record becomes the room's own, and the services that take it and take it away.
+
+    What a kind cannot do is None: there is no merging of products. A later upsert of a removed row restores it by itself.
+    """
 
     make: Callable[[Record], Any]
     upsert: Upsert
+    remove: Remove | None = None
+    restore: Remove | None = None
+    merge: Merge | None = None
+    shown: Shown | None = None
+
+    def current(self, pks: Collection[int]) -> dict[int, dict[str, Any]]:
+        """What these rows hold now, by key, in the names that `Record.flat()` gives (`amount_minor`, `owner_id`). One query.
+
+        Rows that do not exist are left out; nothing for a kind that cannot be read back.
+        """
+        if self.shown is None or not pks:
+            return {}
+        shown = self.shown
+        names = (*shown.columns, *shown.days.values())
+        zone = ZoneInfo(settings.COMPANY_TIME_ZONE)
+        found: dict[int, dict[str, Any]] = {}
+        for pk, *values in shown.rows.filter(pk__in=set(pks)).order_by().values_list("pk", *names):
+            held = dict(zip(names, values, strict=True))
+            for name, column in shown.days.items():
+                moment = held.pop(column)
+                held[name] = moment.astimezone(zone).date() if moment is not None else None
+            found[pk] = held
+        return found
+
+    def updated(self, pks: Collection[int]) -> dict[int, datetime]:
+        """When each of these rows was last saved; nothing for a kind that does not keep it. One query."""
+        if self.shown is None or not self.shown.moment or not pks:
+            return {}
+        return dict(self.shown.rows.filter(pk__in=set(pks)).order_by().values_list("pk", self.shown.moment))
+
+    def changed_since(self, moment: datetime, limit: int) -> list[tuple[int, datetime]]:
+        """Rows saved at or after a moment with when, the earliest first, at most `limit`: also removed ones.
+
+        Rows of one moment may be cut by the limit: ask again from the last moment given, with a larger limit where all
+        rows were of that one moment.
+        """
+        if self.shown is None or not self.shown.moment:
+            return []
+        name = self.shown.moment
+        rows = self.shown.rows.filter(**{f"{name}__gte": moment}).order_by(name, "pk")
+        return list(rows.values_list("pk", name)[:limit])
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +279,34 @@ def _pod(record: Record) -> PodRecord:
     return PodRecord(**record.flat())
 
 
+#: How accounts, contacts, leads and deals are read back.
+_ACCOUNT: Final = Shown(
+    Account,
+    (
+        "name", "external_id", "parent_id", "status", "industry", "country", "city", "website", "employees",
+        "revenue_minor", "currency", "founded_year", "owner_id", "segment_id", "territory_id",
+    ),
+)  # fmt: skip
+_CONTACT: Final = Shown(Contact, ("name", "account_id", "title", "email", "phone", "external_id"))
+_LEAD: Final = Shown(
+    Lead,
+    (
+        "name", "company", "title", "email", "phone", "country", "employees", "origin", "campaign", "status",
+        "disqualified_because", "owner_id", "account_id", "estimated_minor", "currency", "external_id", "note",
+    ),
+    days={"created_on": "created_at"},
+)  # fmt: skip
+_DEAL: Final = Shown(
+    Deal,
+    (
+        "external_id", "name", "account_id", "contact_id", "lead_id", "owner_id", "product_id", "stage_id", "amount_minor",
+        "currency", "term_months", "opened_on", "expected_close_on", "closed_on", "pod_id", "lost_because", "next_step",
+        "note",
+    ),
+)  # fmt: skip
+_PRODUCT: Final = Shown(Product, ("name", "code", "series", "price_minor", "currency"), moment="")
+
+
 def introduce_rooms_below() -> None:
     """The kinds that the rooms below take."""
     introduce("people", Destination(_person, upsert_people))
@@ -198,8 +317,14 @@ def introduce_rooms_below() -> None:
     )
     introduce("pods", Destination(_pod, upsert_pods))
     introduce("pod_memberships", Destination(lambda record: MembershipRecord(**record.flat()), upsert_memberships))
-    introduce("accounts", Destination(_account, upsert_accounts))
-    introduce("contacts", Destination(_contact, upsert_contacts))
-    introduce("leads", Destination(_lead, upsert_leads))
-    introduce("products", Destination(lambda record: ProductRecord(**_texts(record)), upsert_products))
-    introduce("deals", Destination(_deal, upsert_deals))
+    introduce(
+        "accounts",
+        Destination(_account, upsert_accounts, remove_accounts, restore_accounts, merge_accounts, _ACCOUNT),
+    )
+    introduce(
+        "contacts",
+        Destination(_contact, upsert_contacts, remove_contacts, restore_contacts, merge_contacts, _CONTACT),
+    )
+    introduce("leads", Destination(_lead, upsert_leads, remove_leads, restore_leads, merge_leads, _LEAD))
+    introduce("products", Destination(lambda record: ProductRecord(**_texts(record)), upsert_products, shown=_PRODUCT))
+    introduce("deals", Destination(_deal, upsert_deals, remove_deals, restore_deals, merge_deals, _DEAL))

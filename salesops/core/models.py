@@ -83,6 +83,37 @@ class HeldInTime(models.Model):
         )
 
 
+class Removable(models.Model):
+    """A row that may be removed, and restored, without losing what hangs on it.
+
+    Models give it two managers: `objects` (the default one) knows only the rows that are there, `every` all of them. A
+    row that is referred to is found in any case, as references go around managers. `merged_into` names the row that
+    stands for it now.
+    """
+
+    removed_at = models.DateTimeField(_("removed at"), null=True, blank=True, editable=False)
+    removed_because = models.CharField(
+        _("removed because"), max_length=200, blank=True, default="", db_default="", editable=False
+    )
+    merged_into = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="merged_from",
+        verbose_name=_("merged into"),
+    )
+
+    class Meta:
+        abstract = True
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether it is only kept for what refers to it."""
+        return self.removed_at is not None
+
+
 class SavedView(models.Model):
     """A list's filter, sorting and columns under a name, kept by a person and optionally shared with all.
 

@@ -54,6 +54,14 @@ class ScopedQuerySet(models.QuerySet[ModelT]):
             raise Http404 from error
 
 
+class PresentManager(models.Manager[ModelT]):
+    """The rows that are there: those that were removed in their source are hidden from whoever does not ask for every."""
+
+    def get_queryset(self) -> models.QuerySet[ModelT]:
+        """All but the removed."""
+        return super().get_queryset().filter(removed_at__isnull=True)
+
+
 class OwnedByPeopleQuerySet(ScopedQuerySet[ModelT]):
     """Rows that belong to one person (`person` column): own, or the tree's."""
 

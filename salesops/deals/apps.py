@@ -12,14 +12,23 @@ class DealsConfig(AppConfig):
     verbose_name = _("Deals")
 
     def ready(self) -> None:
-        """Tell the pods room how to count open deals; name what can be switched off here."""
+        """Tell the pods room how to count open deals; name what can be switched off here; say what moves along when
+        accounts, contacts or leads become one.
+        """
+        from salesops.accounts import merging
+        from salesops.accounts.models import Account, Contact
         from salesops.core import features
+        from salesops.deals.models import Deal
         from salesops.deals.selectors.workload import open_deals
         from salesops.deals.services.from_leads import SOURCED
         from salesops.deals.services.guard import GUARD
+        from salesops.leads.models import Lead
         from salesops.pods.workload import install
 
         install("deals", open_deals)
+        merging.install(Account, Deal, "account")
+        merging.install(Contact, Deal, "contact")
+        merging.install(Lead, Deal, "lead")
         features.declare(
             code=GUARD,
             title=_("Selling guard"),

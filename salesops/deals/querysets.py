@@ -8,7 +8,7 @@ from django.apps import apps
 from django.db.models import Q
 
 from salesops.core.actor import Actor, Noun, Scope
-from salesops.core.querysets import ScopedQuerySet, WorkQuerySet
+from salesops.core.querysets import PresentManager, ScopedQuerySet, WorkQuerySet
 
 if TYPE_CHECKING:
     from salesops.deals.models import Deal  # noqa: F401
@@ -18,14 +18,17 @@ class DealQuerySet(WorkQuerySet["Deal"]):
     """By owner and pod."""
 
 
+DealManager = PresentManager.from_queryset(DealQuerySet)
+
+
 class OfDealQuerySet(ScopedQuerySet):
     """Seen with the deal."""
 
     noun = Noun.WORK
 
     def scoped(self, actor: Actor, scope: Scope) -> Self:
-        """Rows of deals the actor may see."""
-        return self.filter(deal__in=apps.get_model("deals", "Deal").objects.visible_to(actor))
+        """Rows of deals the actor may see, also of those that were removed: what hangs on a row stays with it."""
+        return self.filter(deal__in=apps.get_model("deals", "Deal").every.visible_to(actor))
 
 
 class GuardDecisionQuerySet(ScopedQuerySet):

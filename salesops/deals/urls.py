@@ -17,6 +17,7 @@ urlpatterns = [
     path("bulk/edit/", views.DealBulkEditView.as_view(), name="deal_bulk_edit"),
     path("bulk/reassign/", views.DealBulkReassignView.as_view(), name="deal_bulk_reassign"),
     path("<int:pk>/", views.DealDetailView.as_view(), name="deal_detail"),
+    path("<int:pk>/restore/", views.DealRestoreView.as_view(), name="deal_restore"),
     path("<int:pk>/edit/", views.DealEditView.as_view(), name="deal_edit"),
     path("<int:pk>/move/", views.DealMoveView.as_view(), name="deal_move"),
     path("<int:pk>/spiced/", views.DealSpicedView.as_view(), name="deal_spiced"),

@@ -12,8 +12,13 @@ class LeadsConfig(AppConfig):
     verbose_name = _("Leads")
 
     def ready(self) -> None:
-        """Tell the pods room how to count leads in work."""
+        """Tell the pods room how to count leads in work; say what moves along when accounts or contacts become one."""
+        from salesops.accounts import merging
+        from salesops.accounts.models import Account, Contact
+        from salesops.leads.models import Lead
         from salesops.leads.selectors import leads_in_work
         from salesops.pods.workload import install
 
         install("leads", leads_in_work)
+        merging.install(Account, Lead, "account")
+        merging.install(Contact, Lead, "contact")

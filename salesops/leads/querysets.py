@@ -8,7 +8,7 @@ from django.apps import apps
 from django.db.models import Exists, OuterRef, Q
 
 from salesops.core.actor import Actor, Noun, Scope
-from salesops.core.querysets import ScopedQuerySet, WorkQuerySet, branches_of
+from salesops.core.querysets import PresentManager, ScopedQuerySet, WorkQuerySet, branches_of
 
 if TYPE_CHECKING:
     from salesops.leads.models import Lead, LeadAssignment, Pool, Turn  # noqa: F401
@@ -31,14 +31,17 @@ class LeadQuerySet(WorkQuerySet["Lead"]):
         return found
 
 
+LeadManager = PresentManager.from_queryset(LeadQuerySet)
+
+
 class LeadAssignmentQuerySet(ScopedQuerySet["LeadAssignment"]):
     """Seen with the lead."""
 
     noun = Noun.WORK
 
     def scoped(self, actor: Actor, scope: Scope) -> Self:
-        """Rows of leads the actor may see."""
-        return self.filter(lead__in=apps.get_model("leads", "Lead").objects.visible_to(actor))
+        """Rows of leads the actor may see, also of those that were removed: what hangs on a row stays with it."""
+        return self.filter(lead__in=apps.get_model("leads", "Lead").every.visible_to(actor))
 
 
 class OfLead(ScopedQuerySet[Any]):
@@ -47,8 +50,8 @@ class OfLead(ScopedQuerySet[Any]):
     noun = Noun.WORK
 
     def scoped(self, actor: Actor, scope: Scope) -> Self:
-        """Rows of leads the actor may see."""
-        return self.filter(lead__in=apps.get_model("leads", "Lead").objects.visible_to(actor))
+        """Rows of leads the actor may see, also of those that were removed: what hangs on a row stays with it."""
+        return self.filter(lead__in=apps.get_model("leads", "Lead").every.visible_to(actor))
 
 
 class ClockQuerySet(OfLead):

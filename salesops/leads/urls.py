@@ -20,6 +20,7 @@ urlpatterns = [
     path("pools/<int:pk>/", views.PoolDetailView.as_view(), name="pool_detail"),
     path("routing/", include("salesops.leads.routing_urls")),
     path("<int:pk>/", views.LeadDetailView.as_view(), name="lead_detail"),
+    path("<int:pk>/restore/", views.LeadRestoreView.as_view(), name="lead_restore"),
     path("<int:pk>/edit/", views.LeadEditView.as_view(), name="lead_edit"),
     path("<int:pk>/spiced/", views.LeadSpicedView.as_view(), name="lead_spiced"),
     path("<int:pk>/status/", views.LeadStatusView.as_view(), name="lead_status"),

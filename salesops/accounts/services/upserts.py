@@ -22,6 +22,7 @@ from salesops.accounts.rules.groups import closes_circle
 from salesops.accounts.selectors import ancestors
 from salesops.accounts.services.guards import check_may_import, check_money
 from salesops.accounts.services.owners import as_pair, hand_over
+from salesops.accounts.services.removal import back_again, give_way
 from salesops.audit.services import Change, change_of, record_many
 from salesops.core.actor import Actor
 from salesops.core.days import company_day
@@ -47,7 +48,8 @@ from salesops.values.names import fold_name, match_name
 class AccountRecord:
     """A company as a source tells it, with references already looked up. What is UNSET is left alone.
 
-    Found by the source and its `external_id`; without one by the name, loosely. `parent_name` or `parent_external_id`
+    Found by `pk` where it is known: then it keeps its source and id. Else by the source and its `external_id`; without one
+    by the name, loosely. One that was removed is there again. `parent_name` or `parent_external_id`
     may name an account that comes with the same records. Amounts are minor units of `currency`. `owner_since` is the
     first day of a new owner, today unless said.
     """
@@ -72,13 +74,15 @@ class AccountRecord:
     currency: str | Unset = UNSET
     founded_year: int | Unset | None = UNSET
     created_at: datetime | Unset = UNSET
+    pk: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ContactRecord:
     """A person at a company as a source tells them; `account_id` is looked up already. What is UNSET is left alone.
 
-    Found by the source and its `external_id`; without one by e-mail address within the account, else by name there.
+    Found by `pk` where it is known: then they keep their source and id. Else by the source and its `external_id`; without
+    one by e-mail address within the account, else by name there. Who was removed is there again.
     """
 
     account_id: int | Unset = UNSET
@@ -89,11 +93,12 @@ class ContactRecord:
     phone: str | Unset = UNSET
     is_primary: bool | Unset = UNSET
     created_at: datetime | Unset = UNSET
+    pk: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionRecord:
-    """What an account pays every month for [start_on, end_on), found by the source and its `external_id`."""
+    """What an account pays every month for [start_on, end_on), found by `pk` or by the source and its `external_id`."""
 
     external_id: str
     account_id: int | Unset = UNSET
@@ -103,6 +108,7 @@ class SubscriptionRecord:
     mrr_minor: int | Unset = UNSET
     currency: str | Unset = UNSET
     seats: int | Unset | None = UNSET
+    pk: int | None = None
 
 
 _ACCOUNT: Final = (
@@ -134,6 +140,7 @@ class _Known:
     """The accounts that a batch may mean, by all that finds them."""
 
     by_id: dict[str, Account] = field(default_factory=dict)
+    by_pk: dict[int, Account] = field(default_factory=dict)
     by_name: dict[str, list[Account]] = field(default_factory=lambda: defaultdict(list))
 
     def find(self, record: AccountRecord) -> tuple[Account | None, str | Promise, str | Promise]:
@@ -142,6 +149,9 @@ class _Known:
         With an id of the source: the account of that id, else the one by that very name that has no id yet. Without: the
         one by that very name, else the only one whose name means the same.
         """
+        if record.pk is not None:
+            row = self.by_pk.get(record.pk)
+            return row, "", "" if row is not None else _("What this refers to does not exist.")
         if record.external_id and record.external_id in self.by_id:
             return self.by_id[record.external_id], "", ""
         if not record.name:
@@ -208,7 +218,7 @@ def _accounts_batch(
             continue
         name = record.name.strip() if isinstance(record.name, str) else ""
         key: Any = row.pk if row else record.external_id or match_name(name)
-        if meant.setdefault(key, fold_name(name)) != fold_name(name) and not record.external_id:
+        if meant.setdefault(key, fold_name(name)) != fold_name(name) and not (record.external_id or record.pk):
             result.refuse(position, _("Another record means the same company under another name."), "name")
             continue
         if row is not None:
@@ -239,12 +249,17 @@ def _accounts_batch(
 
 def _load_accounts(records: Sequence[AccountRecord], source: str, *, lock: bool) -> _Known:
     """All accounts that these records may mean: one query by id, one by name."""
-    ids = {record.external_id for record in records if record.external_id}
-    names = {match_name(record.name) for record in records if record.name}
-    known = _Known(by_id=existing_by(Account.objects.filter(source=source), "external_id", ids, lock=lock))
+    ids = {record.external_id for record in records if record.external_id and record.pk is None}
+    names = {match_name(record.name) for record in records if record.name and record.pk is None}
+    known = _Known(
+        by_id=existing_by(Account.every.filter(source=source), "external_id", ids, lock=lock),
+        by_pk=existing_by(Account.every.all(), "pk", {record.pk for record in records if record.pk}, lock=lock),
+    )
+    # One that is named in both ways is one row.
+    known.by_id = {key: known.by_pk.get(row.pk, row) for key, row in known.by_id.items()}
     if names:
         rows = Account.objects.filter(match_name__in=names).order_by("pk")
-        claimed = {account.pk: account for account in known.by_id.values()}
+        claimed = {account.pk: account for account in (*known.by_id.values(), *known.by_pk.values())}
         for account in rows.select_for_update(of=("self",)) if lock else rows:
             known.by_name[account.match_name].append(claimed.get(account.pk, account))
     return known
@@ -280,8 +295,9 @@ def _wanted_account(
             "segment_id": segment.pk if segment else None,
         }
         return Wanted(position, key, values, defaults, note)
-    if record.external_id and not row.external_id:
+    if record.external_id and not row.external_id and record.pk is None:
         values |= {"source": source, "external_id": record.external_id}
+    values |= back_again(row)
     owner_id = values.get("owner_id")
     if owner_id and owner_id != row.owner_id and "pod_id" not in values:
         values["pod_id"] = pods.get(owner_id, row.pod_id)
@@ -386,6 +402,8 @@ def _changes(taken: Iterable[Merged[Any]], noun: str, source: str) -> list[Chang
         if is_new:
             after = {name: value for name, value in after.items() if value not in ("", None)}
         action = "created" if is_new else "reassigned" if set(after) <= {"owner", "pod"} else "edited"
+        if before.get("removed_at"):
+            action = "restored"
         changes.append(change_of(merged.row, action=f"{noun}.{action}", before=before, after=after, reason=source))
     return changes
 
@@ -406,6 +424,7 @@ def upsert_contacts(
         with transaction.atomic():
             wanted, existing = _wanted_contacts(batch, source, at, result, lock=not preview)
             if not preview:
+                give_way([row for row in existing.values() if row.is_removed])
                 _step_down(wanted, existing)
             taken = merge_rows(Contact, wanted, existing, result=result, preview=preview)
             if not preview:
@@ -417,9 +436,13 @@ def _wanted_contacts(
     batch: Sequence[tuple[int, ContactRecord]], source: str, at: datetime, result: UpsertResult, *, lock: bool
 ) -> tuple[list[Wanted], dict[Any, Contact]]:
     """The rows wanted, and the existing ones they mean: one query by id, one for contacts that have no id."""
-    ids = {record.external_id for _position, record in batch if record.external_id}
-    by_id = existing_by(Contact.objects.filter(source=source), "external_id", ids, lock=lock)
-    loose = [record for _position, record in batch if record.external_id not in by_id]
+    ids = {record.external_id for _position, record in batch if record.external_id and record.pk is None}
+    by_pk = existing_by(Contact.every.all(), "pk", {record.pk for _position, record in batch if record.pk}, lock=lock)
+    by_id = {
+        key: by_pk.get(row.pk, row)
+        for key, row in existing_by(Contact.every.filter(source=source), "external_id", ids, lock=lock).items()
+    }
+    loose = [record for _position, record in batch if record.pk is None and record.external_id not in by_id]
     accounts = {record.account_id for record in loose if isinstance(record.account_id, int)}
     emails = {record.email.strip().lower() for record in loose if record.email}
     names = {record.name.strip().lower() for record in loose if record.name}
@@ -433,14 +456,20 @@ def _wanted_contacts(
             .order_by("-pk")
         )
         for contact in rows.select_for_update(of=("self",)) if lock else rows:
-            by_email[contact.account_id, contact.email.lower()] = contact
-            by_name[contact.account_id, fold_name(contact.name)] = contact
+            known: Contact = by_pk.get(contact.pk, contact)
+            by_email[contact.account_id, contact.email.lower()] = known
+            by_name[contact.account_id, fold_name(contact.name)] = known
     wanted: list[Wanted] = []
     existing: dict[Any, Contact] = {}
     for position, record in batch:
         email = record.email.strip().lower() if record.email else ""
         name = record.name.strip() if record.name else ""
         row = by_id.get(record.external_id) if record.external_id else None
+        if record.pk is not None:
+            row = by_pk.get(record.pk)
+            if row is None:
+                result.refuse(position, _("What this refers to does not exist."))
+                continue
         key: Any = record.external_id
         if row is None and isinstance(record.account_id, int):
             found = by_email.get((record.account_id, email)) if email else None
@@ -464,8 +493,10 @@ def _wanted_contacts(
             values["name"] = name
         if row is None:
             values.setdefault("name", "")
-        elif record.external_id and not row.external_id:
-            values |= {"source": source, "external_id": record.external_id}
+        else:
+            values |= back_again(row)
+            if record.external_id and not row.external_id and record.pk is None:
+                values |= {"source": source, "external_id": record.external_id}
         defaults = {"source": source, "external_id": record.external_id, "created_at": record.created_at or at}
         wanted.append(Wanted(position, key, values, defaults))
     return wanted, existing
@@ -503,12 +534,22 @@ def upsert_subscriptions(
     names = ("account_id", "name", "start_on", "end_on", "mrr_minor", "currency", "seats")
     for batch in batches(records):
         with transaction.atomic():
-            ids = {record.external_id for _position, record in batch if record.external_id}
-            existing = existing_by(Subscription.objects.filter(source=source), "external_id", ids, lock=not preview)
+            lock = not preview
+            ids = {record.external_id for _position, record in batch if record.external_id and record.pk is None}
+            keys = {record.pk for _position, record in batch if record.pk is not None}
+            existing: dict[Any, Subscription] = {
+                **existing_by(Subscription.objects.filter(source=source), "external_id", ids, lock=lock),
+                **existing_by(Subscription.objects.all(), "pk", keys, lock=lock),
+            }
             wanted = []
             for position, record in batch:
                 values = values_given(record, names)
-                if not record.external_id:
+                if record.pk is not None:
+                    if record.pk in existing:
+                        wanted.append(Wanted(position, record.pk, values))
+                    else:
+                        result.refuse(position, _("What this refers to does not exist."))
+                elif not record.external_id:
                     result.refuse(position, _("A subscription needs the id it has in its source."), "external_id")
                 elif record.external_id not in existing and not {"account_id", "start_on", "mrr_minor"} <= set(values):
                     result.refuse(position, _("A new subscription needs a company, a first day and an amount."))

@@ -10,12 +10,14 @@ from salesops.accounts.views.accounts import (
     AccountListView,
     AccountOptionsView,
     AccountResponsibleView,
+    AccountRestoreView,
 )
 from salesops.accounts.views.contacts import (
     ContactCreateView,
     ContactDetailView,
     ContactEditView,
     ContactListView,
+    ContactRestoreView,
 )
 
 __all__ = [
@@ -28,8 +30,10 @@ __all__ = [
     "AccountListView",
     "AccountOptionsView",
     "AccountResponsibleView",
+    "AccountRestoreView",
     "ContactCreateView",
     "ContactDetailView",
     "ContactEditView",
     "ContactListView",
+    "ContactRestoreView",
 ]

@@ -26,6 +26,7 @@ from salesops.accounts.forms import (
 from salesops.accounts.models import Account
 from salesops.accounts.selectors import (
     account_for,
+    account_or_removed_for,
     accounts_for,
     contacts_of,
     group_of,
@@ -43,8 +44,10 @@ from salesops.accounts.services import (
     set_owner,
     set_responsible,
 )
+from salesops.accounts.services.removal import restore_accounts
 from salesops.accounts.tables import TONES, AccountTable
 from salesops.accounts.views.newer import MindsNewerMixin
+from salesops.accounts.views.removal import RestoreView, removal_context
 from salesops.core import display
 from salesops.core.actor import Role
 from salesops.core.days import company_day
@@ -89,7 +92,7 @@ class AccountDetailView(ScopedDetailView):
     """One account: facts, people, group, revenue, who was responsible when."""
 
     roles = READERS
-    selector = account_for
+    selector = account_or_removed_for
 
     def get_context(self) -> dict[str, Any]:
         """What hangs on the account. Deals and timeline are fetched by the page from the rooms above."""
@@ -98,7 +101,8 @@ class AccountDetailView(ScopedDetailView):
         contacts = list(contacts_of(self.actor, account)[: _CONTACTS + 1])
         ownerships = list(ownerships_of(self.actor, account))
         return {
-            "may_edit": self.actor.may_edit_work,
+            "may_edit": self.actor.may_edit_work and not account.is_removed,
+            **removal_context(self.actor, account),
             "may_hand_off": not self.actor.functions.isdisjoint(GIVING_FUNCTIONS),
             "tone": TONES.get(account.status, "grey"),  # type: ignore[call-overload]  # a choice is its text
             "today": today,
@@ -111,6 +115,13 @@ class AccountDetailView(ScopedDetailView):
             "ownerships": ownerships,
             "team": [row for row in ownerships if row.start_on <= today and (row.end_on is None or row.end_on > today)],
         }
+
+
+class AccountRestoreView(RestoreView):
+    """Brings a removed account back."""
+
+    selector = account_or_removed_for
+    service = restore_accounts
 
 
 class AccountCreateView(ScopedCreateView):

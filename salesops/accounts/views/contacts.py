@@ -10,11 +10,13 @@ from django.utils.translation import gettext_lazy as _
 from salesops.accounts.filters import ContactFilter
 from salesops.accounts.forms import ContactCreateForm, ContactForm, contact_initial
 from salesops.accounts.models import Account, Contact
-from salesops.accounts.selectors import account_for, contact_for, contacts_for
+from salesops.accounts.selectors import account_for, contact_for, contact_or_removed_for, contacts_for
 from salesops.accounts.services import create_contact, edit_contact
+from salesops.accounts.services.removal import restore_contacts
 from salesops.accounts.tables import ContactTable
 from salesops.accounts.views.accounts import EDITORS, READERS
 from salesops.accounts.views.newer import MindsNewerMixin
+from salesops.accounts.views.removal import RestoreView, removal_context
 from salesops.audit.selectors import history_of
 from salesops.audit.wording import described
 from salesops.core.views import Empty, ScopedCreateView, ScopedDetailView, ScopedEditView, ScopedListView
@@ -37,14 +39,22 @@ class ContactDetailView(ScopedDetailView):
     """One person at a company."""
 
     roles = READERS
-    selector = contact_for
+    selector = contact_or_removed_for
 
     def get_context(self) -> dict[str, Any]:
         """What was changed, and whether more may be."""
         return {
-            "may_edit": self.actor.may_edit_work,
+            "may_edit": self.actor.may_edit_work and not self.object.is_removed,
+            **removal_context(self.actor, self.object),
             "history": described(list(history_of(self.actor, self.object)[:_HISTORY])),
         }
+
+
+class ContactRestoreView(RestoreView):
+    """Brings a removed contact back."""
+
+    selector = contact_or_removed_for
+    service = restore_contacts
 
 
 class ContactCreateView(ScopedCreateView):

@@ -66,16 +66,16 @@ def open_tasks_for(actor: Actor) -> QuerySet[Activity]:
 
 
 def about_for(actor: Actor, value: str) -> About:
-    """The row behind "deal-12". Raises Http404 when it is none that the actor sees."""
+    """The row behind "deal-12", also one that was removed. Raises Http404 when it is none that the actor sees."""
     kind, _separator, pk = value.partition("-")
     if not pk.isdecimal() or len(pk) > 18:
         raise Http404
     if kind == "deal":
-        return About(kind, Deal.objects.get_for(actor, pk=int(pk)))
+        return About(kind, Deal.every.get_for(actor, pk=int(pk)))
     if kind == "lead":
-        return About(kind, Lead.objects.get_for(actor, pk=int(pk)))
+        return About(kind, Lead.every.get_for(actor, pk=int(pk)))
     if kind == "account":
-        return About(kind, Account.objects.get_for(actor, pk=int(pk)))
+        return About(kind, Account.every.get_for(actor, pk=int(pk)))
     raise Http404
 
 

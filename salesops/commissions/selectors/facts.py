@@ -383,10 +383,10 @@ def _may_be_credited(people: Collection[int], start: date, end: date) -> list[in
     territories = TerritoryAssignment.objects.filter(person__in=people).values("territory")
     ways = (
         Q(credited_to__in=people),
-        Q(deal__in=Deal.objects.filter(owner__in=people).order_by().values("pk")),
+        Q(deal__in=Deal.every.filter(owner__in=people).order_by().values("pk")),
         Q(deal__in=DealSplit.objects.filter(person__in=people).order_by().values("deal")),
         Q(account__in=accounts.order_by()),
-        Q(account__in=Account.objects.filter(territory__in=territories.order_by()).order_by().values("pk")),
+        Q(account__in=Account.every.filter(territory__in=territories.order_by()).order_by().values("pk")),
         Q(reverses__in=Credit.objects.filter(person__in=people).order_by().values("transaction")),
         Q(reverses__in=Adjustment.objects.filter(person__in=people).order_by().values("about_transaction")),
     )

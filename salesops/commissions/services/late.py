@@ -90,7 +90,21 @@ def _changes_of(earlier: Period, period: Period, at: datetime, pending: list[Adj
                     prepared_at=at,
                 )
             )
+    _name_removed(found)
     return found
+
+
+def _name_removed(found: list[Adjustment]) -> None:
+    """Where a deal no longer counts because it was removed in its source, say so."""
+    gone = [each for each in found if each.cause == Cause.DEAL_GONE]
+    if gone:
+        rows = Transaction.objects.filter(
+            pk__in={each.about_transaction_id for each in gone}, deal__removed_at__isnull=False
+        )
+        removed = set(rows.values_list("pk", flat=True))
+        for each in gone:
+            if each.about_transaction_id in removed:
+                each.cause = Cause.DEAL_REMOVED
 
 
 def _currency(drafts: Drafts, statements: dict[Key, Statement], plan: int) -> str:

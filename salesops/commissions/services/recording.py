@@ -207,7 +207,7 @@ def around(deals: Collection[int], rows: Collection[int]) -> Around:
     reversals: dict[int, list[Transaction]] = defaultdict(list)
     for row in Transaction.objects.filter(reverses__in=rows, is_void=False).order_by("pk") if rows else ():
         reversals[row.reverses_id or 0].append(row)
-    accounts = Deal.objects.filter(pk__in=deals).values_list("pk", "account_id") if deals else ()
+    accounts = Deal.every.filter(pk__in=deals).values_list("pk", "account_id") if deals else ()
     return Around(dict(accounts), reversals)
 
 

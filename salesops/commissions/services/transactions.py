@@ -44,7 +44,7 @@ def booking_key(deal_id: int) -> str:
 def sync_bookings(*, period: Period, at: datetime) -> SyncCount:
     """Write a booking for each deal won in the period, mend those that differ, void those that no longer count.
 
-    A deal counts on its `closed_on`, a day in the company's time zone. New bookings are made and differing ones found by
+    A deal that was removed in its source is not won. A deal counts on its `closed_on`, a day in the company's time zone. New bookings are made and differing ones found by
     the database; writes nothing where nothing changed. Transactions that belong to a locked statement are brought up to
     date as well: what was paid stands in the statement, not here.
     """
@@ -62,7 +62,7 @@ def _create(period: Period, at: datetime) -> int:
                 (source_key, kind, deal_id, {columns}, quantity, attributes, is_void, recorded_at, updated_at)
             SELECT 'deal:' || d.id || ':booking', %s, d.id, {of_deal}, 1, {empty}, %s, %s, %s
             FROM deals_deal d
-            WHERE d.kind = %s AND d.closed_on >= %s AND d.closed_on < %s AND NOT EXISTS (
+            WHERE d.removed_at IS NULL AND d.kind = %s AND d.closed_on >= %s AND d.closed_on < %s AND NOT EXISTS (
                 SELECT 1 FROM commissions_transaction t WHERE t.source_key = 'deal:' || d.id || ':booking')
             ORDER BY d.id""",  # noqa: S608 - names of our own columns
             [
@@ -93,6 +93,7 @@ def _mend(period: Period, at: datetime) -> int:
             differs |= ~Q(**{own: F(f"deal__{of_deal}")})
     rows = Transaction.objects.filter(
         _bookings(),
+        deal__removed_at__isnull=True,
         deal__kind=StageKind.WON,
         deal__closed_on__gte=period.start_on,
         deal__closed_on__lt=period.end_on,
@@ -115,7 +116,7 @@ def _leave(period: Period, at: datetime) -> int:
     moved = list(gone.select_related("deal"))
     for row in moved:
         deal = row.deal
-        if deal is not None and deal.kind == StageKind.WON and deal.closed_on is not None:
+        if deal is not None and not deal.is_removed and deal.kind == StageKind.WON and deal.closed_on is not None:
             row.effective_on = deal.closed_on
         else:
             row.is_void = True

@@ -63,7 +63,7 @@ class Connection(models.Model):
 
     def get_absolute_url(self) -> str:
         """The page of the connection."""
-        return reverse("connectors:connection_detail", args=[self.pk])
+        return f"/connections/{self.pk}/"  # TEMP reverse("connectors:connection_detail")
 
 
 class Credential(models.Model):

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from salesops.connectors.rules.cells import CellReader, at, blank, error_in, one_line
-from salesops.connectors.rules.fields import Field, FieldType, LookupKind
+from salesops.connectors.rules.fields import KINDS, Field, FieldType, LookupKind
 from salesops.connectors.rules.mapping import Mapping, Unknown
 from salesops.connectors.rules.tables import Cell, Row, cell_text, shown
 from salesops.values.outcomes import Problem
@@ -84,7 +84,9 @@ class Record:
         """The values as plain keyword arguments: references as `<field>_id`, those still to be made left out."""
         flat: dict[str, Any] = {}
         for name, value in self.values.items():
-            if not isinstance(value, Reference):
+            if value is None and (field := KINDS[self.kind].field(name)) and field.lookup:
+                flat[f"{name}_id"] = None
+            elif not isinstance(value, Reference):
                 flat[name] = value
             elif value.key is not None:
                 flat[f"{name}_id"] = value.key

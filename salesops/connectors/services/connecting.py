@@ -9,6 +9,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils.text import slugify
@@ -17,7 +18,7 @@ from django.utils.translation import gettext as _
 from salesops.audit.services import record
 from salesops.connectors.choices import ConnectionState, Master, StreamState
 from salesops.connectors.models import Connection, Source, Stream
-from salesops.connectors.rules.fields import KINDS
+from salesops.connectors.rules.fields import KINDS, FieldType
 from salesops.connectors.rules.mapping import FieldRule
 from salesops.connectors.rules.mapping import Mapping as FieldMapping
 from salesops.connectors.services import credentials
@@ -136,7 +137,11 @@ def discover(*, actor: Actor, connection: Connection, at: datetime, http: Caller
     vendor = http.vendor
     found: list[tuple[Object, list[Column], Mapping[str, Sequence[Word]]]] = []
     for each in vendor.objects_for(connection.options):
-        found.append((each, list(vendor.columns(each, http)), vendor.words(each, http)))
+        if each.kind not in KINDS:  # TEMP
+            continue
+        columns = list(vendor.columns(each, http))
+        if columns:  # an object that this customer does not have has none
+            found.append((each, columns, vendor.words(each, http)))
     with transaction.atomic():
         known = {stream.object: stream for stream in Stream.objects.filter(connection=connection)}
         for number, (each, columns, words) in enumerate(sorted(found, key=lambda one: _rank(one[0].kind))):
@@ -148,7 +153,7 @@ def discover(*, actor: Actor, connection: Connection, at: datetime, http: Caller
                     object=each.code,
                     kind=each.kind,
                     is_wanted=each.is_offered,
-                    mapping=proposed(each, columns, words).as_plain(),
+                    mapping=proposed(each, columns, words, currency=_currency_of(connection)).as_plain(),
                     masters={one.field: one.master for one in each.proposal if one.master != Master.CRM},
                 )
             stream.position, stream.columns = number, plain
@@ -157,10 +162,14 @@ def discover(*, actor: Actor, connection: Connection, at: datetime, http: Caller
 
 
 def proposed(
-    object: Object, columns: Collection[Column], words: Mapping[str, Sequence[Word]] | None = None
+    object: Object,
+    columns: Collection[Column],
+    words: Mapping[str, Sequence[Word]] | None = None,
+    *,
+    currency: str | None = None,
 ) -> FieldMapping:
     """The mapping that an object's file proposes, as far as its columns are there. The vendor's stages are proposed as
-    the portal's: by their name, else by what they mean and how far along they are."""
+    the portal's: by their name, else by what they mean and how far along they are. `currency`: of amounts beside which none stands."""
     paths = {column.path for column in columns}
     kind = KINDS[object.kind]
     rules = []
@@ -179,10 +188,16 @@ def proposed(
                 lookup_by=each.lookup_by,
                 on_unknown=each.on_unknown,
                 is_rounded=each.is_rounded,
+                currency=currency if field.type is FieldType.MONEY else None,
                 clears=each.clears and not field.is_required,
             )
         )
     return FieldMapping(object.kind, tuple(rules))
+
+
+def _currency_of(connection: Connection) -> str:
+    """The currency of amounts beside which none stands: the account's at the vendor, else the company's."""
+    return str(connection.options.get("currency") or settings.COMPANY_CURRENCY)
 
 
 def _stages_meant(words: Sequence[Word]) -> tuple[tuple[str, str], ...]:

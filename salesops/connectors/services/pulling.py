@@ -34,7 +34,6 @@ _SMALLEST_WINDOW: Final = timedelta(seconds=1)
 _FIRST_WAIT: Final = timedelta(minutes=1)
 _LONGEST_WAIT: Final = timedelta(hours=1)
 
-CallerOf = Callable[[Connection, JobRun], Caller]
 
 
 def caller_for(connection: Connection, run: JobRun) -> Caller:
@@ -42,7 +41,7 @@ def caller_for(connection: Connection, run: JobRun) -> Caller:
     return Caller(connection, aside=run.aside, clock=run.now)
 
 
-def sync(run: JobRun, *, caller_of: CallerOf = caller_for) -> None:
+def sync(run: JobRun) -> None:
     """Bring one connection up to date. What stopped before goes on where it was; a connection that is not running is
     left alone. Every fault ends as words on the connection or the object, never as a lost record."""
     connection = (
@@ -59,7 +58,7 @@ def sync(run: JobRun, *, caller_of: CallerOf = caller_for) -> None:
             )
             run.state |= {"run_id": made.pk, "done": []}
     problems: list[Problem] = []
-    with caller_of(connection, run) as http:
+    with caller_for(connection, run) as http:
         try:
             for stream in wanted(connection):
                 if stream.pk in run.state["done"]:

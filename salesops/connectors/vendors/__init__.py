@@ -8,7 +8,9 @@ from typing import Final
 from salesops.connectors.vendors.base import Vendor
 
 #: Code and module, in the order in which they are offered; a module's `VENDOR` is made when it is first asked for.
-_MODULES: Final[dict[str, str]] = {}
+_MODULES: Final[dict[str, str]] = {
+    "salesforce": "salesforce",
+}
 
 
 def vendor_of(code: str) -> Vendor:

@@ -10,8 +10,9 @@ from django.utils.translation import gettext_lazy as _
 
 from salesops.accounts.models import Account, Contact
 from salesops.core.fields import ExactDecimalField
+from salesops.core.models import Removable
 from salesops.deals.choices import StageKind
-from salesops.deals.querysets import DealQuerySet, OfDealQuerySet
+from salesops.deals.querysets import DealManager, DealQuerySet, OfDealQuerySet
 from salesops.leads.models import Lead
 from salesops.people.choices import JobFunction
 from salesops.pods.models import Pod
@@ -89,7 +90,7 @@ class Product(models.Model):
         return self.name
 
 
-class Deal(models.Model):
+class Deal(Removable):
     """A chance to sell, from first talk to won or lost.
 
     `amount_minor` is the sum of the lines where there are any. `kind` repeats the stage's kind, so that lists and sums
@@ -132,7 +133,8 @@ class Deal(models.Model):
         default=1, editable=False, help_text="Rises with each change; a stale form is refused."
     )
 
-    objects = DealQuerySet.as_manager()
+    objects = DealManager()
+    every = DealQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-id"]
@@ -152,10 +154,11 @@ class Deal(models.Model):
             models.Index(fields=["pod", "-amount_minor", "-id"], name="deals_deal_pod_amount"),
             models.Index(fields=["owner", "-amount_minor", "-id"], name="deals_deal_owner_amount"),
             # Who sees a deal is told by owner and pod: with both in an index, counting reads no row.
-            models.Index(fields=["owner", "pod"], name="deals_deal_seen"),
-            models.Index(fields=["kind", "owner", "pod"], name="deals_deal_kind_seen"),
-            models.Index(fields=["stage", "owner", "pod"], name="deals_deal_stage_seen"),
-            models.Index(fields=["closed_on", "owner", "pod"], name="deals_deal_closed_seen"),
+            models.Index(fields=["owner", "pod", "removed_at"], name="deals_deal_seen"),
+            models.Index(fields=["kind", "owner", "pod", "removed_at"], name="deals_deal_kind_seen"),
+            models.Index(fields=["stage", "owner", "pod", "removed_at"], name="deals_deal_stage_seen"),
+            models.Index(fields=["closed_on", "owner", "pod", "removed_at"], name="deals_deal_closed_seen"),
+            models.Index(fields=["updated_at", "id"], name="deals_deal_updated"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -185,13 +188,22 @@ class DealLine(models.Model):
     amount_minor = models.BigIntegerField(_("amount"))
     note = models.CharField(_("note"), max_length=200, blank=True, default="", db_default="")
     position = models.PositiveSmallIntegerField(default=0, editable=False)
+    source = models.CharField(_("source"), max_length=40, blank=True, default="", db_default="", editable=False)
+    external_id = models.CharField(
+        _("external id"), max_length=80, blank=True, default="", db_default="", editable=False
+    )
 
     objects = OfDealQuerySet.as_manager()
 
     class Meta:
         ordering = ["deal", "position", "id"]
         verbose_name, verbose_name_plural = _("deal line"), _("deal lines")
-        constraints = [models.CheckConstraint(condition=Q(discount_bp__lte=10_000), name="deals_dealline_discount")]
+        constraints = [
+            models.CheckConstraint(condition=Q(discount_bp__lte=10_000), name="deals_dealline_discount"),
+            models.UniqueConstraint(
+                fields=["source", "external_id"], condition=~Q(external_id=""), name="deals_dealline_external"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.product} × {self.quantity}"
@@ -210,6 +222,10 @@ class DealSplit(models.Model):
     function = models.CharField(_("function"), max_length=8, choices=JobFunction.choices, default=JobFunction.AE)
     share_bp = models.PositiveSmallIntegerField(_("share in basis points"))
     is_overlay = models.BooleanField(_("on top"), default=False)
+    source = models.CharField(_("source"), max_length=40, blank=True, default="", db_default="", editable=False)
+    external_id = models.CharField(
+        _("external id"), max_length=80, blank=True, default="", db_default="", editable=False
+    )
 
     objects = OfDealQuerySet.as_manager()
 
@@ -219,6 +235,9 @@ class DealSplit(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["deal", "person", "function"], name="deals_dealsplit_once"),
             models.CheckConstraint(condition=Q(share_bp__gt=0, share_bp__lte=10_000), name="deals_dealsplit_share"),
+            models.UniqueConstraint(
+                fields=["source", "external_id"], condition=~Q(external_id=""), name="deals_dealsplit_external"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -240,12 +259,21 @@ class StageChange(models.Model):
     amount_minor = models.BigIntegerField(_("amount then"), default=0)
     currency = models.CharField(_("currency"), max_length=3, default=settings.COMPANY_CURRENCY)
     seconds_in_stage = models.BigIntegerField(_("seconds in the stage left"), null=True, blank=True)
+    source = models.CharField(_("source"), max_length=40, blank=True, default="", db_default="", editable=False)
+    external_id = models.CharField(
+        _("external id"), max_length=80, blank=True, default="", db_default="", editable=False
+    )
 
     objects = OfDealQuerySet.as_manager()
 
     class Meta:
         ordering = ["-changed_at", "-id"]
         verbose_name, verbose_name_plural = _("stage change"), _("stage changes")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "external_id"], condition=~Q(external_id=""), name="deals_stagechange_external"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.deal}: {self.from_stage} → {self.to_stage}"

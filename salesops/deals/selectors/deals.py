@@ -32,6 +32,13 @@ def deal_for(actor: Actor, pk: int) -> Deal:
     return deal
 
 
+def deal_or_removed_for(actor: Actor, pk: int) -> Deal:
+    """As `deal_for`, and also a deal that was removed: for its own page."""
+    rows = Deal.every.select_related("account", "contact", "lead", "owner", "pod", "product", "stage", "merged_into")
+    deal: Deal = rows.get_for(actor, pk=pk)
+    return deal
+
+
 def deal_spiced_of(deal: Deal) -> DealSpiced | None:
     """What is known of a deal that the actor sees; None where nobody has written anything."""
     return DealSpiced.objects.filter(deal=deal).first()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -15,6 +15,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
 
+from salesops.accounts.services.removal import back_again
 from salesops.audit.services import Change, change_of, changed, record_many, state_of
 from salesops.core.actor import Actor, Noun, Scope
 from salesops.core.days import company_day
@@ -61,6 +62,7 @@ _COPIED: Final = (
     "lost_because",
     "next_step",
     "note",
+    "term_months",
 )
 
 
@@ -68,11 +70,12 @@ _COPIED: Final = (
 class DealRecord:
     """A deal as a source tells it, with references already looked up. What is UNSET is left alone.
 
-    `external_id` names it within its source. Amounts are minor units of `currency`. `closed_on` of an open deal is
+    `external_id` names it within its source; `pk` where it is known, and then it keeps its source and id. One that was
+    removed is there again. Amounts are minor units of `currency`. `closed_on` of an open deal is
     understood as the day it is expected to close, since many systems have one field for both.
     """
 
-    external_id: str
+    external_id: str = ""
     name: str | Unset = UNSET
     account_id: int | Unset | None = UNSET
     contact_id: int | Unset | None = UNSET
@@ -89,7 +92,9 @@ class DealRecord:
     lost_because: str | Unset = UNSET
     next_step: str | Unset = UNSET
     note: str | Unset = UNSET
+    term_months: int | Unset | None = UNSET
     created_at: datetime | Unset = UNSET
+    pk: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,16 +170,20 @@ def _deals_batch(
     """One batch: each external id once in a round, so that a later record meets what the earlier one made."""
     waiting: list[tuple[int, DealRecord]] = []
     for position, record in batch:
-        if record.external_id.strip():
+        if record.pk is not None or record.external_id.strip():
             waiting.append((position, record))
         else:
             result.refuse(position, _("A deal needs the id it has in its source."), "external_id")
-    known: dict[str, Deal] = existing_by(
-        Deal.objects.filter(source=source),
-        "external_id",
-        {record.external_id for _p, record in waiting},
-        lock=not preview,
-    )
+    named = {record.pk for _p, record in waiting if record.pk is not None}
+    known: dict[Hashable, Deal] = {**existing_by(Deal.every.all(), "pk", named, lock=not preview)}
+    ids = {record.external_id for _p, record in waiting if record.pk is None}
+    by_id = existing_by(Deal.every.filter(source=source), "external_id", ids, lock=not preview)
+    known |= {row.pk: known.get(row.pk, row) for row in by_id.values()}
+    keys: dict[str, int] = {external: row.pk for external, row in by_id.items()}
+    for position, record in waiting:
+        if record.pk is not None and record.pk not in known:
+            result.refuse(position, _("What this refers to does not exist."))
+    waiting = [each for each in waiting if not result.is_refused(each[0])]
     around = _Around(
         source=source,
         at=at,
@@ -183,31 +192,33 @@ def _deals_batch(
         pods=pod_history({record.owner_id for _p, record in waiting if isinstance(record.owner_id, int)}),
     )
     while waiting:
-        now: dict[str, tuple[int, DealRecord]] = {}
+        now: dict[Hashable, tuple[int, DealRecord]] = {}
         later: list[tuple[int, DealRecord]] = []
         for position, record in waiting:
-            if record.external_id in now:
+            key: Hashable = record.pk or keys.get(record.external_id) or record.external_id
+            if key in now:
                 later.append((position, record))
             else:
-                now[record.external_id] = (position, record)
+                now[key] = (position, record)
         waiting = later
-        _deals_round(actor, list(now.values()), known, around, preview, result)
+        _deals_round(actor, now, known, around, preview, result)
 
 
 def _deals_round(
     actor: Actor,
-    records: Sequence[tuple[int, DealRecord]],
-    known: dict[str, Deal],
+    records: Mapping[Hashable, tuple[int, DealRecord]],
+    known: dict[Hashable, Deal],
     around: _Around,
     preview: bool,
     result: UpsertResult,
 ) -> None:
-    """Compare, write, keep stage changes and audit for records with different ids."""
+    """Compare, write, keep stage changes and audit for records of different rows, by the key of each among `known`."""
     stood = {key: (row.stage_id, row.stage_entered_at) for key, row in known.items()}
+    key_of = {position: key for key, (position, _record) in records.items()}
     wanted = []
-    for position, record in records:
+    for key, (position, record) in records.items():
         try:
-            wanted.append(_wanted(position, record, known.get(record.external_id), around))
+            wanted.append(_wanted(position, key, record, known.get(key), around))
         except ValidationError as error:
             for column, messages in error.message_dict.items():
                 for message in messages:
@@ -216,7 +227,7 @@ def _deals_round(
     taken = merge_rows(Deal, wanted, known, result=result, preview=preview, check=_check_currency)
     result.outcomes[first:] = [_without_derived(outcome) for outcome in result.outcomes[first:]]
     for merged in taken:
-        known[merged.row.external_id] = merged.row
+        known[key_of[merged.position]] = merged.row
     if preview:
         return
     written = [merged for merged in taken if merged.fate is not Fate.UNCHANGED]
@@ -224,18 +235,18 @@ def _deals_round(
         [
             StageChange(
                 deal=merged.row,
-                from_stage_id=stood.get(merged.row.external_id, (None, None))[0],
+                from_stage_id=stood.get(key_of[merged.position], (None, None))[0],
                 to_stage_id=merged.row.stage_id,
                 changed_at=merged.row.stage_entered_at or around.at,
                 changed_by_id=actor.user_id,
                 amount_minor=merged.row.amount_minor,
                 currency=merged.row.currency,
                 seconds_in_stage=seconds_between(
-                    stood.get(merged.row.external_id, (None, None))[1], merged.row.stage_entered_at or around.at
+                    stood.get(key_of[merged.position], (None, None))[1], merged.row.stage_entered_at or around.at
                 ),
             )
             for merged in written
-            if stood.get(merged.row.external_id, (None, None))[0] != merged.row.stage_id
+            if stood.get(key_of[merged.position], (None, None))[0] != merged.row.stage_id
         ]
     )
     given = [
@@ -252,7 +263,7 @@ def _deals_round(
     flag_imported(actor=actor, deals=[merged.row for merged in written], at=around.at)
 
 
-def _wanted(position: int, record: DealRecord, row: Deal | None, around: _Around) -> Wanted:
+def _wanted(position: int, key: Hashable, record: DealRecord, row: Deal | None, around: _Around) -> Wanted:
     """The row a record asks for, with what follows from its stage. Raises ValidationError by column."""
     values = values_given(record, _COPIED)
     note: str | Promise = ""
@@ -287,7 +298,8 @@ def _wanted(position: int, record: DealRecord, row: Deal | None, around: _Around
             "kind": stage.kind,
             "pod_id": _pod_id(values.get("owner_id"), day, around),
         } | _entering(day, None, around.at)
-        return Wanted(position, record.external_id, values, defaults, note)
+        return Wanted(position, key, values, defaults, note)
+    values |= back_again(row)
     if "owner_id" in values and values["owner_id"] != row.owner_id and "pod_id" not in values:
         values["pod_id"] = _pod_id(values["owner_id"], values.get("closed_on"), around) or row.pod_id
     if stage.pk != row.stage_id:
@@ -295,7 +307,7 @@ def _wanted(position: int, record: DealRecord, row: Deal | None, around: _Around
         values |= _entering(values.get("closed_on"), row.stage_entered_at, around.at)
     if any(getattr(row, name) != value for name, value in values.items()):
         values["version"] = row.version + 1
-    return Wanted(position, record.external_id, values, defaults, note)
+    return Wanted(position, key, values, defaults, note)
 
 
 def _entering(day: date | None, left_at: datetime | None, at: datetime) -> dict[str, Any]:
@@ -354,7 +366,7 @@ def _without_derived(outcome: RecordOutcome) -> RecordOutcome:
 
 def _change(merged: Merged[Deal], source: str, shares: tuple[dict[str, Any], dict[str, Any]] | None = None) -> Change:
     """The audit of one deal that was made or changed, with its shares where they changed with the owner."""
-    now = state_of(merged.row, names=AUDITED)
+    now = state_of(merged.row, names={*AUDITED, "removed_at", "removed_because", "merged_into"})
     if merged.fate is Fate.CREATED:
         filled = {name: value for name, value in now.items() if value not in ("", None)}
         return change_of(merged.row, action="deal.created", after=filled, reason=source)
@@ -362,7 +374,8 @@ def _change(merged: Merged[Deal], source: str, shares: tuple[dict[str, Any], dic
     before = {name.removesuffix("_id"): value for name, value in merged.before.items() if name not in _DERIVED}
     shares_before, shares_after = shares or ({}, {})
     old, new = changed(before | shares_before, {name: now[name] for name in names} | shares_after)
-    return change_of(merged.row, action="deal.edited", before=old, after=new, reason=source)
+    action = "deal.restored" if old.get("removed_at") else "deal.edited"
+    return change_of(merged.row, action=action, before=old, after=new, reason=source)
 
 
 def _products_batch(

@@ -9,6 +9,7 @@ from salesops.deals.views.deals import (
     DealListView,
     DealMoveView,
     DealReassignView,
+    DealRestoreView,
     DealSpicedView,
     ProductListView,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "DealMoveView",
     "DealPlaceView",
     "DealReassignView",
+    "DealRestoreView",
     "DealSpicedView",
     "DealSplitsView",
     "ForecastView",

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from salesops.accounts.models import Account
 from salesops.accounts.selectors import contacts_for
+from salesops.accounts.views.removal import RestoreView, removal_context
 from salesops.core import display
 from salesops.core.actor import Actor, Role
 from salesops.core.days import company_day
@@ -33,11 +34,12 @@ from salesops.deals.models import Deal, Stage
 from salesops.deals.rules.ageing import age_of
 from salesops.deals.rules.stages import CLOSED_DEAL
 from salesops.deals.selectors import deal_for, deals_for, products_for, stages
-from salesops.deals.selectors.deals import days_in_stage, deal_spiced_of
+from salesops.deals.selectors.deals import days_in_stage, deal_or_removed_for, deal_spiced_of
 from salesops.deals.selectors.guard import guard_shown
 from salesops.deals.selectors.handoffs import hand_offs_of, may_hand_off
 from salesops.deals.services import StaleDealError, create_deal, edit_deal, move_deal, reassign
 from salesops.deals.services.guard import may_answer
+from salesops.deals.services.removal import restore_deals
 from salesops.deals.services.spiced import set_deal_spiced
 from salesops.deals.tables import TONES, DealTable, ProductTable
 from salesops.leads.forms import SpicedForm, spiced_initial
@@ -74,11 +76,12 @@ class DealDetailView(ScopedDetailView):
     """One deal, with its way through the stages, its lines, shares and contacts."""
 
     roles = READERS
-    selector = deal_for
+    selector = deal_or_removed_for
 
     def get_context(self) -> dict[str, Any]:
         """What hangs on the deal. The timeline is fetched by the page from the activities room."""
         deal: Deal = self.object
+        may_edit = self.actor.may_edit_work and not deal.is_removed
         today = company_day(self.now)
         since = deal.opened_on or company_day(deal.created_at)
         contacts = list(deal.account.contacts.order_by("-is_primary", "name")[:20]) if deal.account else []
@@ -86,9 +89,10 @@ class DealDetailView(ScopedDetailView):
             deal.account_id and Account.objects.visible_to(self.actor).filter(pk=deal.account_id).exists()
         )
         return {
-            "may_edit": self.actor.may_edit_work,
-            "may_change": self.actor.may_edit_work and not is_kept(self.actor, deal),
-            "kept": kept_words(self.actor, deal),
+            "may_edit": may_edit,
+            "may_change": may_edit and not is_kept(self.actor, deal),
+            **removal_context(self.actor, deal),
+            "kept": "" if deal.is_removed else kept_words(self.actor, deal),
             "steps": [stage for stage in stages() if stage.kind == StageKind.OPEN],
             "tone": TONES[StageKind(deal.kind)],
             "age": ((deal.closed_on or today) - since).days,
@@ -104,14 +108,21 @@ class DealDetailView(ScopedDetailView):
             "about": f"deal-{deal.pk}",
             "hand_off_key": str(deal.pk),
             "hand_offs": hand_offs_of(self.actor, deal),
-            "may_hand_off": may_hand_off(self.actor),
+            "may_hand_off": may_hand_off(self.actor) and not deal.is_removed,
             "spiced": spiced_shown(deal_spiced_of(deal)),
-            "spiced_url": reverse("deals:deal_spiced", args=[deal.pk]) if self.actor.may_edit_work else "",
+            "spiced_url": reverse("deals:deal_spiced", args=[deal.pk]) if may_edit else "",
             **guard_context(self.actor, deal),
             "aged": age_of(
                 days_in_stage(deal, self.now), deal.stage.expected_days, is_open=deal.kind == StageKind.OPEN
             ),
         }
+
+
+class DealRestoreView(RestoreView):
+    """Brings a removed deal back."""
+
+    selector = deal_or_removed_for
+    service = restore_deals
 
 
 class DealCreateView(ScopedCreateView):

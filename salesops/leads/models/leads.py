@@ -8,12 +8,13 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from salesops.accounts.models import Account, Contact
+from salesops.core.models import Removable
 from salesops.leads.choices import WORK_STATUSES, AssignmentMethod, Consent, LeadOrigin, LeadStatus
-from salesops.leads.querysets import LeadAssignmentQuerySet, LeadQuerySet
+from salesops.leads.querysets import LeadAssignmentQuerySet, LeadManager, LeadQuerySet
 from salesops.pods.models import Pod, Segment
 
 
-class Lead(models.Model):
+class Lead(Removable):
     """Somebody who may become a customer, before there is a deal."""
 
     name = models.CharField(_("name"), max_length=120)
@@ -74,7 +75,8 @@ class Lead(models.Model):
     external_id = models.CharField(_("external id"), max_length=80, blank=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
-    objects = LeadQuerySet.as_manager()
+    objects = LeadManager()
+    every = LeadQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-id"]
@@ -92,9 +94,14 @@ class Lead(models.Model):
             models.Index(fields=["owner", "-estimated_minor", "-id"], name="leads_lead_owner_value"),
             models.Index(fields=["last_touched_at", "id"], name="leads_lead_touched"),
             # Who sees a lead is told by owner and pod: with both in an index, counting within a status reads no row.
-            models.Index(fields=["status", "owner", "pod"], name="leads_lead_status_seen"),
-            models.Index(fields=["pod"], condition=Q(status__in=WORK_STATUSES), name="leads_lead_work_of_pod"),
-            models.Index(fields=["owner"], condition=Q(status__in=WORK_STATUSES), name="leads_lead_work_of_owner"),
+            models.Index(fields=["status", "owner", "pod", "removed_at"], name="leads_lead_status_seen"),
+            models.Index(
+                fields=["pod", "removed_at"], condition=Q(status__in=WORK_STATUSES), name="leads_lead_work_of_pod"
+            ),
+            models.Index(
+                fields=["owner", "removed_at"], condition=Q(status__in=WORK_STATUSES), name="leads_lead_work_of_owner"
+            ),
+            models.Index(fields=["updated_at", "id"], name="leads_lead_updated"),
             models.Index(fields=["created_at"], condition=~Q(waits_because=""), name="leads_lead_waiting"),
         ]
         constraints = [

@@ -29,6 +29,12 @@ def lead_for(actor: Actor, pk: int) -> Lead:
     )
 
 
+def lead_or_removed_for(actor: Actor, pk: int) -> Lead:
+    """As `lead_for`, and also a lead that was removed: for its own page."""
+    names = ("owner", "pod", "segment", "account", "contact", "credited_to", "merged_into")
+    return Lead.every.select_related(*names).get_for(actor, pk=pk)
+
+
 #: So many leads are offered where one is asked for by some of its name.
 _OFFERED: Final = 10
 

@@ -59,7 +59,7 @@ def note_signal(*, lead_id: int, kind: str, happened_at: datetime, key: str, at:
         raise ValidationError({"happened_at": _("This has not happened yet.")})
     if not key or len(key) > 120:
         raise ValidationError({"key": _("A key of 1 to 120 characters is needed, so that it is told only once.")})
-    if not Lead.objects.filter(pk=lead_id).exists():
+    if not Lead.every.filter(pk=lead_id).exists():
         raise Lead.DoesNotExist(lead_id)
     signal, is_new = LeadSignal.objects.get_or_create(
         key=key, defaults={"lead_id": lead_id, "kind": kind, "happened_at": happened_at, "known_at": at}

@@ -16,7 +16,7 @@ from salesops.leads.services.routing import stop_clocks
 @transaction.atomic
 def touch_leads(*, lead_ids: Collection[int], at: datetime) -> None:
     """Remember that each of these leads was touched at a moment, in a handful of statements. As `touch_lead`."""
-    leads = Lead.objects.filter(pk__in=lead_ids)
+    leads = Lead.every.filter(pk__in=lead_ids)
     leads.filter(Q(first_touched_at__isnull=True) | Q(first_touched_at__gt=at)).update(first_touched_at=at)
     leads.filter(Q(last_touched_at__isnull=True) | Q(last_touched_at__lt=at)).update(last_touched_at=at)
     stop_clocks(list(lead_ids), ClockEnding.TOUCHED, at)
@@ -28,7 +28,7 @@ def touch_lead(*, lead_id: int, at: datetime) -> bool:
 
     Touches may be told in any order. Raises Lead.DoesNotExist.
     """
-    lead = Lead.objects.filter(pk=lead_id)
+    lead = Lead.every.filter(pk=lead_id)
     was_first = lead.filter(Q(first_touched_at__isnull=True) | Q(first_touched_at__gt=at)).update(first_touched_at=at)
     was_last = lead.filter(Q(last_touched_at__isnull=True) | Q(last_touched_at__lt=at)).update(last_touched_at=at)
     if not was_first and not was_last and not lead.exists():

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from salesops.accounts.services.guards import check_may_import, check_money
 from salesops.accounts.services.owners import as_pair
+from salesops.accounts.services.removal import back_again
 from salesops.audit.services import Change, change_of, record_many
 from salesops.core.actor import Actor
 from salesops.core.days import company_day
@@ -46,7 +47,8 @@ from salesops.values.names import fold_name
 class LeadRecord:
     """A lead as a source tells it, with references already looked up. What is UNSET is left alone.
 
-    Found by the source and its `external_id`; without one by e-mail address, else by name and company. The amount is in
+    Found by `pk` where it is known: then it keeps its source and id. Else by the source and its `external_id`; without one
+    by e-mail address, else by name and company. One that was removed is there again. The amount is in
     minor units of `currency`.
     """
 
@@ -71,6 +73,7 @@ class LeadRecord:
     currency: str | Unset = UNSET
     note: str | Unset = UNSET
     created_at: datetime | Unset = UNSET
+    pk: int | None = None
 
 
 _COPIED: Final = (
@@ -101,11 +104,15 @@ class _Known:
     """The leads that a batch may mean, by all that finds them."""
 
     by_id: dict[str, Lead] = field(default_factory=dict)
+    by_pk: dict[int, Lead] = field(default_factory=dict)
     by_email: dict[str, list[Lead]] = field(default_factory=lambda: defaultdict(list))
     by_name: dict[tuple[str, str], list[Lead]] = field(default_factory=lambda: defaultdict(list))
 
     def find(self, record: LeadRecord) -> tuple[Lead | None, str | Promise]:
         """The lead a record means, or the problem when it cannot be told."""
+        if record.pk is not None:
+            row = self.by_pk.get(record.pk)
+            return row, "" if row is not None else _("What this refers to does not exist.")
         if record.external_id:
             return self.by_id.get(record.external_id), ""
         email = _address(record)
@@ -188,23 +195,27 @@ def _batch(
 def _load(records: Sequence[LeadRecord], source: str, *, lock: bool) -> _Known:
     """All leads that these records may mean: a query by id, one by address, one by name, each only where it is needed."""
     known = _Known()
-    known.by_id = existing_by(
-        Lead.objects.filter(source=source),
+    known.by_pk = existing_by(Lead.every.all(), "pk", {record.pk for record in records if record.pk}, lock=lock)
+    by_id: dict[str, Lead] = existing_by(
+        Lead.every.filter(source=source),
         "external_id",
-        {record.external_id for record in records if record.external_id},
+        {record.external_id for record in records if record.external_id and record.pk is None},
         lock=lock,
     )
-    loose = [record for record in records if not record.external_id]
+    # One that is named in both ways is one row.
+    known.by_id = {key: known.by_pk.get(row.pk, row) for key, row in by_id.items()}
+    loose = [record for record in records if not record.external_id and record.pk is None]
     emails = {_address(record) for record in loose if _address(record)}
     names = {str(record.name).strip() for record in loose if record.name and not _address(record)}
     if emails:
         rows = Lead.objects.filter(email__in=emails).order_by("pk")
         for lead in rows.select_for_update(of=("self",)) if lock else rows:
-            known.by_email[lead.email].append(lead)
+            known.by_email[lead.email].append(known.by_pk.get(lead.pk, lead))
     if names:
         rows = Lead.objects.filter(name__in=names).order_by("pk")
         for lead in rows.select_for_update(of=("self",)) if lock else rows:
-            known.by_name[fold_name(lead.name), fold_name(lead.company)].append(lead)
+            named = known.by_name[fold_name(lead.name), fold_name(lead.company)]
+            named.append(known.by_pk.get(lead.pk, lead))
     return known
 
 
@@ -251,6 +262,7 @@ def _wanted(
         if status == CONVERTED:
             values |= {"converted_at": at, "credited_to_id": owner_id}
         return Wanted(position, key, values, defaults)
+    values |= back_again(row)
     if row.status == CONVERTED:
         for name in ("status", "disqualified_because", "owner_id", "pod_id", "account_id", "contact_id"):
             values.pop(name, None)
@@ -287,7 +299,7 @@ def _changes(taken: Sequence[Merged[Lead]], source: str) -> list[Change]:
         is_new = merged.fate is Fate.CREATED
         if is_new:
             after = {name: value for name, value in after.items() if value not in ("", None)}
-        action = "created" if is_new else _verb(after)
+        action = "created" if is_new else "restored" if before.get("removed_at") else _verb(after)
         changes.append(change_of(merged.row, action=f"lead.{action}", before=before, after=after, reason=source))
     return changes
 

@@ -14,6 +14,7 @@ from salesops.leads.views.leads import (
     LeadDetailView,
     LeadEditView,
     LeadListView,
+    LeadRestoreView,
     LeadSpicedView,
     LeadStatusView,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "LeadEditView",
     "LeadGiveBackView",
     "LeadListView",
+    "LeadRestoreView",
     "LeadSpicedView",
     "LeadStatusView",
     "PoolDetailView",

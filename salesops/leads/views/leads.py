@@ -16,6 +16,7 @@ from django.utils.translation import pgettext
 from salesops.accounts.selectors import accounts_for
 from salesops.accounts.views.accounts import EDITORS, READERS
 from salesops.accounts.views.newer import MindsNewerMixin
+from salesops.accounts.views.removal import RestoreView, removal_context
 from salesops.core.actor import Role
 from salesops.core.views import (
     BulkAction,
@@ -44,6 +45,7 @@ from salesops.leads.models.spiced import Spiced
 from salesops.leads.selectors import accounts_like, assignments_of, lead_for, leads_for, same_person
 from salesops.leads.selectors.board import ASSIGNERS
 from salesops.leads.selectors.chances import chance_shown
+from salesops.leads.selectors.leads import lead_or_removed_for
 from salesops.leads.selectors.routing import rules_in_force
 from salesops.leads.selectors.routing_versions import versions_to_try
 from salesops.leads.selectors.score_versions import READERS as RULE_READERS
@@ -52,6 +54,7 @@ from salesops.leads.selectors.scores import score_shown
 from salesops.leads.selectors.spiced import lead_spiced_for, spiced_shown
 from salesops.leads.selectors.ways import HELD, Gone, clock_of, ways_of, why_it_waits
 from salesops.leads.services import assign_lead, convert_lead, create_lead, edit_lead, set_lead_spiced, set_status
+from salesops.leads.services.removal import restore_leads
 from salesops.leads.services.routing import ROUTED_STATUSES, Routed, try_lead
 from salesops.leads.services.turns import may_give_back
 from salesops.leads.tables import TONES, LeadTable, tone_of_grade
@@ -112,18 +115,19 @@ class LeadDetailView(ScopedDetailView):
     """One lead: who it is, whose it is and why, what came of it."""
 
     roles = READERS
-    selector = lead_for
+    selector = lead_or_removed_for
 
     def get_context(self) -> dict[str, Any]:
         """What hangs on the lead. The timeline is fetched by the page from the activities room."""
         lead: Lead = self.object
-        is_open = lead.status in OPEN_STATUSES
+        is_open = lead.status in OPEN_STATUSES and not lead.is_removed
         score = score_shown(self.actor, lead, self.now)
         assignments = list(assignments_of(self.actor, lead)[:30])
         ways = ways_of(self.actor, [Gone(each.pk, each.path, each.person_id) for each in assignments])
         account_seen = lead.account_id and accounts_for(self.actor).filter(pk=lead.account_id).exists()
         return {
-            "may_edit": self.actor.may_edit_work,
+            "may_edit": self.actor.may_edit_work and not lead.is_removed,
+            **removal_context(self.actor, lead),
             "tone": TONES[LeadStatus(lead.status)],
             "is_open": is_open,
             "about": f"lead-{lead.pk}",
@@ -142,8 +146,17 @@ class LeadDetailView(ScopedDetailView):
             "scores_to_try": score_versions_to_try(self.actor),
             "may_hand_off": not self.actor.functions.isdisjoint(WINNING_FUNCTIONS),
             "spiced": spiced_shown(lead_spiced_for(self.actor, lead.pk)),
-            "spiced_url": reverse("leads:lead_spiced", args=[lead.pk]) if self.actor.may_edit_work else "",
+            "spiced_url": reverse("leads:lead_spiced", args=[lead.pk])
+            if self.actor.may_edit_work and not lead.is_removed
+            else "",
         }
+
+
+class LeadRestoreView(RestoreView):
+    """Brings a removed lead back."""
+
+    selector = lead_or_removed_for
+    service = restore_leads
 
 
 class LeadCreateView(ScopedCreateView):

@@ -1,0 +1,452 @@
+"""Salesforce: SOQL swept by system stamp and id, deletions and merges with the rows, writing back by PATCH."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Final
+
+from salesops.connectors.rules.mapping import Unknown
+from salesops.connectors.rules.shapes import moment
+from salesops.connectors.vendors.base import (
+    Ask,
+    Column,
+    ColumnType,
+    Fault,
+    FaultKind,
+    Http,
+    Identity,
+    OAuth,
+    Object,
+    Page,
+    Proposal,
+    Raw,
+    Reply,
+    Setting,
+    Vendor,
+    Verdict,
+    Word,
+    Written,
+    elsewhere,
+    usual_verdict,
+    version_of,
+)
+from salesops.values.outcomes import gettext_noop as _
+
+API: Final = "services/data/v60.0/"
+#: Rows of a page.
+_PAGE: Final = 2_000
+#: How far back the log of deletions reaches.
+_DELETED_REACH: Final = timedelta(days=15)
+#: Objects whose losers of a merge name their winner.
+_MERGED: Final = frozenset({"Account", "Contact", "Lead"})
+#: What a day's exhausted allowance is answered with, beside 429.
+_LIMIT_CODES: Final = frozenset({"REQUEST_LIMIT_EXCEEDED", "TOTAL_REQUESTS_LIMIT_EXCEEDED"})
+#: How long to leave an org alone whose allowance of 24 rolling hours is spent.
+_LIMIT_WAIT: Final = timedelta(minutes=30)
+
+_TYPES: Final[Mapping[str, ColumnType]] = {
+    "currency": ColumnType.NUMBER,
+    "double": ColumnType.NUMBER,
+    "int": ColumnType.NUMBER,
+    "percent": ColumnType.NUMBER,
+    "date": ColumnType.DAY,
+    "datetime": ColumnType.MOMENT,
+    "boolean": ColumnType.BOOLEAN,
+}
+_ID: Final = Column("Id", "Id")
+
+
+def _columns(*names: str) -> tuple[Column, ...]:
+    columns = [_ID]
+    for each in names:
+        name, _colon, kind = each.partition(":")
+        columns.append(Column(name, name, ColumnType(kind) if kind else ColumnType.TEXT))
+    return tuple(columns)
+
+
+_OWNERS: Final = Object(
+    "User",
+    "owners",
+    _("Users"),
+    _columns("Name", "Email", "IsActive:boolean"),
+    (Proposal("external_id", "Id"), Proposal("email", "Email"), Proposal("name", "Name")),
+)
+_PRODUCTS: Final = Object(
+    "Product2",
+    "products",
+    _("Products"),
+    _columns("Name", "ProductCode", "Family", "IsActive:boolean"),
+    (Proposal("name", "Name"), Proposal("code", "ProductCode"), Proposal("series", "Family")),
+)
+_ACCOUNTS: Final = Object(
+    "Account",
+    "accounts",
+    _("Accounts"),
+    _columns(
+        "Name", "ParentId", "OwnerId", "Industry", "BillingCountry", "BillingCity", "Website",
+        "NumberOfEmployees:number", "AnnualRevenue:number", "Type",
+    ),
+    (
+        Proposal("external_id", "Id"),
+        Proposal("name", "Name"),
+        Proposal("owner", "OwnerId", lookup_by="external_id", on_unknown=Unknown.EMPTY),
+        Proposal("parent", "ParentId", lookup_by="external_id", on_unknown=Unknown.EMPTY),
+        Proposal("industry", "Industry"),
+        Proposal("country", "BillingCountry"),
+        Proposal("city", "BillingCity"),
+        Proposal("website", "Website", clears=False),
+        Proposal("employees", "NumberOfEmployees"),
+    ),
+    link="{base}{id}",
+)  # fmt: skip
+_CONTACTS: Final = Object(
+    "Contact",
+    "contacts",
+    _("Contacts"),
+    _columns("AccountId", "Name", "Title", "Email", "Phone"),
+    (
+        Proposal("external_id", "Id"),
+        Proposal("account", "AccountId", lookup_by="external_id"),
+        Proposal("name", "Name"),
+        Proposal("title", "Title"),
+        Proposal("email", "Email"),
+        Proposal("phone", "Phone"),
+    ),
+    link="{base}{id}",
+)
+_LEADS: Final = Object(
+    "Lead",
+    "leads",
+    _("Leads"),
+    _columns(
+        "Name", "Company", "Title", "Email", "Phone", "Country", "OwnerId", "LeadSource", "Status",
+        "CreatedDate:moment", "IsConverted:boolean",
+    ),
+    (
+        Proposal("external_id", "Id"),
+        Proposal("name", "Name"),
+        Proposal("company", "Company"),
+        Proposal("title", "Title"),
+        Proposal("email", "Email"),
+        Proposal("phone", "Phone"),
+        Proposal("country", "Country"),
+        Proposal("owner", "OwnerId", lookup_by="external_id", on_unknown=Unknown.EMPTY),
+        Proposal("created_on", "CreatedDate", clears=False),
+    ),
+    link="{base}{id}",
+)  # fmt: skip
+_DEALS: Final = Object(
+    "Opportunity",
+    "deals",
+    _("Opportunities"),
+    _columns(
+        "Name", "AccountId", "OwnerId", "StageName", "Amount:number", "CloseDate:day", "CreatedDate:moment", "NextStep",
+        "IsClosed:boolean", "IsWon:boolean", "CurrencyIsoCode",
+    ),
+    (
+        Proposal("external_id", "Id"),
+        Proposal("name", "Name"),
+        Proposal("account", "AccountId", lookup_by="external_id"),
+        Proposal("owner", "OwnerId", lookup_by="external_id", on_unknown=Unknown.EMPTY),
+        Proposal("stage", "StageName"),
+        Proposal("amount", "Amount", when_blank="0", is_rounded=True),
+        Proposal("currency", "CurrencyIsoCode"),
+        Proposal("opened_on", "CreatedDate", clears=False),
+        Proposal("closed_on", "CloseDate", clears=False),
+        Proposal("next_step", "NextStep"),
+    ),
+    link="{base}{id}",
+)  # fmt: skip
+_LINES: Final = Object(
+    "OpportunityLineItem",
+    "deal_lines",
+    _("Lines of opportunities"),
+    _columns("OpportunityId", "Product2Id", "Quantity:number", "UnitPrice:number", "TotalPrice:number", "Discount:number"),
+    (
+        Proposal("external_id", "Id"),
+        Proposal("deal", "OpportunityId", lookup_by="external_id"),
+        Proposal("product", "Product2Id", lookup_by="external_id"),
+        Proposal("quantity", "Quantity"),
+        Proposal("unit_price", "UnitPrice", is_rounded=True),
+        Proposal("amount", "TotalPrice", is_rounded=True),
+    ),
+)
+_SPLITS: Final = Object(
+    "OpportunitySplit",
+    "deal_splits",
+    _("Splits of opportunities"),
+    _columns("OpportunityId", "SplitOwnerId", "SplitPercentage:number"),
+    (
+        Proposal("external_id", "Id"),
+        Proposal("deal", "OpportunityId", lookup_by="external_id"),
+        Proposal("person", "SplitOwnerId", lookup_by="external_id"),
+        Proposal("share", "SplitPercentage"),
+    ),
+)
+_HISTORY: Final = Object(
+    "OpportunityHistory",
+    "stage_changes",
+    _("Stage history"),
+    _columns("OpportunityId", "StageName", "Amount:number", "CreatedDate:moment"),
+    (
+        Proposal("external_id", "Id"),
+        Proposal("deal", "OpportunityId", lookup_by="external_id"),
+        Proposal("to_stage", "StageName"),
+        Proposal("changed_at", "CreatedDate"),
+    ),
+    is_offered=False,
+)
+_TASKS: Final = Object(
+    "Task",
+    "activities",
+    _("Tasks and calls"),
+    _columns("Subject", "WhatId", "WhoId", "OwnerId", "ActivityDate:day", "TaskSubtype", "Status", "CreatedDate:moment"),
+    (
+        Proposal("external_id", "Id"),
+        Proposal("subject", "Subject"),
+        Proposal("person", "OwnerId", lookup_by="external_id"),
+        Proposal("at", "CreatedDate"),
+    ),
+    is_offered=False,
+)
+
+
+class Salesforce(Vendor):
+    """Salesforce over REST and SOQL."""
+
+    code: ClassVar[str] = "salesforce"
+    label: ClassVar[str] = "Salesforce"
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting(
+            "login_host",
+            _("Sign-in"),
+            hint=_("Production or a sandbox."),
+            choices=(
+                ("login.salesforce.com", _("Production")),
+                ("test.salesforce.com", _("Sandbox")),
+            ),
+            default="login.salesforce.com",
+        ),
+    )
+    oauth: ClassVar[OAuth | None] = OAuth(
+        authorize_url="https://{login_host}/services/oauth2/authorize",
+        token_url="https://{login_host}/services/oauth2/token",
+        scopes=("api", "refresh_token"),
+        uses_pkce=True,
+    )
+    objects: ClassVar[tuple[Object, ...]] = (
+        _OWNERS, _PRODUCTS, _ACCOUNTS, _CONTACTS, _LEADS, _DEALS, _LINES, _SPLITS, _HISTORY, _TASKS,
+    )  # fmt: skip
+    allowance: ClassVar[tuple[int, float]] = (20, 1.0)
+    has_webhooks: ClassVar[bool] = True
+    webhook_help: ClassVar[str] = _(
+        "Salesforce sends no signed webhooks. A Flow with an HTTP callout can call the address with the shared secret;"
+        " without it changes arrive with the next sync."
+    )
+
+    def base(self, settings: Mapping[str, str]) -> str:
+        """The org's own address, which the sign-in told."""
+        return elsewhere(settings.get("instance_url", "https://login.salesforce.com"), settings).rstrip("/") + "/"
+
+    def sign(self, headers: dict[str, str], http: Http) -> None:
+        """A bearer token."""
+        headers["Authorization"] = f"Bearer {http.secret('access_token')}"
+
+    def identify(self, http: Http) -> Identity:
+        """The organisation."""
+        found = self._query(http, "SELECT Id, Name FROM Organization LIMIT 1")["records"]
+        org = found[0] if found else {}
+        return Identity(str(org.get("Id", "")), str(org.get("Name", "")))
+
+    def columns(self, object: Object, http: Http) -> Sequence[Column]:
+        """The columns that this connection may see, with the custom ones. An object that the org has not has none."""
+        reply = http.get(f"{API}sobjects/{object.code}/describe", expect=(404,))
+        if reply.status == 404:
+            return ()
+        found = []
+        for each in reply.json()["fields"]:
+            name = each["name"]
+            if object.column(name) or name.endswith("__c"):
+                found.append(
+                    Column(
+                        name,
+                        each.get("label") or name,
+                        _TYPES.get(each.get("type", ""), ColumnType.TEXT),
+                        is_writable=bool(each.get("updateable")),
+                    )
+                )
+        return found
+
+    def words(self, object: Object, http: Http) -> Mapping[str, Sequence[Word]]:
+        """The stages of opportunities."""
+        if object.code not in ("Opportunity", "OpportunityHistory"):
+            return {}
+        found = self._query(
+            http,
+            "SELECT MasterLabel, ApiName, IsClosed, IsWon, DefaultProbability FROM OpportunityStage"
+            " WHERE IsActive = true ORDER BY SortOrder",
+        )
+        words = [
+            Word(
+                each["MasterLabel"],
+                each["MasterLabel"],
+                "won" if each["IsWon"] else "lost" if each["IsClosed"] else "open",
+                float(each["DefaultProbability"] or 0) / 100,
+            )
+            for each in found["records"]
+        ]
+        return {"stage": words, "to_stage": words}
+
+    def read(self, object: Object, ask: Ask, http: Http) -> Page:
+        """A page by (system stamp, id): the key only grows, so nothing is lost that changes while paging. Deleted rows in
+        the recycle bin come along, losers of merges with their winner."""
+        size = min(ask.size or _PAGE, _PAGE)
+        where = []
+        stamp = _stamp_of(object)
+        if ask.position:
+            after, last = ask.position["after"], _quoted(ask.position["id"])
+            where.append(f"({stamp} > {after} OR ({stamp} = {after} AND Id > {last}))")
+        elif ask.since is not None:
+            where.append(f"{stamp} >= {_literal(ask.since)}")
+        if ask.until is not None:
+            where.append(f"{stamp} < {_literal(ask.until)}")
+        names = dict.fromkeys(["Id", stamp, "IsDeleted", *_merged_by(object), *ask.columns])
+        text = f"SELECT {', '.join(names)} FROM {object.code}"  # noqa: S608 - names are the vendor's own columns
+        if where:
+            text += f" WHERE {' AND '.join(where)}"
+        text += f" ORDER BY {stamp}, Id LIMIT {size}"
+        rows = self._query(http, text, with_deleted=True)["records"]
+        raws = [_raw(object, row) for row in rows]
+        if len(rows) < size:
+            return Page(raws)
+        return Page(raws, next={"after": _literal(_moment(rows[-1][stamp])), "id": rows[-1]["Id"]})
+
+    def deletions(self, object: Object, ask: Ask, http: Http) -> Page | None:
+        """What left the recycle bin as well, from the log of deletions; it reaches back fifteen days."""
+        if ask.since is None or ask.position is not None:
+            return None
+        end = ask.asked_at + timedelta(minutes=1)
+        start = max(ask.since, end - _DELETED_REACH + timedelta(hours=1))
+        reply = http.get(
+            f"{API}sobjects/{object.code}/deleted",
+            {"start": _literal(start), "end": _literal(end)},
+            expect=(400, 404),
+        )
+        if reply.status >= 400:  # some objects keep no log
+            return None
+        gone = [
+            Raw(each["id"], version_of(_moment(each["deletedDate"])), {}, is_deleted=True)
+            for each in reply.json().get("deletedRecords", [])
+        ]
+        return Page(gone)
+
+    def fetch(
+        self, object: Object, external_ids: Sequence[str], http: Http, columns: Sequence[str] = ()
+    ) -> list[Raw]:
+        """The records of these ids, the deleted ones too."""
+        stamp = _stamp_of(object)
+        names = dict.fromkeys(["Id", stamp, "IsDeleted", *_merged_by(object), *columns])
+        ids = ", ".join(_quoted(each) for each in external_ids)
+        text = f"SELECT {', '.join(names)} FROM {object.code} WHERE Id IN ({ids})"  # noqa: S608 - as above
+        return [_raw(object, row) for row in self._query(http, text, with_deleted=True)["records"]]
+
+    def write(
+        self, object: Object, external_id: str, values: Mapping[str, Any], http: Http, *, key: str, base: Mapping[str, Any]
+    ) -> Written:
+        """PATCH the record, unless somebody changed it since it was read."""
+        headers = {}
+        seen = moment(base.get(_stamp_of(object)))
+        if seen is not None:
+            headers["If-Unmodified-Since"] = seen.strftime("%a, %d %b %Y %H:%M:%S GMT")
+        http.send("PATCH", f"{API}sobjects/{object.code}/{external_id}", json=dict(values), headers=headers)
+        now = self.fetch(object, [external_id], http, [name for name in base if name != "attributes"])
+        return Written(now[0] if now else None)
+
+    def verdict(self, reply: Reply) -> Verdict | None:
+        """A spent allowance is a 403 here; 420 and pages that are no JSON pass."""
+        usual = usual_verdict(reply)
+        if usual is None:
+            return None
+        code, words = _said(reply)
+        if code in _LIMIT_CODES:
+            return Verdict(FaultKind.LIMITED, words, _LIMIT_WAIT)
+        if code == "INVALID_SESSION_ID":
+            return Verdict(FaultKind.UNAUTHORIZED, words)
+        if code in ("INVALID_QUERY_LOCATOR", "EXCEEDED_ID_LIMIT"):
+            return Verdict(FaultKind.GONE, words)
+        if code in ("ENTITY_IS_DELETED", "NOT_FOUND"):
+            return Verdict(FaultKind.MISSING, words)
+        if code == "UNABLE_TO_LOCK_ROW":
+            return Verdict(FaultKind.PASSING, words)
+        return Verdict(usual.kind, words, usual.wait)
+
+    def link(self, object: Object, external_id: str, settings: Mapping[str, str]) -> str:
+        """The record's page in Lightning."""
+        if object.link and "instance_url" in settings:
+            return f"{settings['instance_url'].rstrip('/')}/{external_id}"
+        return ""
+
+    def _query(self, http: Http, text: str, *, with_deleted: bool = False) -> Any:
+        answer = http.get(f"{API}{'queryAll' if with_deleted else 'query'}", {"q": text}).json()
+        rows = list(answer["records"])
+        while not answer.get("done", True):
+            # A page may be cut shorter than it was asked for; the locator gives its rest.
+            answer = http.get(answer["nextRecordsUrl"]).json()
+            rows += answer["records"]
+            if len(rows) > 2 * _PAGE:
+                raise Fault(FaultKind.ENDLESS, _endless_problem())
+        return {**answer, "records": rows}
+
+
+def _endless_problem() -> Any:
+    from salesops.connectors.vendors.base import endless
+
+    return endless("Salesforce").problem
+
+
+def _stamp_of(object: Object) -> str:
+    return "CreatedDate" if object.code in ("OpportunityHistory", "OpportunityFieldHistory") else "SystemModstamp"
+
+
+def _merged_by(object: Object) -> list[str]:
+    return ["MasterRecordId"] if object.code in _MERGED else []
+
+
+def _raw(object: Object, row: Mapping[str, Any]) -> Raw:
+    payload = {name: value for name, value in row.items() if name != "attributes"}
+    return Raw(
+        external_id=str(row["Id"]),
+        version=version_of(_moment(row[_stamp_of(object)])),
+        payload=payload,
+        is_deleted=bool(row.get("IsDeleted")),
+        merged_into=str(row.get("MasterRecordId") or "") if row.get("IsDeleted") else "",
+    )
+
+
+def _moment(text: str) -> datetime:
+    return moment(text) or datetime.fromtimestamp(0, UTC)
+
+
+def _literal(value: datetime) -> str:
+    """A moment as SOQL writes it, without quotes."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _said(reply: Reply) -> tuple[str, str]:
+    """The code and words of an error reply; empty where it is no JSON."""
+    try:
+        answer = reply.json()
+    except Exception:  # noqa: BLE001 - a proxy's page, half a reply: the status speaks
+        return "", ""
+    first = answer[0] if isinstance(answer, list) and answer else answer
+    if not isinstance(first, dict):
+        return "", ""
+    return str(first.get("errorCode") or first.get("error") or ""), str(first.get("message") or "")
+
+
+VENDOR: Final = Salesforce()
