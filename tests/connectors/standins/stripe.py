@@ -199,7 +199,8 @@ class Stripe(StandIn):
         return {**fields, "tiers": tiers} if "tiers" in expand else fields
 
     def _price_of(self, id: str) -> dict[str, Any]:
-        return self.show(self.row("price", id), BASIL)  # type: ignore[no-any-return]
+        shown: dict[str, Any] = self.show(self.row("price", id), BASIL)
+        return shown
 
     def _subscription(self, row: Row, fields: dict[str, Any], is_new: bool, expand: Sequence[str]) -> dict[str, Any]:
         period = {"current_period_start": fields["start_date"], "current_period_end": fields["start_date"] + 2_592_000}
@@ -363,7 +364,7 @@ class Stripe(StandIn):
         return self._list(ask, "/v1/subscription_items", rows, lambda one: one.fields)
 
     @route("GET", "/v1/{objects}", page=True)
-    def list(self, ask: Request, objects: str) -> Any:
+    def several(self, ask: Request, objects: str) -> Any:
         if objects not in LISTS:
             return self.not_found(ask)
         known = PARAMETERS | MORE[objects] | ({"created"} if objects != "credit_notes" else set())
