@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
@@ -12,27 +14,48 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Model, QuerySet
 
-from salesops.accounts.models import Account, Contact
+from salesops.accounts.models import Account, Contact, Subscription
 from salesops.accounts.services.removal import (
     merge_accounts,
     merge_contacts,
     remove_accounts,
     remove_contacts,
+    remove_subscriptions,
     restore_accounts,
     restore_contacts,
 )
-from salesops.accounts.services.upserts import AccountRecord, ContactRecord, upsert_accounts, upsert_contacts
+from salesops.accounts.services.upserts import (
+    AccountRecord,
+    ContactRecord,
+    SubscriptionRecord,
+    upsert_accounts,
+    upsert_contacts,
+    upsert_subscriptions,
+)
+from salesops.activities.models import Activity
+from salesops.activities.services.upserts import ActivityRecord, remove_activities, upsert_activities
 from salesops.connectors.rules.convert import Record
-from salesops.connectors.rules.fields import LookupKind
+from salesops.connectors.rules.fields import KINDS, LookupKind
 from salesops.core.actor import Actor
 from salesops.core.upserts import Fate, RecordOutcome, UpsertResult, refusing
-from salesops.deals.models import Deal, Product
+from salesops.deals.models import Deal, DealLine, DealSplit, Product
+from salesops.deals.rules.amounts import WHOLE_BP
+from salesops.deals.services.part_upserts import (
+    DealLineRecord,
+    DealSplitRecord,
+    StageChangeRecord,
+    remove_deal_lines,
+    remove_deal_splits,
+    upsert_deal_lines,
+    upsert_deal_splits,
+    upsert_stage_changes,
+)
 from salesops.deals.services.removal import merge_deals, remove_deals, restore_deals
 from salesops.deals.services.upserts import DealRecord, ProductRecord, upsert_deals, upsert_products
 from salesops.leads.models import Lead
 from salesops.leads.services.removal import merge_leads, remove_leads, restore_leads
 from salesops.leads.services.upserts import LeadRecord, upsert_leads
-from salesops.people.imports import PersonRecord, upsert_people
+from salesops.people.imports import OwnerRecord, PersonRecord, match_owners, upsert_people
 from salesops.pods.choices import PodTemplate
 from salesops.pods.models import Pod, Segment
 from salesops.pods.services import open_pod
@@ -44,6 +67,7 @@ from salesops.pods.services.upserts import (
     upsert_territories,
     upsert_territory_assignments,
 )
+from salesops.values.money import round_half_up
 from salesops.values.names import match_name
 
 
@@ -175,8 +199,8 @@ def destination_of(kind: str) -> Destination:
 
 
 def kinds_taken() -> list[str]:
-    """Every kind that can be imported."""
-    return list(_DESTINATIONS)
+    """Every kind that a file can bring."""
+    return [code for code in _DESTINATIONS if KINDS[code].is_for_files]
 
 
 def _flat(record: Record, *, without: Sequence[str] = (), texts: Sequence[str] = ()) -> dict[str, Any]:
@@ -279,6 +303,48 @@ def _pod(record: Record) -> PodRecord:
     return PodRecord(**record.flat())
 
 
+def _owner(record: Record) -> OwnerRecord:
+    return OwnerRecord(**_flat(record, without=("first_name", "last_name"), texts=_TEXTS))
+
+
+def _line(record: Record) -> DealLineRecord:
+    values = _texts(record)
+    if "discount" in values:
+        values["discount_bp"] = _basis_points(values.pop("discount"))
+    return DealLineRecord(**values)
+
+
+def _split(record: Record) -> DealSplitRecord:
+    values = _texts(record)
+    values["share_bp"] = _basis_points(values.pop("share"))
+    if "overlay" in values:
+        values["is_overlay"] = values.pop("overlay") == "yes"
+    return DealSplitRecord(**values)
+
+
+def _basis_points(share: Decimal | None) -> int | None:
+    """A share of one in basis points, half up. A third of a deal is 3,333: what is missing to the whole is refused."""
+    return None if share is None else round_half_up(Fraction(share) * WHOLE_BP)
+
+
+def _stage_change(record: Record) -> StageChangeRecord:
+    return StageChangeRecord(**_zoned(_texts(record), "changed_at"))
+
+
+def _activity(record: Record) -> ActivityRecord:
+    values = _flat(record, texts=(*_TEXTS, "subject", "outcome", "direction"))
+    return ActivityRecord(**_zoned(values, "happened_at", "due_at", "done_at"))
+
+
+def _zoned(values: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Moments that name no zone are meant in the company's."""
+    for name in names:
+        moment = values.get(name)
+        if isinstance(moment, datetime) and moment.tzinfo is None:
+            values[name] = moment.replace(tzinfo=ZoneInfo(settings.COMPANY_TIME_ZONE))
+    return values
+
+
 #: How accounts, contacts, leads and deals are read back.
 _ACCOUNT: Final = Shown(
     Account,
@@ -306,6 +372,26 @@ _DEAL: Final = Shown(
 )  # fmt: skip
 _PRODUCT: Final = Shown(Product, ("name", "code", "series", "price_minor", "currency"), moment="")
 
+_LINE: Final = Shown(
+    DealLine,
+    ("external_id", "deal_id", "product_id", "quantity", "unit_price_minor", "amount_minor", "note"),
+    moment="",
+)
+_SPLIT: Final = Shown(DealSplit, ("external_id", "deal_id", "person_id", "function"), moment="")
+_ACTIVITY: Final = Shown(
+    Activity,
+    (
+        "external_id", "kind", "subject", "note", "person_id", "lead_id", "deal_id", "account_id", "contact_id",
+        "happened_at", "due_at", "done_at", "outcome", "direction",
+    ),
+    moment="",
+)  # fmt: skip
+_SUBSCRIPTION: Final = Shown(
+    Subscription,
+    ("external_id", "account_id", "name", "mrr_minor", "currency", "seats", "start_on", "end_on"),
+    moment="",
+)
+
 
 def introduce_rooms_below() -> None:
     """The kinds that the rooms below take."""
@@ -328,3 +414,17 @@ def introduce_rooms_below() -> None:
     introduce("leads", Destination(_lead, upsert_leads, remove_leads, restore_leads, merge_leads, _LEAD))
     introduce("products", Destination(lambda record: ProductRecord(**_texts(record)), upsert_products, shown=_PRODUCT))
     introduce("deals", Destination(_deal, upsert_deals, remove_deals, restore_deals, merge_deals, _DEAL))
+    introduce("owners", Destination(_owner, match_owners))
+    introduce("deal_lines", Destination(_line, upsert_deal_lines, remove_deal_lines, shown=_LINE))
+    introduce("deal_splits", Destination(_split, upsert_deal_splits, remove_deal_splits, shown=_SPLIT))
+    introduce("stage_changes", Destination(_stage_change, upsert_stage_changes))
+    introduce("activities", Destination(_activity, upsert_activities, remove_activities, shown=_ACTIVITY))
+    introduce(
+        "subscriptions",
+        Destination(
+            lambda record: SubscriptionRecord(**_texts(record)),
+            upsert_subscriptions,
+            remove_subscriptions,
+            shown=_SUBSCRIPTION,
+        ),
+    )

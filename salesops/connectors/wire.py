@@ -250,8 +250,8 @@ class Guard:
 
         Where its name leads is known only when it is connected to: see `addresses`.
         """
-        # What one program reads as a host and another does not (\\, spaces, full-width digits) is not an address.
-        if not address.isascii() or any(ord(letter) <= 32 or letter in "\\\x7f" for letter in address):
+        # What one program reads as a host and another does not (spaces, full-width digits) is not an address.
+        if not address.isascii() or not address.isprintable() or " " in address:
             raise _forbidden("")
         try:
             url = httpx.URL(address).copy_with(fragment=None)

@@ -4,12 +4,17 @@ transactions."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from salesops.commissions.models import Plan
+from salesops.commissions.models import Plan, Transaction
 from salesops.commissions.services.imports import PlanPersonRecord, QuotaRecord, upsert_plan_people, upsert_quotas
-from salesops.commissions.services.transaction_imports import TransactionRecord, upsert_transactions
-from salesops.connectors.destinations import Destination, Named, introduce, introduce_candidates
+from salesops.commissions.services.transaction_imports import (
+    TransactionRecord,
+    remove_transactions,
+    restore_transactions,
+    upsert_transactions,
+)
+from salesops.connectors.destinations import Destination, Named, Shown, introduce, introduce_candidates
 from salesops.connectors.rules.convert import Record
 from salesops.connectors.rules.fields import LookupKind
 
@@ -28,6 +33,15 @@ def _transaction(record: Record) -> TransactionRecord:
     return TransactionRecord(**values)
 
 
+_TRANSACTION: Final = Shown(
+    Transaction,
+    (
+        "source_key", "kind", "effective_on", "amount_minor", "currency", "quantity", "account_id", "deal_id", "product_id",
+        "credited_to_id",
+    ),
+)  # fmt: skip
+
+
 def _plans() -> Sequence[Named]:
     return [Named(pk, {"name": name}) for pk, name in Plan.objects.values_list("pk", "name")]
 
@@ -36,5 +50,8 @@ def introduce_rooms() -> None:
     """Called once, when all rooms are loaded."""
     introduce("quotas", Destination(_quota, upsert_quotas))
     introduce("commission_rates", Destination(_person_on_plan, upsert_plan_people))
-    introduce("transactions", Destination(_transaction, upsert_transactions))
+    introduce(
+        "transactions",
+        Destination(_transaction, upsert_transactions, remove_transactions, restore_transactions, shown=_TRANSACTION),
+    )
     introduce_candidates(LookupKind.PLAN, _plans)

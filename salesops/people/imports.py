@@ -261,3 +261,48 @@ def _no_address(name: str) -> str:
     """A stand-in address, the same for the same name."""
     mark = hashlib.sha256(fold_name(name).encode()).hexdigest()[:8]
     return f"{slugify(name)[:40] or 'person'}.{mark}@{NO_ADDRESS}"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerRecord:
+    """Somebody who owns records in a source, who is to be one of the people here."""
+
+    email: str = ""
+    name: str = ""
+    external_id: str = ""
+
+
+def match_owners(
+    *, records: Sequence[OwnerRecord], actor: Actor, source: str, at: datetime, preview: bool = False
+) -> UpsertResult:
+    """Find the people whom a source calls owners: by e-mail address, else by the very name where only one has it.
+
+    Nobody is made and nothing is written: who is not found is refused with what to do. Two queries. Raises
+    PermissionDenied as `upsert_people` does.
+    """
+    need(actor, *EDITORS)
+    result = UpsertResult()
+    emails = {record.email.strip().lower() for record in records if record.email}
+    names = {" ".join(record.name.split()) for record in records if record.name}
+    by_email = {
+        email.lower(): (pk, name)
+        for pk, name, email in User.objects.filter(email__in=emails).values_list("pk", "name", "email")
+    }
+    by_name: dict[str, list[tuple[int, str]]] = {}
+    for pk, name in User.objects.filter(name__in=names).order_by("pk").values_list("pk", "name"):
+        by_name.setdefault(name, []).append((pk, name))
+    for position, record in enumerate(records):
+        email, name = record.email.strip().lower(), " ".join(record.name.split())
+        found = [by_email[email]] if email in by_email else by_name.get(name, [])
+        if len(found) == 1:
+            result.outcomes.append(RecordOutcome(position, Fate.UNCHANGED, *found[0]))
+        elif len(found) > 1:
+            words = _("Several people are called “%(name)s”: their e-mail address must say who is meant.")
+            result.refuse(position, words % {"name": name}, "name")
+        elif email:
+            words = _("No person with the e-mail %(email)s: invite them or import people, then try again.")
+            result.refuse(position, words % {"email": email}, "email")
+        else:
+            words = _("No person with the name %(name)s: invite them or import people, then try again.")
+            result.refuse(position, words % {"name": name}, "name")
+    return result.in_order()

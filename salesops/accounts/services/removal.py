@@ -16,9 +16,9 @@ from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
 
 from salesops.accounts.merging import move_names
-from salesops.accounts.models import Account, Contact
+from salesops.accounts.models import Account, Contact, Subscription
 from salesops.accounts.services.guards import check_may_import
-from salesops.audit.services import Change, change_of, record_many
+from salesops.audit.services import Change, change_of, record_many, state_of
 from salesops.core.actor import Actor
 from salesops.core.models import Removable
 from salesops.core.upserts import Fate, RecordOutcome, UpsertResult
@@ -267,3 +267,23 @@ def give_way(contacts: Collection[Contact]) -> None:
 def merge_contacts(*, loser: int, winner: int, actor: Actor, at: datetime) -> UpsertResult:
     """Let one contact stand for another. As `merge_pair`."""
     return merge_pair(Contact, noun="contact", loser=loser, winner=winner, actor=actor, at=at)
+
+
+def remove_subscriptions(*, pks: Sequence[int], actor: Actor, because: str, at: datetime) -> UpsertResult:
+    """Delete subscriptions that never were; the audit keeps what they said. One that ends gets its last day instead.
+
+    Raises PermissionDenied unless the actor may change all rows.
+    """
+    check_may_import(actor)
+    result = UpsertResult()
+    with transaction.atomic():
+        rows = Subscription.objects.filter(pk__in=set(pks)).select_for_update(of=("self",)).in_bulk()
+        changes = [
+            change_of(row, action="subscription.deleted", before=state_of(row), reason=because) for row in rows.values()
+        ]
+        for position, pk in enumerate(pks):
+            fate = Fate.CHANGED if pk in rows else Fate.UNCHANGED
+            result.outcomes.append(RecordOutcome(position, fate, pk, str(rows.get(pk, ""))))
+        Subscription.objects.filter(pk__in=rows).delete()
+        record_many(actor=actor, changes=changes, at=at)
+    return result

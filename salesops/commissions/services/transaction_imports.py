@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -12,21 +12,36 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from salesops.audit.services import Change, record_many
+from salesops.audit.services import Change, change_of, record_many
 from salesops.commissions.choices import TransactionKind
 from salesops.commissions.models import Transaction
+from salesops.commissions.selectors.transactions import is_of_deal
 from salesops.commissions.services.recording import Around, around, check_transaction, take_place, with_months
 from salesops.core.actor import Actor, Role
-from salesops.core.upserts import UNSET, Fate, Merged, Unset, UpsertResult, Wanted, batches, existing_by, merge_rows
+from salesops.core.upserts import (
+    UNSET,
+    Fate,
+    Merged,
+    RecordOutcome,
+    Unset,
+    UpsertResult,
+    Wanted,
+    batches,
+    existing_by,
+    merge_rows,
+)
 
 #: Columns that a record sets as they are.
 _COPIED: Final = ("kind", "effective_on", "amount_minor", "currency", "quantity")
+#: Among the attributes of a transaction that no longer counts: that it was removed in its source, and why.
+_REMOVED: Final = "removed_because"
 _PLACES: Final = ("deal_id", "account_id", "product_id", "credited_to_id")
 
 
 @dataclass(frozen=True, slots=True)
 class TransactionRecord:
-    """Something that happened, as a source tells it, with references looked up; found again by its source key.
+    """Something that happened, as a source tells it, with references looked up; found again by its source key, or by `pk`
+    where it is known, and then it keeps its source key.
 
     reverses: the source key of what is taken back. Amounts are minor units of `currency`. What is UNSET is left alone.
     """
@@ -43,6 +58,7 @@ class TransactionRecord:
     credited_to_id: int | Unset | None = UNSET
     reverses: str | Unset | None = UNSET
     term_months: int | Unset | None = UNSET
+    pk: int | None = None
 
 
 @dataclass(slots=True)
@@ -63,13 +79,106 @@ def upsert_transactions(
     What takes something back comes after what it takes back, whatever their order among the records; a record whose
     original is not there is refused with the reason. Raises PermissionDenied.
     """
-    if not actor.has(Role.REVOPS, Role.FINANCE, Role.ADMIN):
-        raise PermissionDenied(_("Only revenue operations, finance and administrators bring transactions in."))
+    _need_importer(actor)
     result = UpsertResult()
     with transaction.atomic():
-        for batch in batches(records):
-            _batch(actor, batch, source, at, preview, result)
+        for batch in batches(_with_own_keys(records, result)):
+            _batch(
+                actor,
+                [each for each in batch if not result.is_refused(each[0])],
+                source,
+                at,
+                preview,
+                result,
+            )
     return result.in_order()
+
+
+def _with_own_keys(records: Sequence[TransactionRecord], result: UpsertResult) -> list[TransactionRecord]:
+    """The records, each with the source key of the row that it names by its `pk`: one query where any does."""
+    named = {record.pk for record in records if record.pk is not None}
+    keys = dict(Transaction.objects.filter(pk__in=named).values_list("pk", "source_key")) if named else {}
+    for position, record in enumerate(records):
+        if record.pk is not None and record.pk not in keys:
+            result.refuse(position, _("What this refers to does not exist."))
+    return [
+        record if record.pk is None else replace(record, source_key=keys.get(record.pk, record.source_key))
+        for record in records
+    ]
+
+
+def remove_transactions(*, pks: Sequence[int], actor: Actor, because: str, at: datetime) -> UpsertResult:
+    """Let transactions no longer count that are gone in their source; they stay readable, and are there again when they are
+    told again.
+
+    What something that counts takes back is refused, as is what follows a deal. Raises PermissionDenied.
+    """
+    _need_importer(actor)
+    return _count(pks, actor, because, at, is_void=True)
+
+
+def restore_transactions(*, pks: Sequence[int], actor: Actor, because: str = "", at: datetime) -> UpsertResult:
+    """Let transactions count again that were removed in their source; what was voided by hand is refused.
+
+    Raises PermissionDenied.
+    """
+    _need_importer(actor)
+    return _count(pks, actor, because, at, is_void=False)
+
+
+@transaction.atomic
+def _count(pks: Sequence[int], actor: Actor, because: str, at: datetime, *, is_void: bool) -> UpsertResult:
+    result = UpsertResult()
+    rows = existing_by(Transaction.objects.all(), "pk", set(pks))
+    taken_back = set(
+        Transaction.objects.filter(reverses__in=rows, is_void=False)
+        .exclude(pk__in=rows)
+        .values_list("reverses_id", flat=True)
+    )
+    changed: dict[int, Transaction] = {}
+    for position, pk in enumerate(pks):
+        row = rows.get(pk)
+        if row is None:
+            result.refuse(position, _("What this refers to does not exist."))
+        elif is_of_deal(row):
+            result.refuse(position, _("It follows its deal: change the deal instead."))
+        elif is_void and pk in taken_back:
+            result.refuse(position, _("Something takes it back. Void that first."))
+        elif not is_void and row.is_void and _REMOVED not in row.attributes:
+            result.refuse(position, _("It was voided here. Give what happened instead a key of its own."))
+        else:
+            fate = Fate.UNCHANGED if row.is_void == is_void and pk not in changed else Fate.CHANGED
+            if fate is Fate.CHANGED:
+                row.is_void, row.updated_at = is_void, at
+                row.attributes = {**row.attributes, _REMOVED: because} if is_void else without_removal(row.attributes)
+                changed[pk] = row
+            result.outcomes.append(RecordOutcome(position, fate, pk, str(row)))
+    Transaction.objects.bulk_update(changed.values(), ["is_void", "attributes", "updated_at"], batch_size=500)
+    record_many(
+        actor=actor,
+        changes=[
+            change_of(
+                row,
+                action="transaction.voided" if is_void else "transaction.restored",
+                before={"is_void": not is_void},
+                after={"is_void": is_void},
+                reason=because,
+            )
+            for row in changed.values()
+        ],
+        at=at,
+    )
+    return result.in_order()
+
+
+def without_removal(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes of a transaction that is in its source."""
+    return {name: value for name, value in attributes.items() if name != _REMOVED}
+
+
+def _need_importer(actor: Actor) -> None:
+    if not actor.has(Role.REVOPS, Role.FINANCE, Role.ADMIN):
+        raise PermissionDenied(_("Only revenue operations, finance and administrators bring transactions in."))
 
 
 def _batch(
@@ -151,11 +260,13 @@ def _wanted(position: int, record: TransactionRecord, known: _Known, actor: Acto
         raise ValidationError({"credited_to": _("It is your own pay: somebody else must bring it in.")})
     check_transaction(made, original, known.around)
     values: dict[str, Any] = {name: getattr(made, name) for name in (*_COPIED, *_PLACES)}
-    values |= {"source_key": made.source_key, "attributes": made.attributes}
+    values |= {"source_key": made.source_key, "attributes": without_removal(made.attributes)}
+    if row is not None and row.is_void and _REMOVED in row.attributes:
+        values["is_void"] = False
     if row is None:
         # In a preview what is taken back may not be stored yet.
         values["reverses_id"] = original.pk if original is not None else None
-    elif row.is_void and any(getattr(row, name) != value for name, value in values.items()):
+    elif row.is_void and "is_void" not in values and any(getattr(row, name) != value for name, value in values.items()):
         raise ValidationError({"source_key": _("It was voided here. Give what happened instead a key of its own.")})
     return Wanted(position, record.source_key, values, defaults={"recorded_at": at})
 

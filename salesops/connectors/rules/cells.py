@@ -4,7 +4,7 @@ import re
 import unicodedata
 from calendar import monthrange
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Context, Decimal
 from typing import Any, Final
 
@@ -31,6 +31,8 @@ _ERRORS: Final = frozenset(
 _QUOTED_TRIGGER: Final = re.compile("'[\\s\"';,|]*[=+\\-@＝＋－＠−]")
 _QUARTER_FIRST: Final = re.compile(r"(FY ?)?([0-9]{4})[ -]?([QH])([1-4])|([QH])([1-4])[ -/]?(FY ?)?([0-9]{4})", re.I)
 _MONTH_OF_YEAR: Final = re.compile(r"([^\W\d_]{3,12})\.?[ -]([0-9]{4})")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SECONDS: Final = re.compile("[0-9]{9,11}|[0-9]{12,14}")
 # Columns repeat their values: as many outcomes as this are remembered for each, for short cells of these types.
 _REMEMBERED: Final = 5_000
 _SHORT: Final = 64
@@ -142,6 +144,15 @@ def _integer(reader: CellReader, cell: Cell, _code: str | None) -> Outcome[Any]:
     return _number(reader, cell).then(lambda number: _whole(number, reader.rule.multiplier, cell))
 
 
+def _decimal(reader: CellReader, cell: Cell, _code: str | None) -> Outcome[Any]:
+    outcome = _number(reader, cell)
+    if outcome.value is None:
+        return outcome
+    if outcome.value.sign or outcome.value.is_percent:
+        return Outcome.bad(numbers.not_a_number(cell_text(cell)))
+    return Outcome.good(_EXACT.multiply(outcome.value.value, reader.rule.multiplier))
+
+
 def _money(reader: CellReader, cell: Cell, code: str | None) -> Outcome[Any]:
     outcome = _number(reader, cell)
     if outcome.value is None:
@@ -192,6 +203,24 @@ def _day(reader: CellReader, cell: Cell) -> Outcome[date]:
 
 def _date(reader: CellReader, cell: Cell, _code: str | None) -> Outcome[Any]:
     return _day(reader, cell)
+
+
+def _moment(reader: CellReader, cell: Cell, _code: str | None) -> Outcome[Any]:
+    """A moment: as programs write it (ISO 8601, or seconds or milliseconds since 1970), else the first one of a day.
+
+    One without a zone is given without one; who takes the record knows in which zone the company lives.
+    """
+    if isinstance(cell, datetime):
+        return Outcome.good(cell)
+    text = cell_text(cell)
+    try:
+        if _SECONDS.fullmatch(text):
+            return Outcome.good(_EPOCH + timedelta(milliseconds=int(text) * (1 if len(text) > 11 else 1_000)))
+        if len(text) > 10 and text[4:5] == "-":
+            return Outcome.good(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        pass
+    return _day(reader, cell).then(lambda day: Outcome.good(datetime.combine(day, time())))
 
 
 def _period(reader: CellReader, cell: Cell, _code: str | None) -> Outcome[Any]:
@@ -427,8 +456,10 @@ _READ: Final[dict[FieldType, Callable[[CellReader, Cell, str | None], Outcome[An
     FieldType.EMAIL: _email,
     FieldType.INTEGER: _integer,
     FieldType.MONEY: _money,
+    FieldType.NUMBER: _decimal,
     FieldType.RATE: _rate,
     FieldType.DATE: _date,
+    FieldType.MOMENT: _moment,
     FieldType.PERIOD: _period,
     FieldType.CURRENCY: _currency,
     FieldType.CHOICE: _choice,

@@ -15,15 +15,17 @@ class FieldType(StrEnum):
     EMAIL = "email"
     INTEGER = "integer"
     MONEY = "money"
+    NUMBER = "number"
     RATE = "rate"
     DATE = "date"
+    MOMENT = "moment"
     PERIOD = "period"
     CURRENCY = "currency"
     CHOICE = "choice"
     LOOKUP = "lookup"
 
 
-NUMERIC: Final = frozenset({FieldType.INTEGER, FieldType.MONEY, FieldType.RATE})
+NUMERIC: Final = frozenset({FieldType.INTEGER, FieldType.NUMBER, FieldType.MONEY, FieldType.RATE})
 
 
 class LookupKind(StrEnum):
@@ -37,6 +39,7 @@ class LookupKind(StrEnum):
     POD = "pod"
     TERRITORY = "territory"
     SEGMENT = "segment"
+    LEAD = "lead"
     DEAL = "deal"
     PLAN = "plan"
 
@@ -52,6 +55,7 @@ LOOKUP_KEYS: Final[dict[LookupKind, tuple[str, ...]]] = {
     LookupKind.POD: ("name",),
     LookupKind.TERRITORY: ("code", "name"),
     LookupKind.SEGMENT: ("name", "code"),
+    LookupKind.LEAD: ("email", "name", "external_id"),
     LookupKind.DEAL: ("name", "external_id"),
     LookupKind.PLAN: ("name",),
 }
@@ -112,6 +116,7 @@ class Kind:
     identities: by what a record is found again, the first that the mapping can fill; a file imported twice changes
         nothing because of it.
     names: words in file names that speak for this kind.
+    is_for_files: whether files bring it too; else only sources that are kept in step.
     """
 
     code: str
@@ -120,6 +125,7 @@ class Kind:
     needs: tuple[tuple[tuple[str, ...], ...], ...]
     identities: tuple[tuple[str, ...], ...]
     names: tuple[str, ...] = ()
+    is_for_files: bool = True
 
     def field(self, code: str) -> Field | None:
         """The field of that code, or None."""
@@ -181,6 +187,30 @@ _TRANSACTION_KINDS: Final = (
     Choice("meeting", _("Meeting held"), ("meeting", "demo", "demo held")),
     Choice("objective", _("Objective reached"), ("mbo", "milestone")),
     Choice("adjustment", _("Adjustment"), ("correction",)),
+)
+
+_ACTIVITY_KINDS: Final = (
+    Choice("call", _("Call"), ("phone call", "phone", "inbound call", "outbound call")),
+    Choice("mail", _("Mail"), ("email", "e-mail", "incoming email", "outgoing email")),
+    Choice("meeting", _("Meeting"), ("appointment", "event", "demo")),
+    Choice("note", _("Note"), ("comment",)),
+    Choice("task", _("Task"), ("to do", "todo", "follow up")),
+)
+_OUTCOMES: Final = (
+    Choice("reached", _("Reached"), ("connected", "answered", "completed", "answer")),
+    Choice("no_answer", _("No answer"), ("missed", "busy", "unanswered", "no-answer", "not reached")),
+    Choice("left_message", _("Left a message"), ("voicemail", "left voicemail", "left live message")),
+    Choice("held", _("Held"), ("took place", "attended")),
+    Choice("no_show", _("Did not show up"), ("no show", "no-show")),
+    Choice("replied", _("Replied"), ("reply", "answered mail")),
+)
+_DIRECTIONS: Final = (
+    Choice("inbound", _("From them"), ("incoming", "in", "received")),
+    Choice("outbound", _("To them"), ("outgoing", "out", "sent")),
+)
+_YES_NO: Final = (
+    Choice("yes", _("Yes"), ("true", "1", "y", "overlay")),
+    Choice("no", _("No"), ("false", "0", "n", "revenue")),
 )
 
 
@@ -723,6 +753,17 @@ DEALS: Final = Kind(
             "won date",
             "成交日期",
         ),
+        _typed(
+            "term_months",
+            _("Term in months"),
+            FieldType.INTEGER,
+            "term",
+            "contract term",
+            "contract months",
+            "contract length",
+        ),
+        _lookup("contact", _("Contact"), LookupKind.CONTACT, "primary contact", "contact id", "buyer"),
+        _lookup("lead", _("Lead"), LookupKind.LEAD, "lead id", "converted from"),
         _lookup("pod", _("Pod"), LookupKind.POD, "team", "sales team"),
         _text("lost_because", _("Lost because"), "loss reason", "lost reason", "closed lost reason"),
         _text("next_step", _("Next step"), "next steps"),
@@ -809,6 +850,136 @@ TRANSACTIONS: Final = Kind(
     names=("transactions", "transaction", "invoices", "payments", "refunds", "renewals", "usage"),
 )
 
+_OF_A_DEAL: Final = ("deal id", "deal name", "opportunity", "opportunity id", "order", "order number")
+
+OWNERS: Final = Kind(
+    "owners",
+    _("Owners"),
+    (
+        _external_id("owner id", "user id"),
+        _typed("email", _("E-mail"), FieldType.EMAIL, "email address", "e-mail", "mail"),
+        _text("name", _("Name"), "full name", most=120),
+        _text("first_name", _("First name"), "given name", most=60),
+        _text("last_name", _("Last name"), "surname", most=60),
+    ),
+    needs=((("email",), ("name",), ("first_name", "last_name")),),
+    identities=(("external_id",), ("email",)),
+    is_for_files=False,
+)
+
+DEAL_LINES: Final = Kind(
+    "deal_lines",
+    _("Lines of deals"),
+    (
+        _external_id("line id", "line item id", "item id"),
+        _lookup("deal", _("Deal"), LookupKind.DEAL, *_OF_A_DEAL, required=True),
+        _lookup(
+            "product", _("Product"), LookupKind.PRODUCT, "product name", "product code", "product id", "sku", "item"
+        ),
+        _typed("quantity", _("Quantity"), FieldType.NUMBER, "qty", "units", "seats", "licences"),
+        _typed("unit_price", _("Unit price"), FieldType.MONEY, "price", "sales price", "price each"),
+        _typed("discount", _("Discount"), FieldType.RATE, "discount percent", "discount pct", "discount percentage"),
+        _typed(
+            "amount", _("Amount"), FieldType.MONEY, "total", "line total", "total price", "net amount", "line amount"
+        ),
+        _currency(),
+        _text("note", _("Note"), "line description", "description"),
+    ),
+    needs=((("external_id",),),),
+    identities=(("external_id",),),
+    names=("deal lines", "line items", "order lines", "opportunity products", "opportunity line items"),
+)
+
+DEAL_SPLITS: Final = Kind(
+    "deal_splits",
+    _("Shares in deals"),
+    (
+        _external_id("split id", "share id"),
+        _lookup("deal", _("Deal"), LookupKind.DEAL, *_OF_A_DEAL, required=True),
+        _lookup("person", _("Person"), LookupKind.PERSON, *PERSON_WORDS, required=True),
+        _typed(
+            "share",
+            _("Share"),
+            FieldType.RATE,
+            "split",
+            "split percentage",
+            "split percent",
+            "percentage",
+            required=True,
+        ),
+        Field("function", _("Job function"), FieldType.CHOICE, ("split role",), choices=_FUNCTIONS),
+        Field("overlay", _("On top"), FieldType.CHOICE, ("is overlay", "split type"), choices=_YES_NO),
+    ),
+    needs=(),
+    identities=(("external_id",), ("deal", "person")),
+    names=("deal splits", "splits", "opportunity splits", "deal shares"),
+)
+
+STAGE_CHANGES: Final = Kind(
+    "stage_changes",
+    _("Stage changes of deals"),
+    (
+        _external_id("change id", "history id"),
+        _lookup("deal", _("Deal"), LookupKind.DEAL, *_OF_A_DEAL, required=True),
+        _lookup("from_stage", _("From stage"), LookupKind.STAGE, "old stage", "previous stage", "old value"),
+        _lookup("to_stage", _("To stage"), LookupKind.STAGE, "new stage", "new value", required=True),
+        _typed("changed_at", _("Changed at"), FieldType.MOMENT, "change date", "last modified date", required=True),
+        _lookup("changed_by", _("Changed by"), LookupKind.PERSON, "last modified by"),
+        _typed("amount", _("Amount then"), FieldType.MONEY, "amount at the time"),
+        _currency(),
+    ),
+    needs=((("external_id",),),),
+    identities=(("external_id",),),
+    names=("stage changes", "stage history", "opportunity history", "deal history"),
+)
+
+ACTIVITIES: Final = Kind(
+    "activities",
+    _("Activities"),
+    (
+        _external_id("activity id", "call id", "engagement id"),
+        Field("kind", _("Kind"), FieldType.CHOICE, ("activity type", "task type"), choices=_ACTIVITY_KINDS),
+        _text("subject", _("Subject"), "activity subject", "call title", most=1_000),
+        Field("note", _("Note"), FieldType.LONG_TEXT, ("call notes", "comments"), max_length=50_000),
+        _lookup("person", _("Person"), LookupKind.PERSON, *PERSON_WORDS, required=True),
+        _lookup("lead", _("Lead"), LookupKind.LEAD, "lead id", "lead name"),
+        _lookup("deal", _("Deal"), LookupKind.DEAL, "deal id", "deal name", "opportunity id"),
+        _lookup("account", _("Account"), LookupKind.ACCOUNT, "account name", "account id", "company"),
+        _lookup("contact", _("Contact"), LookupKind.CONTACT, "contact name", "contact id"),
+        _typed(
+            "happened_at", _("Happened at"), FieldType.MOMENT, "activity date", "call time", "started at", "call start"
+        ),
+        _typed("due_at", _("Due at"), FieldType.MOMENT, "due date", "task due date"),
+        _typed("done_at", _("Done at"), FieldType.MOMENT, "completed at", "completed date"),
+        _typed("duration_seconds", _("Seconds"), FieldType.INTEGER, "call duration", "duration", "duration in seconds"),
+        Field(
+            "outcome", _("Outcome"), FieldType.CHOICE, ("call result", "call disposition", "result"), choices=_OUTCOMES
+        ),
+        Field("direction", _("Direction"), FieldType.CHOICE, ("call direction", "call type"), choices=_DIRECTIONS),
+    ),
+    needs=((("external_id",),), (("happened_at",), ("due_at",))),
+    identities=(("external_id",),),
+    names=("activities", "activity", "calls", "call log", "engagements"),
+)
+
+SUBSCRIPTIONS: Final = Kind(
+    "subscriptions",
+    _("Subscriptions"),
+    (
+        _external_id("subscription id", "contract id"),
+        _lookup("account", _("Account"), LookupKind.ACCOUNT, "account name", "account id", "customer", "customer id"),
+        _text("name", _("Name"), "subscription", "subscription name", "plan", most=120),
+        _typed("mrr", _("Monthly recurring revenue"), FieldType.MONEY, "monthly revenue", "monthly amount"),
+        _currency(),
+        _typed("seats", _("Seats"), FieldType.INTEGER, "licences", "licenses"),
+        _start_on(required=False),
+        _end_on(),
+    ),
+    needs=((("external_id",),),),
+    identities=(("external_id",),),
+    names=("subscriptions", "subscription", "contracts"),
+)
+
 KINDS: Final[dict[str, Kind]] = {
     kind.code: kind
     for kind in (
@@ -825,6 +996,12 @@ KINDS: Final[dict[str, Kind]] = {
         QUOTAS,
         COMMISSION_RATES,
         TRANSACTIONS,
+        OWNERS,
+        DEAL_LINES,
+        DEAL_SPLITS,
+        STAGE_CHANGES,
+        ACTIVITIES,
+        SUBSCRIPTIONS,
     )
 }
 _FIELDS_OF: Final = {kind.code: {field.code: field for field in kind.fields} for kind in KINDS.values()}

@@ -52,7 +52,7 @@ def guess_kinds(headers: Sequence[str], name: str = "") -> tuple[KindGuess, ...]
     """Which kind of records a file holds, the likelier first, from its headers and the name of the file."""
     words = header_words(name.rsplit("/", 1)[-1].rsplit(".", 1)[0])
     guesses = []
-    for kind in KINDS.values():
+    for kind in (each for each in KINDS.values() if each.is_for_files):
         scores = {field.code: likeness for field, _header, likeness in _pairs(kind, headers, None)}
         coverage = sum(scores.values()) / max(1, len(headers))
         needed = [field.code for field in kind.fields if field.is_required]

@@ -12,6 +12,7 @@ from salesops.connectors.rules.convert import Answer, Lookup
 from salesops.connectors.rules.fields import ANY_KEY, LOOKUP_KEYS, LookupKind
 from salesops.connectors.rules.matching import Candidate, How, Match, Matcher
 from salesops.deals.models import Deal, Product, Stage
+from salesops.leads.models import Lead
 from salesops.people.models import User
 from salesops.pods.models import Pod, Segment, Territory
 
@@ -38,6 +39,13 @@ def _contacts(source: str) -> Iterable[Named]:
         yield Named(pk, {"name": name, "email": email, "external_id": external if its_source == source else ""})
 
 
+def _leads(source: str) -> Iterable[Named]:
+    for pk, name, email, external, its_source in Lead.objects.values_list(
+        "pk", "name", "email", "external_id", "source"
+    ).iterator():
+        yield Named(pk, {"name": name, "email": email, "external_id": external if its_source == source else ""})
+
+
 def _deals(source: str) -> Iterable[Named]:
     for pk, name, external, its_source in Deal.objects.values_list("pk", "name", "external_id", "source").iterator():
         yield Named(pk, {"name": name, "external_id": external if its_source == source else ""})
@@ -52,6 +60,7 @@ _SOURCES: dict[LookupKind, Callable[[str], Iterable[Named]]] = {
     LookupKind.PERSON: _people,
     LookupKind.ACCOUNT: _accounts,
     LookupKind.CONTACT: _contacts,
+    LookupKind.LEAD: _leads,
     LookupKind.DEAL: _deals,
     LookupKind.PRODUCT: lambda source: _coded(Product.objects.values_list("pk", "name", "code")),
     LookupKind.STAGE: lambda source: _coded(Stage.objects.filter(is_active=True).values_list("pk", "name", "code")),

@@ -200,7 +200,7 @@ class Applier:
                 continue
             try:
                 one = self.destination.make(without(each.record, overruled.get(place, ())))
-                made.append(one if fate.record_id is None or not hasattr(one, 'pk') else replace(one, pk=fate.record_id))
+                made.append(one if fate.record_id is None else replace(one, pk=fate.record_id))
                 places.append(place)
             except TypeError:
                 fate.fate = Fate.REFUSED

@@ -72,6 +72,8 @@ class Caller:
         self._base = self.vendor.base(self.settings)
         self._client = Client(timeout=self.vendor.deadline)
         self._secrets: dict[str, str] = {}
+        #: The mark of the token that is in use here: whoever finds another one need not renew.
+        self._mark: str | None = None
 
     def __enter__(self) -> Caller:
         self._client.__enter__()
@@ -124,6 +126,8 @@ class Caller:
     def secret(self, name: str) -> str:
         """A credential of the connection, opened."""
         if name not in self._secrets:
+            if name == credentials.ACCESS:
+                self._mark = credentials.mark_of(self.connection)
             try:
                 secret = credentials.opened(self.connection, name)
             except VaultError as error:
@@ -220,7 +224,7 @@ class Caller:
 
     def _renew(self) -> None:
         """Renew the token, or wait for the worker that does. Raises Fault UNAUTHORIZED when a person must sign in anew."""
-        seen = credentials.changed_at(self.connection)
+        seen = self._mark if self._mark is not None else credentials.mark_of(self.connection)
         until = self._clock() + _OTHERS_RENEW
         while True:
             with self._aside():
@@ -228,12 +232,13 @@ class Caller:
             if mine:
                 renew(self.connection, self._client, aside=self._aside, at=self._clock())
                 break
-            if credentials.changed_at(self.connection) != seen:
+            if credentials.mark_of(self.connection) != seen:
                 break
             if self._clock() >= until:
                 raise Wait(self._clock() + self._longest)
             self._sleep(0.2)
         self._secrets.clear()
+        self._mark = None
 
 
 def _pairs(params: Mapping[str, Any] | Sequence[tuple[str, Any]] | None) -> list[tuple[str, str]]:

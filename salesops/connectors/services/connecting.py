@@ -137,9 +137,7 @@ def discover(*, actor: Actor, connection: Connection, at: datetime, http: Caller
     vendor = http.vendor
     found: list[tuple[Object, list[Column], Mapping[str, Sequence[Word]]]] = []
     for each in vendor.objects_for(connection.options):
-        if each.kind not in KINDS:  # TEMP
-            continue
-        columns = list(vendor.columns(each, http))
+        columns = list(vendor.columns(each, http)) if each.kind in KINDS else []
         if columns:  # an object that this customer does not have has none
             found.append((each, columns, vendor.words(each, http)))
     with transaction.atomic():

@@ -57,20 +57,22 @@ def expires_at(connection: Connection) -> datetime | None:
     return Credential.objects.filter(connection=connection, name=ACCESS).values_list("expires_at", flat=True).first()
 
 
-def changed_at(connection: Connection) -> datetime | None:
-    """When the access token was last renewed."""
-    return Credential.objects.filter(connection=connection, name=ACCESS).values_list("changed_at", flat=True).first()
+def mark_of(connection: Connection) -> str:
+    """By what it is noticed that the access token was renewed: its sealed form, which never comes twice."""
+    return (
+        Credential.objects.filter(connection=connection, name=ACCESS).values_list("sealed", flat=True).first() or ""
+    )
 
 
-def may_renew(connection: Connection, *, seen: datetime | None, at: datetime) -> bool:
-    """Claim the renewing of the token that was `changed_at` when it was last looked at. One caller alone gets True: for
-    a minute, or until the new one is kept."""
+def may_renew(connection: Connection, *, seen: str, at: datetime) -> bool:
+    """Claim the renewing of the token whose mark was `seen` when it was used. One caller alone gets True: for a minute,
+    or until the new one is kept."""
     with transaction.atomic():
         row = Credential.objects.filter(connection=connection, name=ACCESS)
-        if seen is None:
+        if not seen:
             return not row.exists()
         free = Q(renewing_until__isnull=True) | Q(renewing_until__lt=at)
-        return bool(row.filter(free, changed_at=seen).update(renewing_until=at + _RENEWING))
+        return bool(row.filter(free, sealed=seen).update(renewing_until=at + _RENEWING))
 
 
 def give_up_renewing(connection: Connection) -> None:

@@ -24,6 +24,8 @@ from salesops.connectors.wire import WireError
 from salesops.jobs.runner import JobRun
 from salesops.values.outcomes import Problem
 
+#: Rows that are asked for at once; None leaves it to the vendor.
+PAGE_ROWS: int | None = None
 #: So many pages in a row without a record are no honest end.
 _EMPTY_PAGES: Final = 50
 #: So often may the very same page come in one sweep.
@@ -196,6 +198,7 @@ class Sweep:
             token=plain.get("token", ""),
             asked_at=self.cursor.moment("began_at") or self.cursor.moment("asked_at") or BEGINNING,
             columns=self.applier.mapping.columns,
+            size=PAGE_ROWS,
         )
 
     def _page(self, read: Callable[..., Page | None], *, next_phase: str) -> None:

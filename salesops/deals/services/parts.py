@@ -68,7 +68,7 @@ def set_lines(*, actor: Actor, deal_id: int, version: int, lines: Sequence[LineD
     stood = ask_guard([deal], at=at)
     before = state_of(deal, names=AUDITED)
     existing = {line.pk: line for line in deal.lines.all()}
-    lines_before = [_plain_line(line) for line in existing.values()]
+    lines_before = [plain_line(line) for line in existing.values()]
     had_products = {line.product_id for line in existing.values()}
     on_sale = set(
         Product.objects.filter(pk__in={line.product_id for line in lines}, is_active=True).values_list("pk", flat=True)
@@ -93,7 +93,7 @@ def set_lines(*, actor: Actor, deal_id: int, version: int, lines: Sequence[LineD
         actor=actor,
         action="deal.lines_set",
         at=at,
-        parts=({"lines": lines_before}, {"lines": [_plain_line(row) for row in rows]}),
+        parts=({"lines": lines_before}, {"lines": [plain_line(row) for row in rows]}),
     )
     if is_changed:
         is_closing = deal.kind == StageKind.WON
@@ -161,7 +161,7 @@ def _line(deal: Deal, existing: dict[int, DealLine], products: set[int], positio
     return row
 
 
-def _plain_line(line: DealLine) -> dict[str, Any]:
+def plain_line(line: DealLine) -> dict[str, Any]:
     """A line for the audit."""
     return {
         "product": line.product_id,

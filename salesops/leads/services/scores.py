@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -81,6 +82,33 @@ def note_signals(*, keys: Mapping[int, str], kind: str, happened_at: datetime, a
         batch_size=500,
     )
     leads_changed(lead_ids=list(keys), at=at)
+
+
+@dataclass(frozen=True, slots=True)
+class Signalled:
+    """Something that a lead did, told under a key so that it is kept only once."""
+
+    lead_id: int
+    kind: str
+    happened_at: datetime
+    key: str
+
+
+def note_signals_of(*, signals: Sequence[Signalled], at: datetime) -> None:
+    """Keep what many leads did, in a handful of statements; what was told before under its key is not kept again."""
+    wanted = {signal.key: signal for signal in signals}
+    known = set(LeadSignal.objects.filter(key__in=wanted).values_list("key", flat=True))
+    fresh = [signal for key, signal in wanted.items() if key not in known]
+    LeadSignal.objects.bulk_create(
+        (
+            LeadSignal(
+                lead_id=signal.lead_id, key=signal.key, kind=signal.kind, happened_at=signal.happened_at, known_at=at
+            )
+            for signal in fresh
+        ),
+        batch_size=500,
+    )
+    leads_changed(lead_ids=[signal.lead_id for signal in fresh], at=at)
 
 
 def leads_changed(*, lead_ids: Collection[int], at: datetime) -> None:

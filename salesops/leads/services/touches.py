@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Q
 
 from salesops.leads.choices import ClockEnding
-from salesops.leads.models import Lead
+from salesops.leads.models import Clock, Lead
 from salesops.leads.services.routing import stop_clocks
 
 
@@ -35,3 +35,24 @@ def touch_lead(*, lead_id: int, at: datetime) -> bool:
         raise Lead.DoesNotExist(lead_id)
     stop_clocks([lead_id], ClockEnding.TOUCHED, at)
     return bool(was_first or was_last)
+
+
+@transaction.atomic
+def touch_leads_at(*, moments: Mapping[int, Collection[datetime]]) -> None:
+    """Remember for each of these leads all the moments at which it was touched, in a handful of statements.
+
+    As `touch_lead` for each of them: a clock stops at the first touch after it was started.
+    """
+    leads = list(Lead.every.filter(pk__in=moments).order_by("pk").select_for_update(of=("self",)))
+    for lead in leads:
+        told = moments[lead.pk]
+        lead.first_touched_at = min(told) if lead.first_touched_at is None else min(lead.first_touched_at, *told)
+        lead.last_touched_at = max(told) if lead.last_touched_at is None else max(lead.last_touched_at, *told)
+    Lead.every.bulk_update(leads, ["first_touched_at", "last_touched_at"], batch_size=500)
+    stopped = []
+    for clock in Clock.objects.filter(lead__in=moments, ended_at__isnull=True).order_by("pk"):
+        after = [moment for moment in moments[clock.lead_id] if moment >= clock.started_at]
+        if after:
+            clock.ended_at, clock.ending, clock.next_at = min(after), ClockEnding.TOUCHED, None
+            stopped.append(clock)
+    Clock.objects.bulk_update(stopped, ["ended_at", "ending", "next_at"], batch_size=500)

@@ -1,0 +1,1 @@
+"""Each vendor against its stand-in."""
