@@ -53,8 +53,10 @@ _KEPT: Final = timedelta(days=30) - timedelta(hours=1)
 _PAGE: Final = 100
 #: Currencies that Stripe counts in whole units, and in thousandths (docs.stripe.com/currencies). ISK and UGX have no
 #: decimals elsewhere, but Stripe counts them in hundredths.
-_WHOLE: Final = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
-_THOUSANDTHS: Final = frozenset("BHD JOD KWD OMR TND".split())
+_WHOLE: Final = frozenset(
+    ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"]
+)
+_THOUSANDTHS: Final = frozenset(["BHD", "JOD", "KWD", "OMR", "TND"])
 #: Keys of metadata under which companies keep the deal that something belongs to, in the order in which they count.
 DEAL_KEYS: Final = ("deal_id", "salesforce_id", "opportunity_id", "hubspot_deal_id", "pipedrive_deal_id", "crm_deal_id")
 #: A subscription that ended sooner than this has not lived a day in every zone, and never paid.
@@ -518,7 +520,9 @@ class Stripe(Vendor):
         Setting(
             "api_key",
             _("Key"),
-            hint=_("A restricted key (rk_…) with the right to read is enough. Keys of test mode begin with sk_test or rk_test."),
+            hint=_(
+                "A restricted key (rk_…) with the right to read is enough. Keys of test mode begin with sk_test or rk_test."
+            ),
             is_secret=True,
             pattern=r"(sk|rk)_(test|live)_[A-Za-z0-9_]{5,250}",
         ),
@@ -633,9 +637,7 @@ class Stripe(Vendor):
             return [_id(row) for row in rows]
         return []
 
-    def fetch(
-        self, object: Object, external_ids: Sequence[str], http: Http, columns: Sequence[str] = ()
-    ) -> list[Raw]:
+    def fetch(self, object: Object, external_ids: Sequence[str], http: Http, columns: Sequence[str] = ()) -> list[Raw]:
         """One by one: Stripe gives no several."""
         raws = []
         expand = [("expand[]", name) for name in _EXPANDED.get(object.code, ())]
@@ -663,7 +665,14 @@ class Stripe(Vendor):
     # --- writing
 
     def write(
-        self, object: Object, external_id: str, values: Mapping[str, Any], http: Http, *, key: str, base: Mapping[str, Any]
+        self,
+        object: Object,
+        external_id: str,
+        values: Mapping[str, Any],
+        http: Http,
+        *,
+        key: str,
+        base: Mapping[str, Any],
     ) -> Written:
         """Columns of a customer. Stripe knows no condition, so it is read just before; what is there already is done."""
         if object.code != "customers":
@@ -674,9 +683,7 @@ class Stripe(Vendor):
             raise Fault(FaultKind.CHANGED, _changed())
         if wanted:
             form = {path: value or "" for path, value in wanted.items()}
-            http.send(
-                "POST", f"v1/customers/{external_id}", form=form, headers={"Idempotency-Key": key}, is_safe=True
-            )
+            http.send("POST", f"v1/customers/{external_id}", form=form, headers={"Idempotency-Key": key}, is_safe=True)
         # A repeated key is answered with what was true then.
         return Written(self.fetch(object, [external_id], http)[0])
 

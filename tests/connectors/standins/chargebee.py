@@ -180,6 +180,8 @@ class Chargebee(StandIn):
         rows = self._where(
             ask, self.rows(object, is_deleted=is_deleted), ("updated_at", "id", "customer_id", "status", "date", "type")
         )
+        if "sort_by[asc]" in ask.params and object == "plan":
+            raise refuse(400, "param_wrong_value", "sort_by : unknown parameter", param="sort_by")
         if ask.params.get("sort_by[asc]") == "updated_at":
             rows = sorted(rows, key=lambda row: self.moment(row.modified_at))
         else:

@@ -123,7 +123,7 @@ class Stripe(StandIn):
         if id is None:
             self._numbers += 1
             id = 10_000 + self._numbers
-        return f"{PREFIXES[object]}_{id:014d}" if isinstance(id, int) else str(id)
+        return f"{PREFIXES.get(object, object)}_{id:014d}" if isinstance(id, int) else str(id)
 
     def moment(self, at: datetime) -> int:
         return int(at.timestamp())
@@ -208,7 +208,9 @@ class Stripe(StandIn):
         fields["items"] = self._inside(items, f"/v1/subscription_items?subscription={row.id}")
         discounts = fields.pop("discounts")
         if is_new:
-            fields["discounts"] = discounts if "discounts" in expand else [one["id"] for one in discounts]
+            fields["discounts"] = (
+                discounts if any(name.startswith("discounts") for name in expand) else [one["id"] for one in discounts]
+            )
         else:
             fields |= {"discount": discounts[0] if discounts else None, **period}
         return fields
@@ -322,13 +324,18 @@ class Stripe(StandIn):
         if last and last not in order:
             known = re.sub(r"s$", "", url.rpartition("/")[2])
             raise refuse(400, f"No such {known}: '{last}'", code="resource_missing", param="starting_after")
-        part = self.after(rows, last, size)
-        return {
-            "object": "list",
-            "url": url,
-            "has_more": part.next is not None,
-            "data": [show(row) for row in part.rows],
-        }
+        part = self.after(rows, self._circle(rows, last, size), size)
+        has_more = part.next is not None
+        return {"object": "list", "url": url, "has_more": has_more, "data": [show(row) for row in part.rows]}
+
+    def _circle(self, rows: list[Row], last: str | None, size: int) -> str | None:
+        """Where the page begins, unless pages never end: the same page for ever, or all of them round and round."""
+        for fault in getattr(self._local, "faults", []):
+            if fault.kind == "endless_cursor":
+                is_round = fault.detail.get("mode") == "invent"
+                at_end = not rows or last == rows[-1].id
+                return last if is_round and not at_end else None
+        return last
 
     @route("GET", "/v1/account")
     def whose(self, _ask: Request) -> Any:
