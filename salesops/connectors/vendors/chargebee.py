@@ -213,7 +213,7 @@ def _paid(type: str) -> Any:
 
 def _payment_of(payload: Mapping[str, Any]) -> str:
     """The payment that a refund gives back."""
-    linked = payload.get("linked_payments") or ()
+    linked: Sequence[Mapping[str, Any]] = payload.get("linked_payments") or ()
     named = payload.get("refunded_txn_id") or payload.get("reference_transaction_id")
     return str(named or (linked[0].get("id") if len(linked) == 1 else "") or "")
 
@@ -454,7 +454,8 @@ class Chargebee(Vendor):
         if object.code not in _WITHOUT_DELETED:
             params["include_deleted"] = True
         rows, offset = self._list(object, params, http)
-        raws = _raws(object, rows, http)
+        known = frozenset(position.get("told", ()))
+        raws = _raws(object, [row for row in rows if _told(row) not in known], http)
         # Told backwards the second time, for it is not the same page that comes again.
         return Page(raws[::-1] if "before" in position else raws, next=_following(position, rows, offset))
 
@@ -539,23 +540,33 @@ class Chargebee(Vendor):
 def _following(position: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], offset: str) -> Json | None:
     """Where to go on behind a page of rows.
 
-    Usually from the second before the last one seen. While a page lies within one second ("second"), by offset, with a sum
-    over the ids of that second; "before" is the sum of the pass before. A row that was edited in between is missing in the
-    next pass, so two equal sums mean that nothing shifted.
+    Usually from the second before the last one seen; "told" are the rows of that second, which will come again. While a
+    page lies within one second ("second"), by offset, with a sum over the ids of that second; "before" is the sum of the
+    pass before. A row that was edited in between is missing in the next pass, so two equal sums mean that nothing shifted.
     """
+    if offset and not rows:
+        return {**position, "offset": offset}
     after = position.get("after")
     moments = [int(row["updated_at"]) for row in rows]
     second = position.get("second", moments[0] if moments else 0)
-    is_crowded = "second" in position
     sum_ = int(position.get("sum", 0)) + sum(
         _number_of(row) for row, at in zip(rows, moments, strict=True) if at == second
     )
-    if offset and moments and moments[-1] <= second:
+    sum_ %= _SUMS
+    if offset and moments[-1] <= second:
         more = {"before": position["before"]} if "before" in position else {}
-        return {"after": after, "second": second, "offset": offset, "sum": sum_ % _SUMS, **more}
-    if is_crowded and sum_ % _SUMS != position.get("before"):
-        return {"after": after, "second": second, "sum": 0, "before": sum_ % _SUMS}
-    return {"after": moments[-1] - 1} if offset and moments else None
+        return {"after": after, "second": second, "offset": offset, "sum": sum_, **more}
+    if "second" in position and sum_ != position.get("before"):
+        return {"after": after, "second": second, "sum": 0, "before": sum_}
+    if not offset:
+        return None
+    told = [_told(row) for row, at in zip(rows, moments, strict=True) if at == moments[-1]]
+    return {"after": moments[-1] - 1, "told": told}
+
+
+def _told(row: Mapping[str, Any]) -> str:
+    """A record and its version, to know it again."""
+    return f"{row['id']}@{row.get('resource_version')}"
 
 
 #: Sums over ids stay below this, so that they are whole numbers for every reader of JSON.
