@@ -113,15 +113,16 @@ class Conformance:
 
     def alike(self, link: Link) -> None:
         """The portal has what the source has, and the shelf is empty."""
-        assert link.problems() == {}
-        assert self.table(link) == self.source(link.standin)
+        assert link.problems(self.object) == {}, link.problems(self.object)
+        mine, theirs = self.table(link), self.source(link.standin)
+        assert mine == theirs, sorted(set(mine.items()) ^ set(theirs.items()))[:6]
 
     # --- the scenarios
 
     def test_first_load(self, link: Link) -> None:
         self.loaded(link, 35)
         run = link.last_run()
-        assert run.state == RunState.DONE
+        assert run.state == RunState.DONE, run.error
         assert run.counts[self.object]["created"] == 35
         assert run.pages >= 4
         assert set(link.states(self.object).values()) == {RawState.TAKEN}
@@ -266,7 +267,7 @@ class Conformance:
         link.sync()
         if link.last_run().state != RunState.DONE:
             link.sync(after=7200)
-        assert link.last_run().state == RunState.DONE
+        assert link.last_run().state == RunState.DONE, link.last_run().error
         self.alike(link)
 
     @pytest.mark.parametrize("kind", ["500", "half_body", "reset", "garbled"])
@@ -307,7 +308,7 @@ class Conformance:
         link.start()
         link.run()
         assert link.standin.refreshes == 1
-        assert link.last_run().state == RunState.DONE
+        assert link.last_run().state == RunState.DONE, link.last_run().error
         self.alike(link)
 
     def test_two_renew_at_once_and_one_asks(self, link: Link) -> None:
@@ -447,5 +448,3 @@ class Conformance:
             canaries += [*grant.access, grant.refresh]
         for canary in canaries:
             assert not canary or canary not in text
-
-

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -14,7 +12,7 @@ from django.test import override_settings
 
 from salesops.connectors.choices import RawState
 from salesops.connectors.models import Connection, RawRecord, Stream, SyncRun
-from salesops.connectors.services import authorizing, connecting, credentials, pulling
+from salesops.connectors.services import authorizing, calling, connecting
 from salesops.connectors.services.calling import Caller
 from salesops.connectors.vendors import vendor_of
 from salesops.core.actor import Actor
@@ -51,7 +49,7 @@ class Link:
         if vendor_of(vendor).oauth is not None:
             self.sign_in()
         with self.caller() as http:
-            connecting.test(actor=self.actor, connection=self.connection, at=self.at, http=http)
+            connecting.identify(actor=self.actor, connection=self.connection, at=self.at, http=http)
         self.connection.refresh_from_db()
         with self.caller() as http:
             connecting.discover(actor=self.actor, connection=self.connection, at=self.at, http=http)
@@ -59,14 +57,10 @@ class Link:
 
     def sign_in(self) -> None:
         """Go to the vendor's page, which consents at once, and come back with its code."""
-        url = authorizing.begin(
-            actor=self.actor, connection=self.connection, redirect_uri=REDIRECT, at=self.at
-        )
+        url = authorizing.begin(actor=self.actor, connection=self.connection, redirect_uri=REDIRECT, at=self.at)
         came_back = urlsplit(httpx.get(url, trust_env=False).headers["location"])
         told = {name: values[0] for name, values in parse_qs(came_back.query).items()}
-        authorizing.complete(
-            actor=self.actor, state=told.pop("state"), code=told.pop("code"), extra=told, at=self.at
-        )
+        authorizing.complete(actor=self.actor, state=told.pop("state"), code=told.pop("code"), extra=told, at=self.at)
         self.connection.refresh_from_db()
 
     def want(self, *objects: str) -> Link:
@@ -116,12 +110,12 @@ class Link:
     @contextmanager
     def engine(self) -> Iterator[None]:
         """Jobs that run in here use the clock and sleep of the link."""
-        before = pulling.caller_for
-        pulling.caller_for = self.caller_of
+        before = calling.caller_for
+        calling.caller_for = self.caller_of
         try:
             yield
         finally:
-            pulling.caller_for = before
+            calling.caller_for = before
 
     # --- what came
 
@@ -137,7 +131,10 @@ class Link:
 
     def raws(self, object: str) -> dict[str, RawRecord]:
         """What was kept of an object, by external id."""
-        return {row.external_id: row for row in RawRecord.objects.filter(stream__connection=self.connection, stream__object=object)}
+        return {
+            row.external_id: row
+            for row in RawRecord.objects.filter(stream__connection=self.connection, stream__object=object)
+        }
 
     def states(self, object: str) -> dict[str, str]:
         """How each record of an object stands."""

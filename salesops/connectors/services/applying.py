@@ -110,10 +110,12 @@ class Applier:
                 continue
             text = json.dumps(raw.payload, ensure_ascii=False, separators=(",", ":"), default=str)
             digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-            if stored is not None and not force:
-                if stored.version > raw.version or (stored.digest == digest and _is_settled(stored)):
-                    done.counts["unchanged"] += 1
-                    continue
+            is_known = stored is not None and (
+                stored.version > raw.version or (stored.digest == digest and _is_settled(stored))
+            )
+            if is_known and not force:
+                done.counts["unchanged"] += 1
+                continue
             texts[external_id] = text, digest
             rows.append(raw)
         if rows:
@@ -165,10 +167,14 @@ class Applier:
             raw = fate.raw
             stored = known.get(raw.external_id)
             text, digest = texts[raw.external_id]
+            problems = [problem.as_plain() for problem in fate.problems]
+            done.counts[fate.fate] += 1
+            if fate.fate == Fate.REFUSED and stored is not None and _is_same(stored, digest, problems):
+                continue
             row = stored or RawRecord(stream=self.stream, external_id=raw.external_id)
             row.version, row.digest, row.payload, row.received_at = raw.version, digest, text, at
             row.is_gone, row.merged_into = False, ""
-            row.problems = [problem.as_plain() for problem in fate.problems]
+            row.problems = problems
             row.state = _STATES.get(fate.fate, RawState.TAKEN)
             row.hold_id = None
             if fate.record_id is not None:
@@ -176,7 +182,6 @@ class Applier:
             if fate.fate in (Fate.CREATED, Fate.CHANGED):
                 row.changed = _changes(fate)
             (new if stored is None else changed).append(row)
-            done.counts[fate.fate] += 1
         save_raw(new, changed)
         done.fates += fates
 
@@ -207,9 +212,7 @@ class Applier:
                 fate.problems.append(_lacking())
         if not made:
             return fates
-        result = self.destination.upsert(
-            records=made, actor=self.actor, source=self.source, at=at, preview=preview
-        )
+        result = self.destination.upsert(records=made, actor=self.actor, source=self.source, at=at, preview=preview)
         for outcome in result.outcomes:
             fate = fates[places[outcome.position]]
             fate.fate, fate.label = outcome.fate, outcome.label
@@ -276,16 +279,12 @@ class Applier:
 
     # --- deletions and merges
 
-    def _take_away(
-        self, raws: Sequence[Raw], known: Mapping[str, RawRecord], at: datetime, done: Applied
-    ) -> None:
+    def _take_away(self, raws: Sequence[Raw], known: Mapping[str, RawRecord], at: datetime, done: Applied) -> None:
         """Records that are gone at the source: removed here, or merged into the one that took their place."""
         held: set[str] = set()
         if self.brake is not None:
             held = self.brake.sets_aside(self, raws, known, at)
-        winners = record_ids(
-            self.connection, self.stream.kind, [raw.merged_into for raw in raws if raw.merged_into]
-        )
+        winners = record_ids(self.connection, self.stream.kind, [raw.merged_into for raw in raws if raw.merged_into])
         removed = [known[raw.external_id] for raw in raws if not raw.merged_into and raw.external_id not in held]
         pks = [row.record_id for row in removed if row.record_id is not None]
         if pks and self.destination.remove is not None:
@@ -368,16 +367,18 @@ def _is_settled(stored: RawRecord) -> bool:
     return stored.state in (RawState.TAKEN, RawState.DISMISSED, RawState.HELD)
 
 
+def _is_same(stored: RawRecord, digest: str, problems: list[dict[str, Any]]) -> bool:
+    """Whether a refused record was refused before for the same."""
+    return stored.state == RawState.REFUSED and stored.digest == digest and stored.problems == problems
+
+
 def _is_gone_already(stored: RawRecord, raw: Raw) -> bool:
     return stored.state == RawState.DELETED and stored.merged_into == raw.merged_into
 
 
 def _changes(fate: RawFate) -> dict[str, Any]:
     """What differs, as plain JSON."""
-    return {
-        name: [_json(fate.before.get(name)), _json(value)]
-        for name, value in fate.after.items()
-    }
+    return {name: [_json(fate.before.get(name)), _json(value)] for name, value in fate.after.items()}
 
 
 def _json(value: Any) -> Any:

@@ -47,9 +47,7 @@ class Brake:
             for raw in raws
             if (stored := known.get(raw.external_id)) is not None and stored.record_id is not None
         }
-        closed = set(
-            Deal.objects.filter(pk__in=ids).exclude(kind=StageKind.OPEN).values_list("pk", flat=True)
-        )
+        closed = set(Deal.objects.filter(pk__in=ids).exclude(kind=StageKind.OPEN).values_list("pk", flat=True))
         touched = [raw for pk, raw in ids.items() if pk in closed]
         if not touched:
             return set()

@@ -59,9 +59,7 @@ def expires_at(connection: Connection) -> datetime | None:
 
 def mark_of(connection: Connection) -> str:
     """By what it is noticed that the access token was renewed: its sealed form, which never comes twice."""
-    return (
-        Credential.objects.filter(connection=connection, name=ACCESS).values_list("sealed", flat=True).first() or ""
-    )
+    return Credential.objects.filter(connection=connection, name=ACCESS).values_list("sealed", flat=True).first() or ""
 
 
 def may_renew(connection: Connection, *, seen: str, at: datetime) -> bool:

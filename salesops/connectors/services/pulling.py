@@ -15,7 +15,7 @@ from django.utils.translation import gettext as translate
 
 from salesops.connectors.choices import ConnectionState, RunKind, RunState, StreamState
 from salesops.connectors.models import Connection, Stream, SyncRun
-from salesops.connectors.services import shelf
+from salesops.connectors.services import calling, shelf
 from salesops.connectors.services.applying import Applier
 from salesops.connectors.services.brakes import Brake, settle
 from salesops.connectors.services.calling import Caller, Wait
@@ -37,18 +37,10 @@ _FIRST_WAIT: Final = timedelta(minutes=1)
 _LONGEST_WAIT: Final = timedelta(hours=1)
 
 
-
-def caller_for(connection: Connection, run: JobRun) -> Caller:
-    """The way to the vendor from inside a job."""
-    return Caller(connection, aside=run.aside, clock=run.now)
-
-
 def sync(run: JobRun) -> None:
     """Bring one connection up to date. What stopped before goes on where it was; a connection that is not running is
     left alone. Every fault ends as words on the connection or the object, never as a lost record."""
-    connection = (
-        Connection.objects.select_related("source").filter(pk=run.payload["connection_id"]).first()
-    )
+    connection = Connection.objects.select_related("source").filter(pk=run.payload["connection_id"]).first()
     if connection is None or connection.state != ConnectionState.RUNNING:
         with run.finish():
             pass
@@ -60,7 +52,7 @@ def sync(run: JobRun) -> None:
             )
             run.state |= {"run_id": made.pk, "done": []}
     problems: list[Problem] = []
-    with caller_for(connection, run) as http:
+    with calling.caller_for(connection, run) as http:
         try:
             for stream in wanted(connection):
                 if stream.pk in run.state["done"]:
@@ -313,9 +305,7 @@ class Sweep:
             self.cursor = Cursor(self.stream.cursor)
             self.stream.state, self.stream.error = StreamState.FOLLOWING, {}
             self.stream.last_success_at = at
-            self.stream.save(
-                update_fields=["cursor", "state", "error", "last_success_at", "load_done", "load_total"]
-            )
+            self.stream.save(update_fields=["cursor", "state", "error", "last_success_at", "load_done", "load_total"])
             self.run.state["done"].append(self.stream.pk)
 
     def _take_away_missing(self, seen: set[str], at: datetime) -> Counter[str]:
@@ -376,7 +366,8 @@ def _end(
         if failed:
             wait = max(wait, min(_FIRST_WAIT * 2 ** min(row.failures - 1, 10), _LONGEST_WAIT))
         row.next_sync_at = next_at or at + wait
-        row.error = problem.as_plain() if problem else {}
+        if problem is not None or state != RunState.WAITING:
+            row.error = problem.as_plain() if problem else {}
         if state == RunState.DONE:
             row.last_success_at, row.failing_since = at, None
         elif failed and row.failing_since is None:

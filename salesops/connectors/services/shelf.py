@@ -32,9 +32,7 @@ def raw_of(row: RawRecord) -> Raw:
 
 def waiting(stream: Stream, *, after: int = 0, limit: int = BATCH) -> list[RawRecord]:
     """The refused records of a stream, in order, from behind a key."""
-    return list(
-        RawRecord.objects.filter(stream=stream, state=RawState.REFUSED, pk__gt=after).order_by("pk")[:limit]
-    )
+    return list(RawRecord.objects.filter(stream=stream, state=RawState.REFUSED, pk__gt=after).order_by("pk")[:limit])
 
 
 def try_again(applier: Applier, rows: Collection[RawRecord], *, at: datetime) -> Applied:
@@ -76,12 +74,10 @@ def dismiss(*, actor: Actor, connection: Connection, ids: Collection[int], at: d
     """A person sets refused records aside: they come back when the source changes them. Raises PermissionDenied."""
     _check(actor)
     with transaction.atomic():
-        count = RawRecord.objects.filter(
-            pk__in=ids, stream__connection=connection, state=RawState.REFUSED
-        ).update(state=RawState.DISMISSED)
-        record(
-            actor=actor, action="connection.shelf_dismissed", subject=connection, after={"records": count}, at=at
+        count = RawRecord.objects.filter(pk__in=ids, stream__connection=connection, state=RawState.REFUSED).update(
+            state=RawState.DISMISSED
         )
+        record(actor=actor, action="connection.shelf_dismissed", subject=connection, after={"records": count}, at=at)
     return count
 
 

@@ -12,6 +12,7 @@ _MODULES: Final[dict[str, str]] = {
     "salesforce": "salesforce",
     "stripe": "stripe",
     "chargebee": "chargebee",
+    "sql": "sql",
 }
 
 

@@ -12,7 +12,6 @@ from salesops.connectors.vendors.base import (
     Ask,
     Column,
     ColumnType,
-    Fault,
     FaultKind,
     Http,
     Identity,
@@ -28,6 +27,7 @@ from salesops.connectors.vendors.base import (
     Word,
     Written,
     elsewhere,
+    endless,
     usual_verdict,
     version_of,
 )
@@ -40,6 +40,8 @@ _PAGE: Final = 2_000
 _DELETED_REACH: Final = timedelta(days=15)
 #: Objects whose losers of a merge name their winner.
 _MERGED: Final = frozenset({"Account", "Contact", "Lead"})
+#: Objects that are never deleted, and have no column that says so.
+_STAYS: Final = frozenset({"User"})
 #: What a day's exhausted allowance is answered with, beside 429.
 _LIMIT_CODES: Final = frozenset({"REQUEST_LIMIT_EXCEEDED", "TOTAL_REQUESTS_LIMIT_EXCEEDED"})
 #: How long to leave an org alone whose allowance of 24 rolling hours is spent.
@@ -162,7 +164,9 @@ _LINES: Final = Object(
     "OpportunityLineItem",
     "deal_lines",
     _("Lines of opportunities"),
-    _columns("OpportunityId", "Product2Id", "Quantity:number", "UnitPrice:number", "TotalPrice:number", "Discount:number"),
+    _columns(
+        "OpportunityId", "Product2Id", "Quantity:number", "UnitPrice:number", "TotalPrice:number", "Discount:number"
+    ),
     (
         Proposal("external_id", "Id"),
         Proposal("deal", "OpportunityId", lookup_by="external_id"),
@@ -201,7 +205,9 @@ _TASKS: Final = Object(
     "Task",
     "activities",
     _("Tasks and calls"),
-    _columns("Subject", "WhatId", "WhoId", "OwnerId", "ActivityDate:day", "TaskSubtype", "Status", "CreatedDate:moment"),
+    _columns(
+        "Subject", "WhatId", "WhoId", "OwnerId", "ActivityDate:day", "TaskSubtype", "Status", "CreatedDate:moment"
+    ),
     (
         Proposal("external_id", "Id"),
         Proposal("subject", "Subject"),
@@ -231,7 +237,7 @@ class Salesforce(Vendor):
     )
     oauth: ClassVar[OAuth | None] = OAuth(
         authorize_url="https://{login_host}/services/oauth2/authorize",
-        token_url="https://{login_host}/services/oauth2/token",
+        token_url="https://{login_host}/services/oauth2/token",  # noqa: S106 - an address
         scopes=("api", "refresh_token"),
         uses_pkce=True,
     )
@@ -240,6 +246,7 @@ class Salesforce(Vendor):
     )  # fmt: skip
     allowance: ClassVar[tuple[int, float]] = (20, 1.0)
     has_webhooks: ClassVar[bool] = True
+    hook_scheme: ClassVar[str] = "salesforce"
     webhook_help: ClassVar[str] = _(
         "Salesforce sends no signed webhooks. A Flow with an HTTP callout can call the address with the shared secret;"
         " without it changes arrive with the next sync."
@@ -311,7 +318,7 @@ class Salesforce(Vendor):
             where.append(f"{stamp} >= {_literal(ask.since)}")
         if ask.until is not None:
             where.append(f"{stamp} < {_literal(ask.until)}")
-        names = dict.fromkeys(["Id", stamp, "IsDeleted", *_merged_by(object), *ask.columns])
+        names = dict.fromkeys([*_told(object), *ask.columns])
         text = f"SELECT {', '.join(names)} FROM {object.code}"  # noqa: S608 - names are the vendor's own columns
         if where:
             text += f" WHERE {' AND '.join(where)}"
@@ -324,7 +331,7 @@ class Salesforce(Vendor):
 
     def deletions(self, object: Object, ask: Ask, http: Http) -> Page | None:
         """What left the recycle bin as well, from the log of deletions; it reaches back fifteen days."""
-        if ask.since is None or ask.position is not None:
+        if ask.since is None or ask.position is not None or object.code in _STAYS:
             return None
         end = ask.asked_at + timedelta(minutes=1)
         start = max(ask.since, end - _DELETED_REACH + timedelta(hours=1))
@@ -341,18 +348,22 @@ class Salesforce(Vendor):
         ]
         return Page(gone)
 
-    def fetch(
-        self, object: Object, external_ids: Sequence[str], http: Http, columns: Sequence[str] = ()
-    ) -> list[Raw]:
+    def fetch(self, object: Object, external_ids: Sequence[str], http: Http, columns: Sequence[str] = ()) -> list[Raw]:
         """The records of these ids, the deleted ones too."""
-        stamp = _stamp_of(object)
-        names = dict.fromkeys(["Id", stamp, "IsDeleted", *_merged_by(object), *columns])
+        names = dict.fromkeys([*_told(object), *columns])
         ids = ", ".join(_quoted(each) for each in external_ids)
         text = f"SELECT {', '.join(names)} FROM {object.code} WHERE Id IN ({ids})"  # noqa: S608 - as above
         return [_raw(object, row) for row in self._query(http, text, with_deleted=True)["records"]]
 
     def write(
-        self, object: Object, external_id: str, values: Mapping[str, Any], http: Http, *, key: str, base: Mapping[str, Any]
+        self,
+        object: Object,
+        external_id: str,
+        values: Mapping[str, Any],
+        http: Http,
+        *,
+        key: str,
+        base: Mapping[str, Any],
     ) -> Written:
         """PATCH the record, unless somebody changed it since it was read."""
         headers = {}
@@ -370,7 +381,7 @@ class Salesforce(Vendor):
             return None
         code, words = _said(reply)
         if code in _LIMIT_CODES:
-            return Verdict(FaultKind.LIMITED, words, _LIMIT_WAIT)
+            return Verdict(FaultKind.LIMITED, words, _LIMIT_WAIT if reply.status == 403 else None)
         if code == "INVALID_SESSION_ID":
             return Verdict(FaultKind.UNAUTHORIZED, words)
         if code in ("INVALID_QUERY_LOCATOR", "EXCEEDED_ID_LIMIT"):
@@ -395,22 +406,22 @@ class Salesforce(Vendor):
             answer = http.get(answer["nextRecordsUrl"]).json()
             rows += answer["records"]
             if len(rows) > 2 * _PAGE:
-                raise Fault(FaultKind.ENDLESS, _endless_problem())
+                raise endless(self.label)
         return {**answer, "records": rows}
-
-
-def _endless_problem() -> Any:
-    from salesops.connectors.vendors.base import endless
-
-    return endless("Salesforce").problem
 
 
 def _stamp_of(object: Object) -> str:
     return "CreatedDate" if object.code in ("OpportunityHistory", "OpportunityFieldHistory") else "SystemModstamp"
 
 
-def _merged_by(object: Object) -> list[str]:
-    return ["MasterRecordId"] if object.code in _MERGED else []
+def _told(object: Object) -> list[str]:
+    """The columns by which a record is known, dated and missed."""
+    names = ["Id", _stamp_of(object)]
+    if object.code not in _STAYS:
+        names.append("IsDeleted")
+    if object.code in _MERGED:
+        names.append("MasterRecordId")
+    return names
 
 
 def _raw(object: Object, row: Mapping[str, Any]) -> Raw:
@@ -441,7 +452,7 @@ def _said(reply: Reply) -> tuple[str, str]:
     """The code and words of an error reply; empty where it is no JSON."""
     try:
         answer = reply.json()
-    except Exception:  # noqa: BLE001 - a proxy's page, half a reply: the status speaks
+    except Exception:
         return "", ""
     first = answer[0] if isinstance(answer, list) and answer else answer
     if not isinstance(first, dict):

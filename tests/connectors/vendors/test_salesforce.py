@@ -19,7 +19,7 @@ class TestSalesforce(Conformance):
     vendor = "salesforce"
     standin = Salesforce
     object = "Opportunity"
-    needs = ("Account",)
+    needs = ("User", "Account")
     path = "/services/data"
     lacks: ClassVar[dict[str, str]] = {
         "merges": "opportunities are not merged in Salesforce",
