@@ -384,7 +384,7 @@ def test_a_customer_is_written_once_and_not_over_a_later_change(link: Link, othe
 def test_webhooks_are_proven_and_only_say_what_to_fetch(other: Stripe) -> None:
     other.put("invoice", 1, customer=1, total=100, status="open")
     other.delete("customer", 1)
-    invoice, customer = other.hook_deliveries(since=1)
+    invoice, _finalized, customer = other.hook_deliveries(since=1)
     received = NOW + timedelta(minutes=1)
     for given, secret, expected in (
         (invoice, "whsec_obviously_not_a_secret", Proven),
