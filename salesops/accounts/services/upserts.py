@@ -538,8 +538,10 @@ def upsert_subscriptions(
             ids = {record.external_id for _position, record in batch if record.external_id and record.pk is None}
             keys = {record.pk for _position, record in batch if record.pk is not None}
             existing: dict[Any, Subscription] = {
-                **existing_by(Subscription.objects.filter(source=source), "external_id", ids, lock=lock),
-                **existing_by(Subscription.objects.all(), "pk", keys, lock=lock),
+                **existing_by(
+                    Subscription.objects.select_related("account").filter(source=source), "external_id", ids, lock=lock
+                ),
+                **existing_by(Subscription.objects.select_related("account"), "pk", keys, lock=lock),
             }
             wanted = []
             for position, record in batch:
@@ -561,9 +563,17 @@ def upsert_subscriptions(
                         "currency": settings.COMPANY_CURRENCY,
                     }
                     wanted.append(Wanted(position, record.external_id, values, defaults))
-            taken = merge_rows(
-                Subscription, wanted, existing, result=result, preview=preview, check=_check_subscription
+            accounts = Account.every.in_bulk(
+                {want.values["account_id"] for want in wanted if want.values.get("account_id") is not None}
             )
+
+            def check(row: Subscription, accounts: Mapping[int, Account] = accounts) -> None:
+                # An outcome names its row, and a subscription is named by its account: known here, not asked for each.
+                if row.account_id in accounts:
+                    row.account = accounts[row.account_id]
+                _check_subscription(row)
+
+            taken = merge_rows(Subscription, wanted, existing, result=result, preview=preview, check=check)
             if not preview:
                 record_many(actor=actor, changes=_changes(taken, "subscription", source), at=at)
     return result.in_order()
