@@ -8,7 +8,7 @@ WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: help run setup dev assets messages test test-services check lint types contracts migrations-check \
-	chaos browser bench oracle pictures lock translations
+	chaos browser bench oracle pictures lock translations prism
 
 help: ## Say what each command does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ run: setup ## Start the portal: web, worker and scheduler; a demo company on fir
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
 	@$(BIN)/python manage.py first_run
 	@exec $(BIN)/python manage.py run_portal
+
+prism: .venv/node.stamp ## Install the mock server that vendors' own descriptions are tried with (tests skip without it)
+	@npm ci --prefix tests/prism --ignore-scripts --no-audit --no-fund --loglevel=error
 
 test: dev ## Run the tests, embedded: SQLite and no server
 	env -u DATABASE_URL -u BROKER_URL -u CACHE_URL $(PYTEST) -m "not chaos and not benchmark and not browser"
