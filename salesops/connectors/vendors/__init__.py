@@ -11,6 +11,8 @@ from salesops.connectors.vendors.base import Vendor
 _MODULES: Final[dict[str, str]] = {
     "salesforce": "salesforce",
     "hubspot": "hubspot",
+    "stripe": "stripe",
+    "chargebee": "chargebee",
     "sql": "sql",
 }
 
