@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, ClassVar, Final
 
-from salesops.connectors.rules.mapping import Unknown
+from salesops.connectors.rules.mapping import RateUnit, Unknown
 from salesops.connectors.rules.shapes import moment
 from salesops.connectors.vendors.base import (
     BEGINNING,
@@ -221,10 +221,10 @@ _LINES: Final = Object(
     (
         _ID,
         Proposal("deal", f"{_LINK}deals", lookup_by="external_id"),
-        _by_id("product", "hs_product_id"),
+        Proposal("product", "hs_product_id", on_unknown=Unknown.EMPTY),
         Proposal("quantity", "quantity"),
         Proposal("unit_price", "price", is_rounded=True),
-        Proposal("discount", "hs_discount_percentage"),
+        Proposal("discount", "hs_discount_percentage", rate_unit=RateUnit.PERCENT),
         Proposal("amount", "amount", is_rounded=True),
         Proposal("currency", "hs_line_item_currency_code", clears=False),
         Proposal("note", "name"),
@@ -241,7 +241,7 @@ _SPLITS: Final = Object(
         _ID,
         Proposal("deal", "deal", lookup_by="external_id"),
         Proposal("person", "owner", lookup_by="external_id"),
-        Proposal("share", "share"),
+        Proposal("share", "share", rate_unit=RateUnit.PERCENT),
     ),
     # A share that was taken away is told nowhere: only the whole says what is no longer there.
     is_whole=True,
