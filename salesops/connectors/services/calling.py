@@ -55,7 +55,7 @@ class Caller:
     """`vendors.base.Http` for one connection. A context manager: it holds one client with its open sockets.
 
     aside: a transaction for what must be kept whatever becomes of the caller's work (`JobRun.aside` in a job). clock and
-    sleep: of tests.
+    sleep: of tests. on_reply: sees every exchange (recordings).
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class Caller:
         clock: Callable[[], datetime] = timezone.now,
         sleep: Sleep = time.sleep,
         longest_sleep: timedelta = SLEEPS,
+        on_reply: Callable[[Request, Reply], None] | None = None,
     ) -> None:
         self.connection = connection
         self.vendor: Vendor = vendor_of(connection.vendor)
@@ -73,6 +74,7 @@ class Caller:
         self.requests = 0
         self.vendor_time: datetime | None = None
         self._aside, self._clock, self._sleep, self._longest = aside, clock, sleep, longest_sleep
+        self._on_reply = on_reply
         self._base = self.vendor.base(self.settings)
         self._client = Client(timeout=self.vendor.deadline)
         self._secrets: dict[str, str] = {}
@@ -162,7 +164,8 @@ class Caller:
             self.vendor.sign(signed, self)
             self.requests += 1
             try:
-                reply = self._client.send(Request(method=method, url=address, headers=signed, params=pairs, body=body))
+                request = Request(method=method, url=address, headers=signed, params=pairs, body=body)
+                reply = self._client.send(request)
             except Forbidden as error:
                 raise Fault(FaultKind.REFUSED, _problem_of(error)) from error
             except WireError as error:
@@ -170,6 +173,8 @@ class Caller:
                     raise Fault(FaultKind.PASSING, _problem_of(error)) from error
                 self._rest(wait_of(0, {}, attempt, self._clock(), _DRAW.random()))
                 continue
+            if self._on_reply is not None:
+                self._on_reply(request, reply)
             self._learn(reply)
             verdict = self.vendor.verdict(reply)
             if verdict is None or reply.status in expect:
