@@ -187,6 +187,7 @@ def proposed(
                 lookup_by=each.lookup_by,
                 on_unknown=each.on_unknown,
                 is_rounded=each.is_rounded,
+                rate_unit=each.rate_unit,
                 currency=currency if field.type is FieldType.MONEY else None,
                 clears=each.clears and not field.is_required,
             )
