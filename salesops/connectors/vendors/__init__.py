@@ -12,6 +12,8 @@ _MODULES: Final[dict[str, str]] = {
     "salesforce": "salesforce",
     "hubspot": "hubspot",
     "outreach": "outreach",
+    "pipedrive": "pipedrive",
+    "sellsy": "sellsy",
     "stripe": "stripe",
     "chargebee": "chargebee",
     "sql": "sql",
