@@ -94,7 +94,7 @@ def change(
         changed = []
         for each in settings_:
             if each.is_secret and given.get(each.name):
-                if each.name == "webhook_secret":
+                if each.name == vendor_of(row.vendor).hook_credential:
                     old = credentials.opened(row, each.name)
                     if old is not None:
                         credentials.keep(row, f"{each.name}_before", old.reveal(), at=at)
@@ -413,9 +413,18 @@ def _oauth_settings(vendor: str) -> list[Setting]:
     ]
 
 
+def _hook_settings(vendor: str) -> list[Setting]:
+    """The secret that proves webhooks, where it is none of those that are asked for anyway."""
+    known = vendor_of(vendor)
+    names = {each.name for each in (*known.settings, *_oauth_settings(vendor))}
+    if not known.has_webhooks or known.hook_credential in names:
+        return []
+    return [Setting(known.hook_credential, _("Secret of the webhooks"), is_secret=True, is_required=False)]
+
+
 def settings_of(vendor: str) -> list[Setting]:
     """All that a person is asked for to connect a vendor."""
-    return [*vendor_of(vendor).settings, *_oauth_settings(vendor), ADDRESS]
+    return [*vendor_of(vendor).settings, *_oauth_settings(vendor), *_hook_settings(vendor), ADDRESS]
 
 
 def _check_settings(settings_: Collection[Setting], given: Mapping[str, Any]) -> None:

@@ -14,7 +14,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Final, Protocol
 
+from salesops.connectors.rules import proofs, pushes
 from salesops.connectors.rules.mapping import Unknown
+from salesops.connectors.rules.proofs import Delivery
 from salesops.connectors.wire import Reply as Reply  # an answer of the vendor, read completely
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
@@ -354,7 +356,7 @@ class Identity:
 class Event:
     """Something that a webhook tells: which record of which object changed, and how.
 
-    key: by what a delivery counts once. raw: the record where the event carries it whole, else it is fetched. object: the
+    key: by what a delivery counts once, "" where each does. external_id: "" when all of the object is to be swept. raw: the record where the event carries it whole, else it is fetched. object: the
     vendor's object code, "" when the connection has nothing to do with it.
     """
 
@@ -391,6 +393,11 @@ class Vendor(ABC):
     #: Requests in so many seconds that the vendor allows where its replies do not say.
     allowance: ClassVar[tuple[int, float]] = (10, 1.0)
     has_webhooks: ClassVar[bool] = False
+    #: Whose proofs and forms they have (`rules.proofs.CHECKS`, `rules.pushes.READERS`), and the credential that proves.
+    hook_scheme: ClassVar[str] = ""
+    hook_credential: ClassVar[str] = "webhook_secret"
+    #: What webhooks call an object, where it is not its code.
+    hook_words: ClassVar[Mapping[str, str]] = {}
     #: What a person does at the vendor to make webhooks come, in a sentence or two.
     webhook_help: ClassVar[str] = ""
     #: How many seconds one exchange may take.
@@ -491,13 +498,36 @@ class Vendor(ABC):
         """What a reply means that is not good; None for a good one."""
         return usual_verdict(reply)
 
-    def proof(self, delivery: Any, secrets: Mapping[str, Sequence[str]]) -> Any:
-        """Check a webhook delivery: see `rules.proofs`. `secrets`: the valid values by credential name, newest first."""
-        raise NotImplementedError
+    def proof(self, delivery: Delivery, secrets: Mapping[str, Sequence[str]]) -> proofs.Verdict:
+        """Check a webhook delivery. `secrets`: the valid values by credential name, newest first."""
+        return proofs.CHECKS[self.hook_scheme](delivery, secrets.get(self.hook_credential, ()))
+
+    def answer(self, delivery: Delivery, secrets: Mapping[str, Sequence[str]]) -> proofs.Answer | None:
+        """The answer to a question whether the address is ours; None for a delivery that asks no such thing."""
+        ask = proofs.QUESTIONS.get(self.hook_scheme)
+        return ask(delivery, secrets.get(self.hook_credential, ())) if ask else None
 
     def events(self, body: bytes, headers: Mapping[str, str]) -> list[Event]:
-        """What a proven delivery tells."""
-        raise NotImplementedError
+        """What a proven delivery tells. Raises `pushes.Unreadable` for a body of another form than the vendor's."""
+        codes = {each.code.lower(): each.code for each in self.objects}
+        return [
+            Event(
+                key=told.key,
+                object=(code := self.hook_words.get(told.object) or codes.get(told.object.lower(), "")),
+                external_id=told.external_id,
+                occurred_at=told.occurred_at,
+                is_deleted=told.is_deleted,
+                merged_into=told.merged_into,
+                raw=self.pushed(code, told) if code and told.record is not None else None,
+                account_id=told.account_id,
+            )
+            for told in pushes.READERS[self.hook_scheme](body, headers)
+        ]
+
+    def pushed(self, object: str, told: pushes.Pushed) -> Raw | None:
+        """The row of a record that an event carries, where it has the same form and version as in a sweep; None: it is
+        fetched."""
+        return None
 
     def link(self, object: Object, external_id: str, settings: Mapping[str, str]) -> str:
         """The record's page at the vendor; "" where there is none."""

@@ -246,6 +246,7 @@ class Salesforce(Vendor):
     )  # fmt: skip
     allowance: ClassVar[tuple[int, float]] = (20, 1.0)
     has_webhooks: ClassVar[bool] = True
+    hook_scheme: ClassVar[str] = "salesforce"
     webhook_help: ClassVar[str] = _(
         "Salesforce sends no signed webhooks. A Flow with an HTTP callout can call the address with the shared secret;"
         " without it changes arrive with the next sync."
