@@ -501,8 +501,6 @@ class RowDismissView(PortalView):
 
 #: The largest delivery that is taken: the largest batches of any vendor have a fifth of it.
 HOOK_BYTES: Final = 1024 * 1024
-#: So many refusals by connection and address; then whoever guesses is not even told that they guessed wrong.
-_REFUSALS: Final = {"hook_refused": "60/m/key"}
 _said = structlog.get_logger(__name__)
 
 
@@ -551,7 +549,7 @@ class HookView(View):
         """The status that the vendor expects; to whoever is refused again and again, that it is too much."""
         _said.warning("webhook_refused", connection=connection, code=refused.code)
         key = f"{connection or ''}|{client_ip(request) or ''}"
-        if not ratelimit.consume(request, action="hook_refused", config=_REFUSALS, key=key):
+        if not ratelimit.consume(request, action="hook_refused", key=key):
             return _empty(429, **{"Retry-After": "60"})
         return _empty(refused.status)
 

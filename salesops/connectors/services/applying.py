@@ -149,9 +149,11 @@ class Applier:
         converted = self.converter.convert(row, answers)
         return converted.record, converted.problems
 
-    def _parts_left_out(
-        self, newest: Mapping[str, Raw], known: Mapping[str, RawRecord]
-    ) -> list[tuple[RawRecord, Raw]]:
+    def compare(self, raws: Sequence[Raw], known: Mapping[str, RawRecord], *, at: datetime) -> list[RawFate]:
+        """What would become of raw rows that are known; nothing is written."""
+        return self._upsert(raws, known, at, preview=True) if raws else []
+
+    def _parts_left_out(self, newest: Mapping[str, Raw], known: Mapping[str, RawRecord]) -> list[tuple[RawRecord, Raw]]:
         """The parts of records that newer tellings of these no longer have, with the telling that they are gone."""
         wholes = [
             raw
@@ -197,7 +199,11 @@ class Applier:
             if fate.fate == Fate.REFUSED and stored is not None and _is_same(stored, digest, problems):
                 continue
             row = stored or RawRecord(stream=self.stream, external_id=raw.external_id)
-            row.version, row.digest, row.payload, row.received_at = raw.version, digest, text, at
+            row.version, row.digest, row.received_at = raw.version, digest, at
+            if stored is not None and stored.record_id is not None and fate.fate in _STATES:
+                row.told = text  # what was taken stays beside it
+            else:
+                row.payload, row.told = text, ""
             row.is_gone, row.merged_into = False, ""
             row.problems = problems
             row.state = _STATES.get(fate.fate, RawState.TAKEN)
@@ -286,14 +292,19 @@ class Applier:
         return kept
 
     def last_said(self, external_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """What the source said before, as canonical values by external id: read back from what was kept of it."""
-        raws = [
-            Raw(external_id, version, json.loads(payload))
-            for external_id, version, payload in RawRecord.objects.filter(
-                stream=self.stream, external_id__in=external_ids
-            ).values_list("external_id", "version", "payload")
-            if payload
-        ]
+        """What the source said when it was last taken, as canonical values by external id: read back from what was kept."""
+        return self.values_of(
+            [
+                Raw(external_id, version, json.loads(payload))
+                for external_id, version, payload in RawRecord.objects.filter(
+                    stream=self.stream, external_id__in=external_ids
+                ).values_list("external_id", "version", "payload")
+                if payload
+            ]
+        )
+
+    def values_of(self, raws: Sequence[Raw]) -> dict[str, dict[str, Any]]:
+        """Raw rows as canonical values by external id; those that cannot be read are left out."""
         rows = [self._row(raw) for raw in raws]
         answers = self.resolver.answers(self.converter.lookups(rows))
         return {
@@ -319,7 +330,7 @@ class Applier:
             row = known[raw.external_id]
             winner = winners.get(raw.merged_into) if raw.merged_into else None
             row.version, row.received_at = raw.version, at
-            row.is_gone, row.merged_into = True, raw.merged_into
+            row.is_gone, row.merged_into, row.told = True, raw.merged_into, ""
             row.problems, row.hold_id = [], None
             if raw.external_id in held:
                 row.state = RawState.HELD
@@ -340,10 +351,10 @@ class Applier:
 
 _STATES: Final = {Fate.REFUSED: RawState.REFUSED, "held": RawState.HELD}
 _WRITTEN: Final = (
-    "version", "digest", "payload", "received_at", "state", "problems", "record_id", "is_gone", "merged_into", "changed",
+    "version", "digest", "payload", "told", "received_at", "state", "problems", "record_id", "is_gone", "merged_into", "changed",
     "hold_id",
 )  # fmt: skip
-_GONE: Final = ("version", "received_at", "state", "problems", "is_gone", "merged_into", "hold_id")
+_GONE: Final = ("version", "told", "received_at", "state", "problems", "is_gone", "merged_into", "hold_id")
 
 
 def save_raw(new: Sequence[RawRecord], changed: Sequence[RawRecord], *, names: Sequence[str] = _WRITTEN) -> None:

@@ -22,6 +22,7 @@ from salesops.connectors.vendors import vendor_of
 from salesops.connectors.vendors.base import Fault, FaultKind, Vendor, Verdict
 from salesops.connectors.wire import Client, Forbidden, Reply, Request, WireError
 from salesops.core.vault import VaultError
+from salesops.jobs.runner import JobRun
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
 
@@ -240,6 +241,11 @@ class Caller:
             self._sleep(0.2)
         self._secrets.clear()
         self._mark = None
+
+
+def caller_for(connection: Connection, run: JobRun) -> Caller:
+    """The way to the vendor from inside a job."""
+    return Caller(connection, aside=run.aside, clock=run.now)
 
 
 def _pairs(params: Mapping[str, Any] | Sequence[tuple[str, Any]] | None) -> list[tuple[str, str]]:

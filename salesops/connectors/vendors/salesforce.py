@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, ClassVar, Final
 
 from salesops.connectors.rules.mapping import Unknown
@@ -373,6 +374,10 @@ class Salesforce(Vendor):
         http.send("PATCH", f"{API}sobjects/{object.code}/{external_id}", json=dict(values), headers=headers)
         now = self.fetch(object, [external_id], http, [name for name in base if name != "attributes"])
         return Written(now[0] if now else None)
+
+    def spell(self, column: Column, value: Any) -> Any:
+        """Amounts are JSON numbers here."""
+        return float(value) if isinstance(value, Decimal) else super().spell(column, value)
 
     def verdict(self, reply: Reply) -> Verdict | None:
         """A spent allowance is a 403 here; 420 and pages that are no JSON pass."""
