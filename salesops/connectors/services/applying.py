@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as translate
 
 from salesops.connectors.choices import Master, RawState
@@ -34,6 +36,8 @@ from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
 
 _NOWHERE: Final = Checkpoint(0, 0, 0)
+#: Records whose parts are looked for in one question.
+_WHOLES: Final = 100
 
 
 @dataclass(slots=True)
@@ -97,6 +101,8 @@ class Applier:
             row.external_id: row
             for row in RawRecord.objects.filter(stream=self.stream, external_id__in=newest).defer("payload")
         }
+        for row, raw in self._parts_left_out(newest, known):
+            known[row.external_id], newest[row.external_id] = row, raw
         rows: list[Raw] = []
         gone: list[Raw] = []
         texts: dict[str, tuple[str, str]] = {}
@@ -146,6 +152,23 @@ class Applier:
     def compare(self, raws: Sequence[Raw], known: Mapping[str, RawRecord], *, at: datetime) -> list[RawFate]:
         """What would become of raw rows that are known; nothing is written."""
         return self._upsert(raws, known, at, preview=True) if raws else []
+
+    def _parts_left_out(self, newest: Mapping[str, Raw], known: Mapping[str, RawRecord]) -> list[tuple[RawRecord, Raw]]:
+        """The parts of records that newer tellings of these no longer have, with the telling that they are gone."""
+        wholes = [
+            raw
+            for external_id, raw in newest.items()
+            if raw.has_parts and (stored := known.get(external_id)) is not None and stored.version < raw.version
+        ]
+        left_out = []
+        for start in range(0, len(wholes), _WHOLES):
+            some = {raw.external_id: raw for raw in wholes[start : start + _WHOLES]}
+            of_these = reduce(or_, (Q(external_id__startswith=f"{each}:") for each in some))
+            for row in RawRecord.objects.filter(of_these, stream=self.stream, is_gone=False).defer("payload"):
+                if row.external_id not in newest:
+                    version = some[row.external_id.partition(":")[0]].version
+                    left_out.append((row, Raw(row.external_id, version, {}, is_deleted=True)))
+        return left_out
 
     # --- rows
 

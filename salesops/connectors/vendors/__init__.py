@@ -16,6 +16,8 @@ _MODULES: Final[dict[str, str]] = {
     "sellsy": "sellsy",
     "stripe": "stripe",
     "chargebee": "chargebee",
+    "quickbooks": "quickbooks",
+    "xero": "xero",
     "sql": "sql",
 }
 
