@@ -21,8 +21,7 @@ from salesops.connectors.destinations import kinds_taken
 from salesops.connectors.filters import ImportFilter, RejectedRowFilter
 from salesops.connectors.forms import MendForm, ReadingForm, UploadForm, mapping_from
 from salesops.connectors.models import FileImport, RejectedRow, Source
-from salesops.connectors.rules.convert import Lookup
-from salesops.connectors.rules.fields import ANY_KEY, KINDS, LookupKind
+from salesops.connectors.rules.fields import KINDS, LookupKind
 from salesops.connectors.rules.questions import questions
 from salesops.connectors.rules.tables import Reading
 from salesops.connectors.selectors.imports import (
@@ -33,21 +32,17 @@ from salesops.connectors.selectors.imports import (
     row_for,
     shelf_for,
 )
-from salesops.connectors.selectors.lookups import Resolver
+from salesops.connectors.selectors.lookups import record_named
 from salesops.connectors.services import imports, uploads
 from salesops.connectors.services.reading import layout_of, mapping_of
 from salesops.connectors.tables import ImportTable, RejectedRowTable
+from salesops.connectors.views.base import imports_files
 from salesops.core import features
-from salesops.core.actor import Actor, Noun, Scope
+from salesops.core.actor import Actor
 from salesops.core.views import Empty, PortalView, ScopedCreateView, ScopedEditView, ScopedListView
 from salesops.jobs.choices import UNFINISHED
 from salesops.jobs.models import Job
 from salesops.values.outcomes import OutcomeError, Problem
-
-
-def imports_files(actor: Actor) -> bool:
-    """Who imports: revops and administrators."""
-    return actor.sight(Noun.IMPORT) >= Scope.ALL
 
 
 class ImportListView(ScopedListView):
@@ -321,7 +316,7 @@ class ImportNameView(ImportView):
         }
         if choice != "0" and choice not in offered:
             typed = request.POST.get("other", "").strip()
-            found = _record_named(kind, typed, row.source.code)
+            found = record_named(kind, typed, row.source.code)
             if found is None:
                 raise ValidationError(_("“%(name)s” was not found.") % {"name": typed or choice})
             choice, label = str(found[0]), found[1]
@@ -333,16 +328,6 @@ class ImportNameView(ImportView):
         if row.state in CHANGEABLE:
             imports.preview(actor=self.actor, file_import=row, at=self.now)
         return _("“%(text)s” means “%(name)s” from now on.") % {"text": text, "name": label}
-
-
-def _record_named(kind: LookupKind, text: str, source: str) -> tuple[int, str] | None:
-    """The one record with exactly this name or key."""
-
-    if not text:
-        return None
-    resolver = Resolver(source)
-    match = resolver.match(Lookup(kind, ANY_KEY, text))
-    return (match.key, match.name) if match.is_settled and match.key is not None else None
 
 
 class ImportSaveMappingView(ImportView):
