@@ -144,7 +144,7 @@ class Applier:
 
     def record_of(self, raw: Raw) -> tuple[Record | None, tuple[Problem, ...]]:
         """The canonical record of a raw row, or why there is none."""
-        row = self._row(raw)
+        row = self.row_of(raw)
         answers = self.resolver.answers(self.converter.lookups([row]))
         converted = self.converter.convert(row, answers)
         return converted.record, converted.problems
@@ -172,7 +172,8 @@ class Applier:
 
     # --- rows
 
-    def _row(self, raw: Raw) -> Row:
+    def row_of(self, raw: Raw) -> Row:
+        """The cells of a raw row, in the order of the flattener's headers."""
         payload = self.object.shape(raw.payload) if self.object.shape else raw.payload
         return Row(0, self.flattener.cells(payload), _NOWHERE)
 
@@ -220,7 +221,7 @@ class Applier:
         self, raws: Sequence[Raw], known: Mapping[str, RawRecord], at: datetime, *, preview: bool
     ) -> list[RawFate]:
         """Convert rows and hand them to their room. One bad row stops no other."""
-        rows = [self._row(raw) for raw in raws]
+        rows = [self.row_of(raw) for raw in raws]
         converted = self.converter.convert_many(rows, self.resolver.answers(self.converter.lookups(rows)))
         fates: list[RawFate] = []
         made: list[Any] = []
@@ -305,7 +306,7 @@ class Applier:
 
     def values_of(self, raws: Sequence[Raw]) -> dict[str, dict[str, Any]]:
         """Raw rows as canonical values by external id; those that cannot be read are left out."""
-        rows = [self._row(raw) for raw in raws]
+        rows = [self.row_of(raw) for raw in raws]
         answers = self.resolver.answers(self.converter.lookups(rows))
         return {
             raw.external_id: plain_values(each.record)
