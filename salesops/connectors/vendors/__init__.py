@@ -12,8 +12,12 @@ _MODULES: Final[dict[str, str]] = {
     "salesforce": "salesforce",
     "hubspot": "hubspot",
     "outreach": "outreach",
+    "pipedrive": "pipedrive",
+    "sellsy": "sellsy",
     "stripe": "stripe",
     "chargebee": "chargebee",
+    "quickbooks": "quickbooks",
+    "xero": "xero",
     "sql": "sql",
 }
 

@@ -35,7 +35,9 @@ class Raw:
     """One record as the vendor tells it.
 
     version: sorts as text, the newer the greater (`version_of`); of two tellings of a record the greater one stands.
-    is_deleted: the vendor no longer has it. merged_into: the id of the record that took its place.
+    is_deleted: the vendor no longer has it. merged_into: the id of the record that took its place. has_parts: this is the
+    first of the rows that one record of the vendor becomes, told together on one page; the others' ids are this one's, a
+    colon and more. Those that a newer telling leaves out are gone, all of them when this one is deleted.
     """
 
     external_id: str
@@ -43,6 +45,7 @@ class Raw:
     payload: Mapping[str, Any]
     is_deleted: bool = False
     merged_into: str = ""
+    has_parts: bool = False
 
 
 def version_of(moment: datetime | None, tie: int = 0) -> str:
