@@ -272,7 +272,17 @@ class Sweep:
     def _begin_anew(self) -> None:
         """What the vendor has forgotten is read once more, all of it."""
         with self.run.batch():
-            self.cursor.plain |= {"since": "", "token": "", "position": None, "marks": {}, "is_anew": True, "ids": []}
+            self.cursor.plain |= {
+                "phase": "rows",
+                "since": "",
+                "until": "",
+                "windows": [],
+                "token": "",
+                "position": None,
+                "marks": {},
+                "is_anew": True,
+                "ids": [],
+            }
             self._keep("anew")
 
     def _try_shelf(self) -> None:
