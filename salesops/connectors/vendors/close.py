@@ -339,8 +339,12 @@ class Close(Vendor):
     def _listed(
         self, code: str, stamp: str, limits: Json, position: Any, names: Sequence[str], size: int, http: Http
     ) -> tuple[list[Any], Any]:
-        """Rows of a list between limits, oldest first, and where those behind them begin: a count of rows to skip."""
-        skip = position or 0
+        """Rows of a list between limits, oldest first, and where those behind them begin.
+
+        A row that leaves the list moves all behind it: the last row seen is asked for once more, and where it stands
+        elsewhere the list is read from its beginning.
+        """
+        skip = position["skip"] - 1 if position else 0
         answer = http.get(
             _LISTS[code],
             {
@@ -351,7 +355,13 @@ class Close(Vendor):
                 "_fields": ",".join(names),
             },
         ).json()
-        return answer["data"], skip + len(answer["data"]) if answer.get("has_more") else None
+        rows = answer["data"]
+        following = {"skip": skip + len(rows), "last": rows[-1]["id"]} if answer.get("has_more") and rows else None
+        if position is None:
+            return rows, following
+        if not rows or rows[0]["id"] != position["last"]:
+            return self._listed(code, stamp, limits, None, names, size, http)
+        return rows[1:], following
 
     def _searched(
         self, code: str, stamp: str, limits: Json, position: Any, names: Sequence[str], size: int, http: Http
@@ -487,8 +497,8 @@ def _by_moment(ask: Ask, stamp: str, most: int, question: _Question) -> Page:
     """A page of what changed from a moment on, so that nothing is lost that changes while paging.
 
     Always the first rows from a moment on: `_skip` is capped and shifts. The last moment of a full page may go on in the
-    next one; it is left to that. Where a page holds one moment only, that moment is read by positions, and from the
-    beginning when a row left it meanwhile: none can come into it.
+    next one; it is left to that. Where a page holds one moment only, that moment is read by positions: rows can leave it,
+    but none can come into it.
     """
     size = max(2, min(ask.size or most, most))
     at = ask.position or {}
