@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -23,6 +24,11 @@ from tests.connectors.linking import Link
 from tests.connectors.standins import hubspot as standin_of_hubspot
 from tests.connectors.standins.base import StandIn
 from tests.connectors.standins.hubspot import HubSpot
+
+
+def told(id: int, label: str | None = None) -> dict[str, Any]:
+    """A record that another one is associated with."""
+    return {"toObjectId": id, "associationTypes": [{"category": "HUBSPOT_DEFINED", "typeId": 5, "label": label}]}
 
 
 class TestHubSpot(Conformance):
@@ -189,6 +195,21 @@ class TestHubSpot(Conformance):
         portal.associate("deals", id, "companies", 3, 2)
         link.sync(after=1)
         assert str(self.deal(id).account) == "Beta"
+
+    def test_the_primary_company_need_not_be_the_first(self) -> None:
+        """It may come later, on a later page too."""
+
+        class Http:
+            pages: ClassVar[list[Any]] = [
+                {"from": {"id": "1"}, "to": [told(5), told(6)], "paging": {"next": {"after": "6"}}},
+                {"from": {"id": "1"}, "to": [told(7), told(8, "Primary")]},
+            ]
+
+            def send(self, *_asked: Any, **_more: Any) -> Reply:
+                return Reply(200, {}, json.dumps({"results": [self.pages.pop(0)]}).encode(), "")
+
+        links = VENDOR._links(VENDOR.object("line_items"), ["1"], Http())  # type: ignore[arg-type]
+        assert links == {"1": {"deals": "8"}}
 
     def test_a_company_that_was_merged(self, link: Link, portal: HubSpot) -> None:
         """Its deals stand under the one that stayed; both ids mean that one."""
