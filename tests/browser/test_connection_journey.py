@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from django.test import override_settings
 from playwright.sync_api import Page, expect
 
 from salesops.connectors.models import Connection, Credential, RawRecord
@@ -53,8 +53,9 @@ def row(page: Page, text: str) -> object:
 
 
 def test_a_hubspot_is_connected_followed_and_given_up(
-    portal: Portal, hubspot: HubSpot, monkeypatch: pytest.MonkeyPatch
+    portal: Portal, hubspot: HubSpot, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
+    settings.SITE_URL = portal.url
     monkeypatch.setattr(pulling, "PAGE_ROWS", 10)
     page = portal.page("rita")
 
@@ -124,12 +125,11 @@ def test_a_hubspot_is_connected_followed_and_given_up(
     hubspot.log.clear()
     hubspot.put("deals", known.external_id, amount=Decimal(7777))
     hubspot.hook_url = address
-    with override_settings(SITE_URL=portal.url):
-        for delivery in hubspot.hook_deliveries():
-            answer = httpx.request(
-                delivery.method, address, headers=delivery.headers, content=delivery.body, trust_env=False
-            )
-            assert answer.status_code == 200
+    for delivery in hubspot.hook_deliveries():
+        answer = httpx.request(
+            delivery.method, address, headers=delivery.headers, content=delivery.body, trust_env=False
+        )
+        assert answer.status_code == 200
     portal.clock.shift(5)
     portal.run_jobs()
     page.goto(f"/deals/{known.pk}/")
