@@ -29,7 +29,7 @@ from salesops.connectors.rules.tables import Checkpoint, Row
 from salesops.connectors.selectors.identities import Identities, record_ids
 from salesops.connectors.services.brakes import Brake
 from salesops.connectors.vendors import vendor_of
-from salesops.connectors.vendors.base import Column, Object, Raw, moment_of
+from salesops.connectors.vendors.base import Column, ColumnType, Object, Raw, moment_of
 from salesops.core.actor import Actor
 from salesops.core.upserts import Fate
 from salesops.values.outcomes import Problem
@@ -373,7 +373,7 @@ def save_raw(new: Sequence[RawRecord], changed: Sequence[RawRecord], *, names: S
 
 def columns_of(stream: Stream) -> list[Column]:
     """The columns that the vendor said the object has."""
-    return [Column(**{**plain, "type": plain.get("type", "text")}) for plain in stream.columns]
+    return [Column(**{**plain, "type": ColumnType(plain.get("type", "text"))}) for plain in stream.columns]
 
 
 def plain_values(record: Record) -> dict[str, Any]:

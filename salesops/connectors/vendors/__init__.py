@@ -11,6 +11,7 @@ from salesops.connectors.vendors.base import Vendor
 _MODULES: Final[dict[str, str]] = {
     "salesforce": "salesforce",
     "hubspot": "hubspot",
+    "close": "close",
     "outreach": "outreach",
     "pipedrive": "pipedrive",
     "sellsy": "sellsy",
