@@ -14,7 +14,7 @@ import hmac
 import re
 import uuid
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -190,7 +190,7 @@ class Xero(StandIn):
         since = ask.headers.get("if-modified-since")
         if since:
             try:
-                after = datetime.strptime(since, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=self.clock.now.tzinfo)
+                after = datetime.strptime(since.removesuffix("Z"), "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
             except ValueError:
                 raise invalid("If-Modified-Since") from None
             rows = [row for row in rows if row.modified_at > after]

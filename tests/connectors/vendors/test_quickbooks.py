@@ -13,7 +13,7 @@ import pytest
 from salesops.accounts.models import Account
 from salesops.commissions.models import Transaction
 from salesops.connectors.choices import RawState, RunState
-from salesops.connectors.rules.proofs import Delivery
+from salesops.connectors.rules.proofs import Delivery, Refused
 from salesops.connectors.services import hooks
 from salesops.connectors.vendors import quickbooks as module
 from salesops.connectors.vendors.base import Fault, FaultKind, Raw
@@ -396,7 +396,7 @@ def test_a_delivery_that_was_touched_is_refused(link: Link, company: QuickBooks)
     (made,) = company.hook_deliveries(since=company.log[-2].number)
     touched = Delivery(made.method, made.url, made.headers, made.body + b" ", link.at)
     refused = hooks.receive(connection=link.connection, delivery=touched)
-    assert isinstance(refused, hooks.Refused)
+    assert isinstance(refused, Refused)
 
 
 def test_customers_that_are_merged_are_one(link: Link, company: QuickBooks) -> None:
