@@ -101,9 +101,12 @@ def _columns(*names: str) -> tuple[Column, ...]:
 
 
 def _deal(payload: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A deal has a stage and, apart from it, a state: a won or lost one stands where that happened."""
+    """A deal has a stage and, apart from it, a state: a won or lost one keeps the stage in which that happened."""
     status = payload.get("status")
-    return {**payload, "stage": status if status in ("won", "lost") else payload.get("stage_id")}
+    if status not in ("won", "lost"):
+        return {**payload, "stage": payload.get("stage_id"), "closed_at": None}
+    told = (payload.get(name) for name in ("close_time", f"{status}_time", "stage_change_time", "update_time"))
+    return {**payload, "stage": status, "closed_at": next((each for each in told if each), None)}
 
 
 def _primary(entries: Any) -> str:
@@ -237,8 +240,8 @@ _DEALS: Final = Object(
     _("Deals"),
     _columns(
         "id", "title!", "org_id!", "person_id!", "owner_id!", "stage!", "status", "stage_id", "pipeline_id",
-        "value:number!", "currency", "probability:number!", "add_time:moment", "close_time:moment", "won_time:moment",
-        "lost_time:moment", "stage_change_time:moment", "expected_close_date:day!", "lost_reason!", "acv:number",
+        "value:number!", "currency", "probability:number!", "add_time:moment", "closed_at:moment", "close_time:moment",
+        "won_time:moment", "lost_time:moment", "stage_change_time:moment", "expected_close_date:day!", "lost_reason!", "acv:number",
         "arr:number", "mrr:number", "origin", "is_archived:boolean", "label_ids",
     ),
     (
@@ -252,7 +255,7 @@ _DEALS: Final = Object(
         Proposal("currency", "currency"),
         Proposal("opened_on", "add_time", clears=False),
         Proposal("expected_close_on", "expected_close_date"),
-        Proposal("closed_on", "close_time"),
+        Proposal("closed_on", "closed_at"),
         Proposal("lost_because", "lost_reason"),
     ),
     shape=_deal,

@@ -132,7 +132,9 @@ def _opportunity(payload: Mapping[str, Any]) -> Mapping[str, Any]:
         "customer": _customer(payload),
         "owner_id": _id(payload.get("owner")),
         "contact_id": next((str(each) for each in payload.get("contact_ids") or ()), ""),
-        "closed_at": payload.get("updated_status") if ended else None,
+        "closed_at": (payload.get("updated_status") or payload.get("due_date") or payload.get("created"))
+        if ended
+        else None,
     }
 
 
@@ -377,7 +379,8 @@ class Sellsy(Vendor):
         known = [number for number, id in enumerate(ids) if id in place.tail]
         if place.tail and not known:
             return Page(raws, next=place.anew(object))
-        count = place.count + len(ids) - (known[-1] + 1 if known else 0)
+        raws = raws[known[-1] + 1 if known else 0 :]
+        count = place.count + len(raws)
         offset, total = pages.get("offset"), pages.get("total")
         following: _Place | None = None
         if isinstance(offset, str) and offset and rows:

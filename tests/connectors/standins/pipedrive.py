@@ -161,8 +161,9 @@ class Pipedrive(StandIn):
     def show_v1(self, row: Row) -> dict[str, Any]:
         """A record in version 1: moments without a zone, in UTC; those of leads are whole."""
         if row.object == "lead":
-            times = {"add_time": iso(row.created_at), "update_time": iso(row.modified_at)}
-            return {"id": row.id, **row.fields, **times}
+            return {
+                "id": row.id, **row.fields, "add_time": iso(row.created_at), "update_time": iso(row.modified_at)
+            }  # fmt: skip
         times = {"add_time": row.created_at, "update_time": row.modified_at}
         if row.object == "user":
             times = {"created": row.created_at, "modified": row.modified_at}
