@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
-from salesops.connectors.services import connecting, hooks, imports, pulling
+from salesops.connectors.services import connecting, hooks, imports, pulling, pushing, reconciling
 from salesops.jobs.registry import comes_round, handles
 from salesops.jobs.runner import JobRun
 
@@ -38,12 +38,39 @@ def tick(run: JobRun) -> None:
     with run.finish():
         connecting.enqueue_due(at=run.now())
         hooks.enqueue_waiting(at=run.now())
+        pushing.enqueue_all(at=run.now())
 
 
 @handles(connecting.SYNC)
 def sync(run: JobRun) -> None:
     """Bring one connection up to date."""
     pulling.sync(run)
+
+
+@handles(pushing.PUSH)
+def push(run: JobRun) -> None:
+    """Write edits made here back to their source."""
+    pushing.push(run)
+
+
+@handles(reconciling.RECONCILE)
+def reconcile(run: JobRun) -> None:
+    """Compare a connection with its source."""
+    reconciling.reconcile(run)
+
+
+RECONCILE_ALL = "connectors.reconcile_all"
+
+comes_round(
+    code=RECONCILE_ALL, title=_("Connections are compared with their sources"), kind=RECONCILE_ALL, rule="15 2 * * *"
+)
+
+
+@handles(RECONCILE_ALL)
+def reconcile_all(run: JobRun) -> None:
+    """Ask for a comparison of each connection."""
+    with run.finish():
+        reconciling.enqueue_all(at=run.now())
 
 
 @handles(hooks.INBOX)

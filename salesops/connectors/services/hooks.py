@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from salesops.connectors.choices import ConnectionState, EventState, RawState, RunKind, RunState
 from salesops.connectors.models import Connection, RawRecord, Stream, SyncRun, WebhookEvent
 from salesops.connectors.rules.proofs import Answer, Delivery, Refused
-from salesops.connectors.services import credentials, pulling
+from salesops.connectors.services import calling, credentials, pulling
 from salesops.connectors.services.applying import Applier
 from salesops.connectors.services.brakes import Brake
 from salesops.connectors.services.calling import Caller, Wait
@@ -226,7 +226,7 @@ def bring_in(run: JobRun) -> None:
         with run.finish():
             pass
         return
-    with pulling.caller_for(connection, run) as http:
+    with calling.caller_for(connection, run) as http:
         inbox = _Inbox(run, connection, http)
         try:
             while events := inbox.next():

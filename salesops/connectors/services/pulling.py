@@ -27,7 +27,7 @@ from salesops.values.outcomes import Problem
 #: Rows that are asked for at once; None leaves it to the vendor.
 PAGE_ROWS: int | None = None
 #: So many pages in a row without a record are no honest end.
-_EMPTY_PAGES: Final = 50
+EMPTY_PAGES: Final = 50
 #: So often may the very same page come in one sweep.
 _SAME_PAGES: Final = 2
 #: Windows are not halved below this.
@@ -243,7 +243,7 @@ class Sweep:
         ):
             if told is not None and _comes_again(marks.setdefault(name, {}), told) >= _SAME_PAGES:
                 raise endless(self.object.label)
-        if plain["empty"] > _EMPTY_PAGES:
+        if plain["empty"] > EMPTY_PAGES:
             raise endless(self.object.label)
 
     def _halve(self) -> bool:

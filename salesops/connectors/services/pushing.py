@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as translate
 
 from salesops.connectors.choices import OUTGOING_MASTERS, ConnectionState, OutgoingState, RawState, RunKind, RunState
 from salesops.connectors.models import Connection, Outgoing, RawRecord, Stream, SyncRun
@@ -21,12 +22,16 @@ from salesops.connectors.services.shelf import raw_of
 from salesops.connectors.vendors import vendor_of
 from salesops.connectors.vendors.base import Column, ColumnType, Fault, FaultKind, Raw
 from salesops.connectors.wire import WireError
+from salesops.core.actor import system_actor
 from salesops.deals.models import Stage
+from salesops.jobs import services as jobs
 from salesops.jobs.runner import JobRun
 from salesops.values.money import exponent
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
 
+#: The job that writes back.
+PUSH: Final = "connectors.push"
 #: Rows compared at once.
 BATCH: Final = 500
 #: A row saved this long ago may belong to a transaction that was not committed when we last looked.
@@ -37,6 +42,27 @@ _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 def flows_back(stream: Stream) -> bool:
     """Whether edits of some field of a stream are written back."""
     return any(master in OUTGOING_MASTERS for master in stream.masters.values())
+
+
+def enqueue_all(*, at: datetime) -> int:
+    """Ring for every connection in step of which something flows back. Gives how many."""
+    found: dict[int, Connection] = {}
+    for stream in Stream.objects.filter(
+        connection__state=ConnectionState.RUNNING, is_wanted=True, last_success_at__isnull=False
+    ).select_related("connection", "connection__source"):
+        if flows_back(stream):
+            found[stream.connection_id] = stream.connection
+    for connection in found.values():
+        jobs.enqueue(
+            kind=PUSH,
+            key=f"push:{connection.pk}",
+            payload={"connection_id": connection.pk},
+            actor=system_actor(),
+            at=at,
+            title=translate("Edits are written back to %(name)s") % {"name": connection.source.name},
+            url=connection.get_absolute_url(),
+        )
+    return len(found)
 
 
 def push(run: JobRun) -> None:

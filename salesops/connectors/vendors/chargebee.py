@@ -14,14 +14,12 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, ClassVar, Final
 
-from salesops.connectors.rules import proofs, pushes
 from salesops.connectors.rules.mapping import Unknown
 from salesops.connectors.rules.recurring import per_month
 from salesops.connectors.vendors.base import (
     Ask,
     Column,
     ColumnType,
-    Event,
     Fault,
     FaultKind,
     Http,
@@ -363,7 +361,6 @@ _WRAPPED: Final[Mapping[str, str]] = {
     "item_prices": "item_price",
     "plans": "plan",
 }
-_LISTED: Final = {name: code for code, name in _WRAPPED.items()}
 
 
 class Chargebee(Vendor):
@@ -399,6 +396,9 @@ class Chargebee(Vendor):
     #: What a test site and the smallest plan allow in a minute, less a share for other programs.
     allowance: ClassVar[tuple[int, float]] = (120, 60.0)
     has_webhooks: ClassVar[bool] = True
+    #: HTTP Basic: who knows the password may say anything, so records are fetched and never taken from the body.
+    hook_scheme: ClassVar[str] = "chargebee"
+    hook_words: ClassVar[Mapping[str, str]] = {name: code for code, name in _WRAPPED.items()}
     webhook_help: ClassVar[str] = _(
         "In Chargebee under Settings, Configure Chargebee, Webhooks, add this address with basic authentication, and enter"
         " the same user and password here."
@@ -499,7 +499,7 @@ class Chargebee(Vendor):
             now = http.send("POST", f"customers/{external_id}", form=form, is_safe=True).json()["customer"]
         return Written(_raws(object, [now], http)[0])
 
-    # --- what replies and webhooks mean
+    # --- what replies mean
 
     def verdict(self, reply: Reply) -> Verdict | None:
         """Chargebee's own codes; too many requests may be told with another status to sites that were warned."""
@@ -518,23 +518,6 @@ class Chargebee(Vendor):
         if code == "resource_not_found":
             return Verdict(FaultKind.MISSING, words)
         return Verdict(usual.kind, words)
-
-    def proof(self, delivery: Any, secrets: Mapping[str, Sequence[str]]) -> Any:
-        """HTTP Basic: who knows the password may say anything, so records are fetched and never taken from the body."""
-        return proofs.basic(delivery, secrets.get("webhook_secret", ()))
-
-    def events(self, body: bytes, headers: Mapping[str, str]) -> list[Event]:
-        """Every record that an event names."""
-        return [
-            Event(
-                pushed.key,
-                _LISTED.get(pushed.object, ""),
-                pushed.external_id,
-                pushed.occurred_at,
-                is_deleted=pushed.is_deleted and pushed.object in _LISTED,
-            )
-            for pushed in pushes.chargebee(body, headers)
-        ]
 
 
 def _following(position: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], offset: str) -> Json | None:

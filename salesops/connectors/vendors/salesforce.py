@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, ClassVar, Final
 
-from salesops.connectors.rules.mapping import Unknown
+from salesops.connectors.rules.mapping import RateUnit, Unknown
 from salesops.connectors.rules.shapes import moment
 from salesops.connectors.vendors.base import (
     Ask,
@@ -170,7 +171,7 @@ _LINES: Final = Object(
     (
         Proposal("external_id", "Id"),
         Proposal("deal", "OpportunityId", lookup_by="external_id"),
-        Proposal("product", "Product2Id", lookup_by="external_id"),
+        Proposal("product", "Product2Id"),
         Proposal("quantity", "Quantity"),
         Proposal("unit_price", "UnitPrice", is_rounded=True),
         Proposal("amount", "TotalPrice", is_rounded=True),
@@ -185,7 +186,7 @@ _SPLITS: Final = Object(
         Proposal("external_id", "Id"),
         Proposal("deal", "OpportunityId", lookup_by="external_id"),
         Proposal("person", "SplitOwnerId", lookup_by="external_id"),
-        Proposal("share", "SplitPercentage"),
+        Proposal("share", "SplitPercentage", rate_unit=RateUnit.PERCENT),
     ),
 )
 _HISTORY: Final = Object(
@@ -373,6 +374,10 @@ class Salesforce(Vendor):
         http.send("PATCH", f"{API}sobjects/{object.code}/{external_id}", json=dict(values), headers=headers)
         now = self.fetch(object, [external_id], http, [name for name in base if name != "attributes"])
         return Written(now[0] if now else None)
+
+    def spell(self, column: Column, value: Any) -> Any:
+        """Amounts are JSON numbers here."""
+        return float(value) if isinstance(value, Decimal) else super().spell(column, value)
 
     def verdict(self, reply: Reply) -> Verdict | None:
         """A spent allowance is a 403 here; 420 and pages that are no JSON pass."""

@@ -14,7 +14,6 @@ from email.utils import parsedate_to_datetime
 from fractions import Fraction
 from typing import Any, ClassVar, Final
 
-from salesops.connectors.rules import proofs, pushes
 from salesops.connectors.rules.mapping import Unknown
 from salesops.connectors.rules.recurring import per_month
 from salesops.connectors.rules.shapes import value_at
@@ -22,7 +21,6 @@ from salesops.connectors.vendors.base import (
     Ask,
     Column,
     ColumnType,
-    Event,
     Fault,
     FaultKind,
     Http,
@@ -38,6 +36,7 @@ from salesops.connectors.vendors.base import (
     Verdict,
     Written,
     elsewhere,
+    endless,
     usual_verdict,
     version_of,
 )
@@ -145,9 +144,9 @@ def mrr_of(subscription: Mapping[str, Any]) -> Fraction:
     if subscription.get("status") == "paused":
         return Fraction(0)
     parts = [_Part(item) for item in value_at(subscription, "items.data") or ()]
-    discounts = [*_discounts(subscription.get("discounts")), *_discounts([subscription.get("discount")])]
-    for discount in discounts[: 1 if subscription.get("discounts") is None else None]:
-        _take_off(discount, parts)
+    # Versions in between only name them in the list, and tell the first one whole beside it.
+    for coupon in _discounts(subscription.get("discounts")) or _discounts([subscription.get("discount")]):
+        _take_off(coupon, parts)
     return sum((max(part.amount, Fraction(0)) for part in parts), Fraction(0))
 
 
@@ -165,8 +164,8 @@ class _Part:
             self.amount = per_month(
                 _price_for(price, 1 if quantity is None else int(quantity)), self.interval, self.count
             )
-        for discount in _discounts(item.get("discounts")):
-            _take_off(discount, [self])
+        for coupon in _discounts(item.get("discounts")):
+            _take_off(coupon, [self])
 
 
 def _price_for(price: Mapping[str, Any], quantity: int) -> Fraction:
@@ -555,6 +554,9 @@ class Stripe(Vendor):
     #: Below the 25 a second of test mode; other programs share it.
     allowance: ClassVar[tuple[int, float]] = (20, 1.0)
     has_webhooks: ClassVar[bool] = True
+    #: A delivery is only a notice as well: it has no order, and the version of its endpoint.
+    hook_scheme: ClassVar[str] = "stripe"
+    hook_words: ClassVar[Mapping[str, str]] = _CALLED
     webhook_help: ClassVar[str] = _(
         "In Stripe under Developers, Webhooks, add an endpoint with this address for the events of customers,"
         " subscriptions, invoices, charges, refunds, credit notes and disputes, and enter its secret here."
@@ -687,7 +689,7 @@ class Stripe(Vendor):
         # A repeated key is answered with what was true then.
         return Written(self.fetch(object, [external_id], http)[0])
 
-    # --- what replies and webhooks mean
+    # --- what replies mean
 
     def verdict(self, reply: Reply) -> Verdict | None:
         """Stripe's own words; what is missing may be a 400; a lock that was not got in time passes."""
@@ -701,29 +703,6 @@ class Stripe(Vendor):
         if code == "resource_missing":
             return Verdict(FaultKind.MISSING, words)
         return Verdict(usual.kind, words)
-
-    def proof(self, delivery: Any, secrets: Mapping[str, Sequence[str]]) -> Any:
-        """Stripe's signature over moment and body."""
-        return proofs.stripe(delivery, secrets.get("webhook_secret", ()))
-
-    def events(self, body: bytes, headers: Mapping[str, str]) -> list[Event]:
-        """Which record changed; it is fetched, because deliveries have no order and another version."""
-        found = []
-        for pushed in pushes.stripe(body, headers):
-            object, external_id = _CALLED.get(pushed.object, ""), pushed.external_id
-            if pushed.object == "discount" and pushed.record is not None and pushed.record.get("subscription"):
-                object, external_id = "subscriptions", _id(pushed.record["subscription"])
-            found.append(
-                Event(
-                    pushed.key,
-                    object,
-                    external_id,
-                    pushed.occurred_at,
-                    is_deleted=pushed.is_deleted and bool(object),
-                    account_id=pushed.account_id,
-                )
-            )
-        return found
 
 
 def _more_of(code: str) -> dict[str, str]:
@@ -768,14 +747,24 @@ def _is_gone(code: str, row: Mapping[str, Any]) -> bool:
 def _whole(row: Mapping[str, Any], http: Http, prices: dict[str, Any]) -> Mapping[str, Any]:
     """A subscription with all its items, and with the tiers of their prices."""
     items = list(value_at(row, "items.data") or ())
-    has_more = bool(value_at(row, "items.has_more"))
-    while has_more and items:
-        params = {"subscription": _id(row), "limit": _PAGE, "starting_after": _id(items[-1])}
-        told = http.get("v1/subscription_items", params).json()
-        known = {_id(item) for item in items}
-        more = [item for item in told["data"] if _id(item) not in known]
-        items, has_more = [*items, *more], bool(told.get("has_more") and more)
+    if value_at(row, "items.has_more"):
+        items = _all_items(_id(row), http)
     return {**row, "items": {"data": [_with_tiers(item, http, prices) for item in items]}}
+
+
+def _all_items(subscription: str, http: Http) -> list[Any]:
+    """The items of a subscription from their own list, whose order may differ."""
+    items: dict[str, Any] = {}
+    params: Json = {"subscription": subscription, "limit": _PAGE}
+    while True:
+        told = http.get("v1/subscription_items", params).json()
+        known = len(items)
+        items |= {_id(item): item for item in told["data"]}
+        if not told.get("has_more"):
+            return list(items.values())
+        if len(items) == known:
+            raise endless(_("Items of a subscription"))
+        params = {**params, "starting_after": _id(told["data"][-1])}
 
 
 def _with_tiers(item: Mapping[str, Any], http: Http, prices: dict[str, Any]) -> Mapping[str, Any]:

@@ -235,9 +235,9 @@ class Chargebee(StandIn):
                 "object": "event", "api_version": "v2", "event_type": f"{event.object}_{word}",
                 "webhook_status": "scheduled", "content": content}  # fmt: skip
 
-    def hook_delivery(self, events: Sequence[Event]) -> Delivery:
+    def hook_delivery(self, items: Sequence[Any], at: datetime) -> Delivery:
         """One event; HTTP Basic is all the proof there is."""
-        (event,) = events
+        (event,) = items
         token = base64.b64encode(self.hook_secret.encode()).decode()
         headers = {"Content-Type": "application/json", "Authorization": f"Basic {token}"}
         return Delivery("POST", self.hook_url, headers, dump(self.told(event)))

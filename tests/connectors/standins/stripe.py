@@ -482,15 +482,18 @@ class Stripe(StandIn):
             return [f"invoice.{kind}", *more]
         return [f"{event.object}.{kind}"] if event.object in ("customer", "product", "price") else []
 
-    def hook_delivery(self, events: Sequence[Event]) -> Delivery:
-        """One event, signed."""
-        (event,) = events
-        (_name, body), *_others = self.told(event)
-        return self.signed(dump(body))
+    def hook_items(self, event: Event) -> list[Any]:
+        """All that one change makes, each delivered by itself."""
+        return [body for _name, body in self.told(event)]
 
-    def signed(self, body: bytes, *, at: datetime | None = None, secret: str = "") -> Delivery:
+    def hook_delivery(self, items: Sequence[Any], at: datetime) -> Delivery:
+        """One event, signed."""
+        (body,) = items
+        return self.signed(dump(body), at=at)
+
+    def signed(self, body: bytes, *, at: datetime, secret: str = "") -> Delivery:
         """A body with Stripe's signature."""
-        moment = self.moment(at or self.clock.now)
+        moment = self.moment(at)
         key = (secret or self.hook_secret).encode()
         proof = hmac.new(key, f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
         headers = {"Content-Type": "application/json; charset=utf-8", "Stripe-Signature": f"t={moment},v1={proof},v0=0"}

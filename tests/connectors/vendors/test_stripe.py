@@ -384,7 +384,7 @@ def test_a_customer_is_written_once_and_not_over_a_later_change(link: Link, othe
 def test_webhooks_are_proven_and_only_say_what_to_fetch(other: Stripe) -> None:
     other.put("invoice", 1, customer=1, total=100, status="open")
     other.delete("customer", 1)
-    invoice, customer = other.hook_deliveries(since=1)
+    invoice, _finalized, customer = other.hook_deliveries(since=1)
     received = NOW + timedelta(minutes=1)
     for given, secret, expected in (
         (invoice, "whsec_obviously_not_a_secret", Proven),
@@ -410,3 +410,13 @@ def test_words_of_a_refusal_are_stripes_own(link: Link, other: Stripe) -> None:
     problem = link.stream("charges").error
     assert problem["code"] == "vendor-forbidden"
     assert "required permissions" in str(problem["params"])
+
+
+def test_items_that_never_end_are_stopped(link: Link, other: Stripe) -> None:
+    other.put("price", 1, unit_amount=100, recurring={"interval": "month", "interval_count": 1})
+    other.put("subscription", 1, customer=1, items=[{"price": 1, "quantity": 1} for _number in range(11)])
+    other.faults.add("endless_cursor", when="/v1/subscription_items", times=None, mode="repeat")
+    link.want("customers", "subscriptions").start()
+    link.run()
+    assert link.stream("subscriptions").error["code"] == "endless"
+    assert len(other.asked("/v1/subscription_items")) == 2
