@@ -494,10 +494,11 @@ class Pipedrive(Vendor):
 
     def _by_number(self, object: Object, ask: Ask, http: Http) -> Page:
         """A page of version 1, in the order of change: the next is asked for from the last moment seen, or by its number,
-        with some rows again, while all share that moment."""
+        with some rows again, while all share that moment. The description of leads takes no direction: where the newest
+        come first, it goes by number, and what moves to the front comes with the next sweep."""
         place = ask.position or {"since": _literal(ask.since), "start": 0}
         asked = {
-            "sort": "update_time ASC",
+            "sort": "update_time",
             "updated_since": place["since"],
             "start": place["start"],
             "limit": min(ask.size or _PAGE, _PAGE),
@@ -508,8 +509,8 @@ class Pipedrive(Vendor):
         pages = (answer.get("additional_data") or {}).get("pagination") or {}
         if not rows or not pages.get("more_items_in_collection"):
             return Page(raws)
-        last = _literal(_moment_of(rows[-1]))
-        if last is not None and last > (place["since"] or ""):
+        first, last = _literal(_moment_of(rows[0])), _literal(_moment_of(rows[-1]))
+        if first and last and last >= first and last > (place["since"] or ""):
             return Page(raws, next={"since": last, "start": 0})
         return Page(raws, next={**place, "start": place["start"] + len(rows) - min(_AGAIN, len(rows) // 2)})
 
