@@ -410,7 +410,8 @@ def _is_same(stored: RawRecord, digest: str, problems: list[dict[str, Any]]) -> 
 
 
 def _is_gone_already(stored: RawRecord, raw: Raw) -> bool:
-    return stored.state == RawState.DELETED and stored.merged_into == raw.merged_into
+    """Whether a deletion says nothing new; one that does not name a winner takes a merge that is known not back."""
+    return stored.state == RawState.DELETED and raw.merged_into in ("", stored.merged_into)
 
 
 def _changes(fate: RawFate) -> dict[str, Any]:
