@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as translate
 
+from salesops.accounts.models import Account
 from salesops.connectors.choices import Master, RawState
 from salesops.connectors.destinations import Destination, destination_of
 from salesops.connectors.models import RawRecord, Stream
@@ -24,12 +25,13 @@ from salesops.connectors.rules.mapping import Mapping as FieldMapping
 from salesops.connectors.rules.masters import Said, decide
 from salesops.connectors.rules.shapes import Flattener
 from salesops.connectors.rules.tables import Checkpoint, Row
-from salesops.connectors.selectors.identities import Identities, record_ids
+from salesops.connectors.selectors.identities import Identities, namesakes, record_ids, standing
 from salesops.connectors.services.brakes import Brake
 from salesops.connectors.vendors import vendor_of
 from salesops.connectors.vendors.base import Column, Object, Raw, moment_of
 from salesops.core.actor import Actor
 from salesops.core.upserts import Fate
+from salesops.values.names import fold_name
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
 
@@ -202,12 +204,13 @@ class Applier:
         fates: list[RawFate] = []
         made: list[Any] = []
         places: list[int] = []
-        overruled = self._overruled(raws, [each.record for each in converted], known)
+        records = [each.record for each in converted]
+        ids = self._rows_meant(raws, records, known)
+        overruled = self._overruled(raws, records, ids)
         for place, (raw, each) in enumerate(zip(raws, converted, strict=True)):
             fate = RawFate(raw, Fate.UNCHANGED, problems=list(each.problems))
             fates.append(fate)
-            stored = known.get(raw.external_id)
-            fate.record_id = stored.record_id if stored else None
+            fate.record_id = ids.get(place)
             if each.record is None:
                 fate.fate = Fate.REFUSED
                 continue
@@ -232,20 +235,40 @@ class Applier:
             fate.problems.append(Problem.of("refused", str(problem.message), where=problem.column))
         return fates
 
-    def _overruled(
+    def _rows_meant(
         self, raws: Sequence[Raw], records: Sequence[Record | None], known: Mapping[str, RawRecord]
-    ) -> dict[int, frozenset[str]]:
-        """By place: the values of a record that the portal keeps, because it is the master of them."""
-        masters = {name: Master(value) for name, value in self.stream.masters.items() if value != Master.CRM}
-        if not masters:
-            return {}
-        ids = {
-            place: stored.record_id
+    ) -> dict[int, int]:
+        """By place: the portal's row that a record is known to be. One that was merged here, not at this source, is the
+        row that stands for it; a company that this connection tells of for the first time is the one of its very name
+        that another source told of."""
+        stored = {
+            place: row
             for place, raw in enumerate(raws)
-            if records[place] is not None
-            and (stored := known.get(raw.external_id)) is not None
-            and stored.record_id is not None
+            if (row := known.get(raw.external_id)) is not None and row.record_id is not None
         }
+        ids = {place: row.record_id for place, row in stored.items() if row.record_id is not None}
+        stand = standing(self.stream.kind, {pk for place, pk in ids.items() if not stored[place].is_gone})
+        ids = {place: pk if stored[place].is_gone else stand.get(pk, pk) for place, pk in ids.items()}
+        if self.stream.kind == "accounts":
+            names = {
+                place: fold_name(name)
+                for place, record in enumerate(records)
+                if place not in ids and record is not None and (name := record.values.get("name"))
+            }
+            found = namesakes(self.connection, set(names.values())) if names else {}
+            for place, name in names.items():
+                if name in found:
+                    ids[place] = found.pop(name)
+        return ids
+
+    def _overruled(
+        self, raws: Sequence[Raw], records: Sequence[Record | None], ids: Mapping[int, int]
+    ) -> dict[int, frozenset[str]]:
+        """By place: the values of a record that the portal keeps, because it is the master of them. Of a company that
+        another source told of first, only what is empty is filled."""
+        masters = {name: Master(value) for name, value in self.stream.masters.items() if value != Master.CRM}
+        guests = self._guests(raws, ids)
+        ids = {place: pk for place, pk in ids.items() if masters or place in guests}
         if not ids:
             return {}
         current = self.destination.current(list(ids.values()))
@@ -257,7 +280,7 @@ class Applier:
             if record is None or pk not in current:
                 continue
             kept[place] = decide(
-                masters=masters,
+                masters=dict.fromkeys(record.values, Master.FILL) if place in guests else masters,
                 said=Said(
                     now=plain_values(record),
                     before=before.get(raws[place].external_id),
@@ -267,6 +290,18 @@ class Applier:
                 ),
             )
         return kept
+
+    def _guests(self, raws: Sequence[Raw], ids: Mapping[int, int]) -> set[int]:
+        """The places of companies whose rows another record, of this source or another, stands behind."""
+        if self.stream.kind != "accounts" or not ids:
+            return set()
+        rows = Account.every.filter(pk__in=set(ids.values())).exclude(external_id="")
+        behind = {pk: origin for pk, *origin in rows.values_list("pk", "source", "external_id")}
+        return {
+            place
+            for place, pk in ids.items()
+            if behind.get(pk, [self.source, raws[place].external_id]) != [self.source, raws[place].external_id]
+        }
 
     def last_said(self, external_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """What the source said when it was last taken, as canonical values by external id: read back from what was kept."""
