@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
-from collections.abc import Collection, Iterable
-from typing import Final
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
 
 from django.db import models
 
 from salesops.accounts.models import Account, Contact
-from salesops.connectors.choices import RawState
-from salesops.connectors.models import Connection, RawRecord
+from salesops.connectors.choices import ConnectionState, RawState
+from salesops.connectors.models import Connection, RawRecord, Stream
 from salesops.connectors.rules.convert import Answer, Lookup
 from salesops.connectors.rules.fields import ANY_KEY, LookupKind
 from salesops.connectors.selectors.lookups import Resolver
-from salesops.core.models import Removable
+from salesops.connectors.vendors import vendor_of
 from salesops.deals.models import Deal
 from salesops.leads.models import Lead
 from salesops.values.names import fold_name, match_name
@@ -42,26 +43,28 @@ _BY_NAME: Final = frozenset(
 )
 #: How many hops from a merged record to the one that stands.
 _HOPS: Final = 8
-
-
+#: Of systems that tell of one company, the one of the highest rank has the say; what is not named here has the least.
+_RANKS: Final[dict[str, int]] = {"crm": 3, "sql": 2, "billing": 1}
 #: The models of kinds whose records may be merged here.
-_MERGED: Final[dict[str, type[Removable]]] = {"accounts": Account, "contacts": Contact, "leads": Lead, "deals": Deal}
+_MERGED: Final[dict[str, type[models.Model]]] = {"accounts": Account, "contacts": Contact, "leads": Lead, "deals": Deal}
 
 
 def standing(kind: str, pks: Collection[int]) -> dict[int, int]:
     """The rows that stand for those of a kind that were merged, whoever merged them; the others are left out."""
     model = _MERGED.get(kind)
     found: dict[int, int] = {}
-    if model is None:
+    if model is None or not pks:
         return found
     waiting = {pk: [pk] for pk in pks}  # row now looked at -> rows asked
     for _hop in range(_HOPS):
-        merged = model._base_manager.filter(pk__in=waiting, merged_into__isnull=False)
+        merged: models.QuerySet[Any] = model._base_manager.filter(pk__in=waiting, merged_into__isnull=False)
         following: dict[int, list[int]] = defaultdict(list)
-        for pk, into in merged.values_list("pk", "merged_into_id") if waiting else ():
+        for pk, into in merged.values_list("pk", "merged_into_id"):
             for asked in waiting[pk]:
                 found[asked] = into
                 following[into].append(asked)
+        if not following:
+            break
         waiting = following
     return found
 
@@ -84,6 +87,37 @@ def namesakes(connection: Connection, names: Collection[str]) -> dict[str, int]:
         ).values_list("record_id", flat=True)
     )
     return {name: pk for name, pk in found.items() if pk not in taken}
+
+
+def hosts_and_guests(stream: Stream, rows: Mapping[str, int]) -> tuple[set[str], set[str]]:
+    """Of a stream's companies, the portal's rows by external id: those that have the say where other records stand behind
+    the same row, and those that leave it to another, because it is of a system of higher rank, or of the same rank and
+    was there first. A guest fills what is empty, and the row stays when the guest goes."""
+    if stream.kind != "accounts" or not rows:
+        return set(), set()
+    own: dict[str, tuple[int, int]] = {}
+    behind: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    streams = Stream.objects.filter(kind=stream.kind).exclude(connection__state=ConnectionState.DISCONNECTED)
+    for pk, external_id, stream_id, vendor, record_id in RawRecord.objects.filter(
+        stream__in=streams, record_id__in=set(rows.values()), is_gone=False
+    ).values_list("pk", "external_id", "stream_id", "stream__connection__vendor", "record_id"):
+        place = (-_rank(vendor), pk)
+        if stream_id == stream.pk and external_id in rows:
+            own[external_id] = place
+        behind[record_id or 0].append(place)
+    late = (-_rank(stream.connection.vendor), sys.maxsize)
+    hosts: set[str] = set()
+    guests: set[str] = set()
+    for external_id, pk in rows.items():
+        place = own.get(external_id, late)
+        others = [each for each in behind[pk] if each != place]
+        if others:
+            (guests if min(others) < place else hosts).add(external_id)
+    return hosts, guests
+
+
+def _rank(vendor: str) -> int:
+    return _RANKS.get(vendor_of(vendor).family, 0)
 
 
 def record_ids(connection: Connection, kind: str, external_ids: Collection[str]) -> dict[str, int]:

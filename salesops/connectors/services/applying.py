@@ -16,16 +16,15 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as translate
 
-from salesops.accounts.models import Account
 from salesops.connectors.choices import Master, RawState
 from salesops.connectors.destinations import Destination, destination_of
 from salesops.connectors.models import RawRecord, Stream
 from salesops.connectors.rules.convert import Converter, Record
 from salesops.connectors.rules.mapping import Mapping as FieldMapping
-from salesops.connectors.rules.masters import Said, decide
+from salesops.connectors.rules.masters import Said, decide, silent
 from salesops.connectors.rules.shapes import Flattener
 from salesops.connectors.rules.tables import Checkpoint, Row
-from salesops.connectors.selectors.identities import Identities, namesakes, record_ids, standing
+from salesops.connectors.selectors.identities import Identities, hosts_and_guests, namesakes, record_ids, standing
 from salesops.connectors.services.brakes import Brake
 from salesops.connectors.vendors import vendor_of
 from salesops.connectors.vendors.base import Column, Object, Raw, moment_of
@@ -251,7 +250,7 @@ class Applier:
         ids = {place: pk if stored[place].is_gone else stand.get(pk, pk) for place, pk in ids.items()}
         if self.stream.kind == "accounts":
             names = {
-                place: fold_name(name)
+                place: fold_name(str(name))
                 for place, record in enumerate(records)
                 if place not in ids and record is not None and (name := record.values.get("name"))
             }
@@ -264,11 +263,13 @@ class Applier:
     def _overruled(
         self, raws: Sequence[Raw], records: Sequence[Record | None], ids: Mapping[int, int]
     ) -> dict[int, frozenset[str]]:
-        """By place: the values of a record that the portal keeps, because it is the master of them. Of a company that
-        another source told of first, only what is empty is filled."""
+        """By place: the values of a record that the portal keeps, because it is the master of them. Of a company of which
+        another system has the say, only what is empty is filled; what it filled is not emptied by the silence of the one
+        that has it."""
         masters = {name: Master(value) for name, value in self.stream.masters.items() if value != Master.CRM}
-        guests = self._guests(raws, ids)
-        ids = {place: pk for place, pk in ids.items() if masters or place in guests}
+        hosts, guests = hosts_and_guests(self.stream, {raws[place].external_id: pk for place, pk in ids.items()})
+        shared = hosts | guests
+        ids = {place: pk for place, pk in ids.items() if masters or raws[place].external_id in shared}
         if not ids:
             return {}
         current = self.destination.current(list(ids.values()))
@@ -279,29 +280,18 @@ class Applier:
             record = records[place]
             if record is None or pk not in current:
                 continue
-            kept[place] = decide(
-                masters=dict.fromkeys(record.values, Master.FILL) if place in guests else masters,
-                said=Said(
-                    now=plain_values(record),
-                    before=before.get(raws[place].external_id),
-                    portal=current[pk],
-                    said_at=moment_of(raws[place].version),
-                    edited_at=moments.get(pk),
-                ),
+            said = Said(
+                now=plain_values(record),
+                before=before.get(raws[place].external_id),
+                portal=current[pk],
+                said_at=moment_of(raws[place].version),
+                edited_at=moments.get(pk),
             )
+            is_guest = raws[place].external_id in guests
+            kept[place] = decide(masters=dict.fromkeys(record.values, Master.FILL) if is_guest else masters, said=said)
+            if raws[place].external_id in hosts:
+                kept[place] |= silent(said)
         return kept
-
-    def _guests(self, raws: Sequence[Raw], ids: Mapping[int, int]) -> set[int]:
-        """The places of companies whose rows another record, of this source or another, stands behind."""
-        if self.stream.kind != "accounts" or not ids:
-            return set()
-        rows = Account.every.filter(pk__in=set(ids.values())).exclude(external_id="")
-        behind = {pk: origin for pk, *origin in rows.values_list("pk", "source", "external_id")}
-        return {
-            place
-            for place, pk in ids.items()
-            if behind.get(pk, [self.source, raws[place].external_id]) != [self.source, raws[place].external_id]
-        }
 
     def last_said(self, external_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """What the source said when it was last taken, as canonical values by external id: read back from what was kept."""
@@ -328,12 +318,19 @@ class Applier:
     # --- deletions and merges
 
     def _take_away(self, raws: Sequence[Raw], known: Mapping[str, RawRecord], at: datetime, done: Applied) -> None:
-        """Records that are gone at the source: removed here, or merged into the one that took their place."""
+        """Records that are gone at the source: removed here, or merged into the one that took their place. The company of
+        a guest stays."""
         held: set[str] = set()
         if self.brake is not None:
             held = self.brake.sets_aside(self, raws, known, at)
         winners = record_ids(self.connection, self.stream.kind, [raw.merged_into for raw in raws if raw.merged_into])
-        removed = [known[raw.external_id] for raw in raws if not raw.merged_into and raw.external_id not in held]
+        rows = {raw.external_id: known[raw.external_id].record_id for raw in raws}
+        _hosts, leaving = hosts_and_guests(self.stream, {each: pk for each, pk in rows.items() if pk is not None})
+        removed = [
+            known[raw.external_id]
+            for raw in raws
+            if not raw.merged_into and raw.external_id not in held and raw.external_id not in leaving
+        ]
         pks = [row.record_id for row in removed if row.record_id is not None]
         if pks and self.destination.remove is not None:
             because = translate("Deleted in %(source)s") % {"source": self.connection.source.name}
@@ -348,7 +345,7 @@ class Applier:
                 row.state = RawState.HELD
                 done.counts["held"] += 1
                 continue
-            if raw.merged_into and row.record_id is not None:
+            if raw.merged_into and row.record_id is not None and raw.external_id not in leaving:
                 if winner is not None and winner != row.record_id and self.destination.merge is not None:
                     self.destination.merge(loser=row.record_id, winner=winner, actor=self.actor, at=at)
                 elif winner is None and self.destination.remove is not None:
