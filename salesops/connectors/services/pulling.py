@@ -352,7 +352,7 @@ def _comes_again(mark: dict[str, Any], told: Any) -> int:
     else:
         mark["steps"] = mark.get("steps", 0) + 1
         if "digest" not in mark or mark["steps"] >= mark.get("power", 1):
-            mark |= {"digest": digest, "power": mark.get("power", 1) * 2, "steps": 0}
+            mark |= {"digest": digest, "power": mark.get("power", 1) * 2, "steps": 0, "again": 0}
     return int(mark.get("again", 0))
 
 
