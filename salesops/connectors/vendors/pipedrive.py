@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from salesops.connectors.rules.mapping import Unknown
 from salesops.connectors.rules.shapes import moment
@@ -41,6 +40,7 @@ from salesops.connectors.vendors.base import (
     endless,
     usual_verdict,
     version_of,
+    zone_of,
 )
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
@@ -362,7 +362,7 @@ class Pipedrive(Vendor):
     def identify(self, http: Http) -> Identity:
         """The company of the user who signed in, with that user's zone and currency."""
         me = http.get(f"{_V1}users/me").json()["data"]
-        told = {"currency": str(me.get("default_currency") or ""), "time_zone": _zone(me.get("timezone_name"))}
+        told = {"currency": str(me.get("default_currency") or ""), "time_zone": zone_of(me.get("timezone_name"))}
         return Identity(
             str(me.get("company_id") or ""),
             str(me.get("company_name") or me.get("company_domain") or ""),
@@ -592,14 +592,6 @@ def _moment_of(row: Mapping[str, Any]) -> datetime | None:
 def _literal(value: datetime | None) -> str | None:
     """A moment as it is asked by: RFC 3339 in UTC, in whole seconds."""
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if value else None
-
-
-def _zone(name: Any) -> str:
-    """A time zone that is known here; "" for any other."""
-    try:
-        return ZoneInfo(str(name or "")).key
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return ""
 
 
 def _said(reply: Reply) -> str:

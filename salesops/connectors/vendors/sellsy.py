@@ -36,6 +36,7 @@ from salesops.connectors.vendors.base import (
     elsewhere,
     usual_verdict,
     version_of,
+    zone_of,
 )
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
@@ -350,7 +351,7 @@ class Sellsy(Vendor):
     def identify(self, http: Http) -> Identity:
         """The person who signed in. Nothing tells the account's number, so webhooks are known by their secret alone."""
         me = http.get(f"{_API}staffs/me").json()
-        zone = str(me.get("timezone") or "")
+        zone = zone_of(me.get("timezone"))
         return Identity("", _full_name(me) or str(me.get("email") or ""), {"time_zone": zone} if zone else {})
 
     def words(self, object: Object, http: Http) -> Mapping[str, Sequence[Word]]:

@@ -137,6 +137,13 @@ def test_the_sign_in_tells_where_the_company_lives(link: Link) -> None:
     }
 
 
+def test_a_zone_that_nobody_knows_is_left_to_the_company(link: Link, other: Pipedrive) -> None:
+    for name in ("Mars/Olympus", "../etc/passwd", None, ""):
+        other.put("user", 1, timezone_name=name)
+        with link.caller() as http:
+            assert "time_zone" not in VENDOR.identify(http).settings
+
+
 def test_deals_in_the_archive_stay(link: Link, other: Pipedrive) -> None:
     """Those put away before and after, also while paging; taken out again they are the same."""
     for number in range(1, 26):
@@ -195,6 +202,18 @@ def test_won_and_lost_are_states_beside_the_stage(link: Link, other: Pipedrive) 
     other.put("deal", 3, status="open", close_time=None, won_time=None)
     link.sync()
     assert (deal(link, 3).stage.kind, deal(link, 3).closed_on) == ("open", None)
+
+
+def test_stages_without_chances_of_their_own_go_by_their_place(link: Link, other: Pipedrive) -> None:
+    """Where a pipeline does not work with probabilities, all its stages say a hundred."""
+    for number in (1, 2, 3):
+        other.put("stage", number, deal_probability=100)
+    with link.caller() as http:
+        words = VENDOR.words(VENDOR.object("deals"), http)["stage"]
+    assert [(word.text, word.label, word.kind, word.share) for word in words] == [
+        ("1", "Qualified", "open", 0.25), ("2", "Proposal Made", "open", 0.5), ("3", "Negotiations", "open", 0.75),
+        ("won", "Won", "won", 1.0), ("lost", "Lost", "lost", 0.0),
+    ]  # fmt: skip
 
 
 def test_a_day_is_the_companys(link: Link, other: Pipedrive) -> None:
@@ -271,11 +290,20 @@ def test_leads_page_by_number_and_none_is_lost(link: Link, other: Pipedrive, new
 
 
 def test_leads_of_one_moment_are_all_read(link: Link, other: Pipedrive) -> None:
+    """They can only be asked for by number; some that leave their place open no gap."""
     other.clock.still = True
     for number in range(35):
         other.put("lead", number, title=f"Lead {number}", owner_id=2)
     other.clock.still = False
+
+    def move(page: int) -> None:
+        if page == 2:
+            for lead in sorted(other.rows("lead"), key=lambda row: row.id)[:3]:
+                other.put("lead", lead.id, title="Moved")
+
+    other.before_page(move)
     begun(link, "leads")
+    other.before_page(None)
     assert len(link.raws("leads")) == 35
 
 
