@@ -29,7 +29,7 @@ from salesops.connectors.rules.tables import Checkpoint, Row
 from salesops.connectors.selectors.identities import Identities, record_ids
 from salesops.connectors.services.brakes import Brake
 from salesops.connectors.vendors import vendor_of
-from salesops.connectors.vendors.base import Column, Object, Raw, moment_of
+from salesops.connectors.vendors.base import Column, ColumnType, Object, Raw, moment_of
 from salesops.core.actor import Actor
 from salesops.core.upserts import Fate
 from salesops.values.outcomes import Problem
@@ -144,7 +144,7 @@ class Applier:
 
     def record_of(self, raw: Raw) -> tuple[Record | None, tuple[Problem, ...]]:
         """The canonical record of a raw row, or why there is none."""
-        row = self._row(raw)
+        row = self.row_of(raw)
         answers = self.resolver.answers(self.converter.lookups([row]))
         converted = self.converter.convert(row, answers)
         return converted.record, converted.problems
@@ -172,7 +172,8 @@ class Applier:
 
     # --- rows
 
-    def _row(self, raw: Raw) -> Row:
+    def row_of(self, raw: Raw) -> Row:
+        """The cells of a raw row, in the order of the flattener's headers."""
         payload = self.object.shape(raw.payload) if self.object.shape else raw.payload
         return Row(0, self.flattener.cells(payload), _NOWHERE)
 
@@ -220,7 +221,7 @@ class Applier:
         self, raws: Sequence[Raw], known: Mapping[str, RawRecord], at: datetime, *, preview: bool
     ) -> list[RawFate]:
         """Convert rows and hand them to their room. One bad row stops no other."""
-        rows = [self._row(raw) for raw in raws]
+        rows = [self.row_of(raw) for raw in raws]
         converted = self.converter.convert_many(rows, self.resolver.answers(self.converter.lookups(rows)))
         fates: list[RawFate] = []
         made: list[Any] = []
@@ -305,7 +306,7 @@ class Applier:
 
     def values_of(self, raws: Sequence[Raw]) -> dict[str, dict[str, Any]]:
         """Raw rows as canonical values by external id; those that cannot be read are left out."""
-        rows = [self._row(raw) for raw in raws]
+        rows = [self.row_of(raw) for raw in raws]
         answers = self.resolver.answers(self.converter.lookups(rows))
         return {
             raw.external_id: plain_values(each.record)
@@ -372,7 +373,7 @@ def save_raw(new: Sequence[RawRecord], changed: Sequence[RawRecord], *, names: S
 
 def columns_of(stream: Stream) -> list[Column]:
     """The columns that the vendor said the object has."""
-    return [Column(**{**plain, "type": plain.get("type", "text")}) for plain in stream.columns]
+    return [Column(**{**plain, "type": ColumnType(plain.get("type", "text"))}) for plain in stream.columns]
 
 
 def plain_values(record: Record) -> dict[str, Any]:
@@ -409,7 +410,8 @@ def _is_same(stored: RawRecord, digest: str, problems: list[dict[str, Any]]) -> 
 
 
 def _is_gone_already(stored: RawRecord, raw: Raw) -> bool:
-    return stored.state == RawState.DELETED and stored.merged_into == raw.merged_into
+    """Whether a deletion says nothing new; one that does not name a winner takes a merge that is known not back."""
+    return stored.state == RawState.DELETED and raw.merged_into in ("", stored.merged_into)
 
 
 def _changes(fate: RawFate) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, Final, Protocol
 
 from salesops.connectors.rules import proofs, pushes
-from salesops.connectors.rules.mapping import Unknown
+from salesops.connectors.rules.mapping import RateUnit, Unknown
 from salesops.connectors.rules.proofs import Delivery
 from salesops.connectors.wire import Reply as Reply  # an answer of the vendor, read completely
 from salesops.values.outcomes import Problem
@@ -133,7 +133,7 @@ class Proposal:
     """How a field is filled unless a person decides otherwise: from a column, a constant or a template of columns.
 
     choices: words of the vendor and the portal's choices. lookup_by: by which key a reference is found. on_unknown: what
-    happens when it is not. master: who wins, by `Master`'s value.
+    happens when it is not. rate_unit: what 60 means in a share. master: who wins, by `Master`'s value.
     """
 
     field: str
@@ -146,6 +146,7 @@ class Proposal:
     when_blank: str | None = None
     clears: bool = True
     is_rounded: bool = False
+    rate_unit: RateUnit | None = None
     master: str = "crm"
 
 
