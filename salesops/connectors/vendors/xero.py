@@ -34,7 +34,6 @@ from salesops.connectors.vendors.base import (
     Verdict,
     Written,
     elsewhere,
-    endless,
     usual_verdict,
     version_of,
 )
@@ -456,8 +455,6 @@ class Xero(Vendor):
             is_more = int(pages.get("pageCount") or 0) > int(pages.get("page") or 1)
         else:
             is_more = object.code not in _UNPAGED and len(rows) >= int(params.get("pageSize") or 0)
-        if is_more and not rows:
-            raise endless(object.label)
         return rows, is_more
 
     # --- writing
