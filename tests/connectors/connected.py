@@ -56,7 +56,9 @@ def connected(cast: Cast, deal: Deal) -> tuple[Connection, Stream, RawRecord, Ho
         made_at=NOW - timedelta(days=9),
     )
     Credential.objects.create(connection=connection, name="client_secret", sealed="sealed", changed_at=NOW)
-    RateBudget.objects.create(connection=connection, filled_at=NOW, limit=100, remaining=64, requests=36)
+    RateBudget.objects.create(
+        connection=connection, tokens_milli=90_000, filled_at=NOW, limit=100, remaining=64, requests=36
+    )
     object = vendor.object("Opportunity")
     stream = Stream.objects.create(
         connection=connection,
