@@ -326,10 +326,10 @@ class ConnectionDetailView(ConnectionView):
 
 def _missing(plain: Any) -> list[str]:
     """What the mapping of an object still lacks, in words."""
-    mapping = Mapping.from_plain(plain).value
-    if mapping is None:
-        return [_("The mapping cannot be read. Set it anew.")]
-    return [problem.text(_) for problem in mapping.missing()]
+    read = Mapping.from_plain(plain)
+    if read.value is None:
+        return [f"{problem.where}: {problem.text(_)}".strip(": ") for problem in read.problems]
+    return [problem.text(_) for problem in read.value.missing()]
 
 
 class ConnectionStartView(ActionView):
