@@ -63,8 +63,8 @@ def score_part(scene: Scene, name: str) -> dict[str, Any]:
     return {"pk": version.pk, name: part.pk}
 
 
-#: Addresses that need no log-in: they say whether the portal lives, and nothing else.
-OPEN = {"healthz", "readyz", "metrics"}
+#: Addresses that need no log-in: they say whether the portal lives, and nothing else; or ask for a proof of their own.
+OPEN = {"healthz", "readyz", "metrics", "hook"}
 
 
 def routing_part(scene: Scene, name: str) -> dict[str, Any]:

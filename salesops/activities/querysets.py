@@ -22,11 +22,11 @@ class ActivityQuerySet(ScopedQuerySet["Activity"]):
     noun = Noun.WORK
 
     def scoped(self, actor: Actor, scope: Scope) -> Self:
-        """Own or the tree's, or on something visible."""
+        """Own or the tree's, or on something visible, be it removed: what hangs on a row stays with it."""
         people = actor.people_ids if scope >= Scope.TREE else {actor.user_id}
         return self.filter(
             Q(person_id__in=people)
-            | Q(lead__in=Lead.objects.visible_to(actor))
-            | Q(deal__in=Deal.objects.visible_to(actor))
-            | Q(account__in=Account.objects.visible_to(actor))
+            | Q(lead__in=Lead.every.visible_to(actor))
+            | Q(deal__in=Deal.every.visible_to(actor))
+            | Q(account__in=Account.every.visible_to(actor))
         )

@@ -242,6 +242,7 @@ ACCOUNT_RATE_LIMITS = {
     "login_account": "30/h/key",  # passwords for one account, from all browsers it never logged in with
     "login_device": "10/900s/key",  # passwords for one account, from one browser it has logged in with
     "reset_password": "20/m/ip,5/h/key",
+    "hook_refused": "60/m/key",  # webhooks that proved nothing, by connection and address
 }
 # How many proxies stand in front and set X-Forwarded-For; with none the header is not believed.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=0)

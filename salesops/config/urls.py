@@ -15,6 +15,7 @@ urlpatterns = [
     path("reorganisations/", include("salesops.reorganisations.urls")),
     path("effort/", include("salesops.effort.urls")),
     path("", include("salesops.connectors.urls")),
+    path("", include("salesops.connectors.hook_urls")),
     path("", include("salesops.jobs.health_urls")),
     path("jobs/", include("salesops.jobs.urls")),
     path("notices/", include("salesops.notices.urls")),

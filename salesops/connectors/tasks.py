@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
-from salesops.connectors.services import connecting, imports, pulling
+from salesops.connectors.services import connecting, hooks, imports, pulling, pushing, reconciling
 from salesops.jobs.registry import comes_round, handles
 from salesops.jobs.runner import JobRun
 
@@ -37,9 +37,55 @@ def tick(run: JobRun) -> None:
     """Ring for every connection that is due."""
     with run.finish():
         connecting.enqueue_due(at=run.now())
+        hooks.enqueue_waiting(at=run.now())
+        pushing.enqueue_all(at=run.now())
 
 
 @handles(connecting.SYNC)
 def sync(run: JobRun) -> None:
     """Bring one connection up to date."""
     pulling.sync(run)
+
+
+@handles(pushing.PUSH)
+def push(run: JobRun) -> None:
+    """Write edits made here back to their source."""
+    pushing.push(run)
+
+
+@handles(reconciling.RECONCILE)
+def reconcile(run: JobRun) -> None:
+    """Compare a connection with its source."""
+    reconciling.reconcile(run)
+
+
+RECONCILE_ALL = "connectors.reconcile_all"
+
+comes_round(
+    code=RECONCILE_ALL, title=_("Connections are compared with their sources"), kind=RECONCILE_ALL, rule="15 2 * * *"
+)
+
+
+@handles(RECONCILE_ALL)
+def reconcile_all(run: JobRun) -> None:
+    """Ask for a comparison of each connection."""
+    with run.finish():
+        reconciling.enqueue_all(at=run.now())
+
+
+@handles(hooks.INBOX)
+def inbox(run: JobRun) -> None:
+    """Bring in what a vendor pushed."""
+    hooks.bring_in(run)
+
+
+FORGET = "connectors.forget_webhooks"
+
+comes_round(code=FORGET, title=_("Webhooks of long ago are forgotten"), kind=FORGET, rule="40 3 * * *")
+
+
+@handles(FORGET)
+def forget_webhooks(run: JobRun) -> None:
+    """Delete what was pushed a month ago and brought in."""
+    with run.finish():
+        hooks.forget_old(at=run.now())

@@ -163,7 +163,7 @@ class Reply:
         """The server's clock as its Date header tells it, aware; None where it tells nothing legible."""
         try:
             moment = parsedate_to_datetime(self.headers["date"])
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, OverflowError):
             return None
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -251,7 +251,7 @@ class Guard:
         Where its name leads is known only when it is connected to: see `addresses`.
         """
         # What one program reads as a host and another does not (spaces, full-width digits) is not an address.
-        if not address.isascii() or not address.isprintable() or " " in address:
+        if not address.isascii() or " " in address:
             raise _forbidden("")
         try:
             url = httpx.URL(address).copy_with(fragment=None)

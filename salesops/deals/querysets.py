@@ -39,7 +39,7 @@ class GuardDecisionQuerySet(ScopedQuerySet):
     def scoped(self, actor: Actor, scope: Scope) -> Self:
         """Decisions about deals the actor may see, and about their own attempts."""
         people = actor.people_ids if scope >= Scope.TREE else {actor.user_id}
-        deals = apps.get_model("deals", "Deal").objects.visible_to(actor)
+        deals = apps.get_model("deals", "Deal").every.visible_to(actor)
         return self.filter(Q(deal__in=deals) | Q(deal__isnull=True, actor__in=people))
 
 

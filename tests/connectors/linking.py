@@ -12,7 +12,7 @@ from django.test import override_settings
 
 from salesops.connectors.choices import RawState
 from salesops.connectors.models import Connection, RawRecord, Stream, SyncRun
-from salesops.connectors.services import authorizing, connecting, pulling
+from salesops.connectors.services import authorizing, calling, connecting
 from salesops.connectors.services.calling import Caller
 from salesops.connectors.vendors import vendor_of
 from salesops.core.actor import Actor
@@ -49,7 +49,7 @@ class Link:
         if vendor_of(vendor).oauth is not None:
             self.sign_in()
         with self.caller() as http:
-            connecting.test(actor=self.actor, connection=self.connection, at=self.at, http=http)
+            connecting.identify(actor=self.actor, connection=self.connection, at=self.at, http=http)
         self.connection.refresh_from_db()
         with self.caller() as http:
             connecting.discover(actor=self.actor, connection=self.connection, at=self.at, http=http)
@@ -110,12 +110,12 @@ class Link:
     @contextmanager
     def engine(self) -> Iterator[None]:
         """Jobs that run in here use the clock and sleep of the link."""
-        before = pulling.caller_for
-        pulling.caller_for = self.caller_of
+        before = calling.caller_for
+        calling.caller_for = self.caller_of
         try:
             yield
         finally:
-            pulling.caller_for = before
+            calling.caller_for = before
 
     # --- what came
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+#: What vendors publish about themselves.
+VENDORS = SHARED.parent / "vendors"
 
 
 def shared(name: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -13,8 +13,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from salesops.connectors.choices import ConnectionState, HoldState, Master, RawState
-from salesops.connectors.models import Authorization, ConfirmedName, Connection, Credential, RawRecord, Stream
+from salesops.connectors.choices import ConnectionState
+from salesops.connectors.models import Connection, RawRecord, Stream
 from salesops.connectors.selectors.connections import Counted
 from salesops.deals.models import Deal
 from salesops.jobs.models import Job

@@ -289,7 +289,9 @@ def test_an_empty_packed_reply_is_empty(crm: Listener, client: Client) -> None:
     assert client.send(Request("HEAD", crm.origin + "/")).body == b""
 
 
-@pytest.mark.parametrize("date", ["", "yesterday", "Thu, 99 Jun 2026 09:30:00 GMT"])
+@pytest.mark.parametrize(
+    "date", ["", "yesterday", "Thu, 99 Jun 2026 09:30:00 GMT", "Thu, 18 Jun 99999999999999999999 09:30:00 GMT"]
+)
 def test_a_date_that_tells_nothing_is_none(date: str) -> None:
     assert Reply(200, {"Date": date}, b"", "https://crm.test/").date is None
     assert Reply(200, {}, b"", "https://crm.test/").date is None

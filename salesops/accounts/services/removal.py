@@ -277,7 +277,12 @@ def remove_subscriptions(*, pks: Sequence[int], actor: Actor, because: str, at: 
     check_may_import(actor)
     result = UpsertResult()
     with transaction.atomic():
-        rows = Subscription.objects.filter(pk__in=set(pks)).select_for_update(of=("self",)).in_bulk()
+        rows = (
+            Subscription.objects.select_related("account")
+            .filter(pk__in=set(pks))
+            .select_for_update(of=("self",))
+            .in_bulk()
+        )
         changes = [
             change_of(row, action="subscription.deleted", before=state_of(row), reason=because) for row in rows.values()
         ]

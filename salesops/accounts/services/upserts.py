@@ -228,9 +228,7 @@ def _accounts_batch(
         wanted.append(_wanted_account(position, key, record, row, note, source, at, pods, sizes))
     owners_before = {key: row.owner_id for key, row in existing.items()}
     _refuse_circles(wanted, existing, result)
-    first = len(result.outcomes)
-    taken = merge_rows(Account, wanted, existing, result=result, preview=preview, check=check_money)
-    _hide_derived(result, first)
+    taken = merge_rows(Account, wanted, existing, result=result, preview=preview, check=check_money, derived=_DERIVED)
     if preview:
         return
     keys = {one.position: one.key for one in wanted}
@@ -374,18 +372,6 @@ def _with_parent(outcome: RecordOutcome, merged: Merged[Account]) -> RecordOutco
     fate = Fate.CHANGED if outcome.fate is Fate.UNCHANGED else outcome.fate
     before = {**outcome.before, **merged.before} if fate is Fate.CHANGED else outcome.before
     return replace(outcome, fate=fate, before=before, after={**outcome.after, **merged.after})
-
-
-def _hide_derived(result: UpsertResult, first: int) -> None:
-    """Take columns that follow from others out of the outcomes from a place on."""
-    result.outcomes[first:] = [
-        replace(
-            outcome,
-            before={name: value for name, value in outcome.before.items() if name not in _DERIVED},
-            after={name: value for name, value in outcome.after.items() if name not in _DERIVED},
-        )
-        for outcome in result.outcomes[first:]
-    ]
 
 
 def _changes(taken: Iterable[Merged[Any]], noun: str, source: str) -> list[Change]:
@@ -538,8 +524,10 @@ def upsert_subscriptions(
             ids = {record.external_id for _position, record in batch if record.external_id and record.pk is None}
             keys = {record.pk for _position, record in batch if record.pk is not None}
             existing: dict[Any, Subscription] = {
-                **existing_by(Subscription.objects.filter(source=source), "external_id", ids, lock=lock),
-                **existing_by(Subscription.objects.all(), "pk", keys, lock=lock),
+                **existing_by(
+                    Subscription.objects.select_related("account").filter(source=source), "external_id", ids, lock=lock
+                ),
+                **existing_by(Subscription.objects.select_related("account"), "pk", keys, lock=lock),
             }
             wanted = []
             for position, record in batch:
@@ -561,9 +549,17 @@ def upsert_subscriptions(
                         "currency": settings.COMPANY_CURRENCY,
                     }
                     wanted.append(Wanted(position, record.external_id, values, defaults))
-            taken = merge_rows(
-                Subscription, wanted, existing, result=result, preview=preview, check=_check_subscription
+            accounts = Account.every.in_bulk(
+                {want.values["account_id"] for want in wanted if want.values.get("account_id") is not None}
             )
+
+            def check(row: Subscription, accounts: Mapping[int, Account] = accounts) -> None:
+                # An outcome names its row, and a subscription is named by its account: known here, not asked for each.
+                if row.account_id in accounts:
+                    row.account = accounts[row.account_id]
+                _check_subscription(row)
+
+            taken = merge_rows(Subscription, wanted, existing, result=result, preview=preview, check=check)
             if not preview:
                 record_many(actor=actor, changes=_changes(taken, "subscription", source), at=at)
     return result.in_order()

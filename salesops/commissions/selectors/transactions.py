@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db.models import Exists, OuterRef, QuerySet
 
 from salesops.commissions.choices import PeriodState
@@ -64,6 +66,12 @@ def is_late(transaction: Transaction) -> bool:
 def is_of_deal(transaction: Transaction) -> bool:
     """Whether it is a deal's own booking, which follows the deal: it is changed there."""
     return transaction.source_key.startswith(DEAL_KEYS)
+
+
+def of_removed_deals(keys: Collection[int | None]) -> set[int]:
+    """Those of these transactions whose deal was removed in its source."""
+    rows = Transaction.objects.filter(pk__in={key for key in keys if key is not None}, deal__removed_at__isnull=False)
+    return set(rows.values_list("pk", flat=True))
 
 
 #: How the keys of bookings begin that deals make by themselves.

@@ -16,6 +16,7 @@ from salesops.commissions.rules.settlement.facts import Earning as Earned
 from salesops.commissions.rules.settlement.facts import carried_from_plain, input_from_plain
 from salesops.commissions.rules.settlement.settle import settle
 from salesops.commissions.selectors.facts import facts_of
+from salesops.commissions.selectors.transactions import of_removed_deals
 from salesops.commissions.services.causes import LineKey, Told, cause_of
 from salesops.commissions.services.drafting import Drafts, Key, drafted, taken_back
 from salesops.commissions.services.settling import is_released_later
@@ -97,14 +98,10 @@ def _changes_of(earlier: Period, period: Period, at: datetime, pending: list[Adj
 def _name_removed(found: list[Adjustment]) -> None:
     """Where a deal no longer counts because it was removed in its source, say so."""
     gone = [each for each in found if each.cause == Cause.DEAL_GONE]
-    if gone:
-        rows = Transaction.objects.filter(
-            pk__in={each.about_transaction_id for each in gone}, deal__removed_at__isnull=False
-        )
-        removed = set(rows.values_list("pk", flat=True))
-        for each in gone:
-            if each.about_transaction_id in removed:
-                each.cause = Cause.DEAL_REMOVED
+    removed = of_removed_deals([each.about_transaction_id for each in gone]) if gone else set()
+    for each in gone:
+        if each.about_transaction_id in removed:
+            each.cause = Cause.DEAL_REMOVED
 
 
 def _currency(drafts: Drafts, statements: dict[Key, Statement], plan: int) -> str:

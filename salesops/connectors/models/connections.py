@@ -178,7 +178,8 @@ class SyncRun(models.Model):
 class RawRecord(models.Model):
     """One record as its source last told it, and what the portal made of it: the origin of every record from a source.
 
-    payload: JSON text. version: sorts as text; an older one never replaces a newer one. record_id: the portal's row of
+    payload: JSON text of the telling that was taken; told: of a newer one that was refused or is held ("" when there is
+    none, or when none was ever taken). version: of the newest telling; sorts as text; an older one never replaces a newer one. record_id: the portal's row of
     the stream's kind. problems: why it is on the shelf. changed: what it changed when it last did, {column: [before,
     after]}. hold: where it waits for a person.
     """
@@ -188,6 +189,7 @@ class RawRecord(models.Model):
     version = models.CharField(_("version"), max_length=60)
     digest = models.CharField(max_length=32, editable=False)
     payload = models.TextField(_("as the source tells it"))
+    told = models.TextField(_("a newer telling that waits"), blank=True)
     received_at = models.DateTimeField(_("received"))
     state = models.CharField(_("state"), max_length=9, choices=RawState.choices, default=RawState.TAKEN)
     problems = models.JSONField(_("problems"), default=list, blank=True)

@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as translate
 
 from salesops.connectors.choices import Master, RawState
@@ -27,13 +29,15 @@ from salesops.connectors.rules.tables import Checkpoint, Row
 from salesops.connectors.selectors.identities import Identities, record_ids
 from salesops.connectors.services.brakes import Brake
 from salesops.connectors.vendors import vendor_of
-from salesops.connectors.vendors.base import Column, Object, Raw, moment_of
+from salesops.connectors.vendors.base import Column, ColumnType, Object, Raw, moment_of
 from salesops.core.actor import Actor
 from salesops.core.upserts import Fate
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
 
 _NOWHERE: Final = Checkpoint(0, 0, 0)
+#: Records whose parts are looked for in one question.
+_WHOLES: Final = 100
 
 
 @dataclass(slots=True)
@@ -97,6 +101,8 @@ class Applier:
             row.external_id: row
             for row in RawRecord.objects.filter(stream=self.stream, external_id__in=newest).defer("payload")
         }
+        for row, raw in self._parts_left_out(newest, known):
+            known[row.external_id], newest[row.external_id] = row, raw
         rows: list[Raw] = []
         gone: list[Raw] = []
         texts: dict[str, tuple[str, str]] = {}
@@ -110,10 +116,12 @@ class Applier:
                 continue
             text = json.dumps(raw.payload, ensure_ascii=False, separators=(",", ":"), default=str)
             digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-            if stored is not None and not force:
-                if stored.version > raw.version or (stored.digest == digest and _is_settled(stored)):
-                    done.counts["unchanged"] += 1
-                    continue
+            is_known = stored is not None and (
+                stored.version > raw.version or (stored.digest == digest and _is_settled(stored))
+            )
+            if is_known and not force:
+                done.counts["unchanged"] += 1
+                continue
             texts[external_id] = text, digest
             rows.append(raw)
         if rows:
@@ -141,6 +149,27 @@ class Applier:
         converted = self.converter.convert(row, answers)
         return converted.record, converted.problems
 
+    def compare(self, raws: Sequence[Raw], known: Mapping[str, RawRecord], *, at: datetime) -> list[RawFate]:
+        """What would become of raw rows that are known; nothing is written."""
+        return self._upsert(raws, known, at, preview=True) if raws else []
+
+    def _parts_left_out(self, newest: Mapping[str, Raw], known: Mapping[str, RawRecord]) -> list[tuple[RawRecord, Raw]]:
+        """The parts of records that newer tellings of these no longer have, with the telling that they are gone."""
+        wholes = [
+            raw
+            for external_id, raw in newest.items()
+            if raw.has_parts and (stored := known.get(external_id)) is not None and stored.version < raw.version
+        ]
+        left_out = []
+        for start in range(0, len(wholes), _WHOLES):
+            some = {raw.external_id: raw for raw in wholes[start : start + _WHOLES]}
+            of_these = reduce(or_, (Q(external_id__startswith=f"{each}:") for each in some))
+            for row in RawRecord.objects.filter(of_these, stream=self.stream, is_gone=False).defer("payload"):
+                if row.external_id not in newest:
+                    version = some[row.external_id.partition(":")[0]].version
+                    left_out.append((row, Raw(row.external_id, version, {}, is_deleted=True)))
+        return left_out
+
     # --- rows
 
     def row_of(self, raw: Raw) -> Row:
@@ -166,10 +195,18 @@ class Applier:
             raw = fate.raw
             stored = known.get(raw.external_id)
             text, digest = texts[raw.external_id]
+            problems = [problem.as_plain() for problem in fate.problems]
+            done.counts[fate.fate] += 1
+            if fate.fate == Fate.REFUSED and stored is not None and _is_same(stored, digest, problems):
+                continue
             row = stored or RawRecord(stream=self.stream, external_id=raw.external_id)
-            row.version, row.digest, row.payload, row.received_at = raw.version, digest, text, at
+            row.version, row.digest, row.received_at = raw.version, digest, at
+            if stored is not None and stored.record_id is not None and fate.fate in _STATES:
+                row.told = text  # what was taken stays beside it
+            else:
+                row.payload, row.told = text, ""
             row.is_gone, row.merged_into = False, ""
-            row.problems = [problem.as_plain() for problem in fate.problems]
+            row.problems = problems
             row.state = _STATES.get(fate.fate, RawState.TAKEN)
             row.hold_id = None
             if fate.record_id is not None:
@@ -177,7 +214,6 @@ class Applier:
             if fate.fate in (Fate.CREATED, Fate.CHANGED):
                 row.changed = _changes(fate)
             (new if stored is None else changed).append(row)
-            done.counts[fate.fate] += 1
         save_raw(new, changed)
         done.fates += fates
 
@@ -257,14 +293,19 @@ class Applier:
         return kept
 
     def last_said(self, external_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """What the source said before, as canonical values by external id: read back from what was kept of it."""
-        raws = [
-            Raw(external_id, version, json.loads(payload))
-            for external_id, version, payload in RawRecord.objects.filter(
-                stream=self.stream, external_id__in=external_ids
-            ).values_list("external_id", "version", "payload")
-            if payload
-        ]
+        """What the source said when it was last taken, as canonical values by external id: read back from what was kept."""
+        return self.values_of(
+            [
+                Raw(external_id, version, json.loads(payload))
+                for external_id, version, payload in RawRecord.objects.filter(
+                    stream=self.stream, external_id__in=external_ids
+                ).values_list("external_id", "version", "payload")
+                if payload
+            ]
+        )
+
+    def values_of(self, raws: Sequence[Raw]) -> dict[str, dict[str, Any]]:
+        """Raw rows as canonical values by external id; those that cannot be read are left out."""
         rows = [self.row_of(raw) for raw in raws]
         answers = self.resolver.answers(self.converter.lookups(rows))
         return {
@@ -290,7 +331,7 @@ class Applier:
             row = known[raw.external_id]
             winner = winners.get(raw.merged_into) if raw.merged_into else None
             row.version, row.received_at = raw.version, at
-            row.is_gone, row.merged_into = True, raw.merged_into
+            row.is_gone, row.merged_into, row.told = True, raw.merged_into, ""
             row.problems, row.hold_id = [], None
             if raw.external_id in held:
                 row.state = RawState.HELD
@@ -311,10 +352,10 @@ class Applier:
 
 _STATES: Final = {Fate.REFUSED: RawState.REFUSED, "held": RawState.HELD}
 _WRITTEN: Final = (
-    "version", "digest", "payload", "received_at", "state", "problems", "record_id", "is_gone", "merged_into", "changed",
+    "version", "digest", "payload", "told", "received_at", "state", "problems", "record_id", "is_gone", "merged_into", "changed",
     "hold_id",
 )  # fmt: skip
-_GONE: Final = ("version", "received_at", "state", "problems", "is_gone", "merged_into", "hold_id")
+_GONE: Final = ("version", "told", "received_at", "state", "problems", "is_gone", "merged_into", "hold_id")
 
 
 def save_raw(new: Sequence[RawRecord], changed: Sequence[RawRecord], *, names: Sequence[str] = _WRITTEN) -> None:
@@ -332,7 +373,7 @@ def save_raw(new: Sequence[RawRecord], changed: Sequence[RawRecord], *, names: S
 
 def columns_of(stream: Stream) -> list[Column]:
     """The columns that the vendor said the object has."""
-    return [Column(**{**plain, "type": plain.get("type", "text")}) for plain in stream.columns]
+    return [Column(**{**plain, "type": ColumnType(plain.get("type", "text"))}) for plain in stream.columns]
 
 
 def plain_values(record: Record) -> dict[str, Any]:
@@ -363,8 +404,14 @@ def _is_settled(stored: RawRecord) -> bool:
     return stored.state in (RawState.TAKEN, RawState.DISMISSED, RawState.HELD)
 
 
+def _is_same(stored: RawRecord, digest: str, problems: list[dict[str, Any]]) -> bool:
+    """Whether a refused record was refused before for the same."""
+    return stored.state == RawState.REFUSED and stored.digest == digest and stored.problems == problems
+
+
 def _is_gone_already(stored: RawRecord, raw: Raw) -> bool:
-    return stored.state == RawState.DELETED and stored.merged_into == raw.merged_into
+    """Whether a deletion says nothing new; one that does not name a winner takes a merge that is known not back."""
+    return stored.state == RawState.DELETED and raw.merged_into in ("", stored.merged_into)
 
 
 def _changes(fate: RawFate) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Brake:
             return set()
         gone = {raw.external_id for raw in touched if raw.is_deleted or raw.merged_into}
         changing = [raw for raw in touched if raw.external_id not in gone]
-        for fate in applier._upsert(changing, known, at, preview=True) if changing else ():
+        for fate in applier.compare(changing, known, at=at):
             if fate.fate == Fate.CHANGED and not _PAYS.isdisjoint(fate.after):
                 gone.add(fate.raw.external_id)
         return gone
@@ -70,7 +70,7 @@ def settle(stream: Stream, applier: Applier, *, actor: Actor, at: datetime) -> H
         if waiting is not None:
             waiting.delete()
         return None
-    amount = _money(applier, rows, at)
+    amount = _money(applier, rows)
     connection = stream.connection
     if waiting is None and len(rows) <= connection.brake_deals and amount <= connection.brake_minor:
         let_in(stream, applier, rows, at=at)
@@ -125,14 +125,16 @@ def decide(*, actor: Actor, hold: Hold, admit: bool, reason: str, applier: Appli
     return held
 
 
-def _money(applier: Applier, rows: Sequence[RawRecord], at: datetime) -> int:
+def _money(applier: Applier, rows: Sequence[RawRecord]) -> int:
     """By how much the held rows change what closed deals are worth, each counted by its amount, in minor units.
 
     Amounts of other currencies count as they are: the brake asks whether it is much, not how much it is.
     """
+    from salesops.connectors.services.shelf import raw_of
+
     ids = [row.record_id for row in rows if row.record_id is not None]
     now = dict(Deal.objects.filter(pk__in=ids).values_list("pk", "amount_minor"))
-    said = applier.last_said([row.external_id for row in rows])
+    said = applier.values_of([raw_of(row) for row in rows if not row.is_gone])
     total = 0
     for row in rows:
         before = now.get(row.record_id or 0, 0)

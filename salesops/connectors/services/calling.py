@@ -22,6 +22,7 @@ from salesops.connectors.vendors import vendor_of
 from salesops.connectors.vendors.base import Fault, FaultKind, Vendor, Verdict
 from salesops.connectors.wire import Client, Forbidden, Reply, Request, WireError
 from salesops.core.vault import VaultError
+from salesops.jobs.runner import JobRun
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
 
@@ -33,6 +34,9 @@ TRIES: Final = 4
 _RENEW_BEFORE: Final = timedelta(seconds=60)
 #: How long to wait for another worker that renews the token.
 _OTHERS_RENEW: Final = timedelta(seconds=30)
+
+#: Those who failed together do not come back together.
+_DRAW: Final = random.SystemRandom()
 
 Aside = Callable[[], AbstractContextManager[Any]]
 Sleep = Callable[[float], None]
@@ -51,7 +55,8 @@ class Caller:
     """`vendors.base.Http` for one connection. A context manager: it holds one client with its open sockets.
 
     aside: a transaction for what must be kept whatever becomes of the caller's work (`JobRun.aside` in a job). deadline:
-    seconds that one exchange may take, the vendor's own unless a person waits. clock and sleep: of tests.
+    seconds that one exchange may take, the vendor's own unless a person waits. clock and sleep: of tests. on_reply: sees
+    every exchange (recordings).
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class Caller:
         clock: Callable[[], datetime] = timezone.now,
         sleep: Sleep = time.sleep,
         longest_sleep: timedelta = SLEEPS,
+        on_reply: Callable[[Request, Reply], None] | None = None,
         deadline: float | None = None,
         tries: int = TRIES,
     ) -> None:
@@ -71,6 +77,7 @@ class Caller:
         self.requests = 0
         self.vendor_time: datetime | None = None
         self._aside, self._clock, self._sleep, self._longest = aside, clock, sleep, longest_sleep
+        self._on_reply = on_reply
         self._base = self.vendor.base(self.settings)
         self._client = Client(timeout=deadline or self.vendor.deadline)
         self._tries = tries
@@ -161,14 +168,17 @@ class Caller:
             self.vendor.sign(signed, self)
             self.requests += 1
             try:
-                reply = self._client.send(Request(method=method, url=address, headers=signed, params=pairs, body=body))
+                request = Request(method=method, url=address, headers=signed, params=pairs, body=body)
+                reply = self._client.send(request)
             except Forbidden as error:
                 raise Fault(FaultKind.REFUSED, _problem_of(error)) from error
             except WireError as error:
                 if attempt == self._tries or not is_safe:
                     raise Fault(FaultKind.PASSING, _problem_of(error)) from error
-                self._rest(wait_of(0, {}, attempt, self._clock(), random.random()))
+                self._rest(wait_of(0, {}, attempt, self._clock(), _DRAW.random()))
                 continue
+            if self._on_reply is not None:
+                self._on_reply(request, reply)
             self._learn(reply)
             verdict = self.vendor.verdict(reply)
             if verdict is None or reply.status in expect:
@@ -179,7 +189,7 @@ class Caller:
                 continue
             if verdict.kind not in (FaultKind.LIMITED, FaultKind.PASSING):
                 raise Fault(verdict.kind, _said(self.vendor, reply, verdict))
-            wait = verdict.wait or wait_of(reply.status, reply.headers, attempt, self._clock(), random.random())
+            wait = verdict.wait or wait_of(reply.status, reply.headers, attempt, self._clock(), _DRAW.random())
             if verdict.kind is FaultKind.LIMITED:
                 with self._aside():
                     budgets.block(self.connection, self._clock() + wait)
@@ -240,6 +250,11 @@ class Caller:
             self._sleep(0.2)
         self._secrets.clear()
         self._mark = None
+
+
+def caller_for(connection: Connection, run: JobRun) -> Caller:
+    """The way to the vendor from inside a job."""
+    return Caller(connection, aside=run.aside, clock=run.now)
 
 
 def _pairs(params: Mapping[str, Any] | Sequence[tuple[str, Any]] | None) -> list[tuple[str, str]]:

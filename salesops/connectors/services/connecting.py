@@ -44,10 +44,11 @@ ORDER: Final = (
 )  # fmt: skip
 
 
-def check_may_connect(actor: Actor) -> None:
-    """Refuse whoever may not bring records in: raises PermissionDenied."""
+def check_may_connect(actor: Actor) -> int:
+    """Refuse whoever may not bring records in: raises PermissionDenied. Gives the person's key."""
     if actor.sight(Noun.IMPORT) < Scope.ALL or actor.user_id is None:
         raise PermissionDenied
+    return actor.user_id
 
 
 def create(
@@ -57,7 +58,7 @@ def create(
 
     Raises PermissionDenied, ValidationError by the name of the setting.
     """
-    check_may_connect(actor)
+    person_id = check_may_connect(actor)
     known = vendor_of(vendor)
     settings_ = settings_of(vendor)
     _check_settings(settings_, {**options, **given})
@@ -68,7 +69,7 @@ def create(
             vendor=vendor,
             options={each.name: options.get(each.name, each.default) for each in settings_ if not each.is_secret},
             hook_token=secrets.token_urlsafe(32),
-            made_by_id=actor.user_id,
+            made_by_id=person_id,
             made_at=at,
         )
         for each in settings_:
@@ -93,7 +94,7 @@ def change(
         changed = []
         for each in settings_:
             if each.is_secret and given.get(each.name):
-                if each.name == "webhook_secret":
+                if each.name == vendor_of(row.vendor).hook_credential:
                     old = credentials.opened(row, each.name)
                     if old is not None:
                         credentials.keep(row, f"{each.name}_before", old.reveal(), at=at)
@@ -170,7 +171,7 @@ def _kept_as(row: Connection, source: Source) -> dict[str, str | int]:
     }
 
 
-def test(*, actor: Actor, connection: Connection, at: datetime, http: Caller | None = None) -> Identity:
+def identify(*, actor: Actor, connection: Connection, at: datetime, http: Caller | None = None) -> Identity:
     """Ask the vendor whose account it is, and keep the answer. Raises Fault, Wait or WireError with words."""
     check_may_connect(actor)
     if http is None:
@@ -245,6 +246,7 @@ def proposed(
                 lookup_by=each.lookup_by,
                 on_unknown=each.on_unknown,
                 is_rounded=each.is_rounded,
+                rate_unit=each.rate_unit,
                 currency=currency if field.type is FieldType.MONEY else None,
                 clears=each.clears and not field.is_required,
             )
@@ -506,9 +508,18 @@ def _oauth_settings(vendor: str) -> list[Setting]:
     ]
 
 
+def _hook_settings(vendor: str) -> list[Setting]:
+    """The secret that proves webhooks, where it is none of those that are asked for anyway."""
+    known = vendor_of(vendor)
+    names = {each.name for each in (*known.settings, *_oauth_settings(vendor))}
+    if not known.has_webhooks or known.hook_credential in names:
+        return []
+    return [Setting(known.hook_credential, _("Secret of the webhooks"), is_secret=True, is_required=False)]
+
+
 def settings_of(vendor: str) -> list[Setting]:
     """All that a person is asked for to connect a vendor."""
-    return [*vendor_of(vendor).settings, *_oauth_settings(vendor), ADDRESS]
+    return [*vendor_of(vendor).settings, *_oauth_settings(vendor), *_hook_settings(vendor), ADDRESS]
 
 
 def _check_settings(settings_: Collection[Setting], given: Mapping[str, Any]) -> None:

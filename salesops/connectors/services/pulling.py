@@ -15,7 +15,7 @@ from django.utils.translation import gettext as translate
 
 from salesops.connectors.choices import ConnectionState, RunKind, RunState, StreamState
 from salesops.connectors.models import Connection, Stream, SyncRun
-from salesops.connectors.services import shelf
+from salesops.connectors.services import calling, shelf
 from salesops.connectors.services.applying import Applier
 from salesops.connectors.services.brakes import Brake, settle
 from salesops.connectors.services.calling import Caller, Wait
@@ -27,7 +27,7 @@ from salesops.values.outcomes import Problem
 #: Rows that are asked for at once; None leaves it to the vendor.
 PAGE_ROWS: int | None = None
 #: So many pages in a row without a record are no honest end.
-_EMPTY_PAGES: Final = 50
+EMPTY_PAGES: Final = 50
 #: So often may the very same page come in one sweep.
 _SAME_PAGES: Final = 2
 #: Windows are not halved below this.
@@ -35,11 +35,6 @@ _SMALLEST_WINDOW: Final = timedelta(seconds=1)
 #: The wait after failures in a row: doubled each time, a minute to an hour.
 _FIRST_WAIT: Final = timedelta(minutes=1)
 _LONGEST_WAIT: Final = timedelta(hours=1)
-
-
-def caller_for(connection: Connection, run: JobRun) -> Caller:
-    """The way to the vendor from inside a job."""
-    return Caller(connection, aside=run.aside, clock=run.now)
 
 
 def sync(run: JobRun) -> None:
@@ -57,7 +52,7 @@ def sync(run: JobRun) -> None:
             )
             run.state |= {"run_id": made.pk, "done": []}
     problems: list[Problem] = []
-    with caller_for(connection, run) as http:
+    with calling.caller_for(connection, run) as http:
         try:
             for stream in wanted(connection):
                 if stream.pk in run.state["done"]:
@@ -156,10 +151,12 @@ class Sweep:
         """Rows, then deletions, then the shelf; the end of the sweep moves the cursor for the next one."""
         if not self.cursor.is_under_way:
             self._begin()
-        while self.cursor.plain.get("phase") == "rows":
-            self._page(self.vendor.read, next_phase="deletions")
-        while self.cursor.plain.get("phase") == "deletions":
-            self._page(self.vendor.deletions, next_phase="shelf")
+        while (phase := self.cursor.plain.get("phase")) in ("rows", "deletions"):
+            # Deletions lead back to the rows where the vendor has forgotten what it was asked for.
+            if phase == "rows":
+                self._page(self.vendor.read, next_phase="deletions")
+            else:
+                self._page(self.vendor.deletions, next_phase="shelf")
         self._try_shelf()
         self._finish()
 
@@ -248,7 +245,7 @@ class Sweep:
         ):
             if told is not None and _comes_again(marks.setdefault(name, {}), told) >= _SAME_PAGES:
                 raise endless(self.object.label)
-        if plain["empty"] > _EMPTY_PAGES:
+        if plain["empty"] > EMPTY_PAGES:
             raise endless(self.object.label)
 
     def _halve(self) -> bool:
@@ -277,7 +274,17 @@ class Sweep:
     def _begin_anew(self) -> None:
         """What the vendor has forgotten is read once more, all of it."""
         with self.run.batch():
-            self.cursor.plain |= {"since": "", "token": "", "position": None, "marks": {}, "is_anew": True, "ids": []}
+            self.cursor.plain |= {
+                "phase": "rows",
+                "since": "",
+                "until": "",
+                "windows": [],
+                "token": "",
+                "position": None,
+                "marks": {},
+                "is_anew": True,
+                "ids": [],
+            }
             self._keep("anew")
 
     def _try_shelf(self) -> None:
@@ -371,7 +378,8 @@ def _end(
         if failed:
             wait = max(wait, min(_FIRST_WAIT * 2 ** min(row.failures - 1, 10), _LONGEST_WAIT))
         row.next_sync_at = next_at or at + wait
-        row.error = problem.as_plain() if problem else {}
+        if problem is not None or state != RunState.WAITING:
+            row.error = problem.as_plain() if problem else {}
         if state == RunState.DONE:
             row.last_success_at, row.failing_since = at, None
         elif failed and row.failing_since is None:

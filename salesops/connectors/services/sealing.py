@@ -6,12 +6,16 @@ from datetime import datetime
 from typing import Final
 
 from salesops.audit.services import record
+from salesops.connectors.models import Authorization, Credential
 from salesops.core.actor import Actor
 from salesops.core.resealing import Resealed, SealedColumn, reseal
 from salesops.core.vault import keyring
 
 #: Every column of this room that holds sealed secrets.
-SEALED: Final[tuple[SealedColumn, ...]] = ()
+SEALED: Final[tuple[SealedColumn, ...]] = (
+    SealedColumn(Credential.objects.all, "sealed", lambda row: row.bound_to),
+    SealedColumn(Authorization.objects.all, "sealed_verifier", lambda row: row.bound_to),
+)
 
 
 def rotate_secrets(*, actor: Actor, at: datetime) -> dict[str, Resealed]:

@@ -29,8 +29,9 @@ _MAY_PASS: Final = ("lookup-unknown", "refused")
 
 
 def raw_of(row: RawRecord) -> Raw:
-    """A kept record as its source told it."""
-    payload = json.loads(row.payload) if row.payload else {}
+    """A kept record as its source told it last, also where that telling was refused or is held."""
+    text = row.told or row.payload
+    payload = json.loads(text) if text else {}
     return Raw(row.external_id, row.version, payload, is_deleted=row.is_gone, merged_into=row.merged_into)
 
 

@@ -14,7 +14,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Final, Protocol
 
-from salesops.connectors.rules.mapping import Unknown
+from salesops.connectors.rules import proofs, pushes
+from salesops.connectors.rules.mapping import RateUnit, Unknown
+from salesops.connectors.rules.proofs import Delivery
+from salesops.connectors.wire import Reply as Reply  # an answer of the vendor, read completely
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
 
@@ -32,7 +35,9 @@ class Raw:
     """One record as the vendor tells it.
 
     version: sorts as text, the newer the greater (`version_of`); of two tellings of a record the greater one stands.
-    is_deleted: the vendor no longer has it. merged_into: the id of the record that took its place.
+    is_deleted: the vendor no longer has it. merged_into: the id of the record that took its place. has_parts: this is the
+    first of the rows that one record of the vendor becomes, told together on one page; the others' ids are this one's, a
+    colon and more. Those that a newer telling leaves out are gone, all of them when this one is deleted.
     """
 
     external_id: str
@@ -40,6 +45,7 @@ class Raw:
     payload: Mapping[str, Any]
     is_deleted: bool = False
     merged_into: str = ""
+    has_parts: bool = False
 
 
 def version_of(moment: datetime | None, tie: int = 0) -> str:
@@ -127,7 +133,7 @@ class Proposal:
     """How a field is filled unless a person decides otherwise: from a column, a constant or a template of columns.
 
     choices: words of the vendor and the portal's choices. lookup_by: by which key a reference is found. on_unknown: what
-    happens when it is not. master: who wins, by `Master`'s value.
+    happens when it is not. rate_unit: what 60 means in a share. master: who wins, by `Master`'s value.
     """
 
     field: str
@@ -140,6 +146,7 @@ class Proposal:
     when_blank: str | None = None
     clears: bool = True
     is_rounded: bool = False
+    rate_unit: RateUnit | None = None
     master: str = "crm"
 
 
@@ -184,18 +191,6 @@ class Word:
 
 
 # --- Talking -------------------------------------------------------------------------------------------------------
-
-
-class Reply(Protocol):
-    """An answer of the vendor, read completely."""
-
-    status: int
-    headers: Mapping[str, str]  # names in any case
-    body: bytes
-
-    def json(self) -> Any:
-        """The body as JSON, numbers with a point as Decimal. Raises a fault when it is none."""
-        ...
 
 
 class Http(Protocol):
@@ -365,7 +360,7 @@ class Identity:
 class Event:
     """Something that a webhook tells: which record of which object changed, and how.
 
-    key: by what a delivery counts once. raw: the record where the event carries it whole, else it is fetched. object: the
+    key: by what a delivery counts once, "" where each does. external_id: "" when all of the object is to be swept. raw: the record where the event carries it whole, else it is fetched. object: the
     vendor's object code, "" when the connection has nothing to do with it.
     """
 
@@ -402,6 +397,11 @@ class Vendor(ABC):
     #: Requests in so many seconds that the vendor allows where its replies do not say.
     allowance: ClassVar[tuple[int, float]] = (10, 1.0)
     has_webhooks: ClassVar[bool] = False
+    #: Whose proofs and forms they have (`rules.proofs.CHECKS`, `rules.pushes.READERS`), and the credential that proves.
+    hook_scheme: ClassVar[str] = ""
+    hook_credential: ClassVar[str] = "webhook_secret"
+    #: What webhooks call an object, where it is not its code.
+    hook_words: ClassVar[Mapping[str, str]] = {}
     #: What a person does at the vendor to make webhooks come, in a sentence or two.
     webhook_help: ClassVar[str] = ""
     #: How many seconds one exchange may take.
@@ -502,13 +502,36 @@ class Vendor(ABC):
         """What a reply means that is not good; None for a good one."""
         return usual_verdict(reply)
 
-    def proof(self, delivery: Any, secrets: Mapping[str, Sequence[str]]) -> Any:
-        """Check a webhook delivery: see `rules.proofs`. `secrets`: the valid values by credential name, newest first."""
-        raise NotImplementedError
+    def proof(self, delivery: Delivery, secrets: Mapping[str, Sequence[str]]) -> proofs.Verdict:
+        """Check a webhook delivery. `secrets`: the valid values by credential name, newest first."""
+        return proofs.CHECKS[self.hook_scheme](delivery, secrets.get(self.hook_credential, ()))
+
+    def answer(self, delivery: Delivery, secrets: Mapping[str, Sequence[str]]) -> proofs.Answer | None:
+        """The answer to a question whether the address is ours; None for a delivery that asks no such thing."""
+        ask = proofs.QUESTIONS.get(self.hook_scheme)
+        return ask(delivery, secrets.get(self.hook_credential, ())) if ask else None
 
     def events(self, body: bytes, headers: Mapping[str, str]) -> list[Event]:
-        """What a proven delivery tells."""
-        raise NotImplementedError
+        """What a proven delivery tells. Raises `pushes.Unreadable` for a body of another form than the vendor's."""
+        codes = {each.code.lower(): each.code for each in self.objects}
+        return [
+            Event(
+                key=told.key,
+                object=(code := self.hook_words.get(told.object) or codes.get(told.object.lower(), "")),
+                external_id=told.external_id,
+                occurred_at=told.occurred_at,
+                is_deleted=told.is_deleted,
+                merged_into=told.merged_into,
+                raw=self.pushed(code, told) if code and told.record is not None else None,
+                account_id=told.account_id,
+            )
+            for told in pushes.READERS[self.hook_scheme](body, headers)
+        ]
+
+    def pushed(self, object: str, told: pushes.Pushed) -> Raw | None:
+        """The row of a record that an event carries, where it has the same form and version as in a sweep; None: it is
+        fetched."""
+        return None
 
     def link(self, object: Object, external_id: str, settings: Mapping[str, str]) -> str:
         """The record's page at the vendor; "" where there is none."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, ClassVar, Final
 
-from salesops.connectors.rules.mapping import Unknown
+from salesops.connectors.rules.mapping import RateUnit, Unknown
 from salesops.connectors.rules.shapes import moment
 from salesops.connectors.vendors.base import (
     Ask,
@@ -170,7 +171,7 @@ _LINES: Final = Object(
     (
         Proposal("external_id", "Id"),
         Proposal("deal", "OpportunityId", lookup_by="external_id"),
-        Proposal("product", "Product2Id", lookup_by="external_id"),
+        Proposal("product", "Product2Id"),
         Proposal("quantity", "Quantity"),
         Proposal("unit_price", "UnitPrice", is_rounded=True),
         Proposal("amount", "TotalPrice", is_rounded=True),
@@ -185,7 +186,7 @@ _SPLITS: Final = Object(
         Proposal("external_id", "Id"),
         Proposal("deal", "OpportunityId", lookup_by="external_id"),
         Proposal("person", "SplitOwnerId", lookup_by="external_id"),
-        Proposal("share", "SplitPercentage"),
+        Proposal("share", "SplitPercentage", rate_unit=RateUnit.PERCENT),
     ),
 )
 _HISTORY: Final = Object(
@@ -237,7 +238,7 @@ class Salesforce(Vendor):
     )
     oauth: ClassVar[OAuth | None] = OAuth(
         authorize_url="https://{login_host}/services/oauth2/authorize",
-        token_url="https://{login_host}/services/oauth2/token",
+        token_url="https://{login_host}/services/oauth2/token",  # noqa: S106 - an address
         scopes=("api", "refresh_token"),
         uses_pkce=True,
     )
@@ -246,6 +247,7 @@ class Salesforce(Vendor):
     )  # fmt: skip
     allowance: ClassVar[tuple[int, float]] = (20, 1.0)
     has_webhooks: ClassVar[bool] = True
+    hook_scheme: ClassVar[str] = "salesforce"
     webhook_help: ClassVar[str] = _(
         "Salesforce sends no signed webhooks. A Flow with an HTTP callout can call the address with the shared secret;"
         " without it changes arrive with the next sync."
@@ -373,6 +375,10 @@ class Salesforce(Vendor):
         now = self.fetch(object, [external_id], http, [name for name in base if name != "attributes"])
         return Written(now[0] if now else None)
 
+    def spell(self, column: Column, value: Any) -> Any:
+        """Amounts are JSON numbers here."""
+        return float(value) if isinstance(value, Decimal) else super().spell(column, value)
+
     def verdict(self, reply: Reply) -> Verdict | None:
         """A spent allowance is a 403 here; 420 and pages that are no JSON pass."""
         usual = usual_verdict(reply)
@@ -380,7 +386,7 @@ class Salesforce(Vendor):
             return None
         code, words = _said(reply)
         if code in _LIMIT_CODES:
-            return Verdict(FaultKind.LIMITED, words, _LIMIT_WAIT)
+            return Verdict(FaultKind.LIMITED, words, _LIMIT_WAIT if reply.status == 403 else None)
         if code == "INVALID_SESSION_ID":
             return Verdict(FaultKind.UNAUTHORIZED, words)
         if code in ("INVALID_QUERY_LOCATOR", "EXCEEDED_ID_LIMIT"):

@@ -166,7 +166,7 @@ def try_out(request: HttpRequest, actor: Actor, connection: Connection) -> bool:
     def act() -> str:
         at = request.now  # type: ignore[attr-defined]  # set by pods.middleware
         with caller(connection) as http:
-            identity = connecting.test(actor=actor, connection=connection, at=at, http=http)
+            identity = connecting.identify(actor=actor, connection=connection, at=at, http=http)
         fresh = Connection.objects.select_related("source").get(pk=connection.pk)
         with caller(fresh) as http:
             found = connecting.discover(actor=actor, connection=fresh, at=at, http=http)

@@ -31,7 +31,7 @@ from salesops.core.upserts import (
     merge_rows,
     values_given,
 )
-from salesops.deals.models import Deal, DealLine, DealSplit, Stage, StageChange
+from salesops.deals.models import Deal, DealLine, DealSplit, Product, Stage, StageChange
 from salesops.deals.rules.amounts import WHOLE_BP, Share, deal_amount, line_amount, percent, problems_of_shares
 from salesops.deals.services.from_leads import plain_shares
 from salesops.deals.services.guard import flag_imported
@@ -128,8 +128,8 @@ def _lines_batch(
     ids = {record.external_id for _p, record in batch if record.external_id and record.pk is None}
     keys = {record.pk for _p, record in batch if record.pk is not None}
     existing: dict[Any, DealLine] = {
-        **existing_by(DealLine.objects.filter(source=source), "external_id", ids, lock=lock),
-        **existing_by(DealLine.objects.all(), "pk", keys, lock=lock),
+        **existing_by(DealLine.objects.select_related("product").filter(source=source), "external_id", ids, lock=lock),
+        **existing_by(DealLine.objects.select_related("product"), "pk", keys, lock=lock),
     }
     wanted_deals = {record.deal_id for _p, record in batch if isinstance(record.deal_id, int)}
     deals = _deals(wanted_deals | {row.deal_id for row in existing.values()}, lock=lock)
@@ -146,7 +146,13 @@ def _lines_batch(
             wanted.append(_wanted_line(position, key, record, row, deals, places, source))
         except ValidationError as error:
             result.refuse_for(position, error)
-    taken = merge_rows(DealLine, wanted, existing, result=result, preview=preview)
+    products = Product.objects.in_bulk({want.values["product_id"] for want in wanted})
+
+    def name_product(row: DealLine) -> None:
+        # An outcome names its row, and a line is named by its product: known here, not asked for each.
+        row.product = products[row.product_id]
+
+    taken = merge_rows(DealLine, wanted, existing, result=result, preview=preview, check=name_product)
     if preview:
         return
     touched = {merged.row.deal_id for merged in taken if merged.fate is not Fate.UNCHANGED}
@@ -336,7 +342,8 @@ def _splits_batch(
     people = {
         record.person_id for given in of_deal.values() for _p, record in given if isinstance(record.person_id, int)
     }
-    known = set(User.objects.filter(pk__in=people).values_list("pk", flat=True))
+    people |= {row.person_id for given in rows.values() for row in given}
+    known = dict(User.objects.filter(pk__in=people).values_list("pk", "name"))
     gone: list[int] = []
     coming: list[DealSplit] = []
     changes: list[Change] = []
@@ -375,7 +382,7 @@ def _splits_batch(
         _count_up(written, at)
         record_many(actor=actor, changes=changes, at=at)
     for each, fate in told:
-        result.outcomes.append(RecordOutcome(each.position, fate, each.row.pk, str(each.row)))
+        result.outcomes.append(RecordOutcome(each.position, fate, each.row.pk, known[each.row.person_id]))
 
 
 def _drafts(

@@ -5,18 +5,26 @@ A deal that was won and is removed books no more: what it paid in a locked perio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from salesops.accounts.services.removal import merge_pair, remove_rows, restore_rows
 from salesops.core.actor import Actor
 from salesops.core.upserts import UpsertResult
 from salesops.deals.models import Deal
+from salesops.deals.services.guard import withdraw
 
 
 def remove_deals(*, pks: Sequence[int], actor: Actor, because: str, at: datetime) -> UpsertResult:
-    """Remove deals; their lines, shares and stage changes stay with them. As `remove_rows`."""
-    return remove_rows(Deal, noun="deal", pks=pks, actor=actor, because=because, at=at)
+    """Remove deals; their lines, shares and stage changes stay with them, and nobody has to approve them any more.
+
+    As `remove_rows`.
+    """
+
+    def then(rows: Collection[Deal]) -> None:
+        withdraw([row.pk for row in rows], at=at)
+
+    return remove_rows(Deal, noun="deal", pks=pks, actor=actor, because=because, at=at, then=then)
 
 
 def restore_deals(*, pks: Sequence[int], actor: Actor, because: str = "", at: datetime) -> UpsertResult:
@@ -26,4 +34,8 @@ def restore_deals(*, pks: Sequence[int], actor: Actor, because: str = "", at: da
 
 def merge_deals(*, loser: int, winner: int, actor: Actor, at: datetime) -> UpsertResult:
     """Let one deal stand for another: activities and transactions are the winner's, lines and shares stay. As `merge_pair`."""
-    return merge_pair(Deal, noun="deal", loser=loser, winner=winner, actor=actor, at=at)
+
+    def before(lost: Deal, _stays: Deal) -> None:
+        withdraw([lost.pk], at=at)
+
+    return merge_pair(Deal, noun="deal", loser=loser, winner=winner, actor=actor, at=at, before=before)

@@ -107,6 +107,7 @@ def response_report(actor: Actor, *, months: int, at: datetime) -> Report:
             person__isnull=False,
             assigned_at__gte=since,
             assigned_at__lte=at,
+            lead__removed_at__isnull=True,
         )
         .exclude(method=AssignmentMethod.IMPORT)
         .annotate(

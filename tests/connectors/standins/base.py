@@ -18,7 +18,8 @@ edits share a stamp, `clock.advance(60)` moves it, `clock.running = True` lets i
 the lives of tokens all come from it, so it may be years away from ours.
 
 Faults: `faults.add(kind, when="/path", nth=1, times=1, **detail)` hits the nth to (nth+times-1)th request whose path
-begins so (`when` may also be a number, the nth request, or a function of the request; `times=None`: for ever). Kinds:
+matches from its beginning (a regular expression; `when` may also be a number, the nth request, or a function of the
+request; `times=None`: for ever). Kinds:
 
     429            retry_after=None | seconds | text; the vendor's own body and headers
     403_limit      the vendor's refusal of an exhausted allowance
@@ -28,13 +29,14 @@ begins so (`when` may also be a number, the nth request, or a function of the re
     hang           no answer until released; then closed
     reset          the connection is torn down without an answer
     garbled        200 with a page of HTML
-    huge           a body of `size` bytes (spaces around the JSON), written as long as somebody reads
+    huge           a body of `size` bytes (spaces behind the JSON), written as long as somebody reads
+    bomb           a small body that unpacks to `size` bytes
     redirect       302 to `to`
     expire_token   access tokens die before this request is looked at
     endless_cursor mode="repeat" (the same position again) or "invent" (new ones for ever)
     search_lag     from this call on searches show the old state: until `release()`, or `seconds=` after each edit
 
-How to write one for another vendor (see close.py, about 250 lines, or the `Corner` in test_standins.py, about 40):
+How to write one for another vendor (see outreach.py, or the `Corner` in test_standins.py, which is 25 lines):
 
 1. `class Vendor(StandIn)` with `vendor`, `precision` of stamps, `oauth = OAuth(...)` and/or `key_in`.
 2. Say what the vendor says when it refuses: `unauthorized`, `too_many`, `limit_reached`, `not_found`, `token_error`.
@@ -43,16 +45,18 @@ How to write one for another vendor (see close.py, about 250 lines, or the `Corn
    makes `before_page` look at it, `is_open=True` asks for no token. `raise RefusedError(status, body)` to refuse.
 5. Pages: `self.by_offset(rows, start, size)`, `self.by_number(rows, page, size)`, `self.after(rows, last_id, size)` look
    at the world as it is now (rows move!), `self.by_cursor(make_rows, cursor, size)` hands out opaque cursors over what was
-   there first. Each gives a `Slice(rows, next)`, and takes part in `endless_cursor`.
-6. Pushes: `hook_delivery(events)` signs one delivery; `hook_size` how many events go into one. `self.log` has all events.
+   there first. Each gives a `Slice(rows, next)`, and takes part in `endless_cursor`; `self.cut(...)` for your own.
+6. Pushes: `hook_items(event)` makes what is told of an event (perhaps nothing, perhaps several things),
+   `hook_delivery(items, at)` signs one delivery of at most `hook_size` of them. `self.log` has all events.
 7. Rates: `limit(per=seconds, n=count, path="")` is enforced and counted in `overruns`; `rate_headers()` names the rest,
-   `cost(ask)` what a call costs (default 1).
+   `cost(ask)` what a call costs (default 1), `documented` the vendor's own limits for `limit_as_documented()`.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import gzip
 import hashlib
 import json
 import random
@@ -71,8 +75,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-#: When the world of a stand-in begins, unless a test says otherwise.
-BEGINNING = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
+#: When the world of a stand-in begins, unless a test says otherwise; the frozen clock of the cast says the same.
+BEGINNING = datetime(2026, 6, 17, 10, 0, tzinfo=UTC)
 #: Longest time that a hanging or dripping answer waits to be released, so that a forgotten one ends too.
 PATIENCE = 60.0
 
@@ -252,7 +256,7 @@ class RefusedError(Exception):
 class Slice:
     """A page: its rows and what leads to the next one, or None."""
 
-    rows: list[Row]
+    rows: list[Any]
     next: Any
 
 
@@ -305,7 +309,7 @@ class Fault:
 
     def hits(self, ask: Request) -> bool:
         """Whether this request is one of those; counts."""
-        if not (self.when(ask) if callable(self.when) else ask.path.startswith(self.when)):
+        if not (self.when(ask) if callable(self.when) else re.match(self.when, ask.path)):
             return False
         self.seen += 1
         hit = self.seen >= self.nth and (self.times is None or self.seen < self.nth + self.times)
@@ -321,7 +325,7 @@ class Faults:
     """The faults of a stand-in that have been asked for."""
 
     KINDS = frozenset(
-        {"429", "403_limit", "500", "502", "503", "half_body", "slow_body", "hang", "reset", "garbled", "huge"}
+        {"429", "403_limit", "500", "502", "503", "half_body", "slow_body", "hang", "reset", "garbled", "huge", "bomb"}
         | {"redirect", "expire_token", "endless_cursor", "search_lag"}
     )
 
@@ -370,7 +374,7 @@ class Faults:
 
 @dataclass
 class Limit:
-    """So many calls in so many seconds, a rolling window, for paths that begin so."""
+    """So many calls in so many seconds, a rolling window, for paths that match from their beginning."""
 
     per: float
     n: int
@@ -405,6 +409,8 @@ class OAuth:
     pkce_required: bool = False
     #: Least seconds between two tokens.
     mint_every: int = 0
+    #: Other addresses that do what `token` does.
+    also: tuple[str, ...] = ()
 
 
 @dataclass
@@ -465,8 +471,10 @@ class StandIn:
     oauth: ClassVar[OAuth | None] = None
     #: Where an API key goes: "basic" (as user), "bearer", or a header's name; "" where there are none.
     key_in: ClassVar[str] = ""
-    #: Most events in one webhook delivery.
+    #: Most items in one webhook delivery.
     hook_size: ClassVar[int] = 1
+    #: The vendor's limits: seconds, calls, path, name.
+    documented: ClassVar[tuple[tuple[float, int, str, str], ...]] = ()
     _routes: ClassVar[list[Route]] = []
 
     client_id = "client-of-the-portal"
@@ -685,6 +693,8 @@ class StandIn:
                 if not fault.released.is_set() and (until is None or now < until)
             ]
             late = {number for _until, _fault, number in self._late}
+            if not late:
+                return self.rows(object)
             rows = {row.id: row for row in self.rows(object, is_deleted=None)}
             for id in {event.id for event in self.log if event.number in late and event.object == object}:
                 row = rows.pop(id, None)
@@ -716,12 +726,12 @@ class StandIn:
     def by_offset(self, rows: Sequence[Row], start: int, size: int) -> Slice:
         """Rows from `start` on; next is the position behind them."""
         chunk = list(rows[start : start + size])
-        return self._slice(chunk, start + size if start + size < len(rows) else None, start, lambda: start + size)
+        return self.cut(chunk, start + size if start + size < len(rows) else None, start, lambda: start + size)
 
     def by_number(self, rows: Sequence[Row], number: int, size: int) -> Slice:
         """The page of that number, from 1; next is a number."""
         chunk = list(rows[(number - 1) * size : number * size])
-        return self._slice(chunk, number + 1 if number * size < len(rows) else None, number, lambda: number + 1)
+        return self.cut(chunk, number + 1 if number * size < len(rows) else None, number, lambda: number + 1)
 
     def after(self, rows: Sequence[Row], last: str | None, size: int) -> Slice:
         """Rows behind the one with that id, from the first on where it is not among them; next is an id."""
@@ -729,7 +739,7 @@ class StandIn:
         start = places[last] + 1 if last in places else 0
         chunk = list(rows[start : start + size])
         is_more = start + size < len(rows)
-        return self._slice(chunk, chunk[-1].id if is_more else None, last, lambda: self.identity("", None))
+        return self.cut(chunk, chunk[-1].id if is_more else None, last, lambda: self.identity("", None))
 
     def by_cursor(self, make: Callable[[], Iterable[Row]], cursor: str | None, size: int) -> Slice:
         """Rows that were there when the first page was asked for, as they are now; next is opaque.
@@ -744,9 +754,9 @@ class StandIn:
             self._cursors[token] = (ids, min(start + size, len(ids)))
             return token
 
-        return self._slice(rows, name() if start + size < len(ids) else None, cursor or name(), name)
+        return self.cut(rows, name() if start + size < len(ids) else None, cursor or name(), name)
 
-    def _slice(self, rows: list[Row], following: Any, here: Any, invent: Callable[[], Any]) -> Slice:
+    def cut(self, rows: list[Any], following: Any, here: Any, invent: Callable[[], Any]) -> Slice:
         """The page, unless the cursor is one that never ends."""
         for fault in getattr(self._local, "faults", []):
             if fault.kind == "endless_cursor":
@@ -796,7 +806,6 @@ class StandIn:
     def _mint(self, grant: Grant, kind: str) -> dict[str, Any]:
         assert self.oauth is not None
         now = self.clock.now
-        self._minted_at = now
         access = f"access-{secrets.token_hex(12)}"
         lifetime = self.oauth.lifetime
         grant.access[access] = None if lifetime is None else now + timedelta(seconds=lifetime)
@@ -868,6 +877,14 @@ class StandIn:
             and now < self._minted_at + timedelta(seconds=self.oauth.mint_every)
         ):
             return self.too_many(float(self.oauth.mint_every))
+        reply = self._granted(form)
+        if reply.status == 200:
+            self._minted_at = now
+        return reply
+
+    def _granted(self, form: dict[str, str]) -> Reply:
+        """The answer to a request for tokens by a client that is known."""
+        now = self.clock.now
         kind = form.get("grant_type")
         if kind == "authorization_code":
             code = self.codes.pop(form.get("code", ""), None)
@@ -943,6 +960,11 @@ class StandIn:
         self.limits.append(limit)
         return limit
 
+    def limit_as_documented(self) -> None:
+        """Hold the caller to what the vendor's documentation says."""
+        for per, n, path, name in self.documented:
+            self.limit(per=per, n=n, path=path, name=name)
+
     def cost(self, ask: Request) -> int:
         """What a call takes from its limits."""
         return 1
@@ -957,7 +979,7 @@ class StandIn:
     def _spend(self, ask: Request) -> Reply | None:
         """Take the call from its limits; a refusal where one is used up."""
         lapse, cost = self.clock.lapse(), self.cost(ask)
-        mine = [limit for limit in self.limits if ask.path.startswith(limit.path)]
+        mine = [limit for limit in self.limits if re.match(limit.path, ask.path)]
         for limit in mine:
             if limit.used(lapse) + cost > limit.n:
                 self.overruns.append(ask)
@@ -968,26 +990,38 @@ class StandIn:
 
     # -- Pushes
 
-    def hook_delivery(self, events: Sequence[Event]) -> Delivery:
-        """One signed delivery of these events."""
+    def hook_items(self, event: Event) -> list[Any]:
+        """What is told of an event."""
+        return [event]
+
+    def hook_delivery(self, items: Sequence[Any], at: datetime) -> Delivery:
+        """One signed delivery of these items, sent at that moment."""
         raise NotImplementedError
 
     def hook_deliveries(
-        self, *, since: int = 0, objects: Iterable[str] = (), twice: bool = False, shuffle: int | None = None
+        self,
+        *,
+        since: int = 0,
+        objects: Iterable[str] = (),
+        twice: bool = False,
+        shuffle: int | None = None,
+        at: datetime | None = None,
     ) -> list[Delivery]:
         """What the vendor would send of the events after number `since`: perhaps each twice, perhaps in another order.
 
-        `shuffle` seeds the order, so that a test sees the same one each time.
+        `shuffle` seeds the order, so that a test sees the same one each time; `at` is the moment of sending, by default
+        the vendor's now.
         """
         wanted = set(objects)
         events = [event for event in self.log if event.number > since and (not wanted or event.object in wanted)]
-        order = random.Random(shuffle)
+        items = [item for event in events for item in self.hook_items(event)]
         if twice:
-            events = events + events
+            items = items + items
         if shuffle is not None:
-            order.shuffle(events)
+            random.Random(shuffle).shuffle(items)
         size = self.hook_size
-        return [self.hook_delivery(events[start : start + size]) for start in range(0, len(events), size)]
+        starts = range(0, len(items), size)
+        return [self.hook_delivery(items[start : start + size], at or self.clock.now) for start in starts]
 
     # -- Answering
 
@@ -995,7 +1029,7 @@ class StandIn:
         """The answer to a request, faults apart."""
         if self.oauth and ask.path == self.oauth.authorize and ask.method == "GET":
             return self._authorize(ask)
-        if self.oauth and ask.path == self.oauth.token and ask.method == "POST":
+        if self.oauth and ask.path in (self.oauth.token, *self.oauth.also) and ask.method == "POST":
             return self._token(ask)
         for found in self._routes:
             match = found.pattern.match(ask.path)
@@ -1040,6 +1074,9 @@ class StandIn:
             elif fault.kind == "garbled":
                 page = b"<!DOCTYPE html><html><body>We will be right back</body></html>"
                 return Reply(body=page, headers={"Content-Type": "text/html; charset=utf-8"})
+            elif fault.kind == "bomb":
+                packed = gzip.compress(b" " * detail.get("size", 1 << 28), 9)
+                return Reply(body=packed, headers={"Content-Encoding": "gzip"})
             elif fault.kind == "redirect":
                 return Reply(status=302, body=b"", headers={"Location": detail["to"]})
         with self.lock:

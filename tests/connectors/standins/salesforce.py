@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -411,12 +411,20 @@ class Salesforce(StandIn):
         """The rows of a query, in order. Raises SoqlError."""
         object = self.known(query.object, 400)
         cache: dict[str, str] = {}
+        # Stamps compare as they are kept: thousands of rows would be written and read again otherwise.
+        moments: dict[str, Callable[[Row], datetime]] = {
+            "SystemModstamp": lambda row: row.modified_at,
+            "CreatedDate": lambda row: row.created_at,
+            "LastModifiedDate": lambda row: row.more.get("by_person", row.modified_at),
+        }
 
         def value_of(row: Row, name: str) -> Any:
             simple = cache.get(name)
             if simple is None:
                 way, last = self.path_of(object, name)
                 simple = cache[name] = "" if way else last
+            if simple in moments:
+                return moments[simple](row)
             return self.value(row, simple) if simple else self.reach(row, name)
 
         test = condition(query.where, lambda name: self.type_of(object, name), value_of)

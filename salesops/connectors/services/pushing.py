@@ -1,0 +1,279 @@
+"""Edits made in the portal flow back to the source for the fields it may write: found by comparing, sent once, no echo."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as translate
+
+from salesops.connectors.choices import OUTGOING_MASTERS, ConnectionState, OutgoingState, RawState, RunKind, RunState
+from salesops.connectors.models import Connection, Outgoing, RawRecord, Stream, SyncRun
+from salesops.connectors.rules.masters import edited_here
+from salesops.connectors.services import calling
+from salesops.connectors.services.applying import Applier, columns_of
+from salesops.connectors.services.calling import Caller, Wait
+from salesops.connectors.services.shelf import raw_of
+from salesops.connectors.vendors import vendor_of
+from salesops.connectors.vendors.base import Column, ColumnType, Fault, FaultKind, Raw
+from salesops.connectors.wire import WireError
+from salesops.core.actor import system_actor
+from salesops.deals.models import Stage
+from salesops.jobs import services as jobs
+from salesops.jobs.runner import JobRun
+from salesops.values.money import exponent
+from salesops.values.outcomes import Problem
+from salesops.values.outcomes import gettext_noop as _
+
+#: The job that writes back.
+PUSH: Final = "connectors.push"
+#: Rows compared at once.
+BATCH: Final = 500
+#: A row saved this long ago may belong to a transaction that was not committed when we last looked.
+_OVERLAP: Final = timedelta(minutes=5)
+_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def flows_back(stream: Stream) -> bool:
+    """Whether edits of some field of a stream are written back."""
+    return any(master in OUTGOING_MASTERS for master in stream.masters.values())
+
+
+def enqueue_all(*, at: datetime) -> int:
+    """Ring for every connection in step of which something flows back. Gives how many."""
+    found: dict[int, Connection] = {}
+    for stream in Stream.objects.filter(
+        connection__state=ConnectionState.RUNNING, is_wanted=True, last_success_at__isnull=False
+    ).select_related("connection", "connection__source"):
+        if flows_back(stream):
+            found[stream.connection_id] = stream.connection
+    for connection in found.values():
+        jobs.enqueue(
+            kind=PUSH,
+            key=f"push:{connection.pk}",
+            payload={"connection_id": connection.pk},
+            actor=system_actor(),
+            at=at,
+            title=translate("Edits are written back to %(name)s") % {"name": connection.source.name},
+            url=connection.get_absolute_url(),
+        )
+    return len(found)
+
+
+def push(run: JobRun) -> None:
+    """Find what was edited here since the last look, and write it to the source."""
+    connection = Connection.objects.select_related("source").filter(pk=run.payload["connection_id"]).first()
+    if connection is None or connection.state != ConnectionState.RUNNING:
+        with run.finish():
+            pass
+        return
+    streams = [
+        stream
+        for stream in Stream.objects.filter(connection=connection, is_wanted=True).select_related(
+            "connection", "connection__source"
+        )
+        if flows_back(stream)
+    ]
+    for stream in streams:
+        _collect(run, stream)
+    waiting = Outgoing.objects.filter(record__stream__in=streams, state=OutgoingState.WAITING)
+    if not waiting.exists():
+        with run.finish():
+            pass
+        return
+    with run.batch():
+        made = SyncRun.objects.create(
+            connection=connection, kind=RunKind.OUTGOING, started_at=run.now(), job_id=run.job.pk
+        )
+        run.state["run_id"] = made.pk
+    problem: Problem | None = None
+    state = RunState.DONE
+    counts: dict[str, dict[str, int]] = {}
+    with calling.caller_for(connection, run) as http:
+        for change in waiting.select_related("record", "record__stream").order_by("pk"):
+            try:
+                became = _send(run, change, http)
+            except Wait as wait:
+                state, problem = RunState.WAITING, wait.problem
+                break
+            except (Fault, WireError) as error:
+                state, problem = RunState.FAILED, error.problem
+                break
+            its = counts.setdefault(change.record.stream.object, {})
+            its[became] = its.get(became, 0) + 1
+    with run.finish():
+        SyncRun.objects.filter(pk=run.state["run_id"]).update(
+            state=state, finished_at=run.now(), counts=counts, error=problem.as_plain() if problem else {}
+        )
+
+
+# --- What was edited
+
+
+def _collect(run: JobRun, stream: Stream) -> None:
+    """Note each record whose values here differ from what the source last said, as far as they flow back."""
+    applier = Applier(stream, actor=run.actor)
+    since = (stream.pushed_at or _BEGINNING) - _OVERLAP if stream.pushed_at else _BEGINNING
+    limit = BATCH
+    while True:
+        rows = applier.destination.changed_since(since, limit)
+        with run.batch():
+            for change in _edits(applier, [pk for pk, _at in rows], at=run.now()):
+                try:
+                    with transaction.atomic():
+                        change.save()
+                except IntegrityError:  # one that waits already is written first
+                    continue
+            if rows:
+                stream.pushed_at = rows[-1][1]
+                stream.save(update_fields=["pushed_at"])
+            run.state["looked"] = run.state.get("looked", 0) + 1
+        if len(rows) < limit:
+            return
+        if rows[-1][1] == since:
+            limit *= 2  # more rows of one moment than are looked at together
+        since, limit = rows[-1][1], limit if rows[-1][1] == since else BATCH
+
+
+def _edits(applier: Applier, pks: list[int], *, at: datetime) -> list[Outgoing]:
+    stream = applier.stream
+    raws = {
+        row.record_id: row for row in RawRecord.objects.filter(stream=stream, record_id__in=pks, state=RawState.TAKEN)
+    }
+    if not raws:
+        return []
+    said = applier.last_said([row.external_id for row in raws.values()])
+    current = applier.destination.current([pk for pk in raws if pk is not None])
+    changes = []
+    for pk, raw in raws.items():
+        before = said.get(raw.external_id)
+        if before is None or pk not in current:
+            continue
+        edits = edited_here(masters=stream.masters, before=before, portal=current[pk])
+        values = spelled(applier, edits, current[pk])
+        if not values:
+            continue
+        told = json.dumps([raw.pk, raw.version, values], sort_keys=True, default=str)
+        key = hashlib.sha256(told.encode()).hexdigest()
+        if Outgoing.objects.filter(
+            key=key
+        ).exists():  # written, overtaken or refused already: the same says nothing new
+            continue
+        fields = {name: [_plain(before.get(name)), _plain(value)] for name, value in edits.items()}
+        changes.append(
+            Outgoing(record=raw, key=key, values=values, fields=fields, base_version=raw.version, made_at=at)
+        )
+    return changes
+
+
+def spelled(applier: Applier, edits: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of the portal as the source's columns write them; those it does not let be written are left out."""
+    columns = {column.path: column for column in (*applier.object.columns, *columns_of(applier.stream))}
+    values: dict[str, Any] = {}
+    for name, value in edits.items():
+        code = name.removesuffix("_minor").removesuffix("_id")
+        rule = applier.mapping.rule(name) or applier.mapping.rule(code)
+        column = columns.get(rule.column) if rule is not None and rule.column else None
+        if rule is None or column is None or not column.is_writable:
+            continue
+        if name.endswith("_id") and value is not None:
+            value = _reference(applier, code, int(value), {mine: word for word, mine in rule.choices})
+            if value is None:  # the source does not know what it refers to
+                continue
+        elif name.endswith("_minor") and value is not None:
+            value = _amount(column, int(value), str(row.get("currency") or rule.currency or ""))
+        values[column.path] = vendor_of(applier.connection.vendor).spell(column, value)
+    return values
+
+
+def _amount(column: Column, minor: int, currency: str) -> Any:
+    if column.type is ColumnType.MINOR:
+        return minor
+    return Decimal(minor).scaleb(-exponent(currency))
+
+
+def _reference(applier: Applier, code: str, pk: int, words: Mapping[str, str]) -> str | None:
+    """What the source calls a record of the portal: its id there, or the word that means a stage."""
+    if code in ("stage", "to_stage"):
+        stage = Stage.objects.get(pk=pk)
+        return words.get(stage.code) or words.get(stage.name) or (None if words else stage.name)
+    kinds = {
+        "owner": ("owners", "people"),
+        "account": ("accounts",),
+        "contact": ("contacts",),
+        "product": ("products",),
+    }
+    return (
+        RawRecord.objects.filter(
+            stream__connection=applier.connection, stream__kind__in=kinds.get(code, ()), record_id=pk, is_gone=False
+        )
+        .values_list("external_id", flat=True)
+        .first()
+    )
+
+
+# --- Writing
+
+
+def _send(run: JobRun, change: Outgoing, http: Caller) -> str:
+    """Write one change and keep what the source says then. Gives what became of it. Raises Wait, or Fault where it is to
+    be tried again later."""
+    stream = Stream.objects.select_related("connection", "connection__source").get(pk=change.record.stream_id)
+    applier = Applier(stream, actor=run.actor)
+    error: Problem | None = None
+    told: Raw | None = None
+    raw = RawRecord.objects.get(pk=change.record_id)
+    if raw.version != change.base_version:
+        state = OutgoingState.OVERTAKEN  # the source spoke since; the next look compares anew
+    else:
+        try:
+            written = http.vendor.write(
+                applier.object,
+                raw.external_id,
+                change.values,
+                http,
+                key=change.key,
+                base=dict(raw_of(raw).payload),
+            )
+            told = written.raw or next(
+                iter(http.vendor.fetch(applier.object, [raw.external_id], http, applier.mapping.columns)), None
+            )
+            state = OutgoingState.WRITTEN
+        except NotImplementedError:
+            state, error = OutgoingState.REFUSED, _not_written(http.vendor.label)
+        except Fault as fault:
+            if fault.kind in (FaultKind.CHANGED, FaultKind.MISSING):
+                state, error = OutgoingState.OVERTAKEN, fault.problem
+            elif fault.kind in (FaultKind.REFUSED, FaultKind.FORBIDDEN):
+                state, error = OutgoingState.REFUSED, fault.problem
+            else:
+                raise
+    with run.batch():
+        if told is not None:
+            applier.apply([told], at=run.now())
+        Outgoing.objects.filter(pk=change.pk).update(
+            state=state,
+            attempts=change.attempts + 1,
+            sent_at=run.now(),
+            error=error.as_plain() if error else {},
+        )
+        run.state["sent"] = run.state.get("sent", 0) + 1
+    return str(state)
+
+
+def _not_written(vendor: str) -> Problem:
+    return Problem.of(
+        "not-written",
+        _("%(vendor)s is only read: nothing is written there."),
+        remedy=_("Let the source win for this field, or change it there."),
+        vendor=vendor,
+    )
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int | bool | None) else str(value)

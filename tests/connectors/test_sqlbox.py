@@ -1,0 +1,809 @@
+"""The box of SQL sources: what hostile and clumsy statements come to, with the parser's guard and without it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from salesops.connectors import sqlbox
+from salesops.connectors.rules.statements import PageQuery, check_statement, wrapped
+from salesops.connectors.sqlbox import Place, SqlBoxError, SqlColumn, describe, opened, read_page
+from tests.connectors.mariadb import MariaDb
+from tests.servers import MissingServerError
+
+BERLIN = ZoneInfo("Europe/Berlin")
+DEALS = "SELECT id, name, amount, at FROM deals"
+
+
+class Forbidden(Exception):  # noqa: N818
+    """What the guard of addresses says."""
+
+
+def nowhere(host: str, port: int) -> Sequence[str]:
+    """A guard that lets nobody out."""
+    raise Forbidden(f"{host}:{port}")
+
+
+def loopback(host: str, port: int) -> Sequence[str]:
+    """A guard that leads to this machine."""
+    return ["127.0.0.1"]
+
+
+def _problem(url: str, text: str, **options: Any) -> str:
+    """The code of the problem when a statement runs in the box past the parser's guard."""
+    with pytest.raises(SqlBoxError) as caught, opened(url, addresses=loopback, **options) as box:
+        box.rows(PageQuery(text, {}), 10)
+    assert caught.value.problem.text()
+    assert caught.value.problem.remedy_text()
+    return caught.value.problem.code
+
+
+# --- SQLite --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A foreign SQLite database."""
+    path = tmp_path / "shop.sqlite3"
+    with sqlite3.connect(path) as line:
+        line.executescript(
+            """
+            CREATE TABLE deals (id INTEGER PRIMARY KEY, name TEXT, amount NUMERIC, at TEXT);
+            INSERT INTO deals VALUES (1, 'Ada', 0.1, '2026-07-01 10:00:00'), (2, 'Bob', 1200, '2026-07-01 10:00:00'),
+                (3, 'Cy 50%', NULL, '2026-01-01 10:00:00');
+            CREATE TABLE odd (id INTEGER PRIMARY KEY, at INTEGER, raw BLOB, number REAL, day TEXT);
+            INSERT INTO odd VALUES (1, 5, x'00ff', 9e999, '2026-02-03');
+            """
+        )
+    return path
+
+
+def _url(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+def test_a_page_of_sqlite_has_exact_numbers_and_moments_in_the_declared_zone(shop: Path) -> None:
+    page = read_page(_url(shop), DEALS, cursor="at", key="id", addresses=nowhere, limit=2, zone=BERLIN)
+    assert page.columns == ("id", "name", "amount", "at")
+    assert page.rows == (
+        (3, "Cy 50%", None, datetime(2026, 1, 1, 9, tzinfo=UTC)),
+        (1, "Ada", Decimal("0.1"), datetime(2026, 7, 1, 8, tzinfo=UTC)),
+    )
+    assert page.next == Place("2026-07-01 10:00:00", 1)
+    rest = read_page(
+        _url(shop),
+        DEALS,
+        cursor="at",
+        key="id",
+        addresses=nowhere,
+        limit=2,
+        after=Place.from_plain(page.next.as_plain()),
+    )
+    assert [row[0] for row in rest.rows] == [2]
+    assert rest.next is None
+
+
+def test_bytes_are_hexadecimal_and_infinity_is_a_word_that_no_number_field_takes(shop: Path) -> None:
+    page = read_page(_url(shop), "SELECT * FROM odd", cursor="at", key="id", addresses=nowhere)
+    assert page.rows == ((1, 5, "00ff", "Infinity", "2026-02-03"),)
+
+
+def test_sqlite_columns_are_described_by_what_is_in_them(shop: Path) -> None:
+    assert describe(_url(shop), "SELECT id, name, amount, at FROM deals", addresses=nowhere) == (
+        SqlColumn("id", "number"),
+        SqlColumn("name", "text"),
+        SqlColumn("amount", "number"),
+        SqlColumn("at", "moment"),
+    )
+    assert describe(_url(shop), "SELECT day, raw FROM odd", addresses=nowhere)[0] == SqlColumn("day", "day")
+
+
+def test_since_is_the_lowest_cursor(shop: Path) -> None:
+    page = read_page(_url(shop), DEALS, cursor="at", key="id", addresses=nowhere, since="2026-07-01 10:00:00")
+    assert [row[0] for row in page.rows] == [1, 2]
+
+
+HOSTILE_SQLITE = [
+    "INSERT INTO deals VALUES (9, 'x', 1, 'x')",
+    "UPDATE deals SET name = 'x'",
+    "DELETE FROM deals",
+    "DROP TABLE deals",
+    "CREATE TABLE x (a)",
+    "CREATE TEMP TABLE x (a)",
+    "WITH x AS (SELECT 1) DELETE FROM deals",
+    "PRAGMA query_only = OFF",
+    "PRAGMA writable_schema = ON",
+    "PRAGMA journal_mode = DELETE",
+    "SELECT * FROM pragma_database_list",
+    "ATTACH DATABASE '{folder}/other.sqlite3' AS other",
+    "VACUUM INTO '{folder}/copy.sqlite3'",
+    "SELECT load_extension('{folder}/evil')",
+    "SELECT readfile('/etc/passwd')",
+    "SELECT writefile('{folder}/x', 'y')",
+    "SELECT randomblob(1000000000)",
+    "SELECT sqlite_compileoption_get(1)",
+    "SELECT 1; DELETE FROM deals",
+    "BEGIN IMMEDIATE",
+    "REINDEX",
+    "ANALYZE",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE_SQLITE)
+def test_the_sqlite_box_holds_without_the_parser(text: str, shop: Path, tmp_path: Path) -> None:
+    before = shop.read_bytes()
+    files = set(os.listdir(tmp_path))
+    assert _problem(_url(shop), text.format(folder=tmp_path)) in {"sql-forbidden", "sql-failed", "sql-no-rows"}
+    assert shop.read_bytes() == before
+    assert set(os.listdir(tmp_path)) == files
+
+
+@pytest.mark.parametrize("text", HOSTILE_SQLITE)
+def test_the_parser_holds_without_the_box(text: str) -> None:
+    assert check_statement(text, "sqlite").value is None
+
+
+def test_each_wall_of_sqlite_stands_alone(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Without the authorizer, query_only and the way the file is opened still refuse; without those, the authorizer does.
+    before = shop.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlbox, "_authorize", lambda *_: sqlite3.SQLITE_OK)
+        assert _problem(_url(shop), "DELETE FROM deals") == "sql-forbidden"
+        assert _problem(_url(shop), "ATTACH DATABASE ':memory:' AS other") == "sql-failed"
+        assert _problem(_url(shop), "SELECT load_extension('evil')") == "sql-forbidden"
+    with monkeypatch.context() as patch:
+        patch.setitem(sqlbox._CONNECT, "sqlite", lambda target, _seconds: sqlite3.connect(target.database))
+        assert _problem(_url(shop), "DELETE FROM deals") == "sql-forbidden"
+        patch.setattr(sqlbox, "_authorize", lambda *_: sqlite3.SQLITE_OK)
+        assert _problem(_url(shop), "DELETE FROM deals") == "sql-forbidden"
+    assert shop.read_bytes() == before
+
+
+def test_the_file_itself_is_opened_to_read(shop: Path) -> None:
+    line = sqlbox._connect_sqlite(sqlbox._Target("sqlite", str(shop)), 1)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        line.execute("DELETE FROM deals")
+    line.close()
+
+
+def test_a_value_larger_than_a_page_is_not_even_made(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlbox, "MOST_BYTES", 1_000)
+    with pytest.raises(SqlBoxError, match="too big"), opened(_url(shop), addresses=nowhere) as box:
+        box.rows(PageQuery("SELECT length(printf('%2000d', 1))", {}), 1)
+
+
+BILLION = (
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)"
+    " SELECT count(*) AS id FROM n AS a CROSS JOIN n AS b CROSS JOIN n AS c"
+)
+
+
+def test_a_billion_rows_are_cut_at_the_time_limit(shop: Path) -> None:
+    with pytest.raises(SqlBoxError) as caught:
+        read_page(_url(shop), BILLION, cursor="id", key="id", addresses=nowhere, time_limit_s=0.2)
+    assert caught.value.problem.code == "sql-time-limit"
+    assert caught.value.problem.text() == "The statement took longer than 0.2 seconds and was cut off."
+
+
+def test_many_rows_are_cut_at_the_row_cap(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlbox, "MOST_ROWS", 2)
+    page = read_page(_url(shop), DEALS, cursor="at", key="id", addresses=nowhere, limit=1_000_000)
+    assert len(page.rows) == 2
+    assert page.next is not None
+
+
+def test_a_page_that_grows_too_large_is_cut_and_goes_on(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlbox, "MOST_BYTES", 100)
+    seen, after, pages = [], None, 0
+    while True:
+        page = read_page(_url(shop), DEALS, cursor="at", key="id", addresses=nowhere, after=after)
+        seen += [row[0] for row in page.rows]
+        pages += 1
+        if (after := page.next) is None:
+            break
+    assert (seen, pages) == ([3, 1, 2], 3)
+    monkeypatch.setattr(sqlbox, "MOST_BYTES", 60)
+    with pytest.raises(SqlBoxError, match="A row is too large"):
+        read_page(_url(shop), DEALS, cursor="at", key="id", addresses=nowhere)
+
+
+def test_a_row_without_a_place_in_the_order_is_said_and_not_lost(shop: Path) -> None:
+    with sqlite3.connect(shop) as line:
+        line.execute("INSERT INTO deals VALUES (4, 'No day', 1, NULL)")
+    with pytest.raises(SqlBoxError) as caught:
+        read_page(_url(shop), DEALS, cursor="at", key="id", addresses=nowhere)
+    assert caught.value.problem.code == "sql-no-place"
+
+
+@pytest.mark.parametrize(
+    ("text", "cursor", "code"),
+    [
+        ("SELECT id, name FROM deals", "at", "sql-failed"),
+        ("SELECT id, amount FROM deals WHERE amount < 1", "amount", "sql-inexact-place"),
+        ("SELECT id, at FROM deals", "salesops_x", "sql-no-column"),
+        ("SELECT id, at FROM missing", "at", "sql-failed"),
+    ],
+)
+def test_clumsy_questions_are_told_in_words(shop: Path, text: str, cursor: str, code: str) -> None:
+    with pytest.raises(SqlBoxError) as caught:
+        read_page(_url(shop), text, cursor=cursor, key="id", addresses=nowhere)
+    # SQLite takes a quoted name that is no column for a text; the page then has no such column.
+    assert caught.value.problem.code in {code, "sql-no-column", "sql-two-columns"}
+
+
+@hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(0, 3), max_size=25), st.integers(1, 6))
+def test_rows_with_equal_cursors_are_read_once_each(tmp_path: Path, cursors: list[int], limit: int) -> None:
+    path = tmp_path / "ties.sqlite3"
+    path.unlink(missing_ok=True)
+    with sqlite3.connect(path) as line:
+        line.execute("CREATE TABLE t (id TEXT, at INTEGER)")
+        line.executemany("INSERT INTO t VALUES (?, ?)", [(f"k{n:02}", at) for n, at in enumerate(cursors)])
+    seen: list[Any] = []
+    after = None
+    while True:
+        page = read_page(
+            _url(path), "SELECT id, at FROM t", cursor="at", key="id", addresses=nowhere, after=after, limit=limit
+        )
+        seen += page.rows
+        if page.next is None:
+            break
+        after = Place.from_plain(page.next.as_plain())
+    assert seen == sorted(((f"k{n:02}", at) for n, at in enumerate(cursors)), key=lambda row: (row[1], row[0]))
+
+
+# --- Which database ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("nonsense", "sql-address"),
+        ("oracle://a:b@db.example.com/x", "sql-scheme"),
+        ("duckdb:////tmp/x", "sql-scheme"),
+        ("postgresql+asyncpg://a:b@db.example.com/x", "sql-scheme"),
+        ("sqlite://", "sql-address"),
+        ("sqlite:///relative.sqlite3", "sql-address"),
+        ("sqlite:////etc/passwd?mode=rw", "sql-address"),
+        ("sqlite:////no/such/file", "sql-no-file"),
+        ("sqlite:////etc", "sql-no-file"),
+        ("sqlite:////dev/zero", "sql-no-file"),
+        ("postgresql:///x", "sql-address"),
+        ("postgresql://a:b@/x?host=/var/run/postgresql", "sql-address"),
+        ("postgresql://a:b@db.example.com/x?options=-c%20default_transaction_read_only%3Doff", "sql-address"),
+        ("postgresql://a:b@db.example.com/x?hostaddr=10.0.0.1", "sql-address"),
+        ("postgresql://a:b@db.example.com/x?sslmode=prefer", "sql-address"),
+        ("postgresql://a:b@db.example.com,10.0.0.1/x", "sql-address"),
+        ("postgresql://db.example.com/x", "sql-address"),
+        ("mysql://a:b@db.example.com/x?local_infile=1", "sql-address"),
+        ("mysql://a:b@db.example.com/x?read_default_file=/etc/my.cnf", "sql-address"),
+        ("mysql://a:b@db.example.com/x?unix_socket=/run/mysqld.sock", "sql-address"),
+    ],
+)  # fmt: skip
+def test_an_address_that_is_not_read_is_refused(url: str, code: str) -> None:
+    with pytest.raises(SqlBoxError) as caught, opened(url, addresses=loopback):
+        pass
+    assert caught.value.problem.code == code
+    assert caught.value.problem.remedy_text()
+
+
+@pytest.mark.parametrize("url", ["postgresql://a:b@10.0.0.1/x", "mysql://a:b@169.254.169.254:80/x"])
+def test_every_host_passes_the_guard_of_addresses(url: str) -> None:
+    with pytest.raises(Forbidden), opened(url, addresses=nowhere):
+        pass
+
+
+def test_the_portals_own_files_are_refused(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", "django.db.backends.sqlite3")
+    monkeypatch.setitem(settings.DATABASES["default"], "NAME", str(shop))
+    assert _problem(_url(shop), "SELECT 1") == "sql-own"
+    link, hard = tmp_path / "link.sqlite3", tmp_path / "hard.sqlite3"
+    link.symlink_to(shop)
+    os.link(shop, hard)
+    assert _problem(_url(link), "SELECT 1") == "sql-own"
+    assert _problem(_url(hard), "SELECT 1") == "sql-own"
+    monkeypatch.setitem(settings.DATABASES["default"], "NAME", ":memory:")
+    monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
+    assert _problem(_url(shop), "SELECT 1") == "sql-own"
+
+
+def test_a_copy_of_a_portal_is_known_by_its_tables(shop: Path) -> None:
+    with sqlite3.connect(shop) as line:
+        for name in sqlbox._OF_A_PORTAL:
+            assert name in connection.introspection.django_table_names() or name == "django_migrations"
+            line.execute(f"CREATE TABLE {name} (id INTEGER)")
+    assert _problem(_url(shop), "SELECT 1") == "sql-own"
+
+
+@pytest.mark.parametrize(
+    ("addresses", "query", "tls"),
+    [
+        (["127.0.0.1"], "", "disable"),
+        (["10.0.0.1"], "", "require"),
+        (["127.0.0.1", "10.0.0.1"], "", "require"),
+        (["10.0.0.1"], "?sslmode=verify-full", "verify-full"),
+        (["10.0.0.1"], "?sslmode=disable", "disable"),
+    ],
+)
+def test_lines_to_other_machines_are_encrypted_unless_it_is_said_otherwise(
+    addresses: list[str], query: str, tls: str
+) -> None:
+    target = sqlbox._target(f"mysql://a:b@db.example.com/x{query}", lambda host, port: addresses)
+    assert (target.tls, target.port, target.addresses) == (tls, 3306, tuple(addresses))
+
+
+def test_no_text_tells_the_password() -> None:
+    target = sqlbox._Target("postgresql", "x", "h", 1, "u", "p@ss word", "require")
+    assert "p@ss" not in repr(target)
+    assert target.scrub("no entry for p@ss word\n at p%40ss%20word") == "no entry for ••• at •••"
+    with pytest.raises(SqlBoxError) as caught, opened("postgresql://u:fake-secret@127.0.0.1:1/x", addresses=loopback):
+        pass
+    assert caught.value.problem.code == "sql-unreachable"
+    assert "fake-secret" not in f"{caught.value.problem.as_plain()} {caught.value!r} {caught.value.__cause__!r}"
+    with pytest.raises(SqlBoxError) as caught, opened("mysql://u:fake-secret@127.0.0.1:1/x", addresses=loopback):
+        pass
+    assert caught.value.problem.code == "sql-unreachable"
+    assert "fake-secret" not in f"{caught.value.problem.as_plain()} {caught.value!r} {caught.value.__cause__!r}"
+
+
+@given(
+    st.one_of(
+        st.integers(),
+        st.decimals(allow_nan=False, allow_infinity=False),
+        st.datetimes(),
+        st.datetimes(timezones=st.just(UTC)),
+        st.dates(),
+        st.text(),
+    )
+)
+def test_a_place_comes_back_exactly(value: object) -> None:
+    again = Place.from_plain(Place(value, "k").as_plain())
+    assert again == Place(value, "k")
+    assert type(again.cursor) is type(value)
+
+
+# --- PostgreSQL ----------------------------------------------------------------------------------------------------
+
+_POSTGRES = connection.vendor == "postgresql"
+on_postgresql = pytest.mark.skipif(not _POSTGRES, reason="needs a PostgreSQL (DATABASE_URL)")
+
+_SHOP = """
+    CREATE TABLE deals (id integer PRIMARY KEY, code char(5), amount numeric(20, 4), weight double precision,
+        at timestamp, at_zone timestamptz, day date, is_won boolean, data jsonb, raw bytea, unique_id uuid);
+    INSERT INTO deals VALUES
+        (1, 'A', 12345678901234.5678, 0.1, '2026-07-01 10:00', '2026-07-01 10:00+00', '2026-07-01', true,
+            '{"a": 0.10000000000000000000001}', '\\x00ff', '00000000-0000-0000-0000-000000000001'),
+        (2, 'B', 'NaN', 'Infinity', '2026-07-01 10:00', '2026-07-02 10:00+02', NULL, false, NULL, NULL, NULL),
+        (3, 'C', 3, NULL, '2026-07-03 10:00', 'infinity', 'infinity', NULL, NULL, NULL, NULL);
+    CREATE TABLE secrets (id integer, word text);
+    CREATE SEQUENCE numbers;
+    GRANT SELECT ON deals TO sqlbox_reader;
+    GRANT USAGE ON SEQUENCE numbers TO sqlbox_reader;
+    CREATE FUNCTION writes() RETURNS integer LANGUAGE plpgsql AS
+        'BEGIN INSERT INTO deals (id) VALUES (99); RETURN 1; END';
+    GRANT ALL ON deals TO sqlbox_writer;
+"""
+
+
+def _server_url(user: str, database: str) -> str:
+    part = connection.settings_dict
+    return (
+        f"postgresql://{user}:fake-word@{part['HOST'] or '127.0.0.1'}:{part['PORT'] or 5432}/{database}?sslmode=disable"
+    )
+
+
+@pytest.fixture(scope="module")
+def foreign() -> Iterator[str]:
+    """A foreign PostgreSQL database beside the portal's, with a role that reads, one that writes, and one that may all."""
+    import psycopg
+
+    name = f"sqlbox_{os.getpid()}"
+    part = settings.DATABASES["default"]
+    login = {"host": part["HOST"], "port": part["PORT"] or 5432, "user": part["USER"], "password": part["PASSWORD"]}
+    with psycopg.connect(**login, dbname="postgres", autocommit=True) as line:
+        for role in ("sqlbox_reader", "sqlbox_writer"):
+            with suppress(psycopg.errors.DuplicateObject):
+                line.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'fake-word'")
+        with suppress(psycopg.errors.DuplicateObject):
+            line.execute("CREATE ROLE sqlbox_mighty LOGIN SUPERUSER PASSWORD 'fake-word'")
+        line.execute(f'CREATE DATABASE "{name}"')
+    with psycopg.connect(**login, dbname=name, autocommit=True) as line:
+        line.execute(_SHOP)
+    yield name
+    with psycopg.connect(**login, dbname="postgres", autocommit=True) as line:
+        line.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        for role in ("sqlbox_reader", "sqlbox_writer", "sqlbox_mighty"):
+            line.execute(f"DROP ROLE {role}")
+
+
+@on_postgresql
+def test_a_page_of_postgresql_has_exact_values(foreign: str) -> None:
+    url = _server_url("sqlbox_reader", foreign)
+    page = read_page(url, "SELECT * FROM deals", cursor="at", key="id", addresses=loopback, zone=BERLIN, limit=2)
+    first, second = page.rows
+    assert first == (
+        1,
+        "A",
+        Decimal("12345678901234.5678"),
+        Decimal("0.1"),
+        datetime(2026, 7, 1, 8, tzinfo=UTC),
+        datetime(2026, 7, 1, 10, tzinfo=UTC),
+        date(2026, 7, 1),
+        True,
+        '{"a": 0.10000000000000000000001}',
+        "00ff",
+        "00000000-0000-0000-0000-000000000001",
+    )
+    assert second[2:6] == ("NaN", "Infinity", first[4], datetime(2026, 7, 2, 8, tzinfo=UTC))
+    assert page.next is not None
+    rest = read_page(
+        url,
+        "SELECT * FROM deals WHERE code LIKE '%'",
+        cursor="at",
+        key="id",
+        addresses=loopback,
+        after=Place.from_plain(page.next.as_plain()),
+    )
+    assert [(row[0], row[5], row[6]) for row in rest.rows] == [(3, "infinity", "infinity")]
+    assert rest.next is None
+
+
+@on_postgresql
+def test_the_session_of_postgresql_is_set_up(foreign: str) -> None:
+    names = [
+        "transaction_read_only", "lock_timeout", "idle_in_transaction_session_timeout", "standard_conforming_strings",
+        "timezone", "datestyle", "intervalstyle", "extra_float_digits",
+    ]  # fmt: skip
+    # The host's name leads nowhere: what was checked is what is connected to.
+    url = _server_url("sqlbox_reader", foreign).replace("@127.0.0.1:", "@db.example.com:")
+    with opened(url, addresses=loopback, time_limit_s=60) as box:
+        found = box.rows(
+            PageQuery("SELECT " + ", ".join(f"current_setting('{name}') AS {name}" for name in names), {}), 1
+        )
+        values = list(found.rows[0])
+        assert values.pop(2) != "0"
+        assert values == ["on", "5s", "on", "UTC", "ISO, YMD", "postgres", "1"]
+
+
+@on_postgresql
+def test_a_transaction_that_follows_reads_only_too(foreign: str) -> None:
+    with opened(_server_url("sqlbox_writer", foreign), addresses=loopback) as box:
+        box._connection.commit()
+        with pytest.raises(SqlBoxError) as caught:
+            box.rows(PageQuery("SELECT writes()", {}), 1)
+    assert caught.value.problem.code == "sql-forbidden"
+
+
+@on_postgresql
+def test_postgresql_tells_the_types_of_columns(foreign: str) -> None:
+    columns = describe(_server_url("sqlbox_reader", foreign), "SELECT * FROM deals", addresses=loopback)
+    assert [column.kind for column in columns] == (
+        ["number", "text", "number", "number", "moment", "moment", "day", "boolean", "text", "text", "text"]
+    )
+
+
+HOSTILE_POSTGRESQL = [
+    "INSERT INTO deals (id) VALUES (9)",
+    "UPDATE deals SET code = 'x'",
+    "DELETE FROM deals",
+    "DROP TABLE deals",
+    "TRUNCATE deals",
+    "CREATE TABLE x (a int)",
+    "CREATE TEMP TABLE x (a int)",
+    "WITH gone AS (DELETE FROM deals RETURNING *) SELECT * FROM gone",
+    "SELECT * INTO x FROM deals",
+    "SELECT * FROM deals FOR UPDATE",
+    "SET transaction_read_only = off",
+    "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
+    "SELECT set_config('transaction_read_only', 'off', false)",
+    "COPY (SELECT 1) TO PROGRAM 'touch /tmp/salesops-was-here'",
+    "COPY deals FROM '/etc/passwd'",
+    "SELECT pg_read_file('/etc/passwd')",
+    "SELECT pg_read_binary_file('/etc/passwd')",
+    "SELECT pg_ls_dir('.')",
+    "SELECT lo_import('/etc/passwd')",
+    "SELECT lo_export(1, '/tmp/salesops-was-here')",
+    "SELECT dblink('dbname=postgres', 'SELECT 1')",
+    "SELECT nextval('numbers')",
+    "SELECT writes()",
+    "SELECT query_to_xml('DELETE FROM deals', true, true, '')",
+    "SELECT * FROM pg_shadow",
+    "SELECT * FROM pg_authid",
+    "SELECT * FROM secrets",
+    "SELECT pg_reload_conf()",
+    "EXPLAIN ANALYZE DELETE FROM deals",
+    "CALL work()",
+    "DO $$ BEGIN DELETE FROM deals; END $$",
+    "COMMIT",
+    "SELECT 1; COMMIT; DELETE FROM deals",
+    "LISTEN x",
+    "PREPARE TRANSACTION 'x'",
+]
+
+
+@on_postgresql
+@pytest.mark.parametrize("user", ["sqlbox_reader", "sqlbox_writer"])
+@pytest.mark.parametrize("text", HOSTILE_POSTGRESQL)
+def test_the_postgresql_box_holds_without_the_parser(text: str, user: str, foreign: str) -> None:
+    assert _problem(_server_url(user, foreign), text) in {"sql-forbidden", "sql-failed", "sql-no-rights"}
+    page = read_page(_server_url(user, foreign), "SELECT id, at FROM deals", cursor="id", key="id", addresses=loopback)
+    assert [row[0] for row in page.rows] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("text", [text for text in HOSTILE_POSTGRESQL if "secrets" not in text])
+def test_the_parser_holds_without_the_postgresql_box(text: str) -> None:
+    assert check_statement(text, "postgresql").value is None
+
+
+@on_postgresql
+def test_what_is_written_all_the_same_is_undone(foreign: str) -> None:
+    # Before PostgreSQL 16 a large object can be made in a transaction that only reads.
+    import psycopg
+
+    with suppress(SqlBoxError), opened(_server_url("sqlbox_reader", foreign), addresses=loopback) as box:
+        box.rows(PageQuery("SELECT lo_from_bytea(0, 'x')", {}), 1)
+    with psycopg.connect(_server_url("sqlbox_mighty", foreign)) as line:
+        assert line.execute("SELECT count(*) FROM pg_largeobject_metadata").fetchone() == (0,)
+
+
+@on_postgresql
+def test_a_role_that_reaches_out_of_its_database_is_not_used(foreign: str) -> None:
+    import psycopg
+
+    assert _problem(_server_url("sqlbox_mighty", foreign), "SELECT 1") == "sql-role"
+    admin = psycopg.connect(_server_url("sqlbox_mighty", foreign), autocommit=True)
+    with admin:
+        admin.execute("GRANT pg_execute_server_program TO sqlbox_reader")
+        try:
+            assert _problem(_server_url("sqlbox_reader", foreign), "SELECT 1") == "sql-role"
+        finally:
+            admin.execute("REVOKE pg_execute_server_program FROM sqlbox_reader")
+        try:
+            admin.execute("CREATE EXTENSION dblink")
+        except psycopg.Error:
+            return
+        try:
+            assert _problem(_server_url("sqlbox_reader", foreign), "SELECT 1") == "sql-role"
+        finally:
+            admin.execute("DROP EXTENSION dblink")
+
+
+@on_postgresql
+@pytest.mark.django_db
+def test_the_portals_own_database_is_refused_by_every_name(foreign: str) -> None:
+    own = connection.settings_dict["NAME"]
+    assert settings.DATABASES["default"]["NAME"] == own
+    with pytest.raises(SqlBoxError) as caught, opened(_server_url("sqlbox_reader", own), addresses=loopback):
+        pass
+    assert caught.value.problem.code == "sql-own"
+    other = _server_url("sqlbox_reader", own).replace("127.0.0.1", "db.example.com")
+    with pytest.raises(SqlBoxError) as caught, opened(other, addresses=loopback):
+        pass
+    assert caught.value.problem.code == "sql-own"
+
+
+@on_postgresql
+@pytest.mark.django_db
+def test_a_portal_behind_another_door_is_known_by_its_tables(foreign: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlbox, "_is_own_server", lambda target: False)
+    url = _server_url("sqlbox_reader", connection.settings_dict["NAME"])
+    assert _problem(url, "SELECT 1") == "sql-own"
+
+
+@on_postgresql
+def test_postgresql_cuts_a_billion_rows_at_the_time_limit(foreign: str) -> None:
+    url = _server_url("sqlbox_reader", foreign)
+    text = "SELECT count(*) AS id FROM generate_series(1, 1000000) a CROSS JOIN generate_series(1, 1000) b"
+    with pytest.raises(SqlBoxError) as caught:
+        read_page(url, text, cursor="id", key="id", addresses=loopback, time_limit_s=0.5)
+    assert caught.value.problem.code == "sql-time-limit"
+    assert _problem(url, "SELECT pg_sleep(60)", time_limit_s=0.5) == "sql-time-limit"
+    # The limit of the session lifted by the statement itself: the time is still one for all steps.
+    lifted = "SELECT set_config('statement_timeout', '0', false), pg_sleep(0.01) FROM generate_series(1, 100000)"
+    with (
+        pytest.raises(SqlBoxError) as caught,
+        opened(url, addresses=loopback, time_limit_s=1) as box,
+    ):
+        box.rows(PageQuery(lifted, {}), 100_000)
+    assert caught.value.problem.code == "sql-time-limit"
+
+
+@on_postgresql
+def test_two_columns_of_one_name_are_said(foreign: str) -> None:
+    with pytest.raises(SqlBoxError, match="Two columns are called id"):
+        describe(_server_url("sqlbox_reader", foreign), "SELECT id, at AS id FROM deals", addresses=loopback)
+
+
+@on_postgresql
+def test_postgresql_errors_are_told_without_the_password(foreign: str) -> None:
+    url = _server_url("sqlbox_reader", "missing_database")
+    with pytest.raises(SqlBoxError) as caught, opened(url, addresses=loopback):
+        pass
+    assert caught.value.problem.code in {"sql-no-entry", "sql-unreachable"}
+    assert "fake-word" not in str(caught.value.problem.as_plain())
+    with pytest.raises(SqlBoxError) as caught:
+        read_page(
+            _server_url("sqlbox_reader", foreign), "SELECT nope FROM deals", cursor="id", key="id", addresses=loopback
+        )
+    assert "nope" in caught.value.problem.text()
+
+
+@on_postgresql
+@pytest.mark.parametrize("key", ["id", "unique_id", "code"])
+def test_ties_of_every_type_are_read_once_each(foreign: str, key: str) -> None:
+    url = _server_url("sqlbox_reader", foreign)
+    text = (
+        "SELECT n AS id, lpad(n::text, 36, '00000000-0000-0000-0000-000000000000')::uuid AS unique_id,"
+        " lpad(n::text, 3, '0') AS code, timestamp '2026-01-01' + (n / 10) * interval '1 day' AS at"
+        " FROM generate_series(1, 45) n"
+    )
+    seen: list[Any] = []
+    after = None
+    while True:
+        page = read_page(url, text, cursor="at", key=key, addresses=loopback, after=after, limit=4)
+        seen += [row[0] for row in page.rows]
+        if page.next is None:
+            break
+        after = Place.from_plain(page.next.as_plain())
+    assert seen == list(range(1, 46))
+
+
+# --- MariaDB, of the kin of MySQL --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mariadb() -> Iterator[MariaDb]:
+    """A foreign MariaDB with a user that reads, one that writes, and one that may read files."""
+    try:
+        server = MariaDb()
+    except MissingServerError as error:
+        pytest.skip(str(error))
+    with server:
+        server.run("CREATE DATABASE shop")
+        server.run(
+            "SET sql_mode = ''",
+            "CREATE TABLE deals (id INTEGER PRIMARY KEY, code CHAR(5), amount DECIMAL(20, 4), weight DOUBLE, at DATETIME(6),"
+            " stamp TIMESTAMP NULL, day DATE, is_won BIT(1), raw VARBINARY(9), lasts TIME)",
+            "SET time_zone = '+00:00'",
+            "INSERT INTO deals VALUES (1, 'A', 12345678901234.5678, 0.1, '2026-07-01 10:00:00.5', '2026-07-01 10:00:00',"
+            " '2026-07-01', b'1', x'00ff', '01:02:03'), (2, '50%', 3, NULL, '2026-07-01 10:00:00.5', NULL, '0000-00-00',"
+            " b'0', NULL, NULL), (3, 'C', 3, NULL, '0000-00-00 00:00:00', NULL, NULL, NULL, NULL, NULL)",
+            "CREATE TABLE secrets (id INTEGER)",
+            "CREATE USER reader IDENTIFIED BY 'fake-word'",
+            "GRANT SELECT ON shop.deals TO reader",
+            "CREATE USER writer IDENTIFIED BY 'fake-word'",
+            "GRANT ALL ON shop.* TO writer",
+            "CREATE USER mighty IDENTIFIED BY 'fake-word'",
+            "GRANT SELECT, FILE ON *.* TO mighty",
+            database="shop",
+        )
+        yield server
+
+
+def _mariadb_url(server: MariaDb, user: str) -> str:
+    return f"mariadb://{user}:fake-word@127.0.0.1:{server.port}/shop"
+
+
+def test_a_page_of_mariadb_has_exact_values(mariadb: MariaDb) -> None:
+    url = _mariadb_url(mariadb, "reader")
+    text = "SELECT * FROM deals WHERE id < 3 AND code LIKE '%'"
+    page = read_page(url, text, cursor="at", key="id", addresses=loopback, zone=BERLIN, limit=1)
+    assert page.rows == (
+        (
+            1,
+            "A",
+            Decimal("12345678901234.5678"),
+            Decimal("0.1"),
+            datetime(2026, 7, 1, 8, 0, 0, 500_000, tzinfo=UTC),
+            datetime(2026, 7, 1, 10, tzinfo=UTC),
+            date(2026, 7, 1),
+            True,
+            "00ff",
+            "1:02:03",
+        ),
+    )
+    assert page.next is not None
+    after = Place.from_plain(page.next.as_plain())
+    rest = read_page(url, text, cursor="at", key="id", addresses=loopback, zone=BERLIN, after=after)
+    assert [(row[0], row[1], row[6], row[7]) for row in rest.rows] == [(2, "50%", None, False)]
+    zero = read_page(url, "SELECT id, at FROM deals", cursor="id", key="id", addresses=loopback, since=3)
+    assert zero.rows == ((3, None),)
+    assert [column.kind for column in describe(url, "SELECT * FROM deals", addresses=loopback)] == (
+        ["number", "text", "number", "number", "moment", "moment", "day", "boolean", "text", "text"]
+    )
+
+
+def test_the_session_of_mariadb_is_set_up(mariadb: MariaDb) -> None:
+    url = _mariadb_url(mariadb, "reader").replace("127.0.0.1", "db.example.com")
+    text = (
+        "SELECT @@tx_read_only, @@lock_wait_timeout, @@innodb_lock_wait_timeout, @@time_zone, @@sql_mode, @@autocommit"
+    )
+    with opened(url, addresses=loopback) as box:
+        assert box.rows(PageQuery(text, {}), 1).rows == [
+            (1, 5, 5, "+00:00", "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION", 0)
+        ]
+
+
+def test_a_copy_of_a_portal_on_mariadb_is_known(mariadb: MariaDb) -> None:
+    mariadb.run("CREATE DATABASE copy", *(f"CREATE TABLE copy.{name} (id int)" for name in sqlbox._OF_A_PORTAL))
+    mariadb.run("GRANT SELECT ON copy.* TO writer")
+    try:
+        assert _problem(_mariadb_url(mariadb, "writer"), "SELECT 1") == "sql-own"
+    finally:
+        mariadb.run("DROP DATABASE copy")
+
+
+HOSTILE_MARIADB = [
+    "INSERT INTO deals (id) VALUES (9)",
+    "UPDATE deals SET code = 'x'",
+    "DELETE FROM deals",
+    "DROP TABLE deals",
+    "TRUNCATE deals",
+    "CREATE TABLE x (a int)",
+    "SELECT * FROM deals INTO OUTFILE '/tmp/salesops-was-here'",
+    "SELECT * FROM mysql.user",
+    "SELECT 1; DELETE FROM deals",
+    "LOAD DATA INFILE '/etc/passwd' INTO TABLE deals",
+    "LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE deals",
+    "CALL work()",
+    "KILL 1",
+    "SET GLOBAL read_only = 1",
+]
+
+
+@pytest.mark.parametrize("user", ["reader", "writer"])
+@pytest.mark.parametrize("text", HOSTILE_MARIADB)
+def test_the_mariadb_box_holds_without_the_parser(text: str, user: str, mariadb: MariaDb) -> None:
+    before = mariadb.run("SELECT * FROM deals", database="shop")
+    _problem(_mariadb_url(mariadb, user), text)
+    assert mariadb.run("SELECT * FROM deals", database="shop") == before
+    assert mariadb.run("SHOW TABLES", database="shop") == [("deals",), ("secrets",)]
+
+
+@pytest.mark.parametrize("text", HOSTILE_MARIADB)
+def test_the_parser_holds_without_the_mariadb_box(text: str) -> None:
+    assert check_statement(text, "mysql").value is None
+
+
+def test_a_user_that_may_read_files_is_not_used(mariadb: MariaDb) -> None:
+    assert _problem(_mariadb_url(mariadb, "mighty"), "SELECT 1") == "sql-role"
+    assert _problem(_mariadb_url(mariadb, "reader"), "SELECT * FROM secrets") == "sql-no-rights"
+    with (
+        pytest.raises(SqlBoxError) as caught,
+        opened(_mariadb_url(mariadb, "reader").replace("fake-word", "wrong-word"), addresses=loopback),
+    ):
+        pass
+    assert caught.value.problem.code == "sql-no-entry"
+    assert "wrong-word" not in str(caught.value.problem.as_plain())
+
+
+def test_mariadb_cuts_a_billion_rows_at_the_time_limit(mariadb: MariaDb) -> None:
+    text = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)"
+        " SELECT count(*) AS id FROM n AS a CROSS JOIN n AS b CROSS JOIN n AS c"
+    )
+    with pytest.raises(SqlBoxError) as caught:
+        read_page(_mariadb_url(mariadb, "reader"), text, cursor="id", key="id", addresses=loopback, time_limit_s=0.5)
+    assert caught.value.problem.code == "sql-time-limit"
+
+
+def test_the_query_of_a_page_is_what_runs() -> None:
+    # The person's text can close the parenthesis around it; the parser refuses that, and the drivers take one statement.
+    assert check_statement("SELECT 1) AS s; DROP TABLE t; --", "postgresql").value is None
+    assert wrapped("SELECT 1", "postgresql", cursor="a", key="b", limit=1).text.startswith(
+        "SELECT * FROM (SELECT 1) AS s"
+    )

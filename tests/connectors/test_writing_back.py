@@ -1,0 +1,240 @@
+"""Edits made here reach the CRM once, without echo; what differs from the source is found and mended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from salesops.connectors.choices import DriftKind, HoldState, OutgoingState, RawState, RunKind
+from salesops.connectors.models import Drift, Hold, Outgoing, RawRecord, Stream, SyncRun
+from salesops.connectors.services import brakes, pushing, reconciling
+from salesops.connectors.services.applying import Applier
+from salesops.core.actor import system_actor
+from salesops.deals.models import Deal
+from salesops.deals.services.deals import edit_deal
+from tests.cast import NOW, Cast
+from tests.connectors.linking import Link, allowed
+from tests.connectors.standins.salesforce import Salesforce
+
+
+@pytest.fixture
+def org() -> Iterator[Salesforce]:
+    """An org with an account, Ana, and ten open deals of 100.00."""
+    with Salesforce() as org, allowed(org):
+        org.clock.now = NOW
+        org.put("User", 2, Name="Ana Alvarez", Email="ana@example.com", IsActive=True)
+        org.put("Account", 1, Name="Acme")
+        for number in range(10):
+            put(org, number)
+        yield org
+
+
+def put(org: Salesforce, number: int, **fields: Any) -> str:
+    """A deal of the org."""
+    return org.put(
+        "Opportunity",
+        number + 1,
+        **{
+            "Name": f"Deal {number}",
+            "AccountId": org.identity("Account", 1),
+            "OwnerId": org.identity("User", 2),
+            "StageName": "Prospecting",
+            "Amount": Decimal("100.00"),
+            "CloseDate": date(2026, 7, 1),
+            **fields,
+        },
+    )
+
+
+@pytest.fixture
+def link(org: Salesforce, cast: Cast) -> Link:
+    """In step with it; next steps are the portal's, amounts the newest's."""
+    link = Link(cast.actor("rita"), org).connect("salesforce").want("User", "Account", "Opportunity")
+    Stream.objects.filter(connection=link.connection, object="Opportunity").update(
+        masters={"next_step": "portal", "amount": "newest"}
+    )
+    link.start()
+    link.run()
+    assert Deal.objects.count() == 10
+    return link
+
+
+def deal(number: int) -> Deal:
+    return Deal.objects.get(name=f"Deal {number}")
+
+
+def edit(link: Link, number: int, **changes: object) -> None:
+    """Rita edits a deal in the portal."""
+    row = deal(number)
+    edit_deal(actor=link.actor, deal_id=row.pk, version=row.version, at=link.at, changes=changes)
+    Deal.objects.filter(pk=row.pk).update(updated_at=link.at)
+
+
+def push(link: Link) -> SyncRun | None:
+    """Let the minute pass in which edits are written back."""
+    pushing.enqueue_all(at=link.at)
+    link.run()
+    return SyncRun.objects.filter(connection=link.connection, kind=RunKind.OUTGOING).order_by("pk").last()
+
+
+def test_an_edit_reaches_the_crm_once_and_does_not_come_back(link: Link, org: Salesforce) -> None:
+    edit(link, 3, next_step="Call Bo", amount_minor=12_345)
+    run = push(link)
+    assert run is not None
+    assert run.counts == {"Opportunity": {"written": 1}}
+    assert (org.row("Opportunity", 4)["NextStep"], org.row("Opportunity", 4)["Amount"]) == (
+        "Call Bo",
+        Decimal("123.45"),
+    )
+    patches = len(org.asked("/services/data", "PATCH"))
+    before = deal(3).version
+    link.sync()
+    push(link)
+    assert len(org.asked("/services/data", "PATCH")) == patches == 1
+    assert deal(3).version == before
+    assert link.last_run().counts.get("Opportunity", {}).get("changed", 0) == 0
+    change = Outgoing.objects.get()
+    assert (change.state, change.fields["amount_minor"]) == (OutgoingState.WRITTEN, [10_000, 12_345])
+
+
+def test_a_field_that_the_source_owns_is_not_written(link: Link, org: Salesforce) -> None:
+    edit(link, 3, name="Renamed here")
+    push(link)
+    assert org.asked("/services/data", "PATCH") == []
+
+
+def test_the_portals_own_field_stays_when_the_source_says_otherwise(link: Link, org: Salesforce) -> None:
+    edit(link, 3, next_step="Call Bo")
+    put(org, 3, NextStep="Something else", Name="Deal 3")
+    link.sync()
+    assert deal(3).next_step == "Call Bo"
+
+
+@pytest.mark.parametrize(("portal_first", "stands"), [(True, 77_00), (False, 123_00)])
+def test_of_two_edits_the_newer_stands(link: Link, org: Salesforce, portal_first: bool, stands: int) -> None:
+    link.at = org.clock.now
+    if portal_first:
+        edit(link, 3, amount_minor=123_00)
+        org.clock.advance(60)
+        put(org, 3, Amount=Decimal("77.00"))
+    else:
+        put(org, 3, Amount=Decimal("77.00"))
+        link.at = org.clock.now
+        link.sleep(60)
+        edit(link, 3, amount_minor=123_00)
+    link.sync()
+    assert deal(3).amount_minor == stands
+    push(link)
+    link.sync()
+    assert deal(3).amount_minor == stands
+    assert org.row("Opportunity", 4)["Amount"] == Decimal(stands) / 100
+
+
+def test_a_write_that_is_refused_is_shown_and_not_repeated(link: Link, org: Salesforce) -> None:
+    org.hide("Opportunity", "NextStep")
+    edit(link, 3, next_step="Call Bo")
+    push(link)
+    change = Outgoing.objects.get()
+    assert change.state == OutgoingState.REFUSED
+    assert change.error["message"]
+    asked = len(org.asked("/services/data", "PATCH"))
+    push(link)
+    assert len(org.asked("/services/data", "PATCH")) == asked
+
+
+def test_somebody_was_faster_at_the_source(link: Link, org: Salesforce) -> None:
+    edit(link, 3, next_step="Call Bo")
+    org.clock.advance(30)
+    put(org, 3, Amount=Decimal("55.00"))
+    push(link)
+    assert Outgoing.objects.get().state == OutgoingState.OVERTAKEN
+    assert org.row("Opportunity", 4)["NextStep"] is None
+    link.sync()
+    push(link)
+    assert org.row("Opportunity", 4)["NextStep"] == "Call Bo"
+    assert deal(3).amount_minor == 55_00
+
+
+# --- the brake
+
+
+def close(org: Salesforce, numbers: range) -> None:
+    for number in numbers:
+        put(org, number, StageName="Closed Won", CloseDate=date(2026, 6, 1))
+
+
+def test_few_changes_of_closed_deals_come_in_at_the_end_of_the_sweep(link: Link, org: Salesforce) -> None:
+    close(org, range(10))
+    link.sync()
+    put(org, 1, Amount=Decimal("150.00"), StageName="Closed Won", CloseDate=date(2026, 6, 1))
+    link.sync()
+    assert deal(1).amount_minor == 150_00
+    assert not Hold.objects.exists()
+
+
+@pytest.mark.parametrize("admit", [True, False])
+def test_many_changes_of_closed_deals_wait_for_a_person(link: Link, org: Salesforce, admit: bool) -> None:
+    close(org, range(10))
+    link.sync()
+    link.connection.brake_deals = 3
+    link.connection.save()
+    for number in range(8):
+        put(org, number, Amount=Decimal("900.00"), StageName="Closed Won", CloseDate=date(2026, 6, 1))
+    put(org, 20)
+    link.sync()
+    hold = Hold.objects.get()
+    assert (hold.deals, hold.amount_minor, hold.state) == (8, 8 * 800_00, HoldState.WAITING)
+    assert {deal(number).amount_minor for number in range(8)} == {100_00}
+    assert deal(20).amount_minor == 100_00  # the rest is not held up
+    applier = Applier(link.stream("Opportunity"), actor=system_actor())
+    brakes.decide(actor=link.actor, hold=hold, admit=admit, reason="Checked", applier=applier, at=link.at)
+    link.sync()
+    assert {deal(number).amount_minor for number in range(8)} == {900_00 if admit else 100_00}
+    assert not RawRecord.objects.filter(state=RawState.HELD).exists()
+
+
+def test_many_deleted_closed_deals_wait_too(link: Link, org: Salesforce) -> None:
+    close(org, range(10))
+    link.sync()
+    link.connection.brake_deals = 3
+    link.connection.save()
+    for number in range(6):
+        org.delete("Opportunity", number + 1)
+    link.sync()
+    assert Hold.objects.get().deals == 6
+    assert Deal.objects.filter(removed_at__isnull=True).count() == 10
+    applier = Applier(link.stream("Opportunity"), actor=system_actor())
+    brakes.decide(actor=link.actor, hold=Hold.objects.get(), admit=True, reason="", applier=applier, at=link.at)
+    assert Deal.objects.filter(removed_at__isnull=True).count() == 4
+
+
+# --- reconciling
+
+
+def test_what_differs_is_found_listed_and_mended(link: Link, org: Salesforce) -> None:
+    link.sync(after=3600)
+    ids = {number: org.identity("Opportunity", number + 1) for number in range(10)}
+    Deal.objects.filter(pk=deal(0).pk).update(name="Renamed here")
+    RawRecord.objects.filter(external_id=ids[1]).delete()  # lost here
+    org.purge("Opportunity", 3)  # gone there without a trace
+    org.drift("Opportunity", 4, Name="A formula changed it")
+    reconciling.enqueue(actor=link.actor, connection=link.connection, at=link.at)
+    link.run()
+    found = {drift.external_id: drift.kind for drift in Drift.objects.filter(stream__object="Opportunity")}
+    assert found == {
+        ids[0]: DriftKind.DIFFERS,
+        ids[1]: DriftKind.MISSING_HERE,
+        ids[2]: DriftKind.MISSING_THERE,
+        ids[3]: DriftKind.DIFFERS,
+    }
+    reconciling.mend(actor=link.actor, connection=link.connection, at=link.at)
+    reconciling.enqueue(actor=link.actor, connection=link.connection, at=link.at)
+    link.run()
+    assert not Drift.objects.filter(stream__object="Opportunity", mended_at__isnull=True).exists()
+    assert Deal.objects.get(external_id=ids[0]).name == "Deal 0"
+    assert Deal.every.get(external_id=ids[2]).removed_at is not None
+    assert Deal.objects.get(external_id=ids[3]).name == "A formula changed it"
