@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -13,9 +13,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from salesops.connectors.choices import ConnectionState
-from salesops.connectors.models import Connection, RawRecord, Stream
+from salesops.connectors.choices import ConnectionState, HoldState, Master, RawState
+from salesops.connectors.models import Authorization, ConfirmedName, Connection, Credential, RawRecord, Stream
 from salesops.connectors.selectors.connections import Counted
+from salesops.connectors.services import budgets
 from salesops.deals.models import Deal
 from salesops.jobs.models import Job
 from tests.cast import NOW, Cast
@@ -26,6 +27,12 @@ from tests.connectors.standins.salesforce import Salesforce
 #: What no answer may ever hold.
 CANARY = "not-a-real-secret-but-a-canary"
 DEALS = ("User", "Account", "Opportunity")
+
+
+@pytest.fixture(autouse=True)
+def _no_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of the pages stands still, so a bucket of requests would never fill again."""
+    monkeypatch.setattr(budgets, "take", lambda *_args, **_kwargs: timedelta(0))
 
 
 @pytest.fixture
