@@ -50,7 +50,7 @@ LOOKUP_KEYS: Final[dict[LookupKind, tuple[str, ...]]] = {
     LookupKind.PERSON: ("name", "email", "employee_number", "external_id"),
     LookupKind.ACCOUNT: ("name", "external_id"),
     LookupKind.CONTACT: ("email", "name", "external_id"),
-    LookupKind.PRODUCT: ("name", "code"),
+    LookupKind.PRODUCT: ("name", "code", "external_id"),
     LookupKind.STAGE: ("name", "code"),
     LookupKind.POD: ("name",),
     LookupKind.TERRITORY: ("code", "name"),
