@@ -12,7 +12,7 @@ from django.db import models
 
 from salesops.accounts.models import Account, Contact
 from salesops.connectors.choices import ConnectionState, RawState
-from salesops.connectors.models import Connection, RawRecord, Stream
+from salesops.connectors.models import ConfirmedName, Connection, RawRecord, Stream
 from salesops.connectors.rules.convert import Answer, Lookup
 from salesops.connectors.rules.fields import ANY_KEY, LookupKind
 from salesops.connectors.selectors.lookups import Resolver
@@ -151,6 +151,22 @@ def _record_ids(connection: Connection, kinds: Collection[str], external_ids: Co
     return found
 
 
+def confirmed_text(source: str, external_id: str) -> str:
+    """Under what it is remembered that an id of a source means a record: ids of other sources may be the same."""
+    return f"{source}:{external_id}"
+
+
+def meant_by_people(source: str, kind: LookupKind, external_ids: Collection[str]) -> dict[str, int]:
+    """The records that people said these ids of a source mean."""
+    texts = {confirmed_text(source, each): each for each in external_ids}
+    return {
+        texts[text]: record_id
+        for text, record_id in ConfirmedName.objects.filter(
+            kind=kind.value, text__in=texts, record_id__gt=0
+        ).values_list("text", "record_id")
+    }
+
+
 def _deals_elsewhere(external_ids: Collection[str]) -> dict[str, int]:
     """Deals by the ids that their own sources gave them, where only one has it: billing names deals of the CRM."""
     rows: dict[str, list[int]] = defaultdict(list)
@@ -192,6 +208,9 @@ class Identities(Resolver):
                     .values_list("pk", "external_id")
                 ):
                     found[external_id] = pk
+            lacking = [text for text in lacking if text not in found]
+            if lacking:
+                found |= meant_by_people(self._source, kind, lacking)
             if kind is LookupKind.DEAL:
                 named = {lookup.text for text in lacking for lookup in asked[text] if lookup.by == ANY_KEY}
                 found |= _deals_elsewhere(named - found.keys())
