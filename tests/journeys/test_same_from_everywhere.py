@@ -69,7 +69,7 @@ def seen() -> Picture:
 def undone() -> Iterator[None]:
     """What is done inside is taken back at the end, so that each way begins with the same portal."""
     way = transaction.atomic()
-    way._from_testcase = True  # jobs refuse to run inside of any other transaction than a test's own
+    way._from_testcase = True  # type: ignore[attr-defined]  # jobs refuse to run inside of any other transaction than a test's own
     with way:
         yield
         transaction.set_rollback(True)
