@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.test import override_settings
 
 from salesops.accounts.models import Account
 from salesops.commissions.models import Transaction
-from salesops.deals.models import Deal
+from salesops.deals.models import Deal, Product
 from tests.cast import NOW, Cast
 from tests.connectors.linking import Link
 from tests.connectors.standins.salesforce import Salesforce
@@ -160,3 +164,40 @@ def test_money_of_a_company_that_was_merged_is_the_others(pair: Pair) -> None:
     pair.billing.put("customer", 2, name="Beta", address={"country": "US", "city": "Reno"})
     pair.bill()
     assert places() == [("Acme", "US", "Reno")]
+
+
+def test_products_without_a_code_are_told_apart_by_their_names(pair: Pair) -> None:
+    pair.sells.want("Product2")
+    for number, name in enumerate(("Seats", "Storage"), 1):
+        pair.crm.put("Product2", number, Name=name, IsActive=True)
+    pair.sell()
+    assert sorted(Product.objects.values_list("name", flat=True)) == ["Seats", "Storage"]
+
+
+def test_statements_over_one_database_refer_to_each_other_by_id(cast: Cast, tmp_path: Path) -> None:
+    path = tmp_path / "crm.sqlite3"
+    with sqlite3.connect(path) as line:
+        line.execute("CREATE TABLE customers (id INTEGER, name TEXT)")
+        line.executemany("INSERT INTO customers VALUES (?, ?)", [(1, "Bike Shop"), (2, "Bike Shop")])
+        line.execute("CREATE TABLE orders (id INTEGER, customer INTEGER)")
+        line.executemany("INSERT INTO orders VALUES (?, ?)", [(1, 2), (2, 1)])
+    nobody = SimpleNamespace(origin="", clock=SimpleNamespace(advance=lambda seconds: None))
+
+    def bring(kind: str, statement: str, name: str = path.name) -> Link:
+        link = Link(cast.actor("rita"), nobody)  # type: ignore[arg-type]  # nothing is asked of it
+        options = {"kind": kind, "statement": statement, "key": "id", "cursor": "", "deleted": "", "address": ""}
+        link.connect("sql", options=options, secrets={"database_url": f"sqlite:///{tmp_path / name}"})
+        link.start().run()
+        return link
+
+    orders = "SELECT id, 'Order ' || id AS name, customer AS account, 'Won' AS stage, '2026-06-01' AS closed_on, 5 AS amount FROM orders"
+    bring("accounts", "SELECT id, name FROM customers")
+    assert bring("deals", orders).problems() == {}
+    assert list(Deal.objects.order_by("name").values_list("name", "account__external_id")) == [
+        ("Order 1", "2"), ("Order 2", "1"),
+    ]  # fmt: skip
+    # Another database's ids are its own, and so are those that two statements gave to different companies.
+    shutil.copy(path, tmp_path / "other.sqlite3")
+    assert set(bring("deals", orders, "other.sqlite3").problems()) == {"1", "2"}
+    bring("accounts", "SELECT id, 'Branch ' || id AS name FROM customers")
+    assert set(bring("deals", orders).problems()) == {"1", "2"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from functools import cached_property
 from typing import Any, Final
 
 from django.db import models
@@ -198,6 +199,7 @@ class Identities(Resolver):
                 answers[lookup] = self._by_name(lookup)
         for kind, asked in by_id.items():
             found = _record_ids(self._connection, _KINDS[kind], asked)
+            found |= self._by_siblings(_KINDS[kind], asked.keys() - found.keys())
             lacking = [text for text in asked if text not in found]
             if lacking and kind in _MODELS:
                 for pk, external_id in (
@@ -221,6 +223,28 @@ class Identities(Resolver):
                     else:
                         answers[lookup] = Answer()
         return answers
+
+    @cached_property
+    def _siblings(self) -> list[int]:
+        """The other connections to the same account of the same vendor: statements over one database, say."""
+        same = Connection.objects.filter(vendor=self._connection.vendor, account_id=self._connection.account_id)
+        is_named = self._connection.account_id != ""
+        return list(same.exclude(pk=self._connection.pk).values_list("pk", flat=True)) if is_named else []
+
+    def _by_siblings(self, kinds: Collection[str], external_ids: Collection[str]) -> dict[str, int]:
+        """What ids mean that a sibling brought; one that several rows have means none of them."""
+        if not self._siblings or not external_ids:
+            return {}
+        rows: dict[str, set[int]] = defaultdict(set)
+        for external_id, record_id in RawRecord.objects.filter(
+            stream__connection__in=self._siblings,
+            stream__kind__in=kinds,
+            external_id__in=external_ids,
+            record_id__isnull=False,
+            is_gone=False,
+        ).values_list("external_id", "record_id"):
+            rows[external_id].add(record_id or 0)
+        return {external_id: pks.pop() for external_id, pks in rows.items() if len(pks) == 1}
 
     def _by_name(self, lookup: Lookup) -> Answer:
         """As files find it; what is few is remembered for the run."""
