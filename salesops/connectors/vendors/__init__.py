@@ -13,6 +13,8 @@ _MODULES: Final[dict[str, str]] = {
     "outreach": "outreach",
     "stripe": "stripe",
     "chargebee": "chargebee",
+    "twilio": "twilio",
+    "aircall": "aircall",
     "sql": "sql",
 }
 
