@@ -1,4 +1,4 @@
-"""Whom a telephone number or an e-mail address reaches: contacts, leads and the accounts of contacts."""
+"""Whom a telephone number or an e-mail address reaches: contacts, leads, the accounts of contacts, and people by address."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from salesops.connectors.rules.fields import LookupKind
 from salesops.connectors.rules.telephone import LIKENESS, SEPARATORS, SEVERAL, number_of, tail_of
 from salesops.leads.choices import LeadStatus
 from salesops.leads.models import Lead
+from salesops.people.models import User
 
 PHONE: Final = "phone"
 EMAIL: Final = "email"
 #: What is found by what somebody can be reached at.
-KINDS: Final = frozenset({LookupKind.CONTACT, LookupKind.LEAD, LookupKind.ACCOUNT})
+KINDS: Final = frozenset({LookupKind.CONTACT, LookupKind.LEAD, LookupKind.ACCOUNT, LookupKind.PERSON})
 
 
 def reached(kind: LookupKind, by: str, texts: Collection[str], *, country: str = "") -> dict[str, int]:
@@ -42,8 +43,10 @@ def reached(kind: LookupKind, by: str, texts: Collection[str], *, country: str =
     return answers
 
 
-def _rows(kind: LookupKind) -> tuple[QuerySet[Contact] | QuerySet[Lead], str]:
+def _rows(kind: LookupKind) -> tuple[QuerySet[Contact] | QuerySet[Lead] | QuerySet[User], str]:
     """The rows that can be reached, and the column that names the record."""
+    if kind is LookupKind.PERSON:
+        return User.objects.all(), "pk"
     if kind is LookupKind.LEAD:
         return Lead.objects.exclude(status=LeadStatus.CONVERTED), "pk"
     return Contact.objects.all(), "account_id" if kind is LookupKind.ACCOUNT else "pk"

@@ -207,7 +207,7 @@ class Applier:
             fate = RawFate(raw, Fate.UNCHANGED, problems=list(each.problems))
             fates.append(fate)
             stored = known.get(raw.external_id)
-            fate.record_id = stored.record_id if stored else None
+            fate.record_id = stored.record_id if stored and not self._has_vanished(stored) else None
             if each.record is None:
                 fate.fate = Fate.REFUSED
                 continue
@@ -231,6 +231,11 @@ class Applier:
             fate = fates[places[problem.position]]
             fate.problems.append(Problem.of("refused", str(problem.message), where=problem.column))
         return fates
+
+    def _has_vanished(self, stored: RawRecord) -> bool:
+        """Whether the record was removed from a kind that keeps no tombstones: what comes back is made anew."""
+        is_deleted = stored.state == RawState.DELETED
+        return is_deleted and self.destination.remove is not None and self.destination.restore is None
 
     def _overruled(
         self, raws: Sequence[Raw], records: Sequence[Record | None], known: Mapping[str, RawRecord]
