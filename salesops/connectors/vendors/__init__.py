@@ -15,6 +15,7 @@ _MODULES: Final[dict[str, str]] = {
     "chargebee": "chargebee",
     "twilio": "twilio",
     "aircall": "aircall",
+    "zoom": "zoom",
     "sql": "sql",
 }
 
