@@ -16,6 +16,7 @@ _MODULES: Final[dict[str, str]] = {
     "twilio": "twilio",
     "aircall": "aircall",
     "zoom": "zoom",
+    "ringcentral": "ringcentral",
     "sql": "sql",
 }
 
