@@ -17,6 +17,7 @@ _MODULES: Final[dict[str, str]] = {
     "aircall": "aircall",
     "zoom": "zoom",
     "ringcentral": "ringcentral",
+    "google": "google",
     "sql": "sql",
 }
 
