@@ -18,6 +18,7 @@ _MODULES: Final[dict[str, str]] = {
     "zoom": "zoom",
     "ringcentral": "ringcentral",
     "google": "google",
+    "microsoft": "microsoft",
     "sql": "sql",
 }
 
