@@ -15,6 +15,7 @@ from salesops.connectors.choices import ConnectionState, RawState
 from salesops.connectors.models import ConfirmedName, Connection, RawRecord, Stream
 from salesops.connectors.rules.convert import Answer, Lookup
 from salesops.connectors.rules.fields import ANY_KEY, LookupKind
+from salesops.connectors.selectors import reached
 from salesops.connectors.selectors.lookups import Resolver
 from salesops.connectors.vendors import vendor_of
 from salesops.deals.models import Deal
@@ -184,19 +185,26 @@ class Identities(Resolver):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection.source.code)
         self._connection = connection
+        self._country = str(connection.options.get("country") or "")
         self._remembered: dict[Lookup, Answer] = {}
 
     def answers(self, lookups: Iterable[Lookup]) -> dict[Lookup, Answer]:
         """What became of each lookup."""
         answers: dict[Lookup, Answer] = {}
         by_id: dict[LookupKind, dict[str, list[Lookup]]] = defaultdict(lambda: defaultdict(list))
+        reaching: dict[tuple[LookupKind, str], list[Lookup]] = defaultdict(list)
         for lookup in lookups:
             if lookup in self._remembered:
                 answers[lookup] = self._remembered[lookup]
+            elif lookup.kind in reached.KINDS and lookup.by in (reached.PHONE, reached.EMAIL):
+                reaching[lookup.kind, lookup.by].append(lookup)
             elif lookup.kind in _KINDS and lookup.by in (ANY_KEY, "external_id"):
                 by_id[lookup.kind][lookup.text].append(lookup)
             else:
                 answers[lookup] = self._by_name(lookup)
+        for (kind, by), wanted in reaching.items():
+            keys = reached.reached(kind, by, [lookup.text for lookup in wanted], country=self._country)
+            answers |= {lookup: Answer(key=keys.get(lookup.text)) for lookup in wanted}
         for kind, asked in by_id.items():
             found = _record_ids(self._connection, _KINDS[kind], asked)
             found |= self._by_siblings(_KINDS[kind], asked.keys() - found.keys())

@@ -258,6 +258,11 @@ class Applier:
             fate.problems.append(Problem.of("refused", str(problem.message), where=problem.column))
         return fates
 
+    def _has_vanished(self, stored: RawRecord) -> bool:
+        """Whether the record was removed from a kind that keeps no tombstones: what comes back is made anew."""
+        is_deleted = stored.state == RawState.DELETED
+        return is_deleted and self.destination.remove is not None and self.destination.restore is None
+
     def _rows_meant(
         self, raws: Sequence[Raw], records: Sequence[Record | None], known: Mapping[str, RawRecord]
     ) -> dict[int, int]:
@@ -267,7 +272,9 @@ class Applier:
         stored = {
             place: row
             for place, raw in enumerate(raws)
-            if (row := known.get(raw.external_id)) is not None and row.record_id is not None
+            if (row := known.get(raw.external_id)) is not None
+            and row.record_id is not None
+            and not self._has_vanished(row)
         }
         ids = {place: row.record_id for place, row in stored.items() if row.record_id is not None}
         stand = standing(self.stream.kind, {pk for place, pk in ids.items() if not stored[place].is_gone})

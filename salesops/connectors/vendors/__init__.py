@@ -19,6 +19,12 @@ _MODULES: Final[dict[str, str]] = {
     "chargebee": "chargebee",
     "quickbooks": "quickbooks",
     "xero": "xero",
+    "twilio": "twilio",
+    "aircall": "aircall",
+    "zoom": "zoom",
+    "ringcentral": "ringcentral",
+    "google": "google",
+    "microsoft": "microsoft",
     "sql": "sql",
 }
 
