@@ -8,7 +8,7 @@ WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: help run setup dev assets messages test test-services check lint types contracts migrations-check \
-	chaos browser bench oracle pictures lock translations
+	chaos browser bench oracle pictures lock translations prism
 
 help: ## Say what each command does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ run: setup ## Start the portal: web, worker and scheduler; a demo company on fir
 	@$(BIN)/python manage.py first_run
 	@exec $(BIN)/python manage.py run_portal
 
+prism: .venv/node.stamp ## Install the mock server that vendors' own descriptions are tried with (tests skip without it)
+	@npm ci --prefix tests/prism --ignore-scripts --no-audit --no-fund --loglevel=error
+
 test: dev ## Run the tests, embedded: SQLite and no server
 	env -u DATABASE_URL -u BROKER_URL -u CACHE_URL $(PYTEST) -m "not chaos and not benchmark and not browser"
 
@@ -70,6 +73,8 @@ bench: dev ## Measure, as ratios within the same run (PostgreSQL)
 	$(BIN)/python -m tests.servers -- sh -c '$(BIN)/python -m tests.benchmarks.scores --database "$$DATABASE_URL"'
 	$(BIN)/python -m tests.benchmarks.routing
 	$(BIN)/python -m tests.servers -- sh -c '$(BIN)/python -m tests.benchmarks.routing --database "$$DATABASE_URL"'
+	$(BIN)/python -m tests.benchmarks.connectors
+	$(BIN)/python -m tests.servers -- sh -c '$(BIN)/python -m tests.benchmarks.connectors --database "$$DATABASE_URL"'
 
 oracle: dev ## Hold the commission engine against a second, slow one on ten thousand histories
 	env -u DATABASE_URL -u BROKER_URL -u CACHE_URL SALESOPS_EXAMPLES=10000 $(BIN)/python -m pytest tests/commissions/test_oracle.py

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models import JSONField, Model
 
 from salesops.audit.models import AuditEntry, AuditHead
-from salesops.audit.rules.chain import plain
+from salesops.audit.rules.chain import digest_of, moment_text, plain
 from salesops.core.actor import Actor
 from salesops.core.rows import as_json, insert_rows
 from salesops.jobs.models import Job
@@ -68,13 +69,19 @@ def state_of(row: Model, *, names: Iterable[str] | None = None) -> dict[str, Any
 
     `names` limits it to some columns; otherwise every column but the key and the time of saving, which the entry has.
     """
-    wanted = None if names is None else set(names)
-    return {
-        column.name: plain(column.value_from_object(row))
-        for column in row._meta.concrete_fields
+    kept = _kept_columns(type(row), None if names is None else frozenset(names))
+    return {name: plain(getattr(row, attribute)) for name, attribute in kept}
+
+
+@lru_cache(maxsize=200)
+def _kept_columns(model: type[Model], names: frozenset[str] | None) -> tuple[tuple[str, str], ...]:
+    """The columns of a model that the audit keeps, each with the attribute that holds it."""
+    return tuple(
+        (column.name, column.attname)
+        for column in model._meta.concrete_fields
         if not column.primary_key and column.name != "password" and not getattr(column, "auto_now", False)
-        if wanted is None or column.name in wanted
-    }
+        if names is None or column.name in names
+    )
 
 
 def change_of(
@@ -114,7 +121,7 @@ def record(
     `action` is the noun and the verb, such as "deal.stage_moved". Raises BrokenChainError when the head was removed.
     """
     change = change_of(subject, action=action, before=before, after=after, reason=reason)
-    return _append(actor, iter([change]), at)[0]
+    return _entry(_append(actor, [change], at)[0])
 
 
 def record_many(*, actor: Actor, changes: Iterable[Change], at: datetime) -> int:
@@ -122,7 +129,7 @@ def record_many(*, actor: Actor, changes: Iterable[Change], at: datetime) -> int
     waiting, count = iter(changes), 0
     with transaction.atomic():
         while chunk := list(islice(waiting, _CHUNK)):
-            count += len(_append(actor, iter(chunk), at, save=_insert if len(chunk) > 1 else _create))
+            count += len(_append(actor, chunk, at))
     return count
 
 
@@ -146,58 +153,55 @@ def _locked_head() -> AuditHead:
     return found
 
 
-def _create(entries: list[AuditEntry]) -> None:
-    AuditEntry.objects.bulk_create(entries)
+def _names() -> list[str]:
+    return [column.attname for column in AuditEntry._meta.concrete_fields]
 
 
-def _insert(entries: list[AuditEntry]) -> None:
+def _entry(values: Sequence[Any]) -> AuditEntry:
+    """The entry that was written with these values."""
+    return AuditEntry.from_db(DEFAULT_DB_ALIAS, _names(), values)
+
+
+def _insert(entries: Sequence[Sequence[Any]]) -> None:
     """Many at once."""
-    columns = AuditEntry._meta.concrete_fields
-    names = [column.attname for column in columns]
-    is_json = [isinstance(column, JSONField) for column in columns]
+    is_json = [isinstance(column, JSONField) for column in AuditEntry._meta.concrete_fields]
     insert_rows(
         AuditEntry,
-        names,
-        (
-            [
-                as_json(getattr(entry, name)) if json else getattr(entry, name)
-                for name, json in zip(names, is_json, strict=True)
-            ]
-            for entry in entries
-        ),
+        _names(),
+        ([as_json(value) if json else value for value, json in zip(entry, is_json, strict=True)] for entry in entries),
     )
 
 
-def _append(
-    actor: Actor, changes: Iterator[Change], at: datetime, save: Callable[[list[AuditEntry]], None] = _create
-) -> list[AuditEntry]:
-    """Add entries at the end of the chain and move the head."""
+def _append(actor: Actor, changes: Iterable[Change], at: datetime) -> list[tuple[Any, ...]]:
+    """Add entries at the end of the chain and move the head; gives them in the order of the columns, as `Link` has it."""
     if at.tzinfo is None:
         raise ValueError("the moment needs a time zone")
     if _is_rehearsed.get():
-        return [AuditEntry(sequence=0, at=at, action=change.action) for change in changes]
+        return [(0, at, None, "", change.action, "", "", "", {}, {}, "", "", "", "") for change in changes]
+    actor_name, moment = plain(actor.name)[:150], moment_text(at)
     with transaction.atomic():
         end = _locked_head()
-        entries: list[AuditEntry] = []
+        entries: list[tuple[Any, ...]] = []
         for change in changes:
-            entry = AuditEntry(
-                sequence=end.sequence + 1,
-                at=at,
-                actor_id=actor.user_id,
-                actor_name=plain(actor.name)[:150],
-                action=change.action,
-                subject_type=change.subject_type,
-                subject_id=str(change.subject_id),
-                subject_label=plain(change.subject_label)[:200],
-                before=plain(change.before),
-                after=plain(change.after),
-                reason=plain(change.reason),
-                request_id=actor.request_id,
-                previous_hash=end.entry_hash,
+            end.sequence += 1
+            facts = (
+                actor.user_id,
+                actor_name,
+                change.action,
+                change.subject_type,
+                str(change.subject_id),
+                plain(change.subject_label)[:200],
+                plain(change.before),
+                plain(change.after),
+                plain(change.reason),
+                actor.request_id,
+                end.entry_hash,
             )
-            entry.entry_hash = entry.as_link().digest()
-            end.sequence, end.entry_hash = entry.sequence, entry.entry_hash
-            entries.append(entry)
-        save(entries)
+            end.entry_hash = digest_of((end.sequence, moment, *facts))
+            entries.append((end.sequence, at, *facts, end.entry_hash))
+        if len(entries) > 1:
+            _insert(entries)
+        else:
+            AuditEntry.objects.bulk_create([_entry(values) for values in entries])
         end.save(update_fields=["sequence", "entry_hash"])
     return entries

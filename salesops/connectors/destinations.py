@@ -205,8 +205,11 @@ def kinds_taken() -> list[str]:
 
 def _flat(record: Record, *, without: Sequence[str] = (), texts: Sequence[str] = ()) -> dict[str, Any]:
     """The record's values as keyword arguments; an emptied text is an empty text."""
-    values = {name: value for name, value in record.flat().items() if name not in without}
-    return {name: "" if value is None and name in texts else value for name, value in values.items()}
+    return {
+        name: "" if value is None and name in texts else value
+        for name, value in record.flat().items()
+        if name not in without
+    }
 
 
 def _moment(record: Record) -> dict[str, Any]:

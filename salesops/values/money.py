@@ -1,7 +1,7 @@
 """Money: integer minor units with a currency, the one rounding rule, and the plain text of an amount in files."""
 
 import re
-from decimal import Decimal
+from decimal import Context, Decimal
 from fractions import Fraction
 from typing import Final
 
@@ -30,6 +30,8 @@ _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _PLAIN_DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?", re.ASCII)
 # Digits beyond which a Decimal is refused before it is expanded: 1E+999999999 would otherwise fill the memory.
 _MOST_DIGITS: Final = 60
+# Wide enough for every amount within them: nothing is rounded on the way.
+_EXACT: Final = Context(prec=200)
 
 
 class MoneyError(ValueError):
@@ -89,6 +91,11 @@ def to_minor(amount: Decimal | str | int, currency: str, *, is_rounded: bool = F
         amount = Decimal(amount)
     if isinstance(amount, bool) or not isinstance(amount, int | Decimal):
         raise MoneyError(f"{amount!r} is not an exact amount: give text, an integer or a Decimal, never a float.")
+    if isinstance(amount, Decimal):
+        # Most amounts are whole minor units, which no fraction is needed to see.
+        exact = _bounded(amount).scaleb(decimals, _EXACT)
+        if exact == (whole := int(exact)):
+            return check_minor(whole)
     scaled = Fraction(_bounded(amount) if isinstance(amount, Decimal) else amount) * 10**decimals
     if scaled.denominator != 1 and not is_rounded:
         raise MoneyError(f"{amount} has more decimals than {currency} has ({decimals}).")

@@ -42,7 +42,7 @@ def said(result: UpsertResult) -> list[tuple[int, str, str]]:
 
 
 def writes(queries: CaptureQueriesContext) -> list[str]:
-    return [query["sql"] for query in queries if query["sql"].split()[0] in {"INSERT", "UPDATE", "DELETE"}]
+    return [query["sql"] for query in queries if query["sql"].split()[0] in {"INSERT", "COPY", "UPDATE", "DELETE"}]
 
 
 def owners(account: Account) -> list[tuple[str, date, date | None]]:
@@ -262,7 +262,8 @@ def test_a_batch_takes_few_statements(cast: Cast) -> None:
         return len([query for query in queries if query["sql"].split()[0] == "SELECT"])
 
     cost(0, 1, "the audit begins")
-    assert cost(10, 2, "new") == cost(100, 200, "new") <= 12
+    limit = 12 + (connection.vendor == "postgresql")  # the keys of the new rows
+    assert cost(10, 2, "new") == cost(100, 200, "new") <= limit
     assert cost(10, 2, "changed") == cost(100, 200, "changed") <= 12
 
 

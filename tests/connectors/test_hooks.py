@@ -67,7 +67,7 @@ class Door:
     """What stands outside and knocks, at the moment that the portal's clock shows."""
 
     def __init__(self, link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.link, self.client = link, Client()
+        self.link, self.client = link, Client(enforce_csrf_checks=True)
         self.at: datetime | None = None
         monkeypatch.setattr(timezone, "now", lambda: self.at or link.at)
 

@@ -106,6 +106,39 @@ class TestTypes:
         assert done.record
         assert done.record.values == {"external_id": "1", "amount_minor": 550, "currency": "EUR"}
 
+    def test_the_same_cells_again_mean_the_same_beside_other_cells(self) -> None:
+        """What a cell came to is remembered: not of amounts, and with its problems."""
+        rules = [
+            FieldRule("external_id", column="a"),
+            FieldRule("amount", column="b"),
+            FieldRule("currency", column="c"),
+            FieldRule("opened_on", column="d", date_format=DateFormat.YMD),
+            FieldRule("owner", column="e", lookup_by="name"),
+        ]
+        converter = Converter(Mapping("deals", tuple(rules)), list("abcde"))
+        rows = [
+            row("1", "100", "USD", "2017-03-01", "Ana"),
+            row("2", "100", "JPY", "2017-03-01", "Ana"),
+            row("3", "100", "USD", "soon", "Bo"),
+            row("4", "100", "USD", "soon", "Bo"),
+        ]
+        people = {Lookup(LookupKind.PERSON, "name", "Ana"): Answer(7)}
+        ana, again, *refused = converter.convert_many(rows, people)
+        assert ana.record
+        assert again.record
+        assert (ana.record.values["amount_minor"], again.record.values["amount_minor"]) == (10_000, 100)
+        assert ana.record.values["owner"] == again.record.values["owner"] == Reference(LookupKind.PERSON, 7, "Ana")
+        for one in refused:
+            assert [(problem.code, problem.where) for problem in one.problems] == [
+                ("date-unreadable", "d"),
+                ("lookup-unknown", "e"),
+            ]
+        # Other answers are other references: those are remembered for one batch only.
+        people[Lookup(LookupKind.PERSON, "name", "Ana")] = Answer(8)
+        (later,) = converter.convert_many(rows[:1], people)
+        assert later.record
+        assert later.record.values["owner"] == Reference(LookupKind.PERSON, 8, "Ana")
+
     def test_a_currency_column_rules_the_amount(self) -> None:
         rules = [
             FieldRule("external_id", constant="1"),

@@ -256,7 +256,8 @@ def test_statements_do_not_grow_with_the_records(bring: Any, stages: dict[str, S
         bring(*records)
         with CaptureQueriesContext(connection) as queries:
             assert bring(*records).unchanged == number
-        assert not [q for q in queries.captured_queries if q["sql"].startswith(("INSERT", "UPDATE"))]
+        kinds = {query["sql"].split()[0] for query in queries.captured_queries}
+        assert kinds <= {"SELECT", "SAVEPOINT", "RELEASE"}
         return len(queries)
 
     assert cost(2) == cost(200)

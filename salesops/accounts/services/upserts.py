@@ -228,9 +228,7 @@ def _accounts_batch(
         wanted.append(_wanted_account(position, key, record, row, note, source, at, pods, sizes))
     owners_before = {key: row.owner_id for key, row in existing.items()}
     _refuse_circles(wanted, existing, result)
-    first = len(result.outcomes)
-    taken = merge_rows(Account, wanted, existing, result=result, preview=preview, check=check_money)
-    _hide_derived(result, first)
+    taken = merge_rows(Account, wanted, existing, result=result, preview=preview, check=check_money, derived=_DERIVED)
     if preview:
         return
     keys = {one.position: one.key for one in wanted}
@@ -374,18 +372,6 @@ def _with_parent(outcome: RecordOutcome, merged: Merged[Account]) -> RecordOutco
     fate = Fate.CHANGED if outcome.fate is Fate.UNCHANGED else outcome.fate
     before = {**outcome.before, **merged.before} if fate is Fate.CHANGED else outcome.before
     return replace(outcome, fate=fate, before=before, after={**outcome.after, **merged.after})
-
-
-def _hide_derived(result: UpsertResult, first: int) -> None:
-    """Take columns that follow from others out of the outcomes from a place on."""
-    result.outcomes[first:] = [
-        replace(
-            outcome,
-            before={name: value for name, value in outcome.before.items() if name not in _DERIVED},
-            after={name: value for name, value in outcome.after.items() if name not in _DERIVED},
-        )
-        for outcome in result.outcomes[first:]
-    ]
 
 
 def _changes(taken: Iterable[Merged[Any]], noun: str, source: str) -> list[Change]:

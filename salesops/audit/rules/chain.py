@@ -18,6 +18,7 @@ from salesops.values.outcomes import gettext_noop
 GENESIS: Final = "0" * 64
 #: How many broken entries are compared with each other to tell "moved" from "edited".
 _MOVES_LOOKED_AT: Final = 200
+_canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
 def plain(value: Any) -> Any:
@@ -25,9 +26,14 @@ def plain(value: Any) -> Any:
 
     Decimals become text without exponent, moments become UTC, floats become their shortest exact text.
     """
+    kind = type(value)
+    if value is None or kind is int or kind is bool or (kind is str and value.isascii() and "\x00" not in value):
+        return value  # nearly all there is, so it is told first
+    if kind is dict:
+        return {plain(str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, enum.Enum):
         return plain(value.value)
-    if value is None or isinstance(value, (bool, int)):
+    if isinstance(value, (bool, int)):
         return value
     if isinstance(value, str):
         return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
@@ -73,23 +79,33 @@ class Link:
 
     def digest(self) -> str:
         """The SHA-256 over everything in the entry, its place and the hash it follows, as canonical JSON."""
-        facts = [
-            self.sequence,
-            self.at.astimezone(UTC).isoformat(timespec="microseconds"),
-            self.actor_id,
-            self.actor_name,
-            self.action,
-            self.subject_type,
-            self.subject_id,
-            self.subject_label,
-            self.before,
-            self.after,
-            self.reason,
-            self.request_id,
-            self.previous_hash,
-        ]
-        text = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return digest_of(
+            (
+                self.sequence,
+                moment_text(self.at),
+                self.actor_id,
+                self.actor_name,
+                self.action,
+                self.subject_type,
+                self.subject_id,
+                self.subject_label,
+                self.before,
+                self.after,
+                self.reason,
+                self.request_id,
+                self.previous_hash,
+            )
+        )
+
+
+def digest_of(facts: tuple[Any, ...]) -> str:
+    """The SHA-256 over the facts of an entry in the order of `Link`, its moment as text (see `moment_text`)."""
+    return hashlib.sha256(_canonical(facts).encode()).hexdigest()
+
+
+def moment_text(at: datetime) -> str:
+    """A moment as it is hashed."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 class Fault(enum.StrEnum):

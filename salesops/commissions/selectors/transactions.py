@@ -70,7 +70,7 @@ def is_of_deal(transaction: Transaction) -> bool:
 
 def of_removed_deals(keys: Collection[int | None]) -> set[int]:
     """Those of these transactions whose deal was removed in its source."""
-    rows = Transaction.objects.filter(pk__in=set(keys) - {None}, deal__removed_at__isnull=False)
+    rows = Transaction.objects.filter(pk__in={key for key in keys if key is not None}, deal__removed_at__isnull=False)
     return set(rows.values_list("pk", flat=True))
 
 

@@ -50,17 +50,21 @@ class CellReader:
         #: What a message names: the column, or the field where no column is read.
         self.where = rule.column or field.label
         self.is_lookup = field.lookup is not None
+        self.is_money = field.type is FieldType.MONEY
         self.is_fixed = rule.column is None
         words = {word.strip().casefold() for word in rule.blank_words}
         self._blank_words = words if field.type in _LITERAL else words | BLANK_WORDS
+        self._longest_blank = max(map(len, self._blank_words), default=0)
         self._when_blank = (rule.when_blank or "").strip()
-        self._place = headers.index(rule.column) if rule.column is not None else None
+        #: Where the cell stands in a row; None where it is no single column.
+        self.place = headers.index(rule.column) if rule.column is not None else None
         self._template = templates.parse(rule.template).unwrap() if rule.template is not None else None
         columns = self._template.columns if self._template else ()
         self._places = tuple((name, headers.index(name)) for name in columns)
         self._read = _READ[field.type] if field.lookup is None else None
         self._known: dict[tuple[str, str | None], Outcome[Any]] = {}
         self._meant = {fold_name(word): text for word, text in rule.choices} if self.is_lookup else {}
+        self._met: dict[Cell, Outcome[Any]] = {}
 
     def meant(self, text: str) -> str:
         """What a word stands for in a lookup, by the pairs of the rule: "closedwon" for "Closed won"; else itself."""
@@ -69,17 +73,32 @@ class CellReader:
     def cell(self, cells: Sequence[Cell]) -> Cell:
         """The cell or text of a row that fills the field; "" when it is blank."""
         cell: Cell
-        if self._place is not None:
-            cell = cells[self._place]
+        if self.place is not None:
+            cell = cells[self.place]
         elif self._template is not None:
             cell = self._template.fill({name: cell_text(cells[place]) for name, place in self._places})
         else:
             cell = self.rule.constant or ""
         if isinstance(cell, str):
             cell = unguarded(cell.strip())
-            if not cell or (len(cell) <= _SHORT and cell.casefold() in self._blank_words):
+            # No text becomes shorter by folding its case.
+            if not cell or (len(cell) <= self._longest_blank and cell.casefold() in self._blank_words):
                 return self._when_blank
         return cell
+
+    def recall(self, cells: Sequence[Cell]) -> Outcome[Any] | None:
+        """What the text in the column came to when it was met before; None where it has to be read."""
+        return self._met.get(cells[self.place]) if self.place is not None else None
+
+    def remember(self, cells: Sequence[Cell], outcome: Outcome[Any]) -> None:
+        """Keep what the text in the column came to; not of amounts, whose currency stands beside them."""
+        if self.place is None or self.is_money:
+            return
+        cell = cells[self.place]
+        if isinstance(cell, str) and len(cell) <= _SHORT:
+            if len(self._met) >= _REMEMBERED:
+                self._met.clear()
+            self._met[cell] = outcome
 
     def read(self, cell: Cell, currency: str | None) -> Outcome[Any]:
         """Read a cell that is not blank. `currency` is the one that the row says, for amounts.
@@ -88,7 +107,7 @@ class CellReader:
         """
         if self._read is None:
             raise TypeError("a reference is looked up, not read")
-        if not isinstance(cell, str) or len(cell) > _SHORT:
+        if not isinstance(cell, str) or len(cell) > _SHORT or (self.place is not None and not self.is_money):
             return self._placed(self._read(self, cell, currency))
         known = self._known.get((cell, currency))
         if known is None:
@@ -362,6 +381,8 @@ def unguarded(text: str) -> str:
     A quote before what would start a formula ('+49 30 1234) and the formula that only holds a text (="00123") are not
     part of the value; importing an export must change nothing.
     """
+    if not text.startswith(("'", "=")):
+        return text
     if _QUOTED_TRIGGER.match(text):
         return text[1:].strip()
     if text.startswith('="') and text.endswith('"') and '"' not in text[2:-1] and len(text) > 2:

@@ -15,7 +15,7 @@ from salesops.connectors.rules.cells import CellReader, at, blank, error_in, one
 from salesops.connectors.rules.fields import KINDS, Field, FieldType, LookupKind
 from salesops.connectors.rules.mapping import Mapping, Unknown
 from salesops.connectors.rules.tables import Cell, Row, cell_text, shown
-from salesops.values.outcomes import Problem
+from salesops.values.outcomes import Outcome, Problem
 from salesops.values.outcomes import gettext_noop as _
 from salesops.values.periods import Period
 
@@ -147,16 +147,32 @@ class Converter:
 
     def convert_many(self, rows: Iterable[Row], answers: ReadOnly[Lookup, Answer]) -> list[Converted]:
         """Convert a batch; one bad row stops no other."""
-        return [self.convert(row, answers) for row in rows]
+        found: dict[tuple[str, Cell], Reference] = {}
+        return [self._convert(row, answers, found) for row in rows]
 
     def convert(self, row: Row, answers: ReadOnly[Lookup, Answer]) -> Converted:
         """Convert one row. All its problems are found, not only the first."""
+        return self._convert(row, answers, {})
+
+    def _convert(
+        self, row: Row, answers: ReadOnly[Lookup, Answer], found: dict[tuple[str, Cell], Reference]
+    ) -> Converted:
+        """The same; `found` holds what the same cells referred to in rows before, by the same answers."""
         if row.problems:
             return Converted(row, None, row.problems)
         values: dict[str, Any] = {}
         problems: list[Problem] = []
+        cells = row.cells
         for reader in self._readers:
-            cell = reader.cell(row.cells)
+            if reader.is_lookup:
+                reference = found.get((reader.target, cells[reader.place])) if reader.place is not None else None
+                if reference is not None:
+                    values[reader.target] = reference
+                    continue
+            elif known := reader.recall(cells):
+                self._put(reader, known, values, problems)
+                continue
+            cell = reader.cell(cells)
             if cell == "":
                 if reader.field.is_required:
                     problems.append(blank(reader.where, reader.field.label))
@@ -165,9 +181,13 @@ class Converter:
             elif error := error_in(cell):
                 problems.append(_spreadsheet_error(reader.where, error))
             elif reader.is_lookup:
-                self._find(reader, cell, answers, values, problems)
+                reference = self._find(reader, cell, answers, values, problems)
+                if reference is not None and reader.place is not None:
+                    found[reader.target, cells[reader.place]] = reference
             else:
-                self._take(reader, cell, values, problems)
+                outcome = reader.read(cell, values.get("currency") if reader.is_money else None)
+                reader.remember(cells, outcome)
+                self._put(reader, outcome, values, problems)
         family_name = values.get("last_name")
         _join_names(values)
         identity = self._identity(values)
@@ -182,14 +202,13 @@ class Converter:
             ordered["family_name"] = family_name  # payroll files want to know which part of the name it is
         return Converted(row, Record(self._kind.code, row.line, ordered, identity))
 
-    def _take(self, reader: CellReader, cell: Cell, values: dict[str, Any], problems: list[Problem]) -> None:
-        """Put the value of a cell into the values, or say why there is none."""
-        is_money = reader.field.type is FieldType.MONEY
-        outcome = reader.read(cell, values.get("currency") if is_money else None)
-        problems += outcome.problems
+    def _put(self, reader: CellReader, outcome: Outcome[Any], values: dict[str, Any], problems: list[Problem]) -> None:
+        """Put what a cell came to into the values, or say why there is none."""
+        if outcome.problems:
+            problems += outcome.problems
         if outcome.value is None:
             return
-        if is_money:
+        if reader.is_money:
             values[reader.target], currency = outcome.value
             values.setdefault("currency", currency)
         else:
@@ -217,20 +236,21 @@ class Converter:
         answers: ReadOnly[Lookup, Answer],
         values: dict[str, Any],
         problems: list[Problem],
-    ) -> None:
-        """Put the answer of a lookup into the values, or say why there is none."""
+    ) -> Reference | None:
+        """Put the answer of a lookup into the values and give it, or say why there is none."""
         lookup = self._lookup(reader, cell)
         answer = answers.get(lookup, _NO_ANSWER)
-        if answer.key is not None:
-            values[reader.target] = Reference(lookup.kind, answer.key, lookup.text)
-        elif answer.problem:
+        if answer.key is not None or (answer.problem is None and reader.rule.on_unknown is Unknown.CREATE):
+            reference = Reference(lookup.kind, answer.key, lookup.text)
+            values[reader.target] = reference
+            return reference
+        if answer.problem:
             problems.append(at(answer.problem, reader.where))
-        elif reader.rule.on_unknown is Unknown.CREATE:
-            values[reader.target] = Reference(lookup.kind, None, lookup.text)
         elif reader.rule.on_unknown is Unknown.REFUSE:
             problems.append(_unknown(reader.where, reader.field.label, lookup.text))
         elif reader.rule.clears:
             values[reader.target] = None
+        return None
 
     def _identity(self, values: ReadOnly[str, Value]) -> tuple[tuple[str, Value], ...] | None:
         for codes in self._kind.identities:

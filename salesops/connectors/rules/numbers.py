@@ -179,6 +179,8 @@ def read(cell: Cell, mark: DecimalMark | None) -> Outcome[Number]:
 
     With no convention (None) only a number that can be read in one way is accepted.
     """
+    if mark is DecimalMark.POINT and isinstance(cell, str) and _PLAIN_NUMBER.fullmatch(cell):
+        return Outcome.good(Number(Decimal(cell)))  # as most are
     found = readings(cell)
     if mark is not None and mark in found:
         return Outcome.good(found[mark])

@@ -10,6 +10,9 @@ from salesops.connectors.vendors.base import Vendor
 #: Code and module, in the order in which they are offered; a module's `VENDOR` is made when it is first asked for.
 _MODULES: Final[dict[str, str]] = {
     "salesforce": "salesforce",
+    "outreach": "outreach",
+    "stripe": "stripe",
+    "chargebee": "chargebee",
     "sql": "sql",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -19,11 +19,11 @@ from salesops.accounts.services.removal import back_again
 from salesops.audit.services import Change, change_of, changed, record_many, state_of
 from salesops.core.actor import Actor, Noun, Scope
 from salesops.core.days import company_day
+from salesops.core.rows import insert_objects
 from salesops.core.upserts import (
     UNSET,
     Fate,
     Merged,
-    RecordOutcome,
     Unset,
     UpsertResult,
     Wanted,
@@ -223,15 +223,13 @@ def _deals_round(
             for column, messages in error.message_dict.items():
                 for message in messages:
                     result.refuse(position, message, column)
-    first = len(result.outcomes)
-    taken = merge_rows(Deal, wanted, known, result=result, preview=preview, check=_check_currency)
-    result.outcomes[first:] = [_without_derived(outcome) for outcome in result.outcomes[first:]]
+    taken = merge_rows(Deal, wanted, known, result=result, preview=preview, check=_check_currency, derived=_DERIVED)
     for merged in taken:
         known[key_of[merged.position]] = merged.row
     if preview:
         return
     written = [merged for merged in taken if merged.fate is not Fate.UNCHANGED]
-    StageChange.objects.bulk_create(
+    insert_objects(
         [
             StageChange(
                 deal=merged.row,
@@ -247,7 +245,8 @@ def _deals_round(
             )
             for merged in written
             if stood.get(key_of[merged.position], (None, None))[0] != merged.row.stage_id
-        ]
+        ],
+        need_keys=False,
     )
     given = [
         (merged.row, merged.before["owner_id"])
@@ -353,17 +352,6 @@ def _check_currency(row: Deal | Product) -> None:
         raise ValidationError({"currency": str(error)}) from error
 
 
-def _without_derived(outcome: RecordOutcome) -> RecordOutcome:
-    """The outcome without columns that follow from others."""
-    if not outcome.after:
-        return outcome
-    return replace(
-        outcome,
-        before={name: value for name, value in outcome.before.items() if name not in _DERIVED},
-        after={name: value for name, value in outcome.after.items() if name not in _DERIVED},
-    )
-
-
 def _change(merged: Merged[Deal], source: str, shares: tuple[dict[str, Any], dict[str, Any]] | None = None) -> Change:
     """The audit of one deal that was made or changed, with its shares where they changed with the owner."""
     now = state_of(merged.row, names={*AUDITED, "removed_at", "removed_because", "merged_into"})
@@ -409,9 +397,9 @@ def _products_batch(
         values = values_given(record, ("name", "series", "price_minor", "currency", "is_active"))
         values["match_name"] = name
         wanted.append(Wanted(position, code, values, {"code": code}))
-    first = len(result.outcomes)
-    taken = merge_rows(Product, wanted, existing, result=result, preview=preview, check=_check_currency)
-    result.outcomes[first:] = [_without_derived(outcome) for outcome in result.outcomes[first:]]
+    taken = merge_rows(
+        Product, wanted, existing, result=result, preview=preview, check=_check_currency, derived=_DERIVED
+    )
     if preview:
         return
     changes = []
