@@ -126,7 +126,9 @@ class Conformance:
         assert run.counts[self.object]["created"] == 35
         assert run.pages >= 4
         assert set(link.states(self.object).values()) == {RawState.TAKEN}
-        assert link.connection.last_success_at == link.at
+        # A job's moment is that of its start; waiting for the vendor's limit moves the clock behind it.
+        assert link.connection.last_success_at is not None
+        assert NOW <= link.connection.last_success_at <= link.at
         assert link.stream(self.object).state == StreamState.FOLLOWING
 
     def test_the_preview_writes_nothing(self, link: Link) -> None:

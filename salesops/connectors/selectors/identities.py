@@ -10,7 +10,7 @@ from django.db import models
 
 from salesops.accounts.models import Account, Contact
 from salesops.connectors.choices import RawState
-from salesops.connectors.models import Connection, RawRecord
+from salesops.connectors.models import ConfirmedName, Connection, RawRecord
 from salesops.connectors.rules.convert import Answer, Lookup
 from salesops.connectors.rules.fields import ANY_KEY, LookupKind
 from salesops.connectors.selectors.lookups import Resolver
@@ -66,6 +66,22 @@ def _record_ids(connection: Connection, kinds: Collection[str], external_ids: Co
     return found
 
 
+def confirmed_text(source: str, external_id: str) -> str:
+    """Under what it is remembered that an id of a source means a record: ids of other sources may be the same."""
+    return f"{source}:{external_id}"
+
+
+def meant_by_people(source: str, kind: LookupKind, external_ids: Collection[str]) -> dict[str, int]:
+    """The records that people said these ids of a source mean."""
+    texts = {confirmed_text(source, each): each for each in external_ids}
+    return {
+        texts[text]: record_id
+        for text, record_id in ConfirmedName.objects.filter(
+            kind=kind.value, text__in=texts, record_id__gt=0
+        ).values_list("text", "record_id")
+    }
+
+
 class Identities(Resolver):
     """Answers the lookups of one connection, a batch at a time: its own ids first, then what files are found by."""
 
@@ -95,6 +111,9 @@ class Identities(Resolver):
                     .values_list("pk", "external_id")
                 ):
                     found[external_id] = pk
+            lacking = [text for text in lacking if text not in found]
+            if lacking:
+                found |= meant_by_people(self._source, kind, lacking)
             for text, its_lookups in asked.items():
                 for lookup in its_lookups:
                     if text in found:

@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as translate
 
 from salesops.connectors.choices import Master, RawState
@@ -34,6 +36,8 @@ from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
 
 _NOWHERE: Final = Checkpoint(0, 0, 0)
+#: Records whose parts are looked for in one question.
+_WHOLES: Final = 100
 
 
 @dataclass(slots=True)
@@ -97,6 +101,8 @@ class Applier:
             row.external_id: row
             for row in RawRecord.objects.filter(stream=self.stream, external_id__in=newest).defer("payload")
         }
+        for row, raw in self._parts_left_out(newest, known):
+            known[row.external_id], newest[row.external_id] = row, raw
         rows: list[Raw] = []
         gone: list[Raw] = []
         texts: dict[str, tuple[str, str]] = {}
@@ -138,7 +144,7 @@ class Applier:
 
     def record_of(self, raw: Raw) -> tuple[Record | None, tuple[Problem, ...]]:
         """The canonical record of a raw row, or why there is none."""
-        row = self._row(raw)
+        row = self.row_of(raw)
         answers = self.resolver.answers(self.converter.lookups([row]))
         converted = self.converter.convert(row, answers)
         return converted.record, converted.problems
@@ -147,9 +153,27 @@ class Applier:
         """What would become of raw rows that are known; nothing is written."""
         return self._upsert(raws, known, at, preview=True) if raws else []
 
+    def _parts_left_out(self, newest: Mapping[str, Raw], known: Mapping[str, RawRecord]) -> list[tuple[RawRecord, Raw]]:
+        """The parts of records that newer tellings of these no longer have, with the telling that they are gone."""
+        wholes = [
+            raw
+            for external_id, raw in newest.items()
+            if raw.has_parts and (stored := known.get(external_id)) is not None and stored.version < raw.version
+        ]
+        left_out = []
+        for start in range(0, len(wholes), _WHOLES):
+            some = {raw.external_id: raw for raw in wholes[start : start + _WHOLES]}
+            of_these = reduce(or_, (Q(external_id__startswith=f"{each}:") for each in some))
+            for row in RawRecord.objects.filter(of_these, stream=self.stream, is_gone=False).defer("payload"):
+                if row.external_id not in newest:
+                    version = some[row.external_id.partition(":")[0]].version
+                    left_out.append((row, Raw(row.external_id, version, {}, is_deleted=True)))
+        return left_out
+
     # --- rows
 
-    def _row(self, raw: Raw) -> Row:
+    def row_of(self, raw: Raw) -> Row:
+        """The cells of a raw row, in the order of the flattener's headers."""
         payload = self.object.shape(raw.payload) if self.object.shape else raw.payload
         return Row(0, self.flattener.cells(payload), _NOWHERE)
 
@@ -197,7 +221,7 @@ class Applier:
         self, raws: Sequence[Raw], known: Mapping[str, RawRecord], at: datetime, *, preview: bool
     ) -> list[RawFate]:
         """Convert rows and hand them to their room. One bad row stops no other."""
-        rows = [self._row(raw) for raw in raws]
+        rows = [self.row_of(raw) for raw in raws]
         converted = self.converter.convert_many(rows, self.resolver.answers(self.converter.lookups(rows)))
         fates: list[RawFate] = []
         made: list[Any] = []
@@ -282,7 +306,7 @@ class Applier:
 
     def values_of(self, raws: Sequence[Raw]) -> dict[str, dict[str, Any]]:
         """Raw rows as canonical values by external id; those that cannot be read are left out."""
-        rows = [self._row(raw) for raw in raws]
+        rows = [self.row_of(raw) for raw in raws]
         answers = self.resolver.answers(self.converter.lookups(rows))
         return {
             raw.external_id: plain_values(each.record)

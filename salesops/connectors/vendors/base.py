@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, Final, Protocol
 
 from salesops.connectors.rules import proofs, pushes
-from salesops.connectors.rules.mapping import Unknown
+from salesops.connectors.rules.mapping import RateUnit, Unknown
 from salesops.connectors.rules.proofs import Delivery
 from salesops.connectors.wire import Reply as Reply  # an answer of the vendor, read completely
 from salesops.values.outcomes import Problem
@@ -35,7 +35,9 @@ class Raw:
     """One record as the vendor tells it.
 
     version: sorts as text, the newer the greater (`version_of`); of two tellings of a record the greater one stands.
-    is_deleted: the vendor no longer has it. merged_into: the id of the record that took its place.
+    is_deleted: the vendor no longer has it. merged_into: the id of the record that took its place. has_parts: this is the
+    first of the rows that one record of the vendor becomes, told together on one page; the others' ids are this one's, a
+    colon and more. Those that a newer telling leaves out are gone, all of them when this one is deleted.
     """
 
     external_id: str
@@ -43,6 +45,7 @@ class Raw:
     payload: Mapping[str, Any]
     is_deleted: bool = False
     merged_into: str = ""
+    has_parts: bool = False
 
 
 def version_of(moment: datetime | None, tie: int = 0) -> str:
@@ -130,7 +133,7 @@ class Proposal:
     """How a field is filled unless a person decides otherwise: from a column, a constant or a template of columns.
 
     choices: words of the vendor and the portal's choices. lookup_by: by which key a reference is found. on_unknown: what
-    happens when it is not. master: who wins, by `Master`'s value.
+    happens when it is not. rate_unit: what 60 means in a share. master: who wins, by `Master`'s value.
     """
 
     field: str
@@ -143,6 +146,7 @@ class Proposal:
     when_blank: str | None = None
     clears: bool = True
     is_rounded: bool = False
+    rate_unit: RateUnit | None = None
     master: str = "crm"
 
 
