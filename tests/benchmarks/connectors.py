@@ -36,8 +36,8 @@ from typing import Any
 PAGE, PEOPLE, ACCOUNTS, PODS = 2_000, 100, 4_000, 10
 NOW = datetime(2026, 6, 17, 10, 0, tzinfo=UTC)
 TABLES = ("deals_deal", "connectors_rawrecord", "deals_stagechange", "audit_auditentry")
-#: Rows after which the memory is looked at first.
-WARM = 100_000
+#: Rows after which the memory is looked at, again and again.
+LOOK = 100_000
 STAGES = {
     "Prospecting": (10, False, False),
     "Qualification": (20, False, False),
@@ -255,7 +255,7 @@ def bring_in(replies: Iterator[bytes], stream: Any, expected: Mapping[str, int],
     from salesops.core.actor import system_actor
 
     counts: Counter[str] = Counter()
-    took, done, early = 0.0, 0, 0
+    took, done = 0.0, 0
     vendor = vendor_of(stream.connection.vendor)
     applier = Applier(stream, actor=system_actor(), brake=Brake())
     ask = Ask(columns=applier.mapping.columns, size=PAGE)
@@ -271,11 +271,9 @@ def bring_in(replies: Iterator[bytes], stream: Any, expected: Mapping[str, int],
             stream.save(update_fields=["cursor"])
         took += time.perf_counter() - started
         done += len(page.raws)
-        if done == WARM:
-            early = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    if early:
-        late = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(f"{done:,} deals: {early / 1024:.0f} MB at most after {WARM:,}, {late / 1024:.0f} MB at the end")
+        if done % LOOK == 0:
+            most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            print(f"{done:,} deals: {most:.0f} MB at most so far, {took / done * 1e6:.0f} µs a deal", flush=True)
     if counts != Counter(expected):
         raise SystemExit(f"{dict(counts)}, not {dict(expected)}")
     return took
