@@ -31,12 +31,14 @@ from salesops.connectors.services.brakes import Brake
 from salesops.connectors.vendors import vendor_of
 from salesops.connectors.vendors.base import Column, ColumnType, Object, Raw, moment_of
 from salesops.core.actor import Actor
+from salesops.core.rows import as_json, insert_rows, update_objects
 from salesops.core.upserts import Fate
 from salesops.values.names import fold_name
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
 
 _NOWHERE: Final = Checkpoint(0, 0, 0)
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 #: Records whose parts are looked for in one question.
 _WHOLES: Final = 100
 
@@ -115,8 +117,7 @@ class Applier:
                 else:
                     gone.append(raw)
                 continue
-            text = json.dumps(raw.payload, ensure_ascii=False, separators=(",", ":"), default=str)
-            digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+            text, digest = _written(raw.payload)
             is_known = stored is not None and (
                 stored.version > raw.version or (stored.digest == digest and _is_settled(stored))
             )
@@ -190,7 +191,7 @@ class Applier:
         if self.brake is not None:
             held = self.brake.sets_aside(self, raws, known, at)
         fates = self._upsert([raw for raw in raws if raw.external_id not in held], known, at, preview=False)
-        new: list[RawRecord] = []
+        new: list[tuple[Any, ...]] = []
         changed: list[RawRecord] = []
         for fate in (*fates, *(RawFate(raw, "held") for raw in raws if raw.external_id in held)):
             raw = fate.raw
@@ -200,22 +201,41 @@ class Applier:
             done.counts[fate.fate] += 1
             if fate.fate == Fate.REFUSED and stored is not None and _is_same(stored, digest, problems):
                 continue
-            row = stored or RawRecord(stream=self.stream, external_id=raw.external_id)
+            state = _STATES.get(fate.fate, RawState.TAKEN)
+            if stored is None:
+                new.append(
+                    (
+                        self.stream.pk,
+                        raw.external_id,
+                        raw.version,
+                        digest,
+                        text,
+                        at,
+                        state.value,
+                        as_json(problems),
+                        fate.record_id,
+                        as_json(_changes(fate)),
+                        *_NOTHING,
+                    )
+                )
+                continue
+            row = stored
             row.version, row.digest, row.received_at = raw.version, digest, at
-            if stored is not None and stored.record_id is not None and fate.fate in _STATES:
+            if row.record_id is not None and fate.fate in _STATES:
                 row.told = text  # what was taken stays beside it
             else:
                 row.payload, row.told = text, ""
             row.is_gone, row.merged_into = False, ""
             row.problems = problems
-            row.state = _STATES.get(fate.fate, RawState.TAKEN)
+            row.state = state
             row.hold_id = None
             if fate.record_id is not None:
                 row.record_id = fate.record_id
             if fate.fate in (Fate.CREATED, Fate.CHANGED):
                 row.changed = _changes(fate)
-            (new if stored is None else changed).append(row)
-        save_raw(new, changed)
+            changed.append(row)
+        insert_rows(RawRecord, _NEW, new)
+        save_raw(changed)
         done.fates += fates
 
     def _upsert(
@@ -386,10 +406,16 @@ class Applier:
                     self.destination.remove(pks=[row.record_id], actor=self.actor, because=because, at=at)
             row.state = RawState.DELETED
             done.counts["removed"] += 1
-        save_raw([], [known[raw.external_id] for raw in raws], names=_GONE)
+        save_raw([known[raw.external_id] for raw in raws], names=_GONE)
 
 
 _STATES: Final = {Fate.REFUSED: RawState.REFUSED, "held": RawState.HELD}
+#: Columns of a raw record that is new, and what stands in those that say nothing yet.
+_NEW: Final = (
+    "stream_id", "external_id", "version", "digest", "payload", "received_at", "state", "problems", "record_id", "changed",
+    "told", "is_gone", "merged_into",
+)  # fmt: skip
+_NOTHING: Final = ("", False, "")
 _WRITTEN: Final = (
     "version", "digest", "payload", "told", "received_at", "state", "problems", "record_id", "is_gone", "merged_into", "changed",
     "hold_id",
@@ -397,17 +423,9 @@ _WRITTEN: Final = (
 _GONE: Final = ("version", "told", "received_at", "state", "problems", "is_gone", "merged_into", "hold_id")
 
 
-def save_raw(new: Sequence[RawRecord], changed: Sequence[RawRecord], *, names: Sequence[str] = _WRITTEN) -> None:
-    """Write raw records in one statement each for the new and the changed ones."""
-    if new:
-        RawRecord.objects.bulk_create(new)
-    if changed:
-        columns = ["hold" if name == "hold_id" else name for name in names]
-        if "payload" in names:
-            # An INSERT that always meets its own row: far cheaper than the CASE for each value of bulk_update.
-            RawRecord.objects.bulk_create(changed, update_conflicts=True, update_fields=columns, unique_fields=["pk"])
-        else:
-            RawRecord.objects.bulk_update(changed, columns)
+def save_raw(rows: Sequence[RawRecord], *, names: Sequence[str] = _WRITTEN) -> None:
+    """Write these columns of raw records that are there, in one statement."""
+    update_objects(rows, ["hold" if name == "hold_id" else name for name in names])
 
 
 def columns_of(stream: Stream) -> list[Column]:
@@ -426,6 +444,17 @@ def without(record: Record, names: Sequence[str] | frozenset[str]) -> Record:
         return record
     values = {name: value for name, value in record.values.items() if name not in names and f"{name}_id" not in names}
     return Record(record.kind, record.line, values, record.identity)
+
+
+def _written(payload: Mapping[str, Any]) -> tuple[str, str]:
+    """A payload as it is kept, and its digest."""
+    text = _encode(payload)
+    try:
+        kept = text.encode()
+    except UnicodeEncodeError:  # half of a pair of surrogates, which no database keeps
+        text = json.dumps(payload, separators=(",", ":"), default=str)
+        kept = text.encode()
+    return text, hashlib.blake2b(kept, digest_size=16).hexdigest()
 
 
 def _newest(raws: Sequence[Raw]) -> dict[str, Raw]:

@@ -232,7 +232,7 @@ def _deals_round(
     insert_objects(
         [
             StageChange(
-                deal=merged.row,
+                deal_id=merged.row.pk,
                 from_stage_id=stood.get(key_of[merged.position], (None, None))[0],
                 to_stage_id=merged.row.stage_id,
                 changed_at=merged.row.stage_entered_at or around.at,
