@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from django.utils.translation import gettext as _
@@ -223,7 +224,7 @@ class RawRecordTable(PortalTable):
 class ShelfTable(RawRecordTable):
     """What could not be taken."""
 
-    default_columns: ClassVar[Sequence[str]] = ("external_id", "object", "problems", "state", "received_at")
+    default_columns = ("external_id", "object", "problems", "state", "received_at")
 
 
 class SyncRunTable(PortalTable):
