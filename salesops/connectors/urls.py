@@ -31,6 +31,8 @@ urlpatterns = [
     path("connections/<int:pk>/start/", connections.ConnectionStartView.as_view(), name="connection_start"),
     path("connections/<int:pk>/pause/", connections.ConnectionPauseView.as_view(), name="connection_pause"),
     path("connections/<int:pk>/sync/", connections.ConnectionSyncView.as_view(), name="connection_sync"),
+    path("connections/<int:pk>/reconcile/", connections.ConnectionReconcileView.as_view(), name="connection_reconcile"),
+    path("connections/<int:pk>/mend/", connections.ConnectionMendView.as_view(), name="connection_mend"),
     path("connections/<int:pk>/anew/", connections.ConnectionResyncView.as_view(), name="connection_resync"),
     path(
         "connections/<int:pk>/disconnect/",

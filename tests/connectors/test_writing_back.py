@@ -231,7 +231,8 @@ def test_what_differs_is_found_listed_and_mended(link: Link, org: Salesforce) ->
         ids[2]: DriftKind.MISSING_THERE,
         ids[3]: DriftKind.DIFFERS,
     }
-    reconciling.mend(actor=link.actor, connection=link.connection, at=link.at)
+    with link.caller() as http:
+        assert reconciling.mend(actor=link.actor, connection=link.connection, http=http, at=link.at) == 4
     reconciling.enqueue(actor=link.actor, connection=link.connection, at=link.at)
     link.run()
     assert not Drift.objects.filter(stream__object="Opportunity", mended_at__isnull=True).exists()

@@ -32,6 +32,8 @@ SLEEPS: Final = timedelta(seconds=10)
 TRIES: Final = 4
 #: A token that ends within this time is renewed before it is used.
 _RENEW_BEFORE: Final = timedelta(seconds=60)
+#: How long to wait in all for a turn that other workers take.
+_PATIENCE: Final = timedelta(minutes=1)
 #: How long to wait for another worker that renews the token.
 _OTHERS_RENEW: Final = timedelta(seconds=30)
 
@@ -201,13 +203,15 @@ class Caller:
         raise Wait(self._clock() + self._longest)
 
     def _await_turn(self) -> None:
-        """Wait until the shared budget grants a request."""
+        """Wait until the shared budget grants a request; come back later where that takes long in all."""
+        waited = timedelta(0)
         while True:
             with self._aside():
                 wait = budgets.take(self.connection, self.vendor.allowance, at=self._clock())
             if not wait:
                 return
-            self._rest(wait)
+            waited += wait
+            self._rest(wait if waited <= _PATIENCE else self._longest + wait)
 
     def _rest(self, wait: timedelta, problem: Problem | None = None) -> None:
         """Sleep for a short wait; for a long one come back later."""

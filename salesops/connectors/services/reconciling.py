@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Max, Min
 from django.utils.translation import gettext as translate
@@ -38,9 +38,11 @@ LISTED: Final = 1_000
 
 
 def enqueue(*, actor: Actor, connection: Connection, at: datetime) -> None:
-    """Ask for a comparison with the source. Raises PermissionDenied."""
+    """Ask for a comparison with the source. Raises PermissionDenied, ValidationError unless it is in step."""
     if actor.sight(Noun.IMPORT) < Scope.ALL:
         raise PermissionDenied
+    if connection.state != ConnectionState.RUNNING:
+        raise ValidationError(translate("It is not running. Start it first."))
     jobs.enqueue(
         kind=RECONCILE,
         key=f"reconcile:{connection.pk}",
@@ -219,7 +221,7 @@ class _Census:
         )
 
 
-def mend(*, actor: Actor, connection: Connection, at: datetime) -> int:
+def mend(*, actor: Actor, connection: Connection, http: Caller, at: datetime) -> int:
     """Read anew what differs: records that are gone are removed, the others brought in as they are at the source.
 
     Gives how many were read. Raises PermissionDenied, Fault, Wait, WireError.
@@ -227,27 +229,26 @@ def mend(*, actor: Actor, connection: Connection, at: datetime) -> int:
     if actor.sight(Noun.IMPORT) < Scope.ALL:
         raise PermissionDenied
     count = 0
-    with Caller(connection) as http:
-        for stream in wanted(connection):
-            drifts = list(stream.drifts.filter(mended_at__isnull=True).order_by("pk"))
-            if not drifts:
-                continue
-            applier = Applier(stream, actor=system_actor())
-            gone = [each for each in drifts if each.kind == DriftKind.MISSING_THERE]
-            ids = [each.external_id for each in drifts if each.kind != DriftKind.MISSING_THERE]
-            raws: list[Raw] = []
-            for start in range(0, len(ids), 100):
-                raws += http.vendor.fetch(applier.object, ids[start : start + 100], http, applier.mapping.columns)
-            versions = dict(
-                stream.records.filter(external_id__in=[each.external_id for each in gone]).values_list(
-                    "external_id", "version"
-                )
+    for stream in wanted(connection):
+        drifts = list(stream.drifts.filter(mended_at__isnull=True).order_by("pk"))
+        if not drifts:
+            continue
+        applier = Applier(stream, actor=system_actor())
+        gone = [each for each in drifts if each.kind == DriftKind.MISSING_THERE]
+        ids = [each.external_id for each in drifts if each.kind != DriftKind.MISSING_THERE]
+        raws: list[Raw] = []
+        for start in range(0, len(ids), 100):
+            raws += http.vendor.fetch(applier.object, ids[start : start + 100], http, applier.mapping.columns)
+        versions = dict(
+            stream.records.filter(external_id__in=[each.external_id for each in gone]).values_list(
+                "external_id", "version"
             )
-            raws += [Raw(key, version, {}, is_deleted=True) for key, version in versions.items()]
-            with transaction.atomic():
-                applier.apply(raws, at=at, force=True)
-                Drift.objects.filter(pk__in=[each.pk for each in drifts]).update(mended_at=at)
-            count += len(raws)
+        )
+        raws += [Raw(key, version, {}, is_deleted=True) for key, version in versions.items()]
+        with transaction.atomic():
+            applier.apply(raws, at=at, force=True)
+            Drift.objects.filter(pk__in=[each.pk for each in drifts]).update(mended_at=at)
+        count += len(raws)
     record(actor=actor, action="connection.drift_mended", subject=connection, after={"records": count}, at=at)
     return count
 

@@ -22,7 +22,7 @@ from salesops.connectors.models import Connection, Credential
 from salesops.connectors.rules.fields import KINDS
 from salesops.connectors.rules.mapping import Mapping
 from salesops.connectors.selectors import connections as selectors
-from salesops.connectors.services import authorizing, connecting
+from salesops.connectors.services import authorizing, connecting, reconciling
 from salesops.connectors.services.credentials import ACCESS
 from salesops.connectors.tables import ConnectionTable
 from salesops.connectors.vendors import vendor_of, vendors
@@ -361,6 +361,35 @@ class ConnectionSyncView(ActionView):
         """Sync now."""
         connecting.sync_now(actor=self.actor, connection=self.connection, at=self.now)
         return _("The sync begins.")
+
+
+class ConnectionReconcileView(ActionView):
+    """Compare everything with the source now, not only at night."""
+
+    def act(self, request: HttpRequest) -> str:
+        """Ask for it."""
+        reconciling.enqueue(actor=self.actor, connection=self.connection, at=self.now)
+        return _("Everything is compared with the source. What differs is listed here.")
+
+    def back(self) -> str:
+        """The list of what differs."""
+        return reverse("connectors:drift_list", args=[self.connection.pk])
+
+
+class ConnectionMendView(ActionView):
+    """Read anew what differs."""
+
+    def act(self, request: HttpRequest) -> str:
+        """Read it."""
+        with caller(self.connection) as http:
+            count = reconciling.mend(actor=self.actor, connection=self.connection, http=http, at=self.now)
+        return ngettext("%(count)d record was read anew.", "%(count)d records were read anew.", count) % {
+            "count": count
+        }
+
+    def back(self) -> str:
+        """The list of what differs."""
+        return reverse("connectors:drift_list", args=[self.connection.pk])
 
 
 class ConnectionResyncView(ConfirmView):
