@@ -237,8 +237,14 @@ def mend(*, actor: Actor, connection: Connection, http: Caller, at: datetime) ->
         gone = [each for each in drifts if each.kind == DriftKind.MISSING_THERE]
         ids = [each.external_id for each in drifts if each.kind != DriftKind.MISSING_THERE]
         raws: list[Raw] = []
-        for start in range(0, len(ids), 100):
-            raws += http.vendor.fetch(applier.object, ids[start : start + 100], http, applier.mapping.columns)
+        try:
+            for start in range(0, len(ids), 100):
+                raws += http.vendor.fetch(applier.object, ids[start : start + 100], http, applier.mapping.columns)
+        except NotImplementedError:
+            raise ValidationError(
+                translate("%(vendor)s cannot be asked for single records. Read everything once more instead.")
+                % {"vendor": http.vendor.label}
+            ) from None
         versions = dict(
             stream.records.filter(external_id__in=[each.external_id for each in gone]).values_list(
                 "external_id", "version"
