@@ -214,6 +214,8 @@ def _maven_by_crm(cast: Cast, org: Salesforce) -> None:
     link = Link(cast.actor("rita"), org).connect("salesforce")
     link.want("User", "Product2", "Account", "Opportunity")
     review(link, "Opportunity", FieldRule("product", column="Product__c"))
+    # A parent that comes with the same page is waited for; the proposal would leave it empty.
+    review(link, "Account", FieldRule("parent", column="ParentId", lookup_by="external_id"))
     _means_gtx_pro_once(cast, link)
 
 
