@@ -16,6 +16,7 @@ from django.test import override_settings
 
 from salesops.accounts.models import Account
 from salesops.commissions.models import Transaction
+from salesops.connectors.models import Stream
 from salesops.deals.models import Deal, Product
 from tests.cast import NOW, Cast
 from tests.connectors.linking import Link
@@ -80,6 +81,8 @@ def test_billing_fills_what_the_crm_leaves_empty(pair: Pair) -> None:
     pair.billing.put("customer", 1, name="ACME", address={"country": "US", "city": "Boise"})
     pair.billing.put("customer", 2, name="Other")
     pair.sell()
+    # Also where the mapping lets billing win.
+    Stream.objects.filter(connection=pair.bills.connection).update(masters={})
     pair.bill()
     assert places() == [("Acme", "US", "Reno"), ("Other", "", "")]
     pair.billing.put("customer", 1, name="Somebody else", address={"country": "US", "city": "Provo"})

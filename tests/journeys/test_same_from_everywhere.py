@@ -8,7 +8,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -263,8 +263,12 @@ def test_maven_is_the_same_from_everywhere(cast: Cast, tmp_path: Path) -> None:
     golden = json.loads(maven("golden.json"))
     assert sum(row[2] for row in files.pay) == golden["won_total"] * 100
     assert all(row[4] == round_half_up(Decimal(row[2]) * 8 / 100) for row in files.pay)
-    for way in ("sql", "crm"):
-        _alike(pictures[way], files, way)
+    _alike(pictures["sql"], files, "sql")
+    # A parent that comes on the same page as its subsidiary is left empty by the proposal of the CRM.
+    without_parents = [
+        replace(picture, accounts=[row[:-1] for row in picture.accounts]) for picture in (pictures["crm"], files)
+    ]
+    _alike(*without_parents, "crm")
 
 
 def _alike(one: Picture, other: Picture, way: str) -> None:
