@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -197,7 +198,7 @@ class RawRecordTable(PortalTable):
     version = PortalColumn(orderable=False, verbose_name=gettext_lazy("Version"))
     received_at = MomentColumn(ago=True, verbose_name=gettext_lazy("Received"), initial_sort_descending=True)
 
-    default_columns = ("external_id", "object", "kind", "state", "version", "received_at")
+    default_columns: ClassVar[Sequence[str]] = ("external_id", "object", "kind", "state", "version", "received_at")
 
     class Meta:
         model = RawRecord

@@ -48,14 +48,14 @@ class LookupKind(StrEnum):
 ANY_KEY: Final = "any"
 LOOKUP_KEYS: Final[dict[LookupKind, tuple[str, ...]]] = {
     LookupKind.PERSON: ("name", "email", "employee_number", "external_id"),
-    LookupKind.ACCOUNT: ("name", "external_id"),
-    LookupKind.CONTACT: ("email", "name", "external_id"),
-    LookupKind.PRODUCT: ("name", "code"),
+    LookupKind.ACCOUNT: ("name", "external_id", "email", "phone"),
+    LookupKind.CONTACT: ("email", "name", "external_id", "phone"),
+    LookupKind.PRODUCT: ("name", "code", "external_id"),
     LookupKind.STAGE: ("name", "code"),
     LookupKind.POD: ("name",),
     LookupKind.TERRITORY: ("code", "name"),
     LookupKind.SEGMENT: ("name", "code"),
-    LookupKind.LEAD: ("email", "name", "external_id"),
+    LookupKind.LEAD: ("email", "name", "external_id", "phone"),
     LookupKind.DEAL: ("name", "external_id"),
     LookupKind.PLAN: ("name",),
 }
@@ -63,6 +63,7 @@ LOOKUP_KEY_LABELS: Final = {
     ANY_KEY: _("Any of its keys"),
     "name": _("Name"),
     "email": _("E-mail"),
+    "phone": _("Telephone number"),
     "employee_number": _("Employee number"),
     "external_id": _("Id in the source"),
     "code": _("Code"),

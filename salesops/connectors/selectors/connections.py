@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 
 from salesops.connectors.choices import ConnectionState, HoldState, RawState, StreamState
 from salesops.connectors.models import (
@@ -24,6 +24,7 @@ from salesops.connectors.models import (
 from salesops.connectors.vendors import vendor_of
 from salesops.connectors.vendors.base import Object, Vendor
 from salesops.core.actor import Actor
+from salesops.core.freshness import AsOf
 from salesops.values.outcomes import Problem
 
 #: A connection whose last success is older than so many of its own intervals is stale.
@@ -145,13 +146,25 @@ def is_stale(connection: Connection, at: datetime) -> bool:
     return connection.failing_since is not None or (due is not None and due <= at)
 
 
-def stale_connections(at: datetime) -> list[Connection]:
-    """The connections whose records may be behind their sources: failing, or silent for too long.
+def stale_connections(at: datetime, kinds: Collection[str] = ()) -> list[Connection]:
+    """The connections whose records may be behind their sources: failing, or silent for too long. `kinds` narrows to
+    those that keep such records in step.
 
     Asked without an actor: that data is as of a moment is for everybody who sees the data.
     """
     rows = Connection.objects.filter(state__in=_LIVE, last_success_at__isnull=False).select_related("source")
+    if kinds:
+        rows = rows.filter(streams__kind__in=list(kinds), streams__is_wanted=True).distinct()
     return [row for row in rows if is_stale(row, at)]
+
+
+def behind(kinds: Collection[str], at: datetime) -> list[AsOf]:
+    """Which sources of these kinds of records are behind, and as of when their records are. One query."""
+    return [
+        AsOf(row.source.name, row.last_success_at)
+        for row in stale_connections(at, kinds)
+        if row.last_success_at is not None
+    ]
 
 
 # --- How much
@@ -340,13 +353,3 @@ def origins_of(kinds: Iterable[str], pk: int) -> list[Origin]:
         .order_by("-received_at", "-pk")[:20]
     )
     return [Origin(raw, link_of(raw), [Problem.from_plain(each) for each in raw.problems]) for raw in rows]
-
-
-def source_names(kinds: Iterable[str], pk: int) -> list[str]:
-    """The names of the connected sources that told of a record."""
-    return list(
-        Connection.objects.filter(Q(streams__kind__in=list(kinds)), streams__records__record_id=pk)
-        .order_by("source__name")
-        .values_list("source__name", flat=True)
-        .distinct()
-    )

@@ -11,6 +11,7 @@ from salesops.connectors.models import ConfirmedName
 from salesops.connectors.rules.convert import Answer, Lookup
 from salesops.connectors.rules.fields import ANY_KEY, LOOKUP_KEYS, LookupKind
 from salesops.connectors.rules.matching import Candidate, How, Match, Matcher
+from salesops.connectors.selectors.reached import EMAIL, PHONE, reached
 from salesops.deals.models import Deal, Product, Stage
 from salesops.leads.models import Lead
 from salesops.people.models import User
@@ -130,6 +131,9 @@ class Resolver:
 
     def _find(self, lookup: Lookup) -> Match:
         kind, by, text = lookup
+        if by == PHONE or (by == EMAIL and kind is LookupKind.ACCOUNT):
+            pk = reached(kind, by, [text]).get(text)
+            return Match(text, How.NONE) if pk is None else self._settled(kind, text, pk)
         if kind not in self._exact:
             self._load(kind)
         keys = [key for key in (LOOKUP_KEYS[kind] if by == ANY_KEY else (by,)) if key != "name"]

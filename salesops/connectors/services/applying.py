@@ -23,16 +23,17 @@ from salesops.connectors.destinations import Destination, destination_of
 from salesops.connectors.models import RawRecord, Stream
 from salesops.connectors.rules.convert import Converter, Record
 from salesops.connectors.rules.mapping import Mapping as FieldMapping
-from salesops.connectors.rules.masters import Said, decide
+from salesops.connectors.rules.masters import Said, decide, silent
 from salesops.connectors.rules.shapes import Flattener
 from salesops.connectors.rules.tables import Checkpoint, Row
-from salesops.connectors.selectors.identities import Identities, record_ids
+from salesops.connectors.selectors.identities import Identities, hosts_and_guests, namesakes, record_ids, standing
 from salesops.connectors.services.brakes import Brake
 from salesops.connectors.vendors import vendor_of
-from salesops.connectors.vendors.base import Column, Object, Raw, moment_of
+from salesops.connectors.vendors.base import Column, ColumnType, Object, Raw, moment_of
 from salesops.core.actor import Actor
 from salesops.core.rows import as_json, insert_rows, update_objects
 from salesops.core.upserts import Fate
+from salesops.values.names import fold_name
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
 
@@ -246,12 +247,13 @@ class Applier:
         fates: list[RawFate] = []
         made: list[Any] = []
         places: list[int] = []
-        overruled = self._overruled(raws, [each.record for each in converted], known)
+        records = [each.record for each in converted]
+        ids = self._rows_meant(raws, records, known)
+        overruled = self._overruled(raws, records, ids)
         for place, (raw, each) in enumerate(zip(raws, converted, strict=True)):
             fate = RawFate(raw, Fate.UNCHANGED, problems=list(each.problems))
             fates.append(fate)
-            stored = known.get(raw.external_id)
-            fate.record_id = stored.record_id if stored else None
+            fate.record_id = ids.get(place)
             if each.record is None:
                 fate.fate = Fate.REFUSED
                 continue
@@ -276,20 +278,49 @@ class Applier:
             fate.problems.append(Problem.of("refused", str(problem.message), where=problem.column))
         return fates
 
-    def _overruled(
+    def _has_vanished(self, stored: RawRecord) -> bool:
+        """Whether the record was removed from a kind that keeps no tombstones: what comes back is made anew."""
+        is_deleted = stored.state == RawState.DELETED
+        return is_deleted and self.destination.remove is not None and self.destination.restore is None
+
+    def _rows_meant(
         self, raws: Sequence[Raw], records: Sequence[Record | None], known: Mapping[str, RawRecord]
-    ) -> dict[int, frozenset[str]]:
-        """By place: the values of a record that the portal keeps, because it is the master of them."""
-        masters = {name: Master(value) for name, value in self.stream.masters.items() if value != Master.CRM}
-        if not masters:
-            return {}
-        ids = {
-            place: stored.record_id
+    ) -> dict[int, int]:
+        """By place: the portal's row that a record is known to be. One that was merged here, not at this source, is the
+        row that stands for it; a company that this connection tells of for the first time is the one of its very name
+        that another source told of."""
+        stored = {
+            place: row
             for place, raw in enumerate(raws)
-            if records[place] is not None
-            and (stored := known.get(raw.external_id)) is not None
-            and stored.record_id is not None
+            if (row := known.get(raw.external_id)) is not None
+            and row.record_id is not None
+            and not self._has_vanished(row)
         }
+        ids = {place: row.record_id for place, row in stored.items() if row.record_id is not None}
+        stand = standing(self.stream.kind, {pk for place, pk in ids.items() if not stored[place].is_gone})
+        ids = {place: pk if stored[place].is_gone else stand.get(pk, pk) for place, pk in ids.items()}
+        if self.stream.kind == "accounts":
+            names = {
+                place: fold_name(str(name))
+                for place, record in enumerate(records)
+                if place not in ids and record is not None and (name := record.values.get("name"))
+            }
+            found = namesakes(self.connection, set(names.values())) if names else {}
+            for place, name in names.items():
+                if name in found:
+                    ids[place] = found.pop(name)
+        return ids
+
+    def _overruled(
+        self, raws: Sequence[Raw], records: Sequence[Record | None], ids: Mapping[int, int]
+    ) -> dict[int, frozenset[str]]:
+        """By place: the values of a record that the portal keeps, because it is the master of them. Of a company of which
+        another system has the say, only what is empty is filled; what it filled is not emptied by the silence of the one
+        that has it."""
+        masters = {name: Master(value) for name, value in self.stream.masters.items() if value != Master.CRM}
+        hosts, guests = hosts_and_guests(self.stream, {raws[place].external_id: pk for place, pk in ids.items()})
+        shared = hosts | guests
+        ids = {place: pk for place, pk in ids.items() if masters or raws[place].external_id in shared}
         if not ids:
             return {}
         current = self.destination.current(list(ids.values()))
@@ -300,16 +331,17 @@ class Applier:
             record = records[place]
             if record is None or pk not in current:
                 continue
-            kept[place] = decide(
-                masters=masters,
-                said=Said(
-                    now=plain_values(record),
-                    before=before.get(raws[place].external_id),
-                    portal=current[pk],
-                    said_at=moment_of(raws[place].version),
-                    edited_at=moments.get(pk),
-                ),
+            said = Said(
+                now=plain_values(record),
+                before=before.get(raws[place].external_id),
+                portal=current[pk],
+                said_at=moment_of(raws[place].version),
+                edited_at=moments.get(pk),
             )
+            is_guest = raws[place].external_id in guests
+            kept[place] = decide(masters=dict.fromkeys(record.values, Master.FILL) if is_guest else masters, said=said)
+            if raws[place].external_id in hosts:
+                kept[place] |= silent(said)
         return kept
 
     def last_said(self, external_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -337,12 +369,19 @@ class Applier:
     # --- deletions and merges
 
     def _take_away(self, raws: Sequence[Raw], known: Mapping[str, RawRecord], at: datetime, done: Applied) -> None:
-        """Records that are gone at the source: removed here, or merged into the one that took their place."""
+        """Records that are gone at the source: removed here, or merged into the one that took their place. The company of
+        a guest stays."""
         held: set[str] = set()
         if self.brake is not None:
             held = self.brake.sets_aside(self, raws, known, at)
         winners = record_ids(self.connection, self.stream.kind, [raw.merged_into for raw in raws if raw.merged_into])
-        removed = [known[raw.external_id] for raw in raws if not raw.merged_into and raw.external_id not in held]
+        rows = {raw.external_id: known[raw.external_id].record_id for raw in raws}
+        _hosts, leaving = hosts_and_guests(self.stream, {each: pk for each, pk in rows.items() if pk is not None})
+        removed = [
+            known[raw.external_id]
+            for raw in raws
+            if not raw.merged_into and raw.external_id not in held and raw.external_id not in leaving
+        ]
         pks = [row.record_id for row in removed if row.record_id is not None]
         if pks and self.destination.remove is not None:
             because = translate("Deleted in %(source)s") % {"source": self.connection.source.name}
@@ -357,7 +396,7 @@ class Applier:
                 row.state = RawState.HELD
                 done.counts["held"] += 1
                 continue
-            if raw.merged_into and row.record_id is not None:
+            if raw.merged_into and row.record_id is not None and raw.external_id not in leaving:
                 if winner is not None and winner != row.record_id and self.destination.merge is not None:
                     self.destination.merge(loser=row.record_id, winner=winner, actor=self.actor, at=at)
                 elif winner is None and self.destination.remove is not None:
@@ -391,7 +430,7 @@ def save_raw(rows: Sequence[RawRecord], *, names: Sequence[str] = _WRITTEN) -> N
 
 def columns_of(stream: Stream) -> list[Column]:
     """The columns that the vendor said the object has."""
-    return [Column(**{**plain, "type": plain.get("type", "text")}) for plain in stream.columns]
+    return [Column(**{**plain, "type": ColumnType(plain.get("type", "text"))}) for plain in stream.columns]
 
 
 def plain_values(record: Record) -> dict[str, Any]:
@@ -439,7 +478,8 @@ def _is_same(stored: RawRecord, digest: str, problems: list[dict[str, Any]]) -> 
 
 
 def _is_gone_already(stored: RawRecord, raw: Raw) -> bool:
-    return stored.state == RawState.DELETED and stored.merged_into == raw.merged_into
+    """Whether a deletion says nothing new; one that does not name a winner takes a merge that is known not back."""
+    return stored.state == RawState.DELETED and raw.merged_into in ("", stored.merged_into)
 
 
 def _changes(fate: RawFate) -> dict[str, Any]:

@@ -62,6 +62,7 @@ def create(
     known = vendor_of(vendor)
     settings_ = settings_of(vendor)
     _check_settings(settings_, {**options, **given})
+    _check_way_in(vendor, {**options, **given})
     with transaction.atomic():
         source = Source.objects.create(code=_free_code(name or known.label), name=name or known.label)
         connection = Connection.objects.create(
@@ -498,12 +499,25 @@ def enqueue_due(*, at: datetime) -> int:
     return len(due)
 
 
+def keys_of(vendor: str) -> list[str]:
+    """The names of the secrets with which a vendor lets in without a sign-in."""
+    known = vendor_of(vendor)
+    return [each.name for each in known.settings if each.is_secret and each.name != known.hook_credential]
+
+
+def _check_way_in(vendor: str, given: Mapping[str, Any]) -> None:
+    """Where one may sign in or give a key, one of the two is needed."""
+    keys = keys_of(vendor)
+    if vendor_of(vendor).oauth and keys and not any(given.get(name) for name in (*keys, "client_id")):
+        raise ValidationError({keys[0]: _("Give a key, or the client id of your app to sign in with.")})
+
+
 def _oauth_settings(vendor: str) -> list[Setting]:
     """What is needed to sign in by OAuth: the app that the company registered at the vendor."""
     if vendor_of(vendor).oauth is None:
         return []
     return [
-        Setting("client_id", _("Client id of your app")),
+        Setting("client_id", _("Client id of your app"), is_required=not keys_of(vendor)),
         Setting("client_secret", _("Client secret of your app"), is_secret=True, is_required=False),
     ]
 

@@ -11,6 +11,7 @@ from salesops.connectors.vendors.base import Vendor
 _MODULES: Final[dict[str, str]] = {
     "salesforce": "salesforce",
     "hubspot": "hubspot",
+    "close": "close",
     "outreach": "outreach",
     "pipedrive": "pipedrive",
     "sellsy": "sellsy",
@@ -18,6 +19,12 @@ _MODULES: Final[dict[str, str]] = {
     "chargebee": "chargebee",
     "quickbooks": "quickbooks",
     "xero": "xero",
+    "twilio": "twilio",
+    "aircall": "aircall",
+    "zoom": "zoom",
+    "ringcentral": "ringcentral",
+    "google": "google",
+    "microsoft": "microsoft",
     "sql": "sql",
 }
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Final, Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from salesops.connectors.rules import proofs, pushes
 from salesops.connectors.rules.mapping import RateUnit, Unknown
@@ -546,6 +547,14 @@ def elsewhere(url: str, settings: Mapping[str, str]) -> str:
     _scheme, _, rest = url.partition("://")
     _host, slash, path = rest.partition("/")
     return f"{address}{slash}{path}"
+
+
+def zone_of(name: Any) -> str:
+    """A time zone that a vendor names, where it is known here; "" for any other, so that the company's own is used."""
+    try:
+        return ZoneInfo(str(name or "")).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ""
 
 
 def endless(where: str) -> Fault:

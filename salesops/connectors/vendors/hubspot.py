@@ -32,6 +32,7 @@ from salesops.connectors.vendors.base import (
     elsewhere,
     usual_verdict,
     version_of,
+    zone_of,
 )
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
@@ -377,7 +378,7 @@ class HubSpot(Vendor):
         portal = str(told["portalId"])
         settings = {
             "currency": str(told.get("companyCurrency") or ""),
-            "time_zone": str(told.get("timeZone") or ""),
+            "time_zone": zone_of(told.get("timeZone")),
             "ui_domain": str(told.get("uiDomain") or ""),
             "portal_id": portal,
         }

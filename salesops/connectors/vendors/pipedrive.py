@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from salesops.connectors.rules.mapping import Unknown
 from salesops.connectors.rules.shapes import moment
@@ -41,6 +40,7 @@ from salesops.connectors.vendors.base import (
     endless,
     usual_verdict,
     version_of,
+    zone_of,
 )
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
@@ -101,9 +101,12 @@ def _columns(*names: str) -> tuple[Column, ...]:
 
 
 def _deal(payload: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A deal has a stage and, apart from it, a state: a won or lost one stands where that happened."""
+    """A deal has a stage and, apart from it, a state: a won or lost one keeps the stage in which that happened."""
     status = payload.get("status")
-    return {**payload, "stage": status if status in ("won", "lost") else payload.get("stage_id")}
+    if status not in ("won", "lost"):
+        return {**payload, "stage": payload.get("stage_id"), "closed_at": None}
+    told = (payload.get(name) for name in ("close_time", f"{status}_time", "stage_change_time", "update_time"))
+    return {**payload, "stage": status, "closed_at": next((each for each in told if each), None)}
 
 
 def _primary(entries: Any) -> str:
@@ -237,8 +240,8 @@ _DEALS: Final = Object(
     _("Deals"),
     _columns(
         "id", "title!", "org_id!", "person_id!", "owner_id!", "stage!", "status", "stage_id", "pipeline_id",
-        "value:number!", "currency", "probability:number!", "add_time:moment", "close_time:moment", "won_time:moment",
-        "lost_time:moment", "stage_change_time:moment", "expected_close_date:day!", "lost_reason!", "acv:number",
+        "value:number!", "currency", "probability:number!", "add_time:moment", "closed_at:moment", "close_time:moment",
+        "won_time:moment", "lost_time:moment", "stage_change_time:moment", "expected_close_date:day!", "lost_reason!", "acv:number",
         "arr:number", "mrr:number", "origin", "is_archived:boolean", "label_ids",
     ),
     (
@@ -252,7 +255,7 @@ _DEALS: Final = Object(
         Proposal("currency", "currency"),
         Proposal("opened_on", "add_time", clears=False),
         Proposal("expected_close_on", "expected_close_date"),
-        Proposal("closed_on", "close_time"),
+        Proposal("closed_on", "closed_at"),
         Proposal("lost_because", "lost_reason"),
     ),
     shape=_deal,
@@ -359,7 +362,7 @@ class Pipedrive(Vendor):
     def identify(self, http: Http) -> Identity:
         """The company of the user who signed in, with that user's zone and currency."""
         me = http.get(f"{_V1}users/me").json()["data"]
-        told = {"currency": str(me.get("default_currency") or ""), "time_zone": _zone(me.get("timezone_name"))}
+        told = {"currency": str(me.get("default_currency") or ""), "time_zone": zone_of(me.get("timezone_name"))}
         return Identity(
             str(me.get("company_id") or ""),
             str(me.get("company_name") or me.get("company_domain") or ""),
@@ -491,10 +494,11 @@ class Pipedrive(Vendor):
 
     def _by_number(self, object: Object, ask: Ask, http: Http) -> Page:
         """A page of version 1, in the order of change: the next is asked for from the last moment seen, or by its number,
-        with some rows again, while all share that moment."""
+        with some rows again, while all share that moment. The description of leads takes no direction: where the newest
+        come first, it goes by number, and what moves to the front comes with the next sweep."""
         place = ask.position or {"since": _literal(ask.since), "start": 0}
         asked = {
-            "sort": "update_time ASC",
+            "sort": "update_time",
             "updated_since": place["since"],
             "start": place["start"],
             "limit": min(ask.size or _PAGE, _PAGE),
@@ -505,8 +509,8 @@ class Pipedrive(Vendor):
         pages = (answer.get("additional_data") or {}).get("pagination") or {}
         if not rows or not pages.get("more_items_in_collection"):
             return Page(raws)
-        last = _literal(_moment_of(rows[-1]))
-        if last is not None and last > (place["since"] or ""):
+        first, last = _literal(_moment_of(rows[0])), _literal(_moment_of(rows[-1]))
+        if first and last and last >= first and last > (place["since"] or ""):
             return Page(raws, next={"since": last, "start": 0})
         return Page(raws, next={**place, "start": place["start"] + len(rows) - min(_AGAIN, len(rows) // 2)})
 
@@ -588,14 +592,6 @@ def _moment_of(row: Mapping[str, Any]) -> datetime | None:
 def _literal(value: datetime | None) -> str | None:
     """A moment as it is asked by: RFC 3339 in UTC, in whole seconds."""
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if value else None
-
-
-def _zone(name: Any) -> str:
-    """A time zone that is known here; "" for any other."""
-    try:
-        return ZoneInfo(str(name or "")).key
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return ""
 
 
 def _said(reply: Reply) -> str:

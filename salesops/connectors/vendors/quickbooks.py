@@ -583,9 +583,10 @@ def _gone(object: Object, id: str, at: datetime | None) -> Raw:
 
 
 def _is_void(object: Object, row: Mapping[str, Any]) -> bool:
-    return (
-        object.code not in _NAMES and not _money(row.get("TotalAmt")) and _VOIDED in str(row.get("PrivateNote") or "")
-    )
+    """Whether a record does not count here: a voided document, a mere heading of items."""
+    if object.code in _NAMES:
+        return row.get("Type") == "Category"
+    return not _money(row.get("TotalAmt")) and _VOIDED in str(row.get("PrivateNote") or "")
 
 
 VENDOR: Final = QuickBooks()

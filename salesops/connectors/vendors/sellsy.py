@@ -36,6 +36,7 @@ from salesops.connectors.vendors.base import (
     elsewhere,
     usual_verdict,
     version_of,
+    zone_of,
 )
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
@@ -132,7 +133,9 @@ def _opportunity(payload: Mapping[str, Any]) -> Mapping[str, Any]:
         "customer": _customer(payload),
         "owner_id": _id(payload.get("owner")),
         "contact_id": next((str(each) for each in payload.get("contact_ids") or ()), ""),
-        "closed_at": payload.get("updated_status") if ended else None,
+        "closed_at": (payload.get("updated_status") or payload.get("due_date") or payload.get("created"))
+        if ended
+        else None,
     }
 
 
@@ -348,7 +351,7 @@ class Sellsy(Vendor):
     def identify(self, http: Http) -> Identity:
         """The person who signed in. Nothing tells the account's number, so webhooks are known by their secret alone."""
         me = http.get(f"{_API}staffs/me").json()
-        zone = str(me.get("timezone") or "")
+        zone = zone_of(me.get("timezone"))
         return Identity("", _full_name(me) or str(me.get("email") or ""), {"time_zone": zone} if zone else {})
 
     def words(self, object: Object, http: Http) -> Mapping[str, Sequence[Word]]:
@@ -377,12 +380,12 @@ class Sellsy(Vendor):
         known = [number for number, id in enumerate(ids) if id in place.tail]
         if place.tail and not known:
             return Page(raws, next=place.anew(object))
-        count = place.count + len(ids) - (known[-1] + 1 if known else 0)
-        offset, total = pages.get("offset"), pages.get("total")
-        following: _Place | None = None
-        if isinstance(offset, str) and offset and rows:
-            following = replace(place, offset=offset, count=count)
-        elif not isinstance(offset, str) and not isinstance(place.offset, str) and len(rows) == size:
+        raws = raws[known[-1] + 1 if known else 0 :]
+        count = place.count + len(raws)
+        total, following = pages.get("total"), None
+        if isinstance(pages.get("offset"), str) and pages["offset"] and rows:
+            following = replace(place, offset=pages["offset"], count=count)
+        elif _is_numeric(place, pages, count) and len(rows) == size:
             following = replace(place, offset=int(place.asked or 0) + len(rows), tail=ids[-_AGAIN:], count=count)
         if following is not None:
             return Page(raws, next=asdict(following), total=total)
@@ -453,8 +456,16 @@ class _Place:
         """From the beginning, because rows moved. Raises Fault when they did so before: nothing may be taken for deleted
         that was only missed."""
         if self.tries >= 1:
-            raise Fault(FaultKind.PASSING, _moving(object.label))
+            raise Fault(FaultKind.CHANGED, _moving(object.label))  # its position is forgotten
         return asdict(_Place(tries=self.tries + 1))
+
+
+def _is_numeric(place: _Place, pages: Mapping[str, Any], count: int) -> bool:
+    """Whether the next offset is a number: the reply has one, or none although there is more."""
+    offset, total = pages.get("offset"), pages.get("total")
+    if isinstance(place.offset, str) or isinstance(offset, str):
+        return False
+    return offset is not None or (isinstance(total, int) and count < total)
 
 
 def _embeds(object: Object) -> list[tuple[str, str]]:

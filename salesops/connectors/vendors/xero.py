@@ -34,7 +34,6 @@ from salesops.connectors.vendors.base import (
     Verdict,
     Written,
     elsewhere,
-    endless,
     usual_verdict,
     version_of,
 )
@@ -72,8 +71,10 @@ _PAYMENT_SIGNS: Final[Mapping[str, int]] = {
     "AROVERPAYMENTPAYMENT": -1,
     "ARPREPAYMENTPAYMENT": -1,
 }
-#: What a payment pays or gives back.
-_PAID_FOR: Final = ("Invoice", "CreditNote", "Overpayment", "Prepayment")
+#: What a payment pays or gives back; Xero tells all of these as invoices of another type, too.
+_PAID_FOR: Final = ("CreditNote", "Overpayment", "Prepayment", "Invoice")
+#: Types of payments that give back what came in before, and as what that came.
+_GIVES_BACK: Final[Mapping[str, str]] = {"AROVERPAYMENTPAYMENT": "overpayment", "ARPREPAYMENTPAYMENT": "prepayment"}
 #: Statuses of what counts no longer, and of what does not count yet.
 _NOT_COUNTING: Final = frozenset({"DELETED", "VOIDED", "DRAFT", "SUBMITTED"})
 #: The name under which the currency of the books is kept with a record that may name none.
@@ -138,11 +139,11 @@ def _document(type: str, id: str, kind: str, *, sign: int = 1, has_tax: bool = F
 
 def _payment(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     """A payment is in the currency of what it pays; only money that an over- or prepayment gives back has an original."""
-    sign = _PAYMENT_SIGNS.get(str(payload.get("PaymentType")), 1)
+    type = str(payload.get("PaymentType"))
+    sign = _PAYMENT_SIGNS.get(type, 1)
     name = next((each for each in _PAID_FOR if payload.get(each)), "Invoice")
     what = payload.get(name) or {}
     id = str(what.get(f"{name}ID") or "")
-    has_original = sign < 0 and name in ("Overpayment", "Prepayment") and id
     return {
         **payload,
         "key": f"xero:payment:{payload.get('PaymentID')}",
@@ -152,7 +153,7 @@ def _payment(payload: Mapping[str, Any]) -> Mapping[str, Any]:
         "day": day_of(payload),
         "contact": (what.get("Contact") or {}).get("ContactID"),
         "pays": id,
-        "takes_back": f"xero:{name.lower()}:{id}" if has_original else "",
+        "takes_back": f"xero:{_GIVES_BACK[type]}:{id}" if type in _GIVES_BACK and id else "",
     }
 
 
@@ -410,7 +411,7 @@ class Xero(Vendor):
         if position.get("from") is not None:
             # A second more, for nobody says whether that moment itself is meant.
             since = datetime.fromtimestamp(position["from"] - 1, UTC)
-            headers["If-Modified-Since"] = since.strftime("%Y-%m-%dT%H:%M:%S")
+            headers["If-Modified-Since"] = since.strftime("%Y-%m-%dT%H:%M:%SZ")
         if object.code not in _UNPAGED:
             params |= {"page": int(position.get("page", 1)), "pageSize": min(ask.size or _PAGE, _PAGE)}
         if object.code in _WHERE:
@@ -454,8 +455,6 @@ class Xero(Vendor):
             is_more = int(pages.get("pageCount") or 0) > int(pages.get("page") or 1)
         else:
             is_more = object.code not in _UNPAGED and len(rows) >= int(params.get("pageSize") or 0)
-        if is_more and not rows:
-            raise endless(object.label)
         return rows, is_more
 
     # --- writing

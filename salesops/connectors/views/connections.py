@@ -138,7 +138,8 @@ class ConnectionCreateView(ScopedCreateView):
     def once(self, form: Any, act: Callable[[], str]) -> str:
         """Where a key is enough, it is tried at once: outside the transaction, because a vendor may take its time."""
         location = super().once(form, act)
-        if self.made is not None and self.vendor.oauth is None:
+        has_key = any(form.secrets.get(name) for name in connecting.keys_of(self.vendor.code))
+        if self.made is not None and (self.vendor.oauth is None or has_key):
             try_out(self.request, self.actor, self.made)
         return location
 
@@ -306,8 +307,11 @@ class ConnectionDetailView(ConnectionView):
     def setup_context(self, connection: Connection, shown: Sequence[selectors.StreamShown]) -> dict[str, Any]:
         """How far the setting up is."""
         vendor = selectors.vendor_known(connection)
-        needs_sign_in = vendor is not None and vendor.oauth is not None
-        is_signed_in = not needs_sign_in or Credential.objects.filter(connection=connection, name=ACCESS).exists()
+        kept = set(Credential.objects.filter(connection=connection).values_list("name", flat=True))
+        needs_sign_in = (
+            vendor is not None and vendor.oauth is not None and kept.isdisjoint(connecting.keys_of(vendor.code))
+        )
+        is_signed_in = not needs_sign_in or ACCESS in kept
         is_tested = is_signed_in and bool(shown)
         return {
             "needs_sign_in": needs_sign_in,
@@ -326,10 +330,10 @@ class ConnectionDetailView(ConnectionView):
 
 def _missing(plain: Any) -> list[str]:
     """What the mapping of an object still lacks, in words."""
-    mapping = Mapping.from_plain(plain).value
-    if mapping is None:
-        return [_("The mapping cannot be read. Set it anew.")]
-    return [problem.text(_) for problem in mapping.missing()]
+    read = Mapping.from_plain(plain)
+    if read.value is None:
+        return [f"{problem.where}: {problem.text(_)}".strip(": ") for problem in read.problems]
+    return [problem.text(_) for problem in read.value.missing()]
 
 
 class ConnectionStartView(ActionView):

@@ -171,6 +171,9 @@ def rows_shown(stream: Stream, raws: list[Raw], fates: list[RawFate]) -> list[di
         Fate.REFUSED: _("Refused"),
         WAITS: _("Waits for other records"),
     }
+    mapping = Mapping.from_plain(stream.mapping).unwrap()
+    named = next((rule for code in ("name", "subject") if (rule := mapping.rule(code)) is not None), None)
+    name_column = named.column or "" if named else ""
     rows = []
     for raw, cells in zip(raws, connecting.cells_of(stream, raws), strict=True):
         fate = by_id.get(raw.external_id)
@@ -183,7 +186,7 @@ def rows_shown(stream: Stream, raws: list[Raw], fates: list[RawFate]) -> list[di
                 "fate": code,
                 "label": labels.get(code, code),
                 "tone": tones.get(code, "grey"),
-                "name": fate.label,
+                "name": fate.label or cells.get(name_column, ""),
                 "cells": cells,
                 "problems": fate.problems,
                 "changes": [(name, fate.before.get(name), value) for name, value in fate.after.items()],

@@ -77,6 +77,8 @@ class Pipedrive(StandIn):
     documented = ((2, 80, "/", "burst"),)
     company_id = 54235233
     company_domain = "acme-sandbox"
+    #: Whether version 1 lists the newest first where no direction is asked for.
+    newest_first = False
     #: Tokens of a day, shared by the whole company.
     daily = 150_000
 
@@ -161,8 +163,9 @@ class Pipedrive(StandIn):
     def show_v1(self, row: Row) -> dict[str, Any]:
         """A record in version 1: moments without a zone, in UTC; those of leads are whole."""
         if row.object == "lead":
-            times = {"add_time": iso(row.created_at), "update_time": iso(row.modified_at)}
-            return {"id": row.id, **row.fields, **times}
+            return {
+                "id": row.id, **row.fields, "add_time": iso(row.created_at), "update_time": iso(row.modified_at)
+            }  # fmt: skip
         times = {"add_time": row.created_at, "update_time": row.modified_at}
         if row.object == "user":
             times = {"created": row.created_at, "modified": row.modified_at}
@@ -314,7 +317,7 @@ class Pipedrive(StandIn):
     def _started(self, ask: Request, rows: list[Row]) -> dict[str, Any]:
         """A page by its start, as the world is now; nothing at all is null."""
         params = ask.params
-        order, _, direction = params.get("sort", "add_time ASC").partition(" ")
+        order = params.get("sort", "add_time")
         if order not in ("id", "add_time", "update_time"):
             raise refuse(400, "sort is not supported")
         stamps: dict[str, Callable[[Row], Any]] = {
@@ -322,7 +325,7 @@ class Pipedrive(StandIn):
             "add_time": lambda row: (row.created_at, row.id),
             "update_time": lambda row: (row.modified_at, row.id),
         }
-        rows.sort(key=stamps[order], reverse=direction.upper() == "DESC")
+        rows.sort(key=stamps[order], reverse=self.newest_first)
         if "updated_since" in params:
             rows = [row for row in rows if row.modified_at >= moment_of(params["updated_since"])]
         start, size = ask.number("start", 0), ask.number("limit", 100)

@@ -77,6 +77,7 @@ class QuickBooks(StandIn):
         refresh_lifetime=100 * 86_400,
     )
     hook_size = 50
+    documented = ((60, 500, "/v3/", "minute"), (1, 10, "/v3/", "second"))
     #: Digits beyond what a double holds exactly.
     realm = "9130357766900012345"
     #: The zone of the company.
@@ -87,8 +88,7 @@ class QuickBooks(StandIn):
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
-        self.limit(per=60, n=500)
-        self.limit(per=1, n=10)
+        self.limit_as_documented()
         self._refusals: list[RefusedError] = []
 
     # -- Records
@@ -297,40 +297,36 @@ class QuickBooks(StandIn):
 
     # -- Webhooks
 
-    def hook_delivery(self, events: Sequence[Event]) -> Delivery:
+    def hook_items(self, event: Event) -> list[Any]:
         """Ids only. Whoever merges is told with the id that is gone."""
         words = {"created": "Create", "updated": "Update", "deleted": "Delete", "merged": "Merge", "restored": "Update"}
-        told: list[dict[str, Any]] = []
-        for event in events:
-            word = "Void" if event.fields.get("PrivateNote") == "Voided" else words[event.kind]
-            id, gone = (event.merged_into or event.id), (event.id if event.merged_into else None)
-            if self.cloud_events:
-                done = {
-                    "Create": "created",
-                    "Update": "updated",
-                    "Delete": "deleted",
-                    "Merge": "merged",
-                    "Void": "voided",
-                }
-                one = {
-                    "specversion": "1.0",
-                    "id": f"event-{event.number}",
-                    "source": "intuit.example",
-                    "type": f"qbo.{event.object.lower()}.{done[word]}.v1",
-                    "datacontenttype": "application/json",
-                    "time": event.at.isoformat().replace("+00:00", "Z"),
-                    "intuitentityid": id,
-                    "intuitaccountid": self.realm,
-                    "data": {"deletedid": gone} if gone else {},
-                }
-            else:
-                one = {"name": event.object, "id": id, "operation": word, "lastUpdated": self.moment(event.at)}
-                if gone:
-                    one["deletedId"] = gone
-            told.append(one)
-        body: Any = told
+        word = "Void" if event.fields.get("PrivateNote") == "Voided" else words[event.kind]
+        id, gone = (event.merged_into or event.id), (event.id if event.merged_into else None)
         if not self.cloud_events:
-            body = {"eventNotifications": [{"realmId": self.realm, "dataChangeEvent": {"entities": told}}]}
+            told = {"name": event.object, "id": id, "operation": word, "lastUpdated": self.moment(event.at)}
+            return [{**told, **({"deletedId": gone} if gone else {})}]
+        done = {"Create": "created", "Update": "updated", "Delete": "deleted", "Merge": "merged", "Void": "voided"}[
+            word
+        ]
+        return [
+            {
+                "specversion": "1.0",
+                "id": f"event-{event.number}",
+                "source": "intuit.example",
+                "type": f"qbo.{event.object.lower()}.{done}.v1",
+                "datacontenttype": "application/json",
+                "time": event.at.isoformat().replace("+00:00", "Z"),
+                "intuitentityid": id,
+                "intuitaccountid": self.realm,
+                "data": {"deletedid": gone} if gone else {},
+            }
+        ]
+
+    def hook_delivery(self, items: Sequence[Any], at: datetime) -> Delivery:
+        """In one of the two forms."""
+        body: Any = list(items)
+        if not self.cloud_events:
+            body = {"eventNotifications": [{"realmId": self.realm, "dataChangeEvent": {"entities": list(items)}}]}
         raw = dump(body)
         signature = base64.b64encode(hmac.new(self.hook_secret.encode(), raw, hashlib.sha256).digest()).decode()
         headers = {"Content-Type": "application/json", "intuit-signature": signature}

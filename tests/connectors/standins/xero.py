@@ -14,7 +14,7 @@ import hmac
 import re
 import uuid
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -80,14 +80,14 @@ class Xero(StandIn):
         refresh_lifetime=60 * 86_400,
     )
     hook_size = 25
+    documented = ((60, 60, "/api.xro/", "minute"), (86_400, 5_000, "/api.xro/", "day"))
     tenant = "aef86862-2015-4b6b-88bc-d89032cecc50"
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
         #: Organisations that the sign-in covers.
         self.tenants = [(self.tenant, "Acme Books")]
-        self.minute = self.limit(per=60, n=60, path="/api.xro/", name="minute")
-        self.day = self.limit(per=86_400, n=5_000, path="/api.xro/", name="day")
+        self.limit_as_documented()
 
     # -- Records
 
@@ -190,7 +190,7 @@ class Xero(StandIn):
         since = ask.headers.get("if-modified-since")
         if since:
             try:
-                after = datetime.strptime(since, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=self.clock.now.tzinfo)
+                after = datetime.strptime(since.removesuffix("Z"), "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
             except ValueError:
                 raise invalid("If-Modified-Since") from None
             rows = [row for row in rows if row.modified_at > after]
@@ -257,10 +257,12 @@ class Xero(StandIn):
 
     # -- Webhooks
 
-    def hook_delivery(self, events: Sequence[Event]) -> Delivery:
-        """Ids only."""
+    def hook_items(self, event: Event) -> list[Any]:
+        """Ids only; payments have no events."""
         words = {"Invoices": "INVOICE", "Contacts": "CONTACT", "CreditNotes": "CREDITNOTE"}
-        told = [
+        if event.object not in words:
+            return []
+        return [
             {
                 "resourceUrl": f"https://api.xero.com/api.xro/2.0/{event.object}/{event.id}",
                 "resourceId": event.id,
@@ -270,17 +272,12 @@ class Xero(StandIn):
                 "eventType": "CREATE" if event.kind == "created" else "UPDATE",
                 "eventDateUtc": iso(event.at, zone=""),
             }
-            for event in events
         ]
-        numbers = [event.number for event in events]
-        body = dump(
-            {
-                "events": told,
-                "firstEventSequence": min(numbers, default=0),
-                "lastEventSequence": max(numbers, default=0),
-                "entropy": "FXNGWLCCGVANWHKILRUB",
-            }
-        )
+
+    def hook_delivery(self, items: Sequence[Any], at: datetime) -> Delivery:
+        """No items: the question whether the address is ours."""
+        told = {"events": list(items), "firstEventSequence": len(items), "lastEventSequence": 2 * len(items)}
+        body = dump({**told, "entropy": "FXNGWLCCGVANWHKILRUB"})
         signature = base64.b64encode(hmac.new(self.hook_secret.encode(), body, hashlib.sha256).digest()).decode()
         return Delivery(
             "POST", self.hook_url, {"Content-Type": "application/json", "x-xero-signature": signature}, body
@@ -291,9 +288,10 @@ class Xero(StandIn):
     def rate_headers(self, ask: Request) -> dict[str, str]:
         if not ask.path.startswith("/api.xro/"):
             return {}
+        left = {limit.name: str(self.remaining(limit)) for limit in self.limits}
         return {
-            "X-MinLimit-Remaining": str(self.remaining(self.minute)),
-            "X-DayLimit-Remaining": str(self.remaining(self.day)),
+            "X-MinLimit-Remaining": left["minute"],
+            "X-DayLimit-Remaining": left["day"],
             "X-AppMinLimit-Remaining": "9999",
         }
 

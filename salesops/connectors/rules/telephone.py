@@ -1,0 +1,50 @@
+"""Telephone numbers: from the way people and systems write them to the one form in which they are compared (E.164)."""
+
+import re
+from typing import Final
+
+import phonenumbers
+
+#: Signs between digits that people write; they mean nothing.
+SEPARATORS: Final = (" ", "\u00a0", "-", "(", ")", ".", "/", "+")
+#: So many last digits of two spellings of one number are the same, with or without codes of country and area.
+LIKENESS: Final = 7
+#: What stands between several numbers or addresses of one cell, the best first.
+SEVERAL: Final = ";"
+_WRITTEN: Final = re.compile(r"[+＋]?[\d\s()./\-\u00a0\u2010-\u2015]{3,40}((x|ext\.?|#)\s*\d{1,6})?", re.IGNORECASE)
+#: What Twilio and others send instead of a number that is withheld ("ANONYMOUS", "RESTRICTED" on a keypad).
+_WITHHELD: Final = frozenset({"+266696687", "+7378742833", "+2562533", "+8566696", "+86282452253"})
+
+
+def number_of(text: str, country: str = "") -> str:
+    """A number in E.164, such as +41791234567; "" for what is none, is withheld, or is an internal extension.
+
+    country: two letters; in which numbers without a country's code are meant. Without one those are not understood.
+    """
+    written = text.strip()
+    if not _WRITTEN.fullmatch(written) or written in _WITHHELD:
+        return ""
+    try:
+        number = phonenumbers.parse(written, country.upper() or None)
+    except phonenumbers.NumberParseException:
+        return ""
+    if not phonenumbers.is_possible_number(number):
+        return ""
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def tail_of(number: str) -> str:
+    """The last digits of a number, by which its other spellings are looked for; "" where there are too few."""
+    digits = re.sub(r"\D", "", number)
+    return digits[-LIKENESS:] if len(digits) >= LIKENESS else ""
+
+
+def several(texts: list[str], most: int = 300) -> str:
+    """Texts in one cell, the best first, each once, as many as find room."""
+    joined = ""
+    for text in dict.fromkeys(text for text in texts if text and SEVERAL not in text):
+        longer = f"{joined}{SEVERAL}{text}" if joined else text
+        if len(longer) > most:
+            break
+        joined = longer
+    return joined
