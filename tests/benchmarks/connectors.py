@@ -84,7 +84,7 @@ def _server_side(url: str, *statements: str) -> None:
 
     with psycopg.connect(url, autocommit=True) as server:
         for statement in statements:
-            server.execute(statement)  # type: ignore[arg-type]  # texts of this file
+            server.execute(statement)
 
 
 def measure(count: int, rounds: int, profiled: str, *, new_only: bool) -> None:
@@ -236,7 +236,8 @@ class Ready:
     """The way to a vendor whose one reply is here already."""
 
     def __init__(self, body: bytes) -> None:
-        self.body, self.settings = body, {}
+        self.body = body
+        self.settings: Mapping[str, str] = {}
 
     def get(self, url: str, params: Mapping[str, Any] | None = None, **_more: Any) -> Any:
         """The reply."""
