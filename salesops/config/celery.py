@@ -1,5 +1,6 @@
 """The Celery application. Messages are only doorbells: see salesops.jobs."""
 
+import gc
 import os
 from typing import Any
 
@@ -21,3 +22,9 @@ app.steps["consumer"].add(Ears)
 def _end_with_the_worker(**_: Any) -> None:
     """A child whose worker was killed would wait for work for ever."""
     tie_to_parent(whole_group=False)
+
+
+@worker_process_init.connect
+def _leave_the_program_alone(**_: Any) -> None:
+    """What was loaded to begin with stays; looking through it for garbage again and again is time lost to the work."""
+    gc.freeze()

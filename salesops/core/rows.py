@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from itertools import chain
 from types import NoneType
 from typing import Any, Final
 
@@ -45,8 +46,14 @@ def next_ids(model: type[models.Model], count: int) -> list[int]:
 def insert_rows(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Insert rows of these columns (as the database names them): numbers, texts, moments; JSON as text (see `as_json`).
 
-    Every column without a default in the database must be among them: defaults of models are not filled in.
+    Every column without a default in the database must be among them: defaults of models are not filled in. No rows, no
+    statement.
     """
+    waiting = iter(rows)
+    first = next(waiting, None)
+    if first is None:
+        return
+    rows = chain((first,), waiting)
     table = connection.ops.quote_name(model._meta.db_table)
     columns = ", ".join(connection.ops.quote_name(name) for name in names)
     if connection.vendor == "postgresql":

@@ -7,7 +7,7 @@ import json
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import HttpRequest, JsonResponse
-from django.urls import path
+from django.urls import include, path
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
@@ -36,4 +36,4 @@ def order(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"ok": True})
 
 
-urlpatterns = [path("order", order, name="order")]
+urlpatterns = [path("order", order, name="order"), path("", include("salesops.config.urls"))]

@@ -19,7 +19,7 @@ from salesops.accounts.services.removal import back_again
 from salesops.audit.services import Change, change_of, changed, record_many, state_of
 from salesops.core.actor import Actor, Noun, Scope
 from salesops.core.days import company_day
-from salesops.core.rows import insert_objects
+from salesops.core.rows import insert_rows
 from salesops.core.upserts import (
     UNSET,
     Fate,
@@ -64,6 +64,11 @@ _COPIED: Final = (
     "note",
     "term_months",
 )
+
+#: The columns of a stage change; the database knows what stands in the others.
+_MOVE: Final = (
+    "deal_id", "from_stage_id", "to_stage_id", "changed_at", "changed_by_id", "amount_minor", "currency", "seconds_in_stage",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,25 +234,20 @@ def _deals_round(
     if preview:
         return
     written = [merged for merged in taken if merged.fate is not Fate.UNCHANGED]
-    insert_objects(
-        [
-            StageChange(
-                deal_id=merged.row.pk,
-                from_stage_id=stood.get(key_of[merged.position], (None, None))[0],
-                to_stage_id=merged.row.stage_id,
-                changed_at=merged.row.stage_entered_at or around.at,
-                changed_by_id=actor.user_id,
-                amount_minor=merged.row.amount_minor,
-                currency=merged.row.currency,
-                seconds_in_stage=seconds_between(
-                    stood.get(key_of[merged.position], (None, None))[1], merged.row.stage_entered_at or around.at
-                ),
+    moves: list[tuple[Any, ...]] = []
+    for merged in written:
+        row = merged.row
+        stage_before, since = stood.get(key_of[merged.position], (None, None))
+        if stage_before != row.stage_id:
+            moved_at = row.stage_entered_at or around.at
+            seconds = seconds_between(since, moved_at)
+            moves.append(
+                (
+                    *(row.pk, stage_before, row.stage_id, moved_at, actor.user_id),
+                    *(row.amount_minor, row.currency, seconds),
+                )
             )
-            for merged in written
-            if stood.get(key_of[merged.position], (None, None))[0] != merged.row.stage_id
-        ],
-        need_keys=False,
-    )
+    insert_rows(StageChange, _MOVE, moves)
     given = [
         (merged.row, merged.before["owner_id"])
         for merged in written

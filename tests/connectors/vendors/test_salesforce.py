@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from decimal import Decimal
 from typing import ClassVar
 
-from salesops.deals.models import Deal
+import pytest
+
+from salesops.connectors.choices import RawState, RunState
+from salesops.deals.models import Deal, StageChange
 from tests.connectors.conformance import Conformance, Table
 from tests.connectors.linking import Link
 from tests.connectors.standins.base import StandIn
@@ -58,3 +62,32 @@ class TestSalesforce(Conformance):
                 source=link.connection.source.code, removed_at__isnull=True
             ).values_list("external_id", "name", "amount_minor", "account__name")
         }
+
+    def test_what_is_kept_of_a_new_record(self, link: Link) -> None:
+        (id,) = self.loaded(link, 1)
+        raw = link.raws("Opportunity")[id]
+        deal = Deal.objects.get(external_id=id)
+        told = json.loads(raw.payload)
+        assert (told["Id"], told["Name"], told["Amount"]) == (id, "Deal 0", 100)
+        assert (raw.stream, raw.state, raw.record_id) == (link.stream("Opportunity"), RawState.TAKEN, deal.pk)
+        assert (raw.told, raw.problems, raw.is_gone, raw.merged_into, raw.hold) == ("", [], False, "", None)
+        assert (raw.received_at, raw.changed["amount_minor"]) == (link.at, [None, 100_00])
+        (move,) = StageChange.objects.filter(deal=deal)
+        assert (move.from_stage, move.to_stage, move.amount_minor) == (None, deal.stage, 100_00)
+        assert (move.changed_at, move.changed_by, move.source, move.external_id) == (
+            deal.stage_entered_at,
+            None,
+            "",
+            "",
+        )
+
+    @pytest.mark.parametrize("name", ["half \ud800 of a pair", "a zero \x00 byte"])
+    def test_signs_that_no_database_keeps_stop_no_other_record(self, link: Link, name: str) -> None:
+        self.loaded(link, 2)
+        odd = self.make(link.standin, 2, 1)
+        link.standin.put("Opportunity", odd, Name=name)
+        even = self.make(link.standin, 3, 1)
+        run = link.sync()
+        assert run.state == RunState.DONE, run.error
+        assert link.states("Opportunity")[even] == RawState.TAKEN
+        assert json.loads(link.raws("Opportunity")[odd].payload)["Name"] == name
