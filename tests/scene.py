@@ -28,7 +28,7 @@ from salesops.commissions.services.adjustments import prepare_adjustment
 from salesops.commissions.services.disputes import open_dispute
 from salesops.commissions.services.plans import save_draft, set_quota
 from salesops.commissions.services.scenarios import calculate_scenario, create_scenario
-from salesops.connectors.models import FileImport, RejectedRow, Source
+from salesops.connectors.models import Connection, FileImport, Hold, RawRecord, RejectedRow, Source, Stream
 from salesops.connectors.services.uploads import upload
 from salesops.deals.models import Deal, GuardDecision, GuardEscalation, GuardPolicy, HandOff, Product, Stage
 from salesops.deals.services.policies import draft_policy, put_guard_rule
@@ -58,6 +58,7 @@ from salesops.reorganisations.services import create_reorganisation, rehearse, s
 from salesops.values.periods import parse_label
 from tests.cast import NOW, TODAY, Cast
 from tests.commissions.pay import FLAT_8, calculated, definition, plan_in_force, won
+from tests.connectors.connected import connected
 
 
 @dataclass
@@ -88,6 +89,10 @@ class Scene:
     transaction: Transaction
     file_import: FileImport
     rejected_row: RejectedRow
+    connection: Connection
+    stream: Stream
+    raw_record: RawRecord
+    hold: Hold
     job: Job
     notice: Notice
     entry: AuditEntry
@@ -225,6 +230,7 @@ def make_scene(cast: Cast) -> Scene:
         actor=cast.actor("rita"), name="leads.csv", chunks=[b"name,company\nLena Lund,Lagoon\n"], source=source, at=NOW
     )
     rejected_row = RejectedRow.objects.create(file_import=file_import, line=2, cells=["Lena Lund", "Lagoon"])
+    connection, stream, raw_record, hold = connected(cast, deal)
     job = enqueue(
         kind="commissions.calculate",
         key="scene",
@@ -327,6 +333,10 @@ def make_scene(cast: Cast) -> Scene:
         reorganisation=reorganisation,
         file_import=file_import,
         rejected_row=rejected_row,
+        connection=connection,
+        stream=stream,
+        raw_record=raw_record,
+        hold=hold,
         job=job,
         notice=notice,
         entry=AuditEntry.objects.order_by("sequence").first(),

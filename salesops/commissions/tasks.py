@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -11,6 +11,7 @@ from salesops.commissions.models import Calculation, Period, Scenario, Statement
 from salesops.commissions.selectors.totals import all_disagreements
 from salesops.commissions.services.calculate import calculate_period, calculate_touched
 from salesops.commissions.services.checks import tell_of_disagreements
+from salesops.commissions.services.periods import open_current_periods
 from salesops.commissions.services.scenarios import calculate_scenario
 from salesops.jobs.registry import comes_round, handles
 from salesops.jobs.runner import JobFailedError, JobRun
@@ -45,12 +46,17 @@ def calculate(run: JobRun) -> None:
 def keep_up(run: JobRun) -> None:
     """Bring open periods up to date for those whose pay a change may have touched.
 
-    Only periods that a person has calculated and in which nothing is approved yet: what is being approved moves under
-    nobody's hands.
+    Those that are under way, and those that were calculated before. Nothing may be approved in them yet: what is being
+    approved moves under nobody's hands.
     """
+    if "current" not in run.state:
+        with run.batch():
+            run.state["current"] = [period.pk for period in open_current_periods(at=run.now())]
     approved = Statement.objects.filter(period=OuterRef("pk")).exclude(state=StatementState.DRAFT)
     periods = Period.objects.filter(
-        Exists(Calculation.objects.filter(period=OuterRef("pk"))), ~Exists(approved), state=PeriodState.OPEN
+        Q(pk__in=run.state["current"]) | Exists(Calculation.objects.filter(period=OuterRef("pk"))),
+        ~Exists(approved),
+        state=PeriodState.OPEN,
     )
     done = run.state.get("periods", [])
     for period in periods.exclude(pk__in=done).order_by("start_on", "pk"):

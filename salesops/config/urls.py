@@ -14,7 +14,7 @@ urlpatterns = [
     path("commissions/", include("salesops.commissions.urls")),
     path("reorganisations/", include("salesops.reorganisations.urls")),
     path("effort/", include("salesops.effort.urls")),
-    path("imports/", include("salesops.connectors.urls")),
+    path("", include("salesops.connectors.urls")),
     path("", include("salesops.connectors.hook_urls")),
     path("", include("salesops.jobs.health_urls")),
     path("jobs/", include("salesops.jobs.urls")),

@@ -8,7 +8,18 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from salesops.connectors.models import ConfirmedName, FileImport, SavedMapping, Source
+from salesops.connectors.models import (
+    ConfirmedName,
+    Connection,
+    Credential,
+    FileImport,
+    RawRecord,
+    SavedMapping,
+    Source,
+    Stream,
+    SyncRun,
+    WebhookEvent,
+)
 from salesops.core.admin import PortalAdmin, ReadOnlyAdmin
 
 
@@ -66,3 +77,67 @@ class FileImportAdmin(ReadOnlyAdmin):
     search_fields = ("file_name",)
     list_select_related = ("source", "uploaded_by")
     portal_page = "connectors:import_detail"
+
+
+@admin.register(Connection)
+class ConnectionAdmin(ReadOnlyAdmin):
+    """Connections to other systems; they are made, changed and ended in the portal."""
+
+    list_display = ("__str__", "vendor", "state", "account_name", "last_success_at", "next_sync_at", "made_by")
+    list_filter = ("state", "vendor")
+    search_fields = ("source__name", "source__code", "account_name", "account_id")
+    list_select_related = ("source", "made_by")
+    portal_page = "connectors:connection_detail"
+    exclude = ("hook_token",)
+
+
+@admin.register(Stream)
+class StreamAdmin(ReadOnlyAdmin):
+    """Objects of connections: how they are mapped and how far they are."""
+
+    list_display = ("object", "connection", "kind", "is_wanted", "state", "last_success_at")
+    list_filter = ("state", "kind", "is_wanted")
+    search_fields = ("object", "connection__source__name")
+    list_select_related = ("connection__source",)
+    portal_page = "connectors:stream_edit"
+
+
+@admin.register(SyncRun)
+class SyncRunAdmin(ReadOnlyAdmin):
+    """Runs over connections."""
+
+    list_display = ("connection", "kind", "state", "pages", "started_at", "finished_at")
+    list_filter = ("state", "kind")
+    search_fields = ("connection__source__name",)
+    list_select_related = ("connection__source",)
+
+
+@admin.register(RawRecord)
+class RawRecordAdmin(ReadOnlyAdmin):
+    """Records as their sources last told them."""
+
+    list_display = ("external_id", "stream", "state", "version", "received_at")
+    list_filter = ("state",)
+    search_fields = ("external_id",)
+    list_select_related = ("stream__connection__source",)
+    portal_page = "connectors:rawrecord_detail"
+
+
+@admin.register(WebhookEvent)
+class WebhookEventAdmin(ReadOnlyAdmin):
+    """What vendors pushed."""
+
+    list_display = ("key", "connection", "object", "external_id", "state", "received_at")
+    list_filter = ("state",)
+    search_fields = ("key", "external_id")
+    list_select_related = ("connection__source",)
+
+
+@admin.register(Credential)
+class CredentialAdmin(ReadOnlyAdmin):
+    """Which secrets are kept, and since when. Never what they are: their sealed text is on no page."""
+
+    list_display = ("name", "connection", "changed_at", "expires_at")
+    search_fields = ("name", "connection__source__name")
+    list_select_related = ("connection__source",)
+    fields = ("connection", "name", "changed_at", "expires_at")

@@ -15,9 +15,11 @@ class ConnectorsConfig(AppConfig):
         """Say where records go, and what can be switched off here."""
         from salesops.connectors.choices import IMPORTS
         from salesops.connectors.destinations import introduce_rooms_below
-        from salesops.core import features
+        from salesops.connectors.selectors.connections import behind
+        from salesops.core import features, freshness
 
         introduce_rooms_below()
+        freshness.install(behind)
         features.declare(
             code=IMPORTS,
             title=_("Imports of files"),

@@ -2,6 +2,6 @@
 
 from django.urls import path
 
-from salesops.connectors.views import HookView
+from salesops.connectors.views.hooks import HookView
 
 urlpatterns = [path("hooks/<slug:vendor>/<slug:token>/", HookView.as_view(), name="hook")]

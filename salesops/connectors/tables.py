@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from salesops.connectors.models import FileImport, RejectedRow
+from salesops.connectors.models import (
+    Connection,
+    Drift,
+    FileImport,
+    Outgoing,
+    RawRecord,
+    RejectedRow,
+    SyncRun,
+    WebhookEvent,
+)
 from salesops.connectors.rules.fields import KINDS
+from salesops.connectors.selectors.connections import is_stale, problem_of, stale_at, vendor_label
 from salesops.connectors.selectors.imports import cell_texts
+from salesops.core import display, parts
 from salesops.core.tables import (
     BadgeColumn,
     Cell,
+    ChoiceColumn,
     LinkColumn,
     MomentColumn,
     NumberColumn,
     PersonColumn,
     PortalColumn,
     PortalTable,
+    StateColumn,
 )
 from salesops.values.outcomes import Problem
 
@@ -98,3 +111,302 @@ class RejectedRowTable(PortalTable):
 
 def _said(problem: Problem) -> str:
     return f"{problem.where}: {problem.text(_)}" if problem.where else problem.text(_)
+
+
+# --- Connections
+
+CONNECTION_TONES: Final = {
+    "draft": "grey",
+    "running": "green",
+    "paused": "amber",
+    "broken": "red",
+    "disconnected": "grey",
+}
+RAW_TONES: Final = {"taken": "green", "refused": "amber", "held": "violet", "deleted": "grey", "dismissed": "grey"}
+RUN_TONES: Final = {"running": "blue", "done": "green", "waiting": "amber", "failed": "red"}
+EVENT_TONES: Final = {"new": "blue", "handled": "green", "ignored": "grey", "failed": "red"}
+OUTGOING_TONES: Final = {"waiting": "blue", "written": "green", "overtaken": "grey", "refused": "red"}
+
+
+class ConnectionTable(PortalTable):
+    """Connections and how they are."""
+
+    name = LinkColumn("connectors:connection_detail", accessor="source__name", verbose_name=gettext_lazy("Source"))
+    vendor = PortalColumn(verbose_name=gettext_lazy("Vendor"))
+    state = BadgeColumn(accessor="state", tones=CONNECTION_TONES)
+    last_success_at = MomentColumn(verbose_name=gettext_lazy("Last success"))
+    lag = StateColumn(
+        accessor="last_success_at",
+        order_by=("last_success_at",),
+        verbose_name=gettext_lazy("Freshness"),
+        help=gettext_lazy("Stale: the last success lies more than three intervals back, or it fails."),
+    )
+    record_count = NumberColumn(orderable=False, related=(), verbose_name=gettext_lazy("Records"))
+    shelf_count = NumberColumn(orderable=False, related=(), verbose_name=gettext_lazy("On the shelf"))
+    problem = PortalColumn(accessor="error", orderable=False, verbose_name=gettext_lazy("Problem"))
+    next_sync_at = MomentColumn(ago=True, verbose_name=gettext_lazy("Next sync"))
+    made_by = PersonColumn(accessor="made_by", verbose_name=gettext_lazy("Connected by"))
+
+    default_columns = (
+        "name", "vendor", "state", "last_success_at", "lag", "record_count", "shelf_count", "problem",
+    )  # fmt: skip
+
+    class Meta:
+        model = Connection
+        fields = ()
+
+    def show_vendor(self, value: Any, record: Connection) -> str:
+        """By its name."""
+        return vendor_label(value)
+
+    def export_vendor(self, value: Any, record: Connection) -> Cell:
+        """By its name."""
+        return vendor_label(value)
+
+    def show_lag(self, value: Any, record: Connection) -> str:
+        """How long ago, or since when it is stale."""
+        if self.now is None or value is None:
+            return str(parts.NOTHING)
+        if is_stale(record, self.now):
+            since = record.failing_since or stale_at(record)
+            return parts.badge(_("stale since %(moment)s") % {"moment": display.moment(since)}, "amber")
+        return parts.moment(value, self.now)
+
+    def export_lag(self, value: Any, record: Connection) -> Cell:
+        """Whether it is stale."""
+        return bool(self.now is not None and is_stale(record, self.now))
+
+    def show_problem(self, value: Any, record: Connection) -> str:
+        """In words."""
+        problem = problem_of(value)
+        return problem.text(_) if problem else ""
+
+    def export_problem(self, value: Any, record: Connection) -> Cell:
+        """In words."""
+        return self.show_problem(value, record)
+
+
+class RawRecordTable(PortalTable):
+    """What a connection brought."""
+
+    external_id = LinkColumn("connectors:rawrecord_detail", verbose_name=gettext_lazy("Id at the source"))
+    object = PortalColumn(accessor="stream__object", verbose_name=gettext_lazy("Object"))
+    kind = PortalColumn(accessor="stream__kind", verbose_name=gettext_lazy("Becomes"))
+    state = BadgeColumn(accessor="state", tones=RAW_TONES)
+    problems = PortalColumn(orderable=False, verbose_name=gettext_lazy("Problems"))
+    version = PortalColumn(orderable=False, verbose_name=gettext_lazy("Version"))
+    received_at = MomentColumn(ago=True, verbose_name=gettext_lazy("Received"), initial_sort_descending=True)
+
+    default_columns = ("external_id", "object", "kind", "state", "version", "received_at")
+
+    class Meta:
+        model = RawRecord
+        fields = ()
+
+    def show_kind(self, value: Any, record: RawRecord) -> str:
+        """In words."""
+        return _(KINDS[value].label) if value in KINDS else str(value)
+
+    def export_kind(self, value: Any, record: RawRecord) -> Cell:
+        """In words."""
+        return self.show_kind(value, record)
+
+    def show_problems(self, value: Any, record: RawRecord) -> str:
+        """Each in words."""
+        return " · ".join(_said(Problem.from_plain(each)) for each in record.problems)
+
+    def export_problems(self, value: Any, record: RawRecord) -> Cell:
+        """Each in words."""
+        return self.show_problems(value, record)
+
+
+class ShelfTable(RawRecordTable):
+    """What could not be taken."""
+
+    default_columns = ("external_id", "object", "problems", "state", "received_at")
+
+
+class SyncRunTable(PortalTable):
+    """The runs over a connection."""
+
+    started_at = MomentColumn(verbose_name=gettext_lazy("Started at"), initial_sort_descending=True)
+    kind = ChoiceColumn(verbose_name=gettext_lazy("Kind"))
+    state = BadgeColumn(accessor="state", tones=RUN_TONES)
+    took = PortalColumn(accessor="finished_at", orderable=False, verbose_name=gettext_lazy("Took"))
+    created = NumberColumn(accessor="counts", orderable=False, verbose_name=gettext_lazy("Created"))
+    changed = NumberColumn(accessor="counts", orderable=False, verbose_name=gettext_lazy("Changed"))
+    unchanged = NumberColumn(accessor="counts", orderable=False, verbose_name=gettext_lazy("Left alone"))
+    refused = NumberColumn(accessor="counts", orderable=False, verbose_name=gettext_lazy("Refused"))
+    held = NumberColumn(accessor="counts", orderable=False, verbose_name=gettext_lazy("Held"))
+    removed = NumberColumn(accessor="counts", orderable=False, verbose_name=gettext_lazy("Removed"))
+    pages = NumberColumn(orderable=False, verbose_name=gettext_lazy("Pages"))
+    problem = PortalColumn(accessor="error", orderable=False, verbose_name=gettext_lazy("Problem"))
+
+    default_columns = (
+        "started_at", "kind", "state", "took", "created", "changed", "unchanged", "refused", "removed", "problem",
+    )  # fmt: skip
+
+    class Meta:
+        model = SyncRun
+        fields = ()
+
+    def show_took(self, value: Any, record: SyncRun) -> str:
+        """Its length."""
+        if value is None:
+            return str(parts.NOTHING)
+        seconds = max(int((value - record.started_at).total_seconds()), 0)
+        return f"{seconds // 60}:{seconds % 60:02d}"
+
+    def export_took(self, value: Any, record: SyncRun) -> Cell:
+        """In seconds."""
+        return None if value is None else int((value - record.started_at).total_seconds())
+
+    def show_created(self, value: Any, record: SyncRun) -> str:
+        """Over all objects."""
+        return display.number(_summed(record, "created"))
+
+    def show_changed(self, value: Any, record: SyncRun) -> str:
+        """Over all objects."""
+        return display.number(_summed(record, "changed"))
+
+    def show_unchanged(self, value: Any, record: SyncRun) -> str:
+        """Over all objects."""
+        return display.number(_summed(record, "unchanged"))
+
+    def show_refused(self, value: Any, record: SyncRun) -> str:
+        """Over all objects."""
+        return display.number(_summed(record, "refused"))
+
+    def show_held(self, value: Any, record: SyncRun) -> str:
+        """Over all objects."""
+        return display.number(_summed(record, "held"))
+
+    def show_removed(self, value: Any, record: SyncRun) -> str:
+        """Over all objects."""
+        return display.number(_summed(record, "removed"))
+
+    def export_created(self, value: Any, record: SyncRun) -> Cell:
+        """Over all objects."""
+        return _summed(record, "created")
+
+    def export_changed(self, value: Any, record: SyncRun) -> Cell:
+        """Over all objects."""
+        return _summed(record, "changed")
+
+    def export_unchanged(self, value: Any, record: SyncRun) -> Cell:
+        """Over all objects."""
+        return _summed(record, "unchanged")
+
+    def export_refused(self, value: Any, record: SyncRun) -> Cell:
+        """Over all objects."""
+        return _summed(record, "refused")
+
+    def export_held(self, value: Any, record: SyncRun) -> Cell:
+        """Over all objects."""
+        return _summed(record, "held")
+
+    def export_removed(self, value: Any, record: SyncRun) -> Cell:
+        """Over all objects."""
+        return _summed(record, "removed")
+
+    def show_problem(self, value: Any, record: SyncRun) -> str:
+        """In words."""
+        problem = problem_of(value)
+        return problem.text(_) if problem else ""
+
+    def export_problem(self, value: Any, record: SyncRun) -> Cell:
+        """In words."""
+        return self.show_problem(value, record)
+
+
+class WebhookEventTable(PortalTable):
+    """What a vendor pushed."""
+
+    key = PortalColumn(verbose_name=gettext_lazy("Event"))
+    object = PortalColumn(verbose_name=gettext_lazy("Object"))
+    external_id = PortalColumn(verbose_name=gettext_lazy("Id at the source"))
+    state = BadgeColumn(accessor="state", tones=EVENT_TONES)
+    occurred_at = MomentColumn(verbose_name=gettext_lazy("Occurred at"))
+    received_at = MomentColumn(verbose_name=gettext_lazy("Received"), initial_sort_descending=True)
+    handled_at = MomentColumn(verbose_name=gettext_lazy("Handled"))
+    problem = PortalColumn(accessor="error", orderable=False, verbose_name=gettext_lazy("Problem"))
+
+    default_columns = ("key", "object", "external_id", "state", "received_at", "problem")
+
+    class Meta:
+        model = WebhookEvent
+        fields = ()
+
+    def show_problem(self, value: Any, record: WebhookEvent) -> str:
+        """In words."""
+        problem = problem_of(value)
+        return problem.text(_) if problem else ""
+
+    def export_problem(self, value: Any, record: WebhookEvent) -> Cell:
+        """In words."""
+        return self.show_problem(value, record)
+
+
+class OutgoingTable(PortalTable):
+    """What was changed here and written back."""
+
+    record = LinkColumn(
+        "connectors:rawrecord_detail",
+        accessor="record__external_id",
+        pk_field="record_id",
+        verbose_name=gettext_lazy("Record"),
+    )
+    object = PortalColumn(accessor="record__stream__object", verbose_name=gettext_lazy("Object"))
+    fields = PortalColumn(orderable=False, verbose_name=gettext_lazy("What changes there"))
+    state = BadgeColumn(accessor="state", tones=OUTGOING_TONES)
+    attempts = NumberColumn(verbose_name=gettext_lazy("Attempts"))
+    made_at = MomentColumn(verbose_name=gettext_lazy("Changed here"), initial_sort_descending=True)
+    sent_at = MomentColumn(verbose_name=gettext_lazy("Written at"))
+    problem = PortalColumn(accessor="error", orderable=False, verbose_name=gettext_lazy("Problem"))
+
+    default_columns = ("record", "object", "fields", "state", "made_at", "sent_at", "problem")
+
+    class Meta:
+        model = Outgoing
+        fields = ()
+
+    def show_fields(self, value: Any, record: Outgoing) -> str:
+        """Field by field: what the source said, what it is told."""
+        return " · ".join(f"{name}: {pair[0]} → {pair[1]}" for name, pair in record.fields.items())
+
+    def export_fields(self, value: Any, record: Outgoing) -> Cell:
+        """Field by field."""
+        return self.show_fields(value, record)
+
+    def show_problem(self, value: Any, record: Outgoing) -> str:
+        """In words."""
+        problem = problem_of(value)
+        return problem.text(_) if problem else ""
+
+    def export_problem(self, value: Any, record: Outgoing) -> Cell:
+        """In words."""
+        return self.show_problem(value, record)
+
+
+class DriftTable(PortalTable):
+    """Where reconciling found a difference."""
+
+    external_id = PortalColumn(verbose_name=gettext_lazy("Id at the source"))
+    object = PortalColumn(accessor="stream__object", verbose_name=gettext_lazy("Object"))
+    kind = BadgeColumn(
+        accessor="kind", tones={"missing_here": "amber", "missing_there": "violet", "differs": "blue"},
+        verbose_name=gettext_lazy("What differs"),
+    )  # fmt: skip
+    found_at = MomentColumn(verbose_name=gettext_lazy("Found"), initial_sort_descending=True)
+    mended_at = MomentColumn(verbose_name=gettext_lazy("Mended"))
+
+    default_columns = ("external_id", "object", "kind", "found_at", "mended_at")
+
+    class Meta:
+        model = Drift
+        fields = ()
+
+
+def _summed(run: SyncRun, name: str) -> int:
+    """One count of a run over all its objects."""
+    return sum(int(counts.get(name, 0)) for counts in run.counts.values())

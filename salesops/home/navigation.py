@@ -141,6 +141,25 @@ GROUPS: Final[tuple[Group, ...]] = (
                 "gauge",
                 (Role.MANAGER, Role.REVOPS, Role.ADMIN),
             ),
+            Entry(
+                gettext_lazy("Connections"),
+                "connectors:connection_list",
+                "refresh",
+                _CONFIGURING,
+                "g n",
+                also=(
+                    "connectors:stream",
+                    "connectors:rawrecord",
+                    "connectors:rawrecord_retry",
+                    "connectors:syncrun",
+                    "connectors:webhookevent",
+                    "connectors:outgoing",
+                    "connectors:drift",
+                    "connectors:hold",
+                    "connectors:connection_sign",
+                    "connectors:origin",
+                ),
+            ),
             Entry(gettext_lazy("Imports"), "connectors:import_list", "file-import", _CONFIGURING, "g i"),
             Entry(gettext_lazy("Jobs"), "jobs:job_list", "progress", _CONFIGURING, "g j"),
             Entry(gettext_lazy("Audit"), "audit:entry_list", "history", (*_CONFIGURING, Role.FINANCE)),
@@ -165,6 +184,7 @@ ACTIONS: Final = (
     Entry(gettext_lazy("New deal"), "deals:deal_create", "plus", _ADDING),
     Entry(gettext_lazy("New account"), "accounts:account_create", "plus", _ADDING),
     Entry(gettext_lazy("Import a file"), "connectors:import_create", "file-import", _CONFIGURING, feature=IMPORTS),
+    Entry(gettext_lazy("Connect a source"), "connectors:connection_choose", "refresh", _CONFIGURING),
 )
 
 

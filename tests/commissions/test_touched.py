@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from salesops.accounts.models import Account, AccountOwnership
-from salesops.commissions.models import Calculation, Credit, Earning, Period, Statement, Transaction
+from salesops.commissions.models import Calculation, Credit, Earning, Period, Plan, Statement, Transaction
 from salesops.commissions.services.approvals import approve_statements
 from salesops.commissions.services.calculate import calculate_period, calculate_touched
+from salesops.commissions.services.plans import assign_to_plan
 from salesops.commissions.services.recording import NewTransaction, record_transaction
 from salesops.commissions.services.touched import touched_since
 from salesops.core.actor import system_actor
@@ -241,6 +242,26 @@ def test_open_periods_follow_by_themselves_until_something_is_approved(cast: Cas
     changed(cast, deal, amount_minor=1_500_00)
     come_round(schedule.kind, 2)
     assert statement_of(cast, "ana").earned_minor == 90_00
+
+
+def test_a_period_under_way_is_begun_by_itself_where_somebody_is_on_a_plan(cast: Cast) -> None:
+    in_force(cast, PLAN, ())
+    come_round("commissions.keep_up", 1)
+    assert not Period.objects.exists()
+    plan = Plan.objects.get()
+    assign_to_plan(
+        actor=cast.actor("rita"), plan=plan, person_id=cast.ana.pk, start_on=date(2026, 1, 1), currency="USD", at=NOW
+    )
+    quota(cast, "ana", "2026Q2", 1_000_00)
+    won(cast, "ana", 600_00)
+    come_round("commissions.keep_up", 2)
+    (period,) = Period.objects.all()
+    assert (period.label, period.calculations.get().run_by) == ("2026Q2", None)
+    assert statement_of(cast, "ana").earned_minor == 30_00
+    # What nobody began and is over, nobody begins.
+    won(cast, "ana", 600_00, date(2026, 2, 2))
+    come_round("commissions.keep_up", 3)
+    assert Period.objects.get() == period
 
 
 def test_a_button_calculates_only_what_changed(cast: Cast, client: Client) -> None:

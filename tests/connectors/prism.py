@@ -166,6 +166,19 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
                 process.wait(10)
 
 
+def _violations(told: str | None, status: int, content: bytes) -> tuple[str, ...]:
+    """What of a request breaks the description. Prism says it in a header, or in a body of its own where the description
+    has no reply for it."""
+    found = [each for each in json.loads(told or "[]") if each["location"][0] == "request"]
+    if not found and status in (401, 422) and b"stoplight.io/prism/errors" in content:
+        body = json.loads(content)
+        found = [
+            {**each, "location": ["request", *each["location"]]}
+            for each in body.get("validation") or [{"location": ["security"], "message": body["title"]}]
+        ]
+    return tuple(f"{'.'.join(each['location'])}: {each['message']}" for each in found)
+
+
 class _Handler(BaseHTTPRequestHandler):
     """The relay: passes everything on and remembers it."""
 
@@ -182,10 +195,7 @@ class _Handler(BaseHTTPRequestHandler):
         }
         reply = self.prism.answer(self.command, self.path, headers, body)
         content = reply.read()
-        told = json.loads(reply.getheader("sl-violations") or "[]")
-        wrong = tuple(
-            f"{'.'.join(each['location'])}: {each['message']}" for each in told if each["location"][0] == "request"
-        )
+        wrong = _violations(reply.getheader("sl-violations"), reply.status, content)
         path, _, query = self.path.partition("?")
         self.prism.exchanges.append(Exchange(self.command, path, query, body, reply.status, wrong))
         if self.prism.rewrite is not None:

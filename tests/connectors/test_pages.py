@@ -18,7 +18,7 @@ from django.urls import reverse
 from salesops.connectors.choices import ImportState, RowState
 from salesops.connectors.models import ConfirmedName, FileImport, RejectedRow, SavedMapping, Source
 from salesops.connectors.rules.fields import KINDS
-from salesops.connectors.views import LIST_PAGES
+from salesops.connectors.views.imports import LIST_PAGES
 from salesops.deals.models import Deal, Product
 from salesops.jobs.models import Job
 from salesops.jobs.testing import run_due

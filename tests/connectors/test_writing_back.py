@@ -84,7 +84,8 @@ def push(link: Link) -> SyncRun | None:
 def test_an_edit_reaches_the_crm_once_and_does_not_come_back(link: Link, org: Salesforce) -> None:
     edit(link, 3, next_step="Call Bo", amount_minor=12_345)
     run = push(link)
-    assert run is not None and run.counts == {"Opportunity": {"written": 1}}
+    assert run is not None
+    assert run.counts == {"Opportunity": {"written": 1}}
     assert (org.row("Opportunity", 4)["NextStep"], org.row("Opportunity", 4)["Amount"]) == (
         "Call Bo",
         Decimal("123.45"),

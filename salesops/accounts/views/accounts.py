@@ -76,6 +76,7 @@ _CONTACTS: Final = 30
 class AccountListView(ScopedListView):
     """The accounts that the actor sees."""
 
+    rests_on = ("accounts",)
     roles: ClassVar[tuple[Role, ...]] = READERS
     selector = accounts_for
     table_class, filterset_class = AccountTable, AccountFilter

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from salesops.connectors.choices import (
@@ -62,7 +63,7 @@ class Connection(models.Model):
 
     def get_absolute_url(self) -> str:
         """The page of the connection."""
-        return f"/connections/{self.pk}/"  # TEMP reverse("connectors:connection_detail")
+        return reverse("connectors:connection_detail", kwargs={"pk": self.pk})
 
 
 class Credential(models.Model):

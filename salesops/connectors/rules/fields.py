@@ -50,7 +50,7 @@ LOOKUP_KEYS: Final[dict[LookupKind, tuple[str, ...]]] = {
     LookupKind.PERSON: ("name", "email", "employee_number", "external_id"),
     LookupKind.ACCOUNT: ("name", "external_id", "email", "phone"),
     LookupKind.CONTACT: ("email", "name", "external_id", "phone"),
-    LookupKind.PRODUCT: ("name", "code"),
+    LookupKind.PRODUCT: ("name", "code", "external_id"),
     LookupKind.STAGE: ("name", "code"),
     LookupKind.POD: ("name",),
     LookupKind.TERRITORY: ("code", "name"),

@@ -35,6 +35,12 @@ def decide(*, masters: Mapping[str, str], said: Said) -> frozenset[str]:
     return frozenset(kept)
 
 
+def silent(said: Said) -> frozenset[str]:
+    """The names of the values of which the source says nothing, and said nothing before: no reason to empty them."""
+    before = said.before or {}
+    return frozenset(name for name, value in said.now.items() if same(value, None) and same(before.get(name), None))
+
+
 def edited_here(*, masters: Mapping[str, str], before: Mapping[str, Any], portal: Mapping[str, Any]) -> dict[str, Any]:
     """The values that stand here and differ from what the source last said, of fields whose edits flow back to it."""
     edits = {}

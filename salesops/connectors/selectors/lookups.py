@@ -161,3 +161,11 @@ class Resolver:
 
 def _plain(text: str) -> str:
     return " ".join(text.split()).casefold()
+
+
+def record_named(kind: LookupKind, text: str, source: str) -> tuple[int, str] | None:
+    """The key and name of the one record with exactly this name or key; None when there is none, or several."""
+    if not text:
+        return None
+    match = Resolver(source).match(Lookup(kind, ANY_KEY, text))
+    return (match.key, match.name) if match.is_settled and match.key is not None else None

@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as translate
 
 from salesops.connectors.choices import Master, RawState
@@ -21,19 +23,24 @@ from salesops.connectors.destinations import Destination, destination_of
 from salesops.connectors.models import RawRecord, Stream
 from salesops.connectors.rules.convert import Converter, Record
 from salesops.connectors.rules.mapping import Mapping as FieldMapping
-from salesops.connectors.rules.masters import Said, decide
+from salesops.connectors.rules.masters import Said, decide, silent
 from salesops.connectors.rules.shapes import Flattener
 from salesops.connectors.rules.tables import Checkpoint, Row
-from salesops.connectors.selectors.identities import Identities, record_ids
+from salesops.connectors.selectors.identities import Identities, hosts_and_guests, namesakes, record_ids, standing
 from salesops.connectors.services.brakes import Brake
 from salesops.connectors.vendors import vendor_of
-from salesops.connectors.vendors.base import Column, Object, Raw, moment_of
+from salesops.connectors.vendors.base import Column, ColumnType, Object, Raw, moment_of
 from salesops.core.actor import Actor
+from salesops.core.rows import as_json, insert_rows, update_objects
 from salesops.core.upserts import Fate
+from salesops.values.names import fold_name
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
 
 _NOWHERE: Final = Checkpoint(0, 0, 0)
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+#: Records whose parts are looked for in one question.
+_WHOLES: Final = 100
 
 
 @dataclass(slots=True)
@@ -97,6 +104,8 @@ class Applier:
             row.external_id: row
             for row in RawRecord.objects.filter(stream=self.stream, external_id__in=newest).defer("payload")
         }
+        for row, raw in self._parts_left_out(newest, known):
+            known[row.external_id], newest[row.external_id] = row, raw
         rows: list[Raw] = []
         gone: list[Raw] = []
         texts: dict[str, tuple[str, str]] = {}
@@ -108,8 +117,7 @@ class Applier:
                 else:
                     gone.append(raw)
                 continue
-            text = json.dumps(raw.payload, ensure_ascii=False, separators=(",", ":"), default=str)
-            digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+            text, digest = _written(raw.payload)
             is_known = stored is not None and (
                 stored.version > raw.version or (stored.digest == digest and _is_settled(stored))
             )
@@ -138,7 +146,7 @@ class Applier:
 
     def record_of(self, raw: Raw) -> tuple[Record | None, tuple[Problem, ...]]:
         """The canonical record of a raw row, or why there is none."""
-        row = self._row(raw)
+        row = self.row_of(raw)
         answers = self.resolver.answers(self.converter.lookups([row]))
         converted = self.converter.convert(row, answers)
         return converted.record, converted.problems
@@ -147,9 +155,27 @@ class Applier:
         """What would become of raw rows that are known; nothing is written."""
         return self._upsert(raws, known, at, preview=True) if raws else []
 
+    def _parts_left_out(self, newest: Mapping[str, Raw], known: Mapping[str, RawRecord]) -> list[tuple[RawRecord, Raw]]:
+        """The parts of records that newer tellings of these no longer have, with the telling that they are gone."""
+        wholes = [
+            raw
+            for external_id, raw in newest.items()
+            if raw.has_parts and (stored := known.get(external_id)) is not None and stored.version < raw.version
+        ]
+        left_out = []
+        for start in range(0, len(wholes), _WHOLES):
+            some = {raw.external_id: raw for raw in wholes[start : start + _WHOLES]}
+            of_these = reduce(or_, (Q(external_id__startswith=f"{each}:") for each in some))
+            for row in RawRecord.objects.filter(of_these, stream=self.stream, is_gone=False).defer("payload"):
+                if row.external_id not in newest:
+                    version = some[row.external_id.partition(":")[0]].version
+                    left_out.append((row, Raw(row.external_id, version, {}, is_deleted=True)))
+        return left_out
+
     # --- rows
 
-    def _row(self, raw: Raw) -> Row:
+    def row_of(self, raw: Raw) -> Row:
+        """The cells of a raw row, in the order of the flattener's headers."""
         payload = self.object.shape(raw.payload) if self.object.shape else raw.payload
         return Row(0, self.flattener.cells(payload), _NOWHERE)
 
@@ -165,7 +191,7 @@ class Applier:
         if self.brake is not None:
             held = self.brake.sets_aside(self, raws, known, at)
         fates = self._upsert([raw for raw in raws if raw.external_id not in held], known, at, preview=False)
-        new: list[RawRecord] = []
+        new: list[tuple[Any, ...]] = []
         changed: list[RawRecord] = []
         for fate in (*fates, *(RawFate(raw, "held") for raw in raws if raw.external_id in held)):
             raw = fate.raw
@@ -175,39 +201,59 @@ class Applier:
             done.counts[fate.fate] += 1
             if fate.fate == Fate.REFUSED and stored is not None and _is_same(stored, digest, problems):
                 continue
-            row = stored or RawRecord(stream=self.stream, external_id=raw.external_id)
+            state = _STATES.get(fate.fate, RawState.TAKEN)
+            if stored is None:
+                new.append(
+                    (
+                        self.stream.pk,
+                        raw.external_id,
+                        raw.version,
+                        digest,
+                        text,
+                        at,
+                        state.value,
+                        as_json(problems),
+                        fate.record_id,
+                        as_json(_changes(fate)),
+                        *_NOTHING,
+                    )
+                )
+                continue
+            row = stored
             row.version, row.digest, row.received_at = raw.version, digest, at
-            if stored is not None and stored.record_id is not None and fate.fate in _STATES:
+            if row.record_id is not None and fate.fate in _STATES:
                 row.told = text  # what was taken stays beside it
             else:
                 row.payload, row.told = text, ""
             row.is_gone, row.merged_into = False, ""
             row.problems = problems
-            row.state = _STATES.get(fate.fate, RawState.TAKEN)
+            row.state = state
             row.hold_id = None
             if fate.record_id is not None:
                 row.record_id = fate.record_id
             if fate.fate in (Fate.CREATED, Fate.CHANGED):
                 row.changed = _changes(fate)
-            (new if stored is None else changed).append(row)
-        save_raw(new, changed)
+            changed.append(row)
+        insert_rows(RawRecord, _NEW, new)
+        save_raw(changed)
         done.fates += fates
 
     def _upsert(
         self, raws: Sequence[Raw], known: Mapping[str, RawRecord], at: datetime, *, preview: bool
     ) -> list[RawFate]:
         """Convert rows and hand them to their room. One bad row stops no other."""
-        rows = [self._row(raw) for raw in raws]
+        rows = [self.row_of(raw) for raw in raws]
         converted = self.converter.convert_many(rows, self.resolver.answers(self.converter.lookups(rows)))
         fates: list[RawFate] = []
         made: list[Any] = []
         places: list[int] = []
-        overruled = self._overruled(raws, [each.record for each in converted], known)
+        records = [each.record for each in converted]
+        ids = self._rows_meant(raws, records, known)
+        overruled = self._overruled(raws, records, ids)
         for place, (raw, each) in enumerate(zip(raws, converted, strict=True)):
             fate = RawFate(raw, Fate.UNCHANGED, problems=list(each.problems))
             fates.append(fate)
-            stored = known.get(raw.external_id)
-            fate.record_id = stored.record_id if stored and not self._has_vanished(stored) else None
+            fate.record_id = ids.get(place)
             if each.record is None:
                 fate.fate = Fate.REFUSED
                 continue
@@ -237,20 +283,44 @@ class Applier:
         is_deleted = stored.state == RawState.DELETED
         return is_deleted and self.destination.remove is not None and self.destination.restore is None
 
-    def _overruled(
+    def _rows_meant(
         self, raws: Sequence[Raw], records: Sequence[Record | None], known: Mapping[str, RawRecord]
-    ) -> dict[int, frozenset[str]]:
-        """By place: the values of a record that the portal keeps, because it is the master of them."""
-        masters = {name: Master(value) for name, value in self.stream.masters.items() if value != Master.CRM}
-        if not masters:
-            return {}
-        ids = {
-            place: stored.record_id
+    ) -> dict[int, int]:
+        """By place: the portal's row that a record is known to be. One that was merged here, not at this source, is the
+        row that stands for it; a company that this connection tells of for the first time is the one of its very name
+        that another source told of."""
+        stored = {
+            place: row
             for place, raw in enumerate(raws)
-            if records[place] is not None
-            and (stored := known.get(raw.external_id)) is not None
-            and stored.record_id is not None
+            if (row := known.get(raw.external_id)) is not None
+            and row.record_id is not None
+            and not self._has_vanished(row)
         }
+        ids = {place: row.record_id for place, row in stored.items() if row.record_id is not None}
+        stand = standing(self.stream.kind, {pk for place, pk in ids.items() if not stored[place].is_gone})
+        ids = {place: pk if stored[place].is_gone else stand.get(pk, pk) for place, pk in ids.items()}
+        if self.stream.kind == "accounts":
+            names = {
+                place: fold_name(str(name))
+                for place, record in enumerate(records)
+                if place not in ids and record is not None and (name := record.values.get("name"))
+            }
+            found = namesakes(self.connection, set(names.values())) if names else {}
+            for place, name in names.items():
+                if name in found:
+                    ids[place] = found.pop(name)
+        return ids
+
+    def _overruled(
+        self, raws: Sequence[Raw], records: Sequence[Record | None], ids: Mapping[int, int]
+    ) -> dict[int, frozenset[str]]:
+        """By place: the values of a record that the portal keeps, because it is the master of them. Of a company of which
+        another system has the say, only what is empty is filled; what it filled is not emptied by the silence of the one
+        that has it."""
+        masters = {name: Master(value) for name, value in self.stream.masters.items() if value != Master.CRM}
+        hosts, guests = hosts_and_guests(self.stream, {raws[place].external_id: pk for place, pk in ids.items()})
+        shared = hosts | guests
+        ids = {place: pk for place, pk in ids.items() if masters or raws[place].external_id in shared}
         if not ids:
             return {}
         current = self.destination.current(list(ids.values()))
@@ -261,16 +331,17 @@ class Applier:
             record = records[place]
             if record is None or pk not in current:
                 continue
-            kept[place] = decide(
-                masters=masters,
-                said=Said(
-                    now=plain_values(record),
-                    before=before.get(raws[place].external_id),
-                    portal=current[pk],
-                    said_at=moment_of(raws[place].version),
-                    edited_at=moments.get(pk),
-                ),
+            said = Said(
+                now=plain_values(record),
+                before=before.get(raws[place].external_id),
+                portal=current[pk],
+                said_at=moment_of(raws[place].version),
+                edited_at=moments.get(pk),
             )
+            is_guest = raws[place].external_id in guests
+            kept[place] = decide(masters=dict.fromkeys(record.values, Master.FILL) if is_guest else masters, said=said)
+            if raws[place].external_id in hosts:
+                kept[place] |= silent(said)
         return kept
 
     def last_said(self, external_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -287,7 +358,7 @@ class Applier:
 
     def values_of(self, raws: Sequence[Raw]) -> dict[str, dict[str, Any]]:
         """Raw rows as canonical values by external id; those that cannot be read are left out."""
-        rows = [self._row(raw) for raw in raws]
+        rows = [self.row_of(raw) for raw in raws]
         answers = self.resolver.answers(self.converter.lookups(rows))
         return {
             raw.external_id: plain_values(each.record)
@@ -298,12 +369,19 @@ class Applier:
     # --- deletions and merges
 
     def _take_away(self, raws: Sequence[Raw], known: Mapping[str, RawRecord], at: datetime, done: Applied) -> None:
-        """Records that are gone at the source: removed here, or merged into the one that took their place."""
+        """Records that are gone at the source: removed here, or merged into the one that took their place. The company of
+        a guest stays."""
         held: set[str] = set()
         if self.brake is not None:
             held = self.brake.sets_aside(self, raws, known, at)
         winners = record_ids(self.connection, self.stream.kind, [raw.merged_into for raw in raws if raw.merged_into])
-        removed = [known[raw.external_id] for raw in raws if not raw.merged_into and raw.external_id not in held]
+        rows = {raw.external_id: known[raw.external_id].record_id for raw in raws}
+        _hosts, leaving = hosts_and_guests(self.stream, {each: pk for each, pk in rows.items() if pk is not None})
+        removed = [
+            known[raw.external_id]
+            for raw in raws
+            if not raw.merged_into and raw.external_id not in held and raw.external_id not in leaving
+        ]
         pks = [row.record_id for row in removed if row.record_id is not None]
         if pks and self.destination.remove is not None:
             because = translate("Deleted in %(source)s") % {"source": self.connection.source.name}
@@ -318,7 +396,7 @@ class Applier:
                 row.state = RawState.HELD
                 done.counts["held"] += 1
                 continue
-            if raw.merged_into and row.record_id is not None:
+            if raw.merged_into and row.record_id is not None and raw.external_id not in leaving:
                 if winner is not None and winner != row.record_id and self.destination.merge is not None:
                     self.destination.merge(loser=row.record_id, winner=winner, actor=self.actor, at=at)
                 elif winner is None and self.destination.remove is not None:
@@ -328,10 +406,16 @@ class Applier:
                     self.destination.remove(pks=[row.record_id], actor=self.actor, because=because, at=at)
             row.state = RawState.DELETED
             done.counts["removed"] += 1
-        save_raw([], [known[raw.external_id] for raw in raws], names=_GONE)
+        save_raw([known[raw.external_id] for raw in raws], names=_GONE)
 
 
 _STATES: Final = {Fate.REFUSED: RawState.REFUSED, "held": RawState.HELD}
+#: Columns of a raw record that is new, and what stands in those that say nothing yet.
+_NEW: Final = (
+    "stream_id", "external_id", "version", "digest", "payload", "received_at", "state", "problems", "record_id", "changed",
+    "told", "is_gone", "merged_into",
+)  # fmt: skip
+_NOTHING: Final = ("", False, "")
 _WRITTEN: Final = (
     "version", "digest", "payload", "told", "received_at", "state", "problems", "record_id", "is_gone", "merged_into", "changed",
     "hold_id",
@@ -339,22 +423,14 @@ _WRITTEN: Final = (
 _GONE: Final = ("version", "told", "received_at", "state", "problems", "is_gone", "merged_into", "hold_id")
 
 
-def save_raw(new: Sequence[RawRecord], changed: Sequence[RawRecord], *, names: Sequence[str] = _WRITTEN) -> None:
-    """Write raw records in one statement each for the new and the changed ones."""
-    if new:
-        RawRecord.objects.bulk_create(new)
-    if changed:
-        columns = ["hold" if name == "hold_id" else name for name in names]
-        if "payload" in names:
-            # An INSERT that always meets its own row: far cheaper than the CASE for each value of bulk_update.
-            RawRecord.objects.bulk_create(changed, update_conflicts=True, update_fields=columns, unique_fields=["pk"])
-        else:
-            RawRecord.objects.bulk_update(changed, columns)
+def save_raw(rows: Sequence[RawRecord], *, names: Sequence[str] = _WRITTEN) -> None:
+    """Write these columns of raw records that are there, in one statement."""
+    update_objects(rows, ["hold" if name == "hold_id" else name for name in names])
 
 
 def columns_of(stream: Stream) -> list[Column]:
     """The columns that the vendor said the object has."""
-    return [Column(**{**plain, "type": plain.get("type", "text")}) for plain in stream.columns]
+    return [Column(**{**plain, "type": ColumnType(plain.get("type", "text"))}) for plain in stream.columns]
 
 
 def plain_values(record: Record) -> dict[str, Any]:
@@ -368,6 +444,17 @@ def without(record: Record, names: Sequence[str] | frozenset[str]) -> Record:
         return record
     values = {name: value for name, value in record.values.items() if name not in names and f"{name}_id" not in names}
     return Record(record.kind, record.line, values, record.identity)
+
+
+def _written(payload: Mapping[str, Any]) -> tuple[str, str]:
+    """A payload as it is kept, and its digest."""
+    text = _encode(payload)
+    try:
+        kept = text.encode()
+    except UnicodeEncodeError:  # half of a pair of surrogates, which no database keeps
+        text = json.dumps(payload, separators=(",", ":"), default=str)
+        kept = text.encode()
+    return text, hashlib.blake2b(kept, digest_size=16).hexdigest()
 
 
 def _newest(raws: Sequence[Raw]) -> dict[str, Raw]:
@@ -391,7 +478,8 @@ def _is_same(stored: RawRecord, digest: str, problems: list[dict[str, Any]]) -> 
 
 
 def _is_gone_already(stored: RawRecord, raw: Raw) -> bool:
-    return stored.state == RawState.DELETED and stored.merged_into == raw.merged_into
+    """Whether a deletion says nothing new; one that does not name a winner takes a merge that is known not back."""
+    return stored.state == RawState.DELETED and raw.merged_into in ("", stored.merged_into)
 
 
 def _changes(fate: RawFate) -> dict[str, Any]:

@@ -98,6 +98,19 @@ def complete(*, actor: Actor, state: str, code: str, extra: Mapping[str, str], a
     return connection
 
 
+def give_up(*, actor: Actor, state: str) -> Connection | None:
+    """Forget a sign-in that the vendor sent back without a code. Gives whose it was; None when there is no such one."""
+    row = (
+        Authorization.objects.select_related("connection", "connection__source")
+        .filter(state_digest=_digest(state), begun_by_id=_person(actor))
+        .first()
+    )
+    if row is None:
+        return None
+    row.delete()
+    return row.connection
+
+
 def renew(connection: Connection, client: Client, *, aside: Aside, at: datetime) -> None:
     """Renew the access token; the caller has claimed that. Raises Fault UNAUTHORIZED when the vendor refuses."""
     try:

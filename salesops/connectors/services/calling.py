@@ -54,8 +54,9 @@ class Wait(Exception):  # noqa: N818 - not an error: come back later
 class Caller:
     """`vendors.base.Http` for one connection. A context manager: it holds one client with its open sockets.
 
-    aside: a transaction for what must be kept whatever becomes of the caller's work (`JobRun.aside` in a job). clock and
-    sleep: of tests.
+    aside: a transaction for what must be kept whatever becomes of the caller's work (`JobRun.aside` in a job). deadline:
+    seconds that one exchange may take, the vendor's own unless a person waits. clock and sleep: of tests. on_reply: sees
+    every exchange (recordings).
     """
 
     def __init__(
@@ -66,6 +67,9 @@ class Caller:
         clock: Callable[[], datetime] = timezone.now,
         sleep: Sleep = time.sleep,
         longest_sleep: timedelta = SLEEPS,
+        on_reply: Callable[[Request, Reply], None] | None = None,
+        deadline: float | None = None,
+        tries: int = TRIES,
     ) -> None:
         self.connection = connection
         self.vendor: Vendor = vendor_of(connection.vendor)
@@ -73,8 +77,10 @@ class Caller:
         self.requests = 0
         self.vendor_time: datetime | None = None
         self._aside, self._clock, self._sleep, self._longest = aside, clock, sleep, longest_sleep
+        self._on_reply = on_reply
         self._base = self.vendor.base(self.settings)
-        self._client = Client(timeout=self.vendor.deadline)
+        self._client = Client(timeout=deadline or self.vendor.deadline)
+        self._tries = tries
         self._secrets: dict[str, str] = {}
         #: The mark of the token that is in use here: whoever finds another one need not renew.
         self._mark: str | None = None
@@ -156,20 +162,23 @@ class Caller:
         pairs = _pairs(params)
         has_renewed = False
         self._renew_in_time()
-        for attempt in range(1, TRIES + 1):
+        for attempt in range(1, self._tries + 1):
             self._await_turn()
             signed = {"Accept": "application/json", **headers}
             self.vendor.sign(signed, self)
             self.requests += 1
             try:
-                reply = self._client.send(Request(method=method, url=address, headers=signed, params=pairs, body=body))
+                request = Request(method=method, url=address, headers=signed, params=pairs, body=body)
+                reply = self._client.send(request)
             except Forbidden as error:
                 raise Fault(FaultKind.REFUSED, _problem_of(error)) from error
             except WireError as error:
-                if attempt == TRIES or not is_safe:
+                if attempt == self._tries or not is_safe:
                     raise Fault(FaultKind.PASSING, _problem_of(error)) from error
                 self._rest(wait_of(0, {}, attempt, self._clock(), _DRAW.random()))
                 continue
+            if self._on_reply is not None:
+                self._on_reply(request, reply)
             self._learn(reply)
             verdict = self.vendor.verdict(reply)
             if verdict is None or reply.status in expect:
@@ -185,7 +194,7 @@ class Caller:
                 with self._aside():
                     budgets.block(self.connection, self._clock() + wait)
                 self._rest(wait, _said(self.vendor, reply, verdict))
-            elif attempt == TRIES or not (is_safe or reply.status == 503):
+            elif attempt == self._tries or not (is_safe or reply.status == 503):
                 raise Fault(FaultKind.PASSING, _said(self.vendor, reply, verdict), wait=wait)
             else:
                 self._rest(wait, _said(self.vendor, reply, verdict))

@@ -21,6 +21,7 @@ from salesops.connectors.models import Connection, Source, Stream
 from salesops.connectors.rules.fields import KINDS, FieldType
 from salesops.connectors.rules.mapping import FieldRule
 from salesops.connectors.rules.mapping import Mapping as FieldMapping
+from salesops.connectors.rules.tables import cell_text
 from salesops.connectors.services import credentials
 from salesops.connectors.services.applying import Applier, RawFate
 from salesops.connectors.services.calling import Caller
@@ -61,6 +62,7 @@ def create(
     known = vendor_of(vendor)
     settings_ = settings_of(vendor)
     _check_settings(settings_, {**options, **given})
+    _check_way_in(vendor, {**options, **given})
     with transaction.atomic():
         source = Source.objects.create(code=_free_code(name or known.label), name=name or known.label)
         connection = Connection.objects.create(
@@ -90,7 +92,6 @@ def change(
         row = Connection.objects.select_for_update().get(pk=connection.pk)
         before = dict(row.options)
         row.options = merged
-        row.save(update_fields=["options"])
         changed = []
         for each in settings_:
             if each.is_secret and given.get(each.name):
@@ -100,6 +101,9 @@ def change(
                         credentials.keep(row, f"{each.name}_before", old.reveal(), at=at)
                 credentials.keep(row, each.name, given[each.name], at=at)
                 changed.append(each.name)
+        if changed:
+            _mend(row, at=at)
+        row.save()
         record(
             actor=actor,
             action="connection.changed",
@@ -110,6 +114,62 @@ def change(
             at=at,
         )
     return row
+
+
+def _mend(row: Connection, *, at: datetime) -> None:
+    """A new secret mends what the old one broke; what was disconnected waits for somebody to start it."""
+    if row.state == ConnectionState.BROKEN:
+        row.state, row.next_sync_at, row.error, row.failures = ConnectionState.RUNNING, at, {}, 0
+    elif row.state == ConnectionState.DISCONNECTED:
+        row.state = ConnectionState.PAUSED if row.streams.exists() else ConnectionState.DRAFT
+        row.error, row.failures, row.failing_since = {}, 0, None
+
+
+def configure(
+    *,
+    actor: Actor,
+    connection: Connection,
+    name: str,
+    sync_every: int,
+    brake_deals: int,
+    brake_minor: int,
+    at: datetime,
+) -> Connection:
+    """Change how a connection is called, how many minutes lie between its syncs, and how much may change in one go.
+
+    brake_minor: in minor units of the company's currency. Raises ValidationError by name.
+    """
+    check_may_connect(actor)
+    if not name.strip():
+        raise ValidationError({"source_name": _("This is needed.")})
+    with transaction.atomic():
+        row = Connection.objects.select_for_update().get(pk=connection.pk)
+        source = Source.objects.select_for_update().get(pk=row.source_id)
+        before = _kept_as(row, source)
+        source.name = name.strip()[:80]
+        source.save(update_fields=["name"])
+        row.sync_every, row.brake_deals, row.brake_minor = sync_every, brake_deals, brake_minor
+        row.save(update_fields=["sync_every", "brake_deals", "brake_minor"])
+        after = _kept_as(row, source)
+        if before != after:
+            record(
+                actor=actor,
+                action="connection.changed",
+                subject=row,
+                before={name: value for name, value in before.items() if after[name] != value},
+                after={name: value for name, value in after.items() if before[name] != value},
+                at=at,
+            )
+    return row
+
+
+def _kept_as(row: Connection, source: Source) -> dict[str, str | int]:
+    return {
+        "name": source.name,
+        "sync_every": row.sync_every,
+        "brake_deals": row.brake_deals,
+        "brake_minor": row.brake_minor,
+    }
 
 
 def identify(*, actor: Actor, connection: Connection, at: datetime, http: Caller | None = None) -> Identity:
@@ -187,6 +247,7 @@ def proposed(
                 lookup_by=each.lookup_by,
                 on_unknown=each.on_unknown,
                 is_rounded=each.is_rounded,
+                rate_unit=each.rate_unit,
                 currency=currency if field.type is FieldType.MONEY else None,
                 clears=each.clears and not field.is_required,
             )
@@ -270,6 +331,41 @@ def sample(
     page = http.vendor.read(applier.object, Ask(size=PREVIEWED, asked_at=at, columns=applier.mapping.columns), http)
     raws = list(page.raws)[:PREVIEWED]
     return raws, applier.preview(raws, at=at)
+
+
+def cells_of(stream: Stream, raws: Sequence[Raw]) -> list[dict[str, str]]:
+    """What the columns that the mapping uses hold in these records, as text by path."""
+    applier = Applier(stream, actor=system_actor())
+    return [
+        {path: cell_text(cell) for path, cell in zip(applier.flattener.headers, applier.row_of(raw).cells, strict=True)}
+        for raw in raws
+    ]
+
+
+def choose(*, actor: Actor, connection: Connection, objects: Collection[str], at: datetime) -> int:
+    """Say which objects are kept in step; what the others brought stays. Gives how many are.
+
+    Raises ValidationError with what is still missing in the mapping of one that is wanted.
+    """
+    check_may_connect(actor)
+    with transaction.atomic():
+        row = Connection.objects.select_for_update().get(pk=connection.pk)
+        streams = list(row.streams.select_for_update().order_by("position"))
+        changed = [stream for stream in streams if stream.is_wanted != (stream.object in objects)]
+        for stream in changed:
+            stream.is_wanted = not stream.is_wanted
+            if stream.is_wanted and (missing := FieldMapping.from_plain(stream.mapping).unwrap().missing()):
+                raise ValidationError(f"{stream.object}: " + " ".join(problem.text(_) for problem in missing))
+            stream.save(update_fields=["is_wanted"])
+        if changed:
+            record(
+                actor=actor,
+                action="connection.objects_chosen",
+                subject=row,
+                after={stream.object: stream.is_wanted for stream in changed},
+                at=at,
+            )
+    return sum(stream.is_wanted for stream in streams)
 
 
 def start(*, actor: Actor, connection: Connection, at: datetime) -> Connection:
@@ -403,12 +499,25 @@ def enqueue_due(*, at: datetime) -> int:
     return len(due)
 
 
+def keys_of(vendor: str) -> list[str]:
+    """The names of the secrets with which a vendor lets in without a sign-in."""
+    known = vendor_of(vendor)
+    return [each.name for each in known.settings if each.is_secret and each.name != known.hook_credential]
+
+
+def _check_way_in(vendor: str, given: Mapping[str, Any]) -> None:
+    """Where one may sign in or give a key, one of the two is needed."""
+    keys = keys_of(vendor)
+    if vendor_of(vendor).oauth and keys and not any(given.get(name) for name in (*keys, "client_id")):
+        raise ValidationError({keys[0]: _("Give a key, or the client id of your app to sign in with.")})
+
+
 def _oauth_settings(vendor: str) -> list[Setting]:
     """What is needed to sign in by OAuth: the app that the company registered at the vendor."""
     if vendor_of(vendor).oauth is None:
         return []
     return [
-        Setting("client_id", _("Client id of your app")),
+        Setting("client_id", _("Client id of your app"), is_required=not keys_of(vendor)),
         Setting("client_secret", _("Client secret of your app"), is_secret=True, is_required=False),
     ]
 

@@ -151,10 +151,12 @@ class Sweep:
         """Rows, then deletions, then the shelf; the end of the sweep moves the cursor for the next one."""
         if not self.cursor.is_under_way:
             self._begin()
-        while self.cursor.plain.get("phase") == "rows":
-            self._page(self.vendor.read, next_phase="deletions")
-        while self.cursor.plain.get("phase") == "deletions":
-            self._page(self.vendor.deletions, next_phase="shelf")
+        while (phase := self.cursor.plain.get("phase")) in ("rows", "deletions"):
+            # Deletions lead back to the rows where the vendor has forgotten what it was asked for.
+            if phase == "rows":
+                self._page(self.vendor.read, next_phase="deletions")
+            else:
+                self._page(self.vendor.deletions, next_phase="shelf")
         self._try_shelf()
         self._finish()
 
@@ -272,7 +274,17 @@ class Sweep:
     def _begin_anew(self) -> None:
         """What the vendor has forgotten is read once more, all of it."""
         with self.run.batch():
-            self.cursor.plain |= {"since": "", "token": "", "position": None, "marks": {}, "is_anew": True, "ids": []}
+            self.cursor.plain |= {
+                "phase": "rows",
+                "since": "",
+                "until": "",
+                "windows": [],
+                "token": "",
+                "position": None,
+                "marks": {},
+                "is_anew": True,
+                "ids": [],
+            }
             self._keep("anew")
 
     def _try_shelf(self) -> None:
@@ -340,7 +352,7 @@ def _comes_again(mark: dict[str, Any], told: Any) -> int:
     else:
         mark["steps"] = mark.get("steps", 0) + 1
         if "digest" not in mark or mark["steps"] >= mark.get("power", 1):
-            mark |= {"digest": digest, "power": mark.get("power", 1) * 2, "steps": 0}
+            mark |= {"digest": digest, "power": mark.get("power", 1) * 2, "steps": 0, "again": 0}
     return int(mark.get("again", 0))
 
 

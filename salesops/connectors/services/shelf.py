@@ -7,16 +7,20 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from salesops.audit.services import record
 from salesops.connectors.choices import RawState
 from salesops.connectors.models import Connection, RawRecord, Stream
+from salesops.connectors.rules.convert import Lookup
+from salesops.connectors.selectors.identities import confirmed_text
 from salesops.connectors.services.applying import Applied, Applier
 from salesops.connectors.services.brakes import Brake
+from salesops.connectors.services.uploads import confirm_name
 from salesops.connectors.vendors.base import Raw
-from salesops.core.actor import Actor, Noun, Scope
+from salesops.core.actor import Actor, Noun, Scope, system_actor
 
 #: How many records are tried again at once.
 BATCH: Final = 500
@@ -80,6 +84,29 @@ def dismiss(*, actor: Actor, connection: Connection, ids: Collection[int], at: d
         )
         record(actor=actor, action="connection.shelf_dismissed", subject=connection, after={"records": count}, at=at)
     return count
+
+
+def unknown_of(row: RawRecord) -> list[Lookup]:
+    """What a record refers to and nobody knows: what a person may say the meaning of."""
+    applier = Applier(row.stream, actor=system_actor())
+    lookups = applier.converter.lookups([applier.row_of(raw_of(row))])
+    answers = applier.resolver.answers(lookups)
+    return sorted(lookup for lookup in lookups if answers[lookup].key is None)
+
+
+def mean(*, actor: Actor, row: RawRecord, lookup: Lookup, record_id: int, record_name: str, at: datetime) -> Applied:
+    """A person says which record a name or an id of the source means, once and for all; then the record is tried again.
+
+    Raises PermissionDenied, ValidationError for something that the record does not refer to.
+    """
+    _check(actor)
+    if lookup not in unknown_of(row):
+        raise ValidationError(_("The record does not refer to that any more. Load the page again."))
+    connection = row.stream.connection
+    text = confirmed_text(connection.source.code, lookup.text) if lookup.by == "external_id" else lookup.text
+    with transaction.atomic():
+        confirm_name(actor=actor, kind=lookup.kind, text=text, record_id=record_id, record_name=record_name, at=at)
+        return retry(actor=actor, connection=connection, ids=[row.pk], at=at)
 
 
 def _check(actor: Actor) -> None:

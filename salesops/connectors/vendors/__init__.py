@@ -10,9 +10,15 @@ from salesops.connectors.vendors.base import Vendor
 #: Code and module, in the order in which they are offered; a module's `VENDOR` is made when it is first asked for.
 _MODULES: Final[dict[str, str]] = {
     "salesforce": "salesforce",
+    "hubspot": "hubspot",
+    "close": "close",
     "outreach": "outreach",
+    "pipedrive": "pipedrive",
+    "sellsy": "sellsy",
     "stripe": "stripe",
     "chargebee": "chargebee",
+    "quickbooks": "quickbooks",
+    "xero": "xero",
     "twilio": "twilio",
     "aircall": "aircall",
     "zoom": "zoom",

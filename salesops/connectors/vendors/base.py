@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Final, Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from salesops.connectors.rules import proofs, pushes
-from salesops.connectors.rules.mapping import Unknown
+from salesops.connectors.rules.mapping import RateUnit, Unknown
 from salesops.connectors.rules.proofs import Delivery
 from salesops.connectors.wire import Reply as Reply  # an answer of the vendor, read completely
 from salesops.values.outcomes import Problem
@@ -35,7 +36,9 @@ class Raw:
     """One record as the vendor tells it.
 
     version: sorts as text, the newer the greater (`version_of`); of two tellings of a record the greater one stands.
-    is_deleted: the vendor no longer has it. merged_into: the id of the record that took its place.
+    is_deleted: the vendor no longer has it. merged_into: the id of the record that took its place. has_parts: this is the
+    first of the rows that one record of the vendor becomes, told together on one page; the others' ids are this one's, a
+    colon and more. Those that a newer telling leaves out are gone, all of them when this one is deleted.
     """
 
     external_id: str
@@ -43,6 +46,7 @@ class Raw:
     payload: Mapping[str, Any]
     is_deleted: bool = False
     merged_into: str = ""
+    has_parts: bool = False
 
 
 def version_of(moment: datetime | None, tie: int = 0) -> str:
@@ -130,7 +134,7 @@ class Proposal:
     """How a field is filled unless a person decides otherwise: from a column, a constant or a template of columns.
 
     choices: words of the vendor and the portal's choices. lookup_by: by which key a reference is found. on_unknown: what
-    happens when it is not. master: who wins, by `Master`'s value.
+    happens when it is not. rate_unit: what 60 means in a share. master: who wins, by `Master`'s value.
     """
 
     field: str
@@ -143,6 +147,7 @@ class Proposal:
     when_blank: str | None = None
     clears: bool = True
     is_rounded: bool = False
+    rate_unit: RateUnit | None = None
     master: str = "crm"
 
 
@@ -542,6 +547,14 @@ def elsewhere(url: str, settings: Mapping[str, str]) -> str:
     _scheme, _, rest = url.partition("://")
     _host, slash, path = rest.partition("/")
     return f"{address}{slash}{path}"
+
+
+def zone_of(name: Any) -> str:
+    """A time zone that a vendor names, where it is known here; "" for any other, so that the company's own is used."""
+    try:
+        return ZoneInfo(str(name or "")).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ""
 
 
 def endless(where: str) -> Fault:

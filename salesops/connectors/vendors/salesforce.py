@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
-from salesops.connectors.rules.mapping import Unknown
+from salesops.connectors.rules.mapping import RateUnit, Unknown
 from salesops.connectors.rules.shapes import moment
 from salesops.connectors.vendors.base import (
     Ask,
@@ -171,7 +171,7 @@ _LINES: Final = Object(
     (
         Proposal("external_id", "Id"),
         Proposal("deal", "OpportunityId", lookup_by="external_id"),
-        Proposal("product", "Product2Id", lookup_by="external_id"),
+        Proposal("product", "Product2Id"),
         Proposal("quantity", "Quantity"),
         Proposal("unit_price", "UnitPrice", is_rounded=True),
         Proposal("amount", "TotalPrice", is_rounded=True),
@@ -186,7 +186,7 @@ _SPLITS: Final = Object(
         Proposal("external_id", "Id"),
         Proposal("deal", "OpportunityId", lookup_by="external_id"),
         Proposal("person", "SplitOwnerId", lookup_by="external_id"),
-        Proposal("share", "SplitPercentage"),
+        Proposal("share", "SplitPercentage", rate_unit=RateUnit.PERCENT),
     ),
 )
 _HISTORY: Final = Object(

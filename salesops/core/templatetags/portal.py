@@ -8,10 +8,12 @@ from typing import Any
 
 from django import template
 from django.template import Context
+from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 from django.utils.safestring import SafeString
 
 from salesops.core import display, parts
+from salesops.core import freshness as freshness_of
 
 register = template.Library()
 
@@ -80,6 +82,18 @@ def person(value: Any) -> SafeString:
 def avatar(value: Any) -> SafeString:
     """`{{ user|avatar }}`: the initials only."""
     return parts.avatar(str(value))
+
+
+@register.inclusion_tag("parts/freshness.html", takes_context=True)
+def freshness(context: Context, *kinds: str) -> dict[str, Any]:
+    """`{% freshness "deals" "accounts" %}`: a quiet line where a source of these records is behind."""
+    return {"behind": freshness_of.behind(kinds, context["request"].now) if kinds else []}
+
+
+@register.simple_tag(takes_context=True)
+def freshness_of_list(context: Context, view: Any) -> SafeString:
+    """The same for a list page, by what its rows rest on."""
+    return SafeString(render_to_string("parts/freshness.html", freshness(context, *getattr(view, "rests_on", ()))))
 
 
 @register.simple_tag

@@ -271,6 +271,8 @@ class ScopedListView(PortalView):
     create_label: ClassVar[Any] = ""
     empty: ClassVar[Empty] = Empty(gettext_lazy("Nothing here yet"))
     can_export: ClassVar[bool] = True
+    #: Kinds of records that the rows are or are counted from: the page says so when a source of them is behind.
+    rests_on: ClassVar[Sequence[str]] = ()
     template_name: ClassVar[str] = ""
 
     # --- What the page shows --------------------------------------------------------------------------------------

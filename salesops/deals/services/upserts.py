@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -232,7 +232,7 @@ def _deals_round(
     insert_objects(
         [
             StageChange(
-                deal=merged.row,
+                deal_id=merged.row.pk,
                 from_stage_id=stood.get(key_of[merged.position], (None, None))[0],
                 to_stage_id=merged.row.stage_id,
                 changed_at=merged.row.stage_entered_at or around.at,
@@ -374,7 +374,11 @@ def _products_batch(
     preview: bool,
     result: UpsertResult,
 ) -> None:
-    """One batch of products: by code where one is given, else by folded name, else new with a code made of the name."""
+    """One batch of products: by code where one is given, else by folded name, else new with a code made of the name.
+
+    An empty code is none: many sources have the column and leave it empty.
+    """
+    batch = [(position, record if record.code else replace(record, code=UNSET)) for position, record in batch]
     folded = {position: fold_name(record.name)[:120] for position, record in batch}
     by_name = existing_by(Product.objects.all(), "match_name", set(folded.values()), lock=not preview)
     codes = {record.code for _p, record in batch if not isinstance(record.code, Unset)}

@@ -55,6 +55,7 @@ EDITORS: Final = (Role.REP, Role.MANAGER, Role.REVOPS, Role.ADMIN)
 class DealListView(ScopedListView):
     """The deals that the actor sees."""
 
+    rests_on = ("deals",)
     roles: ClassVar[tuple[Role, ...]] = READERS
     selector = deals_for
     table_class, filterset_class = DealTable, DealFilter

@@ -1,4 +1,4 @@
-"""Forms of the connectors room."""
+"""Forms of imports."""
 
 from __future__ import annotations
 
@@ -129,14 +129,14 @@ def mapping_from(posted: QueryDict, mapping: Mapping) -> Mapping:
                 rule = replace(rule, currency=old.currency, lookup_by=old.lookup_by, on_unknown=old.on_unknown)
         else:
             rule = FieldRule(field.code, constant=constant)
-        mapping = mapping.with_rule(_with_settings(rule, field, posted))
+        mapping = mapping.with_rule(with_settings(rule, field, posted))
     checked = Mapping.from_plain(mapping.as_plain())
     if checked.value is None:
         raise ValidationError([f"{problem.where}: {problem.text(_)}" for problem in checked.problems])
     return checked.value
 
 
-def _with_settings(rule: FieldRule, field: Field, posted: QueryDict) -> FieldRule:
+def with_settings(rule: FieldRule, field: Field, posted: QueryDict) -> FieldRule:
     """How a lookup finds its record, what happens to unknown names, units, shifts, as posted."""
     if field.type is FieldType.LOOKUP and field.lookup is not None:
         by = posted.get(f"by-{field.code}", rule.lookup_by)

@@ -5,35 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-import structlog
-from allauth.core import ratelimit
-from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.decorators import method_decorator
 from django.utils.functional import cached_property
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views import View
-from django.views.decorators.csrf import csrf_exempt
 
 from salesops.connectors.choices import CHANGEABLE, IMPORTS, RowState
 from salesops.connectors.destinations import kinds_taken
 from salesops.connectors.filters import ImportFilter, RejectedRowFilter
 from salesops.connectors.forms import MendForm, ReadingForm, UploadForm, mapping_from
 from salesops.connectors.models import FileImport, RejectedRow, Source
-from salesops.connectors.rules.convert import Lookup
-from salesops.connectors.rules.fields import ANY_KEY, KINDS, LookupKind
-from salesops.connectors.rules.proofs import Answer, Delivery, Refused
-from salesops.connectors.rules.pushes import Unreadable
+from salesops.connectors.rules.fields import KINDS, LookupKind
 from salesops.connectors.rules.questions import questions
 from salesops.connectors.rules.tables import Reading
 from salesops.connectors.selectors.imports import (
@@ -44,23 +32,17 @@ from salesops.connectors.selectors.imports import (
     row_for,
     shelf_for,
 )
-from salesops.connectors.selectors.lookups import Resolver
-from salesops.connectors.services import hooks, imports, uploads
+from salesops.connectors.selectors.lookups import record_named
+from salesops.connectors.services import imports, uploads
 from salesops.connectors.services.reading import layout_of, mapping_of
 from salesops.connectors.tables import ImportTable, RejectedRowTable
+from salesops.connectors.views.base import imports_files
 from salesops.core import features
-from salesops.core.actor import Actor, Noun, Scope
-from salesops.core.vault import VaultError
+from salesops.core.actor import Actor
 from salesops.core.views import Empty, PortalView, ScopedCreateView, ScopedEditView, ScopedListView
 from salesops.jobs.choices import UNFINISHED
 from salesops.jobs.models import Job
-from salesops.people.throttle import client_ip
 from salesops.values.outcomes import OutcomeError, Problem
-
-
-def imports_files(actor: Actor) -> bool:
-    """Who imports: revops and administrators."""
-    return actor.sight(Noun.IMPORT) >= Scope.ALL
 
 
 class ImportListView(ScopedListView):
@@ -334,7 +316,7 @@ class ImportNameView(ImportView):
         }
         if choice != "0" and choice not in offered:
             typed = request.POST.get("other", "").strip()
-            found = _record_named(kind, typed, row.source.code)
+            found = record_named(kind, typed, row.source.code)
             if found is None:
                 raise ValidationError(_("“%(name)s” was not found.") % {"name": typed or choice})
             choice, label = str(found[0]), found[1]
@@ -346,16 +328,6 @@ class ImportNameView(ImportView):
         if row.state in CHANGEABLE:
             imports.preview(actor=self.actor, file_import=row, at=self.now)
         return _("“%(text)s” means “%(name)s” from now on.") % {"text": text, "name": label}
-
-
-def _record_named(kind: LookupKind, text: str, source: str) -> tuple[int, str] | None:
-    """The one record with exactly this name or key."""
-
-    if not text:
-        return None
-    resolver = Resolver(source)
-    match = resolver.match(Lookup(kind, ANY_KEY, text))
-    return (match.key, match.name) if match.is_settled and match.key is not None else None
 
 
 class ImportSaveMappingView(ImportView):
@@ -497,62 +469,3 @@ class RowDismissView(PortalView):
         except ValidationError as error:
             messages.error(request, error.messages[0])
         return redirect("connectors:row_list", pk=row.file_import_id)
-
-
-#: The largest delivery that is taken: the largest batches of any vendor have a fifth of it.
-HOOK_BYTES: Final = 1024 * 1024
-_said = structlog.get_logger(__name__)
-
-
-@method_decorator((csrf_exempt, login_not_required), name="dispatch")
-class HookView(View):
-    """Where vendors push what changed. The proof in the delivery stands for the log-in; a bad one leaves nothing behind.
-
-    2xx says that the delivery is stored: without the database the vendor is told to come again.
-    """
-
-    http_method_names = ["post"]
-
-    def post(self, request: HttpRequest, vendor: str, token: str) -> HttpResponse:
-        """Take one delivery."""
-        try:
-            return self._take(request, vendor, token)
-        except (DatabaseError, VaultError) as error:
-            _said.error("webhook_not_stored", vendor=vendor, error=type(error).__name__)
-            return _empty(503, **{"Retry-After": "30"})
-
-    def _take(self, request: HttpRequest, vendor: str, token: str) -> HttpResponse:
-        connection = hooks.door(vendor=vendor, token=token)
-        if connection is None:
-            return self._refuse(request, Refused(404, "hook-unknown", ""))
-        body = request.read(HOOK_BYTES + 1)
-        if len(body) > HOOK_BYTES:
-            return self._refuse(request, Refused(413, "hook-too-large", ""), connection.pk)
-        delivery = Delivery(
-            method=request.method or "",
-            url=settings.SITE_URL.rstrip("/") + request.get_full_path(),
-            headers=request.headers,
-            body=body,
-            received_at=timezone.now(),
-        )
-        try:
-            found = hooks.receive(connection=connection, delivery=delivery)
-        except Unreadable:
-            found = Refused(400, "hook-unreadable", "")
-        if isinstance(found, Refused):
-            return self._refuse(request, found, connection.pk)
-        if isinstance(found, Answer):
-            return HttpResponse(found.body, content_type=found.content_type, headers=dict(found.headers))
-        return _empty(200)
-
-    def _refuse(self, request: HttpRequest, refused: Refused, connection: int | None = None) -> HttpResponse:
-        """The status that the vendor expects; to whoever is refused again and again, that it is too much."""
-        _said.warning("webhook_refused", connection=connection, code=refused.code)
-        key = f"{connection or ''}|{client_ip(request) or ''}"
-        if not ratelimit.consume(request, action="hook_refused", key=key):
-            return _empty(429, **{"Retry-After": "60"})
-        return _empty(refused.status)
-
-
-def _empty(status: int, **headers: str) -> HttpResponse:
-    return HttpResponse(b"", status=status, content_type="text/plain; charset=utf-8", headers=headers)

@@ -1,0 +1,1 @@
+"""Pages of the connectors room: imports of files, and connections."""

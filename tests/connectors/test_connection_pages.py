@@ -1,0 +1,417 @@
+"""The pages of connections: from choosing a vendor to an empty shelf, who may open them, what is never sent back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from salesops.connectors.choices import ConnectionState, HoldState, Master, RawState
+from salesops.connectors.models import Authorization, ConfirmedName, Connection, Credential, RawRecord, Stream
+from salesops.connectors.selectors.connections import Counted
+from salesops.connectors.services import budgets
+from salesops.deals.models import Deal
+from salesops.jobs.models import Job
+from tests.cast import NOW, Cast
+from tests.connectors.linking import Link, allowed
+from tests.connectors.standins.base import StandIn
+from tests.connectors.standins.salesforce import Salesforce
+
+#: What no answer may ever hold.
+CANARY = "not-a-real-secret-but-a-canary"
+DEALS = ("User", "Account", "Opportunity")
+
+
+@pytest.fixture(autouse=True)
+def _no_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of the pages stands still, so a bucket of requests would never fill again."""
+    monkeypatch.setattr(budgets, "take", lambda *_args, **_kwargs: timedelta(0))
+
+
+@pytest.fixture
+def other() -> Iterator[StandIn]:
+    """A vendor with one account, its owner and three deals."""
+    with Salesforce() as standin, allowed(standin):
+        standin.clock.now = NOW
+        standin.client_secret = CANARY
+        standin.put("User", 2, Name="Ana Alvarez", Email="ana@example.com", IsActive=True)
+        standin.put("Account", 1, Name="Acme")
+        for number in range(3):
+            put_deal(standin, f"Deal {number}", 100 + number)
+        yield standin
+
+
+def put_deal(standin: StandIn, name: str, amount: int, **more: Any) -> str:
+    """A deal at the vendor."""
+    fields = {
+        "Name": name,
+        "AccountId": standin.identity("Account", 1),
+        "OwnerId": standin.identity("User", 2),
+        "StageName": "Prospecting",
+        "Amount": Decimal(amount),
+        "CloseDate": date(2026, 7, 1),
+    }
+    return str(standin.put("Opportunity", None, **(fields | more)))
+
+
+@pytest.fixture
+def link(other: StandIn, cast: Cast) -> Link:
+    """A connection that Rita made, its objects chosen."""
+    return Link(cast.actor("rita"), other).connect("salesforce").want(*DEALS)
+
+
+def at(name: str, pk: int | None = None, **more: Any) -> str:
+    """The address of a page."""
+    return reverse(f"connectors:{name}", kwargs=({"pk": pk} if pk is not None else {}) | more)
+
+
+def text_of(response: Any) -> str:
+    """The page as text."""
+    return str(response.content.decode())
+
+
+def said(response: Any) -> list[str]:
+    """What the page says in its messages."""
+    return [str(message) for message in response.context["messages"]]
+
+
+def come_back(url: str) -> dict[str, str]:
+    """Consent at the vendor; what it sends the person back with."""
+    reply = httpx.get(url, trust_env=False)
+    return {name: values[0] for name, values in parse_qs(urlsplit(reply.headers["location"]).query).items()}
+
+
+def test_from_the_choice_to_the_first_records(client_of: Callable[[str], Client], other: StandIn, cast: Cast) -> None:
+    """Choose, fill in, sign in, review, preview, start, follow: as a person does it."""
+    rita = client_of("rita")
+    assert "Nothing is connected yet" in text_of(rita.get(at("connection_list")))
+    assert "Salesforce" in text_of(rita.get(at("connection_choose")))
+    assert "No such vendor" in text_of(rita.get(at("connection_choose"), {"q": "nothing like it"}))
+
+    page = rita.get(at("connection_create", vendor="salesforce"))
+    assert "http://127.0.0.1:8000/connections/authorized/" in text_of(page)
+    given = {"source_name": "Our CRM", "address": other.origin, "client_id": other.client_id, "client_secret": CANARY}
+    response = rita.post(at("connection_create", vendor="salesforce"), given | {"client_id": ""})
+    assert response.status_code == 422
+    assert CANARY not in text_of(response)
+    assert not Connection.objects.exists()
+    response = rita.post(at("connection_create", vendor="salesforce"), given, follow=True)
+    connection = Connection.objects.get()
+    assert (connection.source.name, connection.state) == ("Our CRM", ConnectionState.DRAFT)
+    assert response.redirect_chain[-1][0] == connection.get_absolute_url() == f"/connections/{connection.pk}/"
+    assert "Sign in at Salesforce" in text_of(response)
+
+    page = rita.post(at("connection_sign_in", connection.pk))
+    told = come_back(page.context["url"])
+    assert f'href="{other.origin}' in text_of(page)
+    response = rita.get(at("connection_authorized"), told, follow=True)
+    assert said(response)[0].startswith("It works: this is ")
+    assert Stream.objects.filter(connection=connection).count() > 3
+    assert "What is kept in step" in text_of(response)
+
+    rita.post(at("connection_objects", connection.pk), {"object": DEALS})
+    assert set(Stream.objects.filter(is_wanted=True).values_list("object", flat=True)) == set(DEALS)
+    deals = Stream.objects.get(object="Opportunity")
+    sample = rita.get(at("stream_sample", deals.pk))
+    assert "Deal 0" in text_of(sample)
+    response = rita.get(at("stream_preview", deals.pk))
+    assert {fate["code"]: fate["count"] for fate in response.context["fates"]} == {
+        "created": 0,
+        "changed": 0,
+        "unchanged": 0,
+        "waits": 3,
+        "refused": 0,
+    }
+    assert not RawRecord.objects.exists()
+
+    response = rita.post(at("connection_start", connection.pk), follow=True)
+    assert Job.objects.filter(key=f"sync:{connection.pk}").count() == 1
+    assert "connection-live" in text_of(response)
+    link = Link(cast.actor("rita"), other)
+    link.connection = connection
+    link.run()
+    assert Deal.objects.filter(source="our-crm").count() == 3
+    page = rita.get(connection.get_absolute_url())
+    # Two people, one account, three deals; the vendor's own administrator is nobody of ours and waits on the shelf.
+    assert page.context["counted"] == Counted(records=6, shelved=1, held=0)
+
+
+def test_a_key_in_no_answer(client_of: Callable[[str], Client], link: Link) -> None:
+    """Every page of a connection, and the administration of its secrets: the secret and the tokens are in none."""
+    connection = link.start().connection
+    link.run()
+    held = [CANARY, link.connection.credentials.get(name="access_token").sealed]
+    raw = RawRecord.objects.filter(stream__connection=connection).order_by("pk")[0]
+    stream = Stream.objects.filter(connection=connection).order_by("pk")[0]
+    addresses = [
+        at("connection_list"),
+        *(
+            at(name, connection.pk)
+            for name in (
+                "connection_detail", "connection_edit", "rawrecord_shelf", "rawrecord_list", "syncrun_list",
+                "webhookevent_list", "outgoing_list", "drift_list",
+            )
+        ),
+        at("rawrecord_detail", raw.pk),
+        at("stream_edit", stream.pk),
+        at("stream_sample", stream.pk),
+    ]  # fmt: skip
+    rita, ada = client_of("rita"), client_of("ada")
+    for address in addresses:
+        response = rita.get(address)
+        assert response.status_code == 200, address
+        assert not any(secret in text_of(response) for secret in held), address
+    credential = Credential.objects.get(connection=connection, name="client_secret")
+    for address in (
+        reverse("admin:connectors_credential_changelist"),
+        reverse("admin:connectors_credential_change", args=[credential.pk]),
+    ):
+        response = ada.get(address)
+        assert response.status_code == 200
+        assert credential.sealed not in text_of(response)
+        assert CANARY not in text_of(response)
+    assert ada.get(reverse("admin:connectors_credential_add")).status_code == 403
+
+
+def test_a_secret_that_is_not_typed_stays(client_of: Callable[[str], Client], link: Link) -> None:
+    """Name, interval and brake are changed; an empty secret changes none, a typed one is never sent back."""
+    connection = link.connection
+    before = Credential.objects.get(connection=connection, name="client_secret").sealed
+    given = {
+        "source_name": "Head office",
+        "sync_every": "15",
+        "brake_deals": "3",
+        "brake_minor": "1,000.00",
+        "address": link.standin.origin,
+        "client_id": link.standin.client_id,
+        "login_host": "login.salesforce.com",
+    }
+    rita = client_of("rita")
+    rita.post(at("connection_edit", connection.pk), given)
+    connection = Connection.objects.get(pk=connection.pk)
+    assert (connection.source.name, connection.sync_every, connection.brake_deals, connection.brake_minor) == (
+        "Head office",
+        15,
+        3,
+        100_000,
+    )
+    assert Credential.objects.get(connection=connection, name="client_secret").sealed == before
+    response = rita.post(
+        at("connection_edit", connection.pk), given | {"client_secret": "another-canary", "sync_every": "0"}
+    )
+    assert response.status_code == 422
+    assert "another-canary" not in text_of(response)
+    rita.post(at("connection_edit", connection.pk), given | {"client_secret": "another-canary"})
+    assert Credential.objects.get(connection=connection, name="client_secret").sealed != before
+
+
+@pytest.mark.parametrize("who", ["ana", "max", "finn", "elsa", "norm"])
+def test_for_revops_and_administrators_only(client_of: Callable[[str], Client], link: Link, who: str) -> None:
+    """Nobody else opens a page of a connection, begins a sign-in, or starts anything."""
+    client = client_of(who)
+    for name in ("connection_detail", "connection_edit", "rawrecord_shelf", "webhookevent_list"):
+        assert client.get(at(name, link.connection.pk)).status_code == 403
+    for name in ("connection_start", "connection_sign_in", "connection_disconnect", "rawrecord_retry"):
+        assert client.post(at(name, link.connection.pk)).status_code == 403
+    assert client.get(at("connection_list")).status_code == 403
+    assert Connection.objects.get().state == ConnectionState.DRAFT
+    assert not Authorization.objects.exists()
+
+
+def test_a_sign_in_counts_once_and_for_its_person(client_of: Callable[[str], Client], link: Link, cast: Cast) -> None:
+    """A return of somebody else's, a second one, and one without a consent connect nothing; texts are escaped."""
+    rita, ada = client_of("rita"), client_of("ada")
+    told = come_back(rita.post(at("connection_sign_in", link.connection.pk)).context["url"])
+    sealed = Credential.objects.get(name="access_token").sealed
+    response = ada.get(at("connection_authorized"), told, follow=True)
+    assert "begun by somebody else" in said(response)[0]
+    assert Credential.objects.get(name="access_token").sealed == sealed
+    rita.get(at("connection_authorized"), told)
+    renewed = Credential.objects.get(name="access_token").sealed
+    assert renewed != sealed
+    assert "was used already" in said(rita.get(at("connection_authorized"), told, follow=True))[0]
+    assert Credential.objects.get(name="access_token").sealed == renewed
+
+    rita.post(at("connection_sign_in", link.connection.pk))
+    response = rita.get(at("connection_authorized"), {"error": "access_denied", "state": "unknown"}, follow=True)
+    assert said(response) == ["The sign-in was not completed, so nothing was connected. You can begin it anew."]
+    response = rita.get(at("connection_authorized"), {"error": "odd", "error_description": "<b>no</b>"}, follow=True)
+    assert "<b>no</b>" not in text_of(response)
+    assert "&lt;b&gt;no&lt;/b&gt;" in text_of(response)
+
+
+def test_a_vendor_that_fails_is_said(client_of: Callable[[str], Client], link: Link) -> None:
+    """A test and a preview against a vendor that is down answer with its problem, not with an error of ours."""
+    rita = client_of("rita")
+    link.standin.faults.add("403_limit", when="/services", times=None)
+    response = rita.post(at("connection_test", link.connection.pk), follow=True)
+    assert response.status_code == 200
+    assert len(said(response)) == 1
+    stream = Stream.objects.get(object="Opportunity")
+    for name in ("stream_preview", "stream_sample"):
+        response = rita.get(at(name, stream.pk))
+        assert response.status_code == 200
+        assert response.context["refusal"].code
+
+
+def test_fields_are_reviewed(client_of: Callable[[str], Client], link: Link) -> None:
+    """A field is filled another way, a word means another stage, the portal wins; what lacks a name is refused."""
+    rita = client_of("rita")
+    stream = Stream.objects.get(object="Opportunity")
+    page = rita.get(at("stream_edit", stream.pk))
+    posted: dict[str, Any] = {"kind": "deals"}
+    for each in page.context["fields"]:
+        posted[f"fill-{each.field.code}"] = each.fill
+        posted[f"text-{each.field.code}"] = each.text
+        if each.rule:
+            posted[f"by-{each.field.code}"], posted[f"unknown-{each.field.code}"] = (
+                each.rule.lookup_by,
+                each.rule.on_unknown.value,
+            )
+            posted[f"master-{each.field.code}"] = each.master
+    posted |= {
+        "fill-name": "template",
+        "text-name": "{Name} – {StageName}",
+        "master-amount": "portal",
+        "word-stage": ["Prospecting", ""],
+        "means-stage": ["proposal", ""],
+    }
+    rita.post(at("stream_edit", stream.pk), posted)
+    stream.refresh_from_db()
+    rules = {rule["field"]: rule for rule in stream.mapping["rules"]}
+    assert rules["name"]["template"] == "{Name} – {StageName}"
+    assert "column" not in rules["name"]
+    assert rules["stage"]["choices"] == [["Prospecting", "proposal"]]
+    assert stream.masters == {"amount": Master.PORTAL}
+    kept = stream.mapping
+    response = rita.post(at("stream_edit", stream.pk), posted | {"fill-stage": ""})
+    assert response.status_code == 422
+    assert "Nothing fills" in text_of(response)
+    stream.refresh_from_db()
+    assert stream.mapping == kept
+
+
+def test_the_shelf(client_of: Callable[[str], Client], link: Link, cast: Cast) -> None:
+    """A deal of an owner whom nobody knows: a person says who is meant, and it is taken; the rest is set aside."""
+    stream = Stream.objects.get(object="Opportunity")
+    rules = [
+        {name: value for name, value in rule.items() if (rule["field"], name) != ("owner", "on_unknown")}
+        for rule in stream.mapping["rules"]
+    ]
+    stream.mapping = {**stream.mapping, "rules": rules}
+    stream.save()
+    link.standin.put("User", 7, Name="Nobody Known", Email="nobody@elsewhere.example", IsActive=True)
+    stranger = link.standin.identity("User", 7)
+    put_deal(link.standin, "Of a stranger", 5, OwnerId=stranger)
+    link.start().run()
+    (refused,) = RawRecord.objects.filter(stream=stream, state=RawState.REFUSED)
+    rita = client_of("rita")
+    assert "was not found" in text_of(rita.get(at("rawrecord_shelf", link.connection.pk)))
+    page = rita.get(at("rawrecord_detail", refused.pk))
+    (asked,) = page.context["unknown"]
+    assert (asked["lookup"].kind.value, asked["lookup"].by, asked["lookup"].text) == ("person", "external_id", stranger)
+    named = {"kind": "person", "by": "external_id", "text": stranger}
+    rita.post(at("rawrecord_name", refused.pk), named | {"means": "Nobody at all"})
+    rita.post(at("rawrecord_name", refused.pk), named | {"text": "005OTHER", "means": "Ana Alvarez"})
+    assert not ConfirmedName.objects.exists()
+    response = rita.post(at("rawrecord_name", refused.pk), named | {"means": "Ana Alvarez"}, follow=True)
+    assert said(response) == [f"“{stranger}” means “Ana Alvarez” from now on. 1 record was taken, 0 left."]
+    refused.refresh_from_db()
+    assert refused.state == RawState.TAKEN
+    assert Deal.objects.get(name="Of a stranger").owner == cast.ana
+    assert ConfirmedName.objects.get().text == f"salesforce:{stranger}"
+
+    left = list(RawRecord.objects.filter(state=RawState.REFUSED).values_list("pk", flat=True))
+    assert left
+    response = rita.post(at("rawrecord_retry", link.connection.pk), {"pk": left}, follow=True)
+    assert said(response) == [f"0 records were taken, {len(left)} left."]
+    rita.post(at("rawrecord_dismiss", link.connection.pk), {"pk": left})
+    assert set(RawRecord.objects.filter(pk__in=left).values_list("state", flat=True)) == {RawState.DISMISSED}
+
+
+def test_a_hold_is_decided(client_of: Callable[[str], Client], link: Link) -> None:
+    """Two closed deals change, the brake lets one pass: a person lets them in with a reason."""
+    won = [put_deal(link.standin, f"Won {number}", 10, StageName="Closed Won") for number in range(2)]
+    link.start().run()
+    Connection.objects.update(brake_deals=1)
+    for external_id in won:
+        link.standin.put("Opportunity", external_id, Amount=Decimal(90))
+    link.sync()
+    rita = client_of("rita")
+    page = rita.get(link.connection.get_absolute_url())
+    (hold,) = page.context["holds"]
+    page = rita.get(at("hold_decide", hold.pk))
+    assert [row["raw"].external_id for row in page.context["rows"]] == won
+    assert all(("amount_minor", 1_000, 9_000) in row["changes"] for row in page.context["rows"])
+    assert rita.post(at("hold_decide", hold.pk), {"decision": "admit", "reason": ""}).status_code == 422
+    assert set(Deal.objects.filter(external_id__in=won).values_list("amount_minor", flat=True)) == {1_000}
+    rita.post(at("hold_decide", hold.pk), {"decision": "admit", "reason": "Agreed with finance."})
+    hold.refresh_from_db()
+    assert (hold.state, hold.reason) == (HoldState.ADMITTED, "Agreed with finance.")
+    assert set(Deal.objects.filter(external_id__in=won).values_list("amount_minor", flat=True)) == {9_000}
+
+
+def test_disconnected(client_of: Callable[[str], Client], link: Link) -> None:
+    """It is asked first; then the secrets are gone, what came stays, and it cannot be started without a sign-in."""
+    link.start().run()
+    rita = client_of("rita")
+    page = rita.get(at("connection_disconnect", link.connection.pk))
+    assert "All records that it brought stay" in text_of(page)
+    rita.post(at("connection_disconnect", link.connection.pk))
+    connection = Connection.objects.get()
+    assert connection.state == ConnectionState.DISCONNECTED
+    assert not Credential.objects.exists()
+    assert Deal.objects.filter(source="salesforce").count() == 3
+    response = rita.post(at("connection_start", connection.pk), follow=True)
+    assert said(response) == ["Connect anew first: its secrets were forgotten."]
+
+
+def test_paused_synced_and_read_once_more(client_of: Callable[[str], Client], link: Link) -> None:
+    """The buttons of a running connection."""
+    link.start().run()
+    rita = client_of("rita")
+    rita.post(at("connection_sync", link.connection.pk))
+    assert Job.objects.filter(key=f"sync:{link.connection.pk}").count() == 2
+    link.run()
+    rita.post(at("connection_resync", link.connection.pk))
+    wanted = Stream.objects.filter(is_wanted=True)
+    assert [(stream.cursor, stream.load_done) for stream in wanted] == [({}, 0)] * 3
+    rita.post(at("connection_pause", link.connection.pk))
+    assert Connection.objects.get().state == ConnectionState.PAUSED
+
+
+def test_the_origin_of_a_record(client_of: Callable[[str], Client], link: Link, cast: Cast) -> None:
+    """Who sees a deal sees where it is from; the raw telling is for those who import."""
+    link.start().run()
+    deal = Deal.objects.get(name="Deal 1")
+    address = at("origin_detail", deal.pk, kind="deal")
+    ana, rita, alba = client_of("ana"), client_of("rita"), client_of("alba")
+    assert address in text_of(ana.get(reverse("deals:deal_detail", kwargs={"pk": deal.pk})))
+    seen = text_of(ana.get(address))
+    assert deal.external_id in seen
+    assert "StageName" not in seen
+    assert "StageName" in text_of(rita.get(address))
+    assert alba.get(address).status_code == 404
+    assert rita.get(at("origin_detail", deal.pk, kind="pay")).status_code == 404
+
+
+def test_what_is_behind_is_said(client_of: Callable[[str], Client], link: Link) -> None:
+    """A list that rests on a source which has been silent for more than three intervals says as of when it is."""
+    link.start().run()
+    address = reverse("deals:deal_list")
+    ana = client_of("ana")
+    assert "Data from" not in text_of(ana.get(address))
+    Connection.objects.update(last_success_at=NOW - timedelta(minutes=15))
+    assert "Data from Salesforce is as of" in text_of(ana.get(address))
+    Connection.objects.update(last_success_at=NOW - timedelta(minutes=14))
+    assert "Data from" not in text_of(ana.get(address))
+    Connection.objects.update(failing_since=NOW)
+    assert "Data from Salesforce is as of" in text_of(ana.get(address))
+    assert "Data from" not in text_of(ana.get(reverse("leads:lead_list")))
