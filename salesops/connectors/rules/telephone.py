@@ -12,17 +12,17 @@ LIKENESS: Final = 7
 #: What stands between several numbers or addresses of one cell, the best first.
 SEVERAL: Final = ";"
 _WRITTEN: Final = re.compile(r"[+＋]?[\d\s()./\-\u00a0\u2010-\u2015]{3,40}((x|ext\.?|#)\s*\d{1,6})?", re.IGNORECASE)
-#: What Twilio and others send instead of a number that is withheld ("ANONYMOUS", "RESTRICTED" on a keypad).
-_WITHHELD: Final = frozenset({"+266696687", "+7378742833", "+2562533", "+8566696", "+86282452253"})
 
 
 def number_of(text: str, country: str = "") -> str:
-    """A number in E.164, such as +41791234567; "" for what is none, is withheld, or is an internal extension.
+    """A number in E.164, such as +41791234567; "" for what is none, or is an internal extension.
+
+    Withheld numbers are none: what systems send for them (ANONYMOUS on a keypad, +266696687) exists in no country.
 
     country: two letters; in which numbers without a country's code are meant. Without one those are not understood.
     """
     written = text.strip()
-    if not _WRITTEN.fullmatch(written) or written in _WITHHELD:
+    if not _WRITTEN.fullmatch(written):
         return ""
     try:
         number = phonenumbers.parse(written, country.upper() or None)
