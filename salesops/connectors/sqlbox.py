@@ -313,6 +313,11 @@ def _connect_postgresql(target: _Target, seconds: float) -> Any:
         client_encoding="UTF8",
         passfile=os.devnull,
         tcp_user_timeout=int(seconds * 1000) + 5_000,
+        # A server that vanishes in the middle of a query is noticed within half a minute, not after the system's two hours.
+        keepalives=1,
+        keepalives_idle=10,
+        keepalives_interval=5,
+        keepalives_count=3,
         gssencmode="disable",
     )
 

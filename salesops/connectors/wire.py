@@ -286,6 +286,17 @@ class Guard:
         return (_canonical(host), port) in self._origins
 
 
+def is_named(address: str) -> bool:
+    """Whether an administrator named the origin of an address among those that may be asked."""
+    guard = Guard(settings.CONNECTORS_ALLOWED_ADDRESSES)
+    try:
+        url = guard.check(address)
+    except Forbidden:
+        return False
+    port = url.port or {"http": 80, "https": 443}[url.scheme]
+    return guard._is_named(url.raw_host.decode("ascii"), port)
+
+
 def _canonical(host: str) -> str:
     """The host in its one usual spelling; ValueError if it is neither a plain name nor an IP address."""
     if ":" in host:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from salesops.accounts.models import Account
 from salesops.connectors.choices import DriftKind, HoldState, OutgoingState, RawState, RunKind
 from salesops.connectors.models import Drift, Hold, Outgoing, RawRecord, Stream, SyncRun
-from salesops.connectors.services import brakes, pushing, reconciling
+from salesops.connectors.services import brakes, pulling, pushing, reconciling
 from salesops.connectors.services.applying import Applier
 from salesops.core.actor import system_actor
 from salesops.deals.models import Deal
@@ -239,3 +240,21 @@ def test_what_differs_is_found_listed_and_mended(link: Link, org: Salesforce) ->
     assert Deal.objects.get(external_id=ids[0]).name == "Deal 0"
     assert Deal.every.get(external_id=ids[2]).removed_at is not None
     assert Deal.objects.get(external_id=ids[3]).name == "A formula changed it"
+
+
+# --- parents
+
+
+def test_a_parent_that_comes_after_its_subsidiary_is_found_in_the_same_sweep(
+    link: Link, org: Salesforce, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulling, "PAGE_ROWS", 2)
+    for number in range(10, 16):
+        org.put("Account", number, Name=f"Company {number}")
+    org.put("Account", 10, ParentId=org.identity("Account", 15))
+    org.put("Account", 11, ParentId=org.identity("Account", 12))
+    for number in range(12, 16):
+        org.put("Account", number, Industry="Energy")
+    link.sync()
+    parents = dict(Account.objects.filter(parent__isnull=False).values_list("name", "parent__name"))
+    assert parents == {"Company 10": "Company 15", "Company 11": "Company 12"}

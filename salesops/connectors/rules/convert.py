@@ -202,6 +202,21 @@ class Converter:
             ordered["family_name"] = family_name  # payroll files want to know which part of the name it is
         return Converted(row, Record(self._kind.code, row.line, ordered, identity))
 
+    def waits_for_its_own(self, row: Row, answers: ReadOnly[Lookup, Answer]) -> bool:
+        """Whether a reference to a record of the same kind (a parent) means nothing yet: it may come with later rows."""
+        for reader in self._readers:
+            if reader.field.is_deferred and reader.is_lookup:
+                cell = reader.cell(row.cells)
+                if cell != "" and not error_in(cell):
+                    if answers.get(self._lookup(reader, cell), _NO_ANSWER).key is None:
+                        return True
+        return False
+
+    @property
+    def has_deferred(self) -> bool:
+        """Whether some field points at records of the same kind."""
+        return any(reader.field.is_deferred for reader in self._readers)
+
     def _put(self, reader: CellReader, outcome: Outcome[Any], values: dict[str, Any], problems: list[Problem]) -> None:
         """Put what a cell came to into the values, or say why there is none."""
         if outcome.problems:

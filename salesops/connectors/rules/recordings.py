@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 #: Headers that say how a vendor counts, pages and dates; no other is kept.
-_KEPT_HEADERS: Final = re.compile(r"content-type|date|link|retry-after|.*rate.?limit.*|.*limit.*|sforce-.*", re.I)
+_KEPT_HEADERS: Final = re.compile(r"content-type|date|retry-after|.*rate.?limit.*|.*limit.*|sforce-.*", re.I)
 #: Keys whose words are the vendor's, not a person's: they stay as they are.
 _TECHNICAL: Final = re.compile(
     r"(status|state|stage.*|type|kind|object|currency.*|mode|event.*|action|direction|.*_type|.*type|attributes|url"
@@ -18,6 +18,8 @@ _TECHNICAL: Final = re.compile(
 )
 _MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?|/Date\(-?\d+([+-]\d{4})?\)/")
 _SECRET: Final = re.compile(r"token|secret|password|authorization|api_?key|signature|session|credential", re.I)
+#: Words in a question that may be somebody's.
+_QUOTED: Final = re.compile(r"['\"]")
 _SHORTEST_ID: Final = 6
 _ID: Final = re.compile(r"(^|_)ids?$|Id$|ID$|^href$|uuid|guid", re.I)
 
@@ -32,7 +34,10 @@ def recording(exchanges: list[tuple[str, str, int, Mapping[str, str], bytes]]) -
     for method, address, status, headers, body in exchanges:
         parts = urlsplit(address)
         query = urlencode(
-            [(name, "REMOVED" if _SECRET.search(name) else value) for name, value in parse_qsl(parts.query)]
+            [
+                (name, "REMOVED" if _SECRET.search(name) or _QUOTED.search(value) or "@" in value else value)
+                for name, value in parse_qsl(parts.query)
+            ]
         )
         made.append(
             {

@@ -46,10 +46,11 @@ _WHOLES: Final = 100
 @dataclass(slots=True)
 class Applied:
     """What became of some records: counts by name (created, changed, unchanged, refused, held, removed), and for a
-    preview the fate of each."""
+    preview the fate of each. later: the ids of those whose reference to one of their own kind (a parent) meant nothing."""
 
     counts: Counter[str] = field(default_factory=Counter)
     fates: list[RawFate] = field(default_factory=list)
+    later: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -63,6 +64,7 @@ class RawFate:
     before: Mapping[str, Any] = field(default_factory=dict)
     after: Mapping[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    waits: bool = False
 
 
 class Applier:
@@ -237,21 +239,25 @@ class Applier:
         insert_rows(RawRecord, _NEW, new)
         save_raw(changed)
         done.fates += fates
+        done.later += [fate.raw.external_id for fate in fates if fate.waits]
 
     def _upsert(
         self, raws: Sequence[Raw], known: Mapping[str, RawRecord], at: datetime, *, preview: bool
     ) -> list[RawFate]:
         """Convert rows and hand them to their room. One bad row stops no other."""
         rows = [self.row_of(raw) for raw in raws]
-        converted = self.converter.convert_many(rows, self.resolver.answers(self.converter.lookups(rows)))
+        answers = self.resolver.answers(self.converter.lookups(rows))
+        converted = self.converter.convert_many(rows, answers)
         fates: list[RawFate] = []
         made: list[Any] = []
         places: list[int] = []
         records = [each.record for each in converted]
         ids = self._rows_meant(raws, records, known)
         overruled = self._overruled(raws, records, ids)
+        has_deferred = self.converter.has_deferred
         for place, (raw, each) in enumerate(zip(raws, converted, strict=True)):
             fate = RawFate(raw, Fate.UNCHANGED, problems=list(each.problems))
+            fate.waits = has_deferred and self.converter.waits_for_its_own(rows[place], answers)
             fates.append(fate)
             fate.record_id = ids.get(place)
             if each.record is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -87,13 +88,17 @@ def complete(*, actor: Actor, state: str, code: str, extra: Mapping[str, str], a
     with Client(timeout=30) as client:
         answer = _ask(connection, client, asked)
     with transaction.atomic():
+        # Read anew and locked: it may have been paused or changed while the vendor was asked.
+        connection = Connection.objects.select_for_update(of=("self",)).select_related("source").get(pk=connection.pk)
         _keep(connection, answer, at=at)
         if "realmId" in extra:
+            if not re.fullmatch(r"[0-9]{1,30}", extra["realmId"]):
+                raise ValidationError(gettext("The vendor sent back no company that can be asked. Begin anew."))
             connection.options = {**connection.options, "realm_id": extra["realmId"]}
         if connection.state in (ConnectionState.BROKEN, ConnectionState.DISCONNECTED):
             connection.state = ConnectionState.RUNNING if connection.streams.exists() else ConnectionState.DRAFT
             connection.next_sync_at, connection.error, connection.failing_since = at, {}, None
-        connection.save()
+        connection.save(update_fields=["options", "state", "next_sync_at", "error", "failing_since"])
         record(actor=actor, action="connection.authorized", subject=connection, at=at)
     return connection
 
@@ -126,8 +131,12 @@ def renew(connection: Connection, client: Client, *, aside: Aside, at: datetime)
             credentials.give_up_renewing(connection)
         raise
     with aside():
-        _keep(connection, answer, at=at)
-        connection.save(update_fields=["options"])
+        row = Connection.objects.select_for_update().get(pk=connection.pk)
+        if row.state == ConnectionState.DISCONNECTED:  # its secrets were forgotten, and stay so
+            raise Fault(FaultKind.UNAUTHORIZED, _refused(connection))
+        _keep(row, answer, at=at)
+        row.save(update_fields=["options"])
+    connection.options = row.options
 
 
 def _ask(connection: Connection, client: Client, asked: dict[str, str]) -> dict[str, Any]:
@@ -162,7 +171,12 @@ def _keep(connection: Connection, answer: Mapping[str, Any], *, at: datetime) ->
     """Keep the tokens of a reply; a reply without a new refresh token leaves the old one good."""
     oauth = _oauth(connection)
     lives = answer.get("expires_in")
-    ends = at + timedelta(seconds=int(lives)) if lives else at + oauth.expires_in if oauth.expires_in else None
+    try:
+        ends = (
+            at + timedelta(seconds=int(float(lives))) if lives else at + oauth.expires_in if oauth.expires_in else None
+        )
+    except (TypeError, ValueError, OverflowError):  # the token is good, however its life is written
+        ends = at + (oauth.expires_in or timedelta(hours=1))
     if answer.get("refresh_token"):
         credentials.keep(connection, credentials.REFRESH, str(answer["refresh_token"]), at=at)
     credentials.keep(connection, credentials.ACCESS, str(answer["access_token"]), at=at, expires_at=ends)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from django.db import transaction
 from django.utils import timezone
@@ -21,7 +21,7 @@ from salesops.connectors.services.authorizing import renew
 from salesops.connectors.vendors import vendor_of
 from salesops.connectors.vendors.base import Fault, FaultKind, Vendor, Verdict
 from salesops.connectors.wire import Client, Forbidden, Reply, Request, WireError
-from salesops.core.vault import VaultError
+from salesops.core.vault import VaultError, scrub
 from salesops.jobs.runner import JobRun
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
@@ -161,6 +161,9 @@ class Caller:
         is_safe: bool,
     ) -> Reply:
         address = url if url.startswith(("http://", "https://")) else self._base + url.lstrip("/")
+        if urlsplit(address)[:2] != urlsplit(self._base)[:2]:
+            # Replies name their next page: a token goes nowhere but to the vendor.
+            raise Fault(FaultKind.REFUSED, _elsewhere(self.vendor))
         pairs = _pairs(params)
         has_renewed = False
         self._renew_in_time()
@@ -281,12 +284,21 @@ def _said(vendor: Vendor, reply: Reply, verdict: Verdict) -> Problem:
         remedy=remedy,
         vendor=vendor.label,
         status=reply.status,
-        words=verdict.words[:200] or "–",
+        words=scrub(verdict.words)[:200] or "–",
     )
 
 
 def _problem_of(error: WireError) -> Problem:
     return error.problem
+
+
+def _elsewhere(vendor: Vendor) -> Problem:
+    return Problem.of(
+        "vendor-elsewhere",
+        _("%(vendor)s leads to another host, which is not asked."),
+        remedy=_("Check the address in the settings."),
+        vendor=vendor.label,
+    )
 
 
 def _unopened() -> Problem:

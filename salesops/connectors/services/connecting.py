@@ -27,6 +27,7 @@ from salesops.connectors.services.applying import Applier, RawFate
 from salesops.connectors.services.calling import Caller
 from salesops.connectors.vendors import vendor_of
 from salesops.connectors.vendors.base import ADDRESS, Ask, Column, Identity, Object, Raw, Setting, Word
+from salesops.connectors.wire import is_named
 from salesops.core.actor import Actor, Noun, Scope, system_actor
 from salesops.deals.choices import StageKind
 from salesops.deals.models import Stage
@@ -83,22 +84,30 @@ def create(
 def change(
     *, actor: Actor, connection: Connection, options: Mapping[str, str], given: Mapping[str, str], at: datetime
 ) -> Connection:
-    """Change settings, and those secrets that are given anew; a webhook's secret keeps the one before it good."""
+    """Change settings, and those secrets that are given anew; a webhook's secret keeps the one before it good for a day.
+
+    Secrets do not follow to another address: where that changes, they are forgotten and must be given, or signed in for,
+    again.
+    """
     check_may_connect(actor)
     settings_ = settings_of(connection.vendor)
-    merged = {**connection.options, **options}
-    _check_settings([each for each in settings_ if not each.is_secret or each.name in given], {**merged, **given})
     with transaction.atomic():
         row = Connection.objects.select_for_update().get(pk=connection.pk)
         before = dict(row.options)
+        merged = {**before, **options}
+        _check_settings([each for each in settings_ if not each.is_secret or each.name in given], {**merged, **given})
         row.options = merged
+        if (before.get(ADDRESS.name) or "") != (merged.get(ADDRESS.name) or ""):
+            credentials.forget(row)
         changed = []
         for each in settings_:
             if each.is_secret and given.get(each.name):
                 if each.name == vendor_of(row.vendor).hook_credential:
                     old = credentials.opened(row, each.name)
                     if old is not None:
-                        credentials.keep(row, f"{each.name}_before", old.reveal(), at=at)
+                        credentials.keep(
+                            row, f"{each.name}_before", old.reveal(), at=at, expires_at=at + credentials.BEFORE_LIVES
+                        )
                 credentials.keep(row, each.name, given[each.name], at=at)
                 changed.append(each.name)
         if changed:
@@ -547,6 +556,10 @@ def _check_settings(settings_: Collection[Setting], given: Mapping[str, Any]) ->
             problems[each.name] = _("Choose one of those that are offered.")
         elif not each.is_long and not re.fullmatch(each.pattern, value):
             problems[each.name] = _("This does not look right. %(hint)s") % {"hint": each.hint}
+        elif each.name == ADDRESS.name and not is_named(value):
+            problems[each.name] = _(
+                "An administrator must name this address in CONNECTORS_ALLOWED_ADDRESSES first: secrets would go there."
+            )
     if problems:
         raise ValidationError(problems)
 

@@ -13,6 +13,8 @@ from salesops.core.vault import Secret, seal, unseal
 
 ACCESS: Final = "access_token"
 REFRESH: Final = "refresh_token"
+#: How long a webhook's secret is still good after it was changed.
+BEFORE_LIVES: Final = timedelta(days=1)
 #: How long one worker has for renewing a token before another may try.
 _RENEWING: Final = timedelta(seconds=60)
 
@@ -37,10 +39,13 @@ def opened(connection: Connection, name: str) -> Secret | None:
     return Secret(unseal(credential.sealed, bound_to=credential.bound_to)) if credential else None
 
 
-def valid_ones(connection: Connection, name: str) -> list[str]:
-    """The values of a secret that are valid now, newest first: while one is being changed, the one before it too."""
+def valid_ones(connection: Connection, name: str, *, at: datetime) -> list[str]:
+    """The values of a secret that are valid at a moment, newest first: for a day after one was changed, the one before it
+    too."""
     found = []
     for each in (name, f"{name}_before"):
+        if each != name and not Credential.objects.filter(connection=connection, name=each, expires_at__gt=at).exists():
+            continue
         secret = opened(connection, each)
         if secret is not None:
             found.append(secret.reveal())

@@ -58,13 +58,13 @@ class Taken:
 
 
 class Valid(Mapping[str, Sequence[str]]):
-    """The valid secrets of a connection by name, opened when they are asked for. Raises VaultError."""
+    """The secrets of a connection by name that are valid at a moment, opened when they are asked for. Raises VaultError."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, at: datetime) -> None:
+        self._connection, self._at = connection, at
 
     def __getitem__(self, name: str) -> Sequence[str]:
-        found = credentials.valid_ones(self._connection, name)
+        found = credentials.valid_ones(self._connection, name, at=self._at)
         if not found:
             raise KeyError(name)
         return found
@@ -100,10 +100,10 @@ def receive(*, connection: Connection, delivery: Delivery) -> Taken | Answer | R
     a body of another form than the vendor's, and VaultError when the secrets cannot be opened.
     """
     vendor = vendor_of(connection.vendor)
-    answer = vendor.answer(delivery, Valid(connection))
+    answer = vendor.answer(delivery, Valid(connection, delivery.received_at))
     if answer is not None:
         return answer
-    verdict = vendor.proof(delivery, Valid(connection))
+    verdict = vendor.proof(delivery, Valid(connection, delivery.received_at))
     if isinstance(verdict, Refused):
         return verdict
     told = vendor.events(delivery.body, delivery.headers)
@@ -131,7 +131,7 @@ def _by_account(
         vendor=connection.vendor, account_id__in=others, state__in=_TAKING
     )
     for other in known.exclude(pk=connection.pk):
-        if not isinstance(vendor_of(other.vendor).proof(delivery, Valid(other)), Refused):
+        if not isinstance(vendor_of(other.vendor).proof(delivery, Valid(other, delivery.received_at)), Refused):
             found.append((other, [event for event in events if event.account_id == other.account_id]))
     return found
 

@@ -121,7 +121,8 @@ class Cursor:
 
     follow_from, token: where the next sweep begins. While one is under way: since, until, began_at (the vendor's clock
     when it began), position, phase ("rows", "deletions", "shelf"), high (newest version seen), windows (questions that
-    were halved and still wait), marks (of the pages seen: to notice that they repeat), ids (of whole sweeps).
+    were halved and still wait), marks (of the pages seen: to notice that they repeat), ids (of whole sweeps), later (ids
+    whose parents had not come yet).
     """
 
     plain: dict[str, Any]
@@ -213,7 +214,10 @@ class Sweep:
                 self._keep(next_phase)
                 return
             self._guard(page)
-            counts = self.applier.apply(page.raws, at=at).counts
+            applied = self.applier.apply(page.raws, at=at)
+            counts = applied.counts
+            if applied.later:
+                plain["later"] = list(dict.fromkeys([*plain.get("later", []), *applied.later]))
             if "began_at" not in plain and self.http.vendor_time is not None:
                 plain["began_at"] = self.http.vendor_time.isoformat()
             plain["high"] = max([plain.get("high", ""), *(raw.version for raw in page.raws)])
@@ -289,6 +293,13 @@ class Sweep:
 
     def _try_shelf(self) -> None:
         """Records that referred to something which was not here yet are tried once more."""
+        while later := self.cursor.plain.get("later"):
+            some = later[: shelf.BATCH]
+            rows = list(self.stream.records.filter(external_id__in=some, is_gone=False).order_by("pk"))
+            with self.run.batch():
+                self._count(shelf.try_again(self.applier, rows, at=self.run.now()).counts)
+                self.cursor.plain["later"] = later[len(some) :]
+                self._keep("later")
         after = self.cursor.plain.get("shelf_after", 0)
         while rows := shelf.waiting(self.stream, after=after):
             with self.run.batch():

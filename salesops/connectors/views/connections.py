@@ -218,7 +218,7 @@ class ConnectionAuthorizedView(ConnectorsView):
         if not code:
             connection = authorizing.give_up(actor=self.actor, state=state)
             why = told.get("error_description") or told.get("error", "")
-            if told.get("error") == "access_denied" or not why:
+            if connection is None or told.get("error") == "access_denied" or not why:
                 messages.warning(
                     request, _("The sign-in was not completed, so nothing was connected. You can begin it anew.")
                 )
