@@ -79,7 +79,8 @@ class TestTwilio(ActivityConformance):
 
     def test_legs_on_different_pages_are_one(self, link: Link) -> None:
         link.standin.clock.still = True
-        root = self.leg(link, source=SUE, to="+41449999999", direction="inbound", duration="900")
+        began = link.standin.clock.now - timedelta(hours=3)
+        root = self.leg(link, source=SUE, to="+41449999999", direction="inbound", duration="900", start_time=began)
         for _number in range(15):
             self.make(link.standin, 0, 1)
         self.leg(link, source=SUE, to=ANA, direction="outbound-dial", parent_call_sid=root, duration="600")
