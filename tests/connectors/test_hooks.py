@@ -257,7 +257,7 @@ def test_event_and_job_are_stored_together(door: Door, monkeypatch: pytest.Monke
 def test_secrets_that_cannot_be_opened(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody can be let in or turned away: come again."""
 
-    def closed(*_given: Any) -> list[str]:
+    def closed(*_given: Any, **_more: Any) -> list[str]:
         raise VaultError("the key is gone")
 
     monkeypatch.setattr(credentials, "valid_ones", closed)

@@ -120,7 +120,8 @@ class Stream(models.Model):
 
     mapping: as `rules.mapping.Mapping` has it. masters: field to `Master`; what is missing is the source's. columns: what
     the vendor said it has. cursor: plain JSON of `services.pulling`, moved on in the transaction of the rows.
-    load_total, load_done: the first load, as far as it can be told.
+    load_total, load_done: the first load, as far as it can be told. revision: rises when a person changes the mapping or
+    wants everything read once more, so that a sweep under way notices.
     """
 
     connection = models.ForeignKey(Connection, models.CASCADE, related_name="streams", verbose_name=_("connection"))
@@ -132,6 +133,7 @@ class Stream(models.Model):
     mapping = models.JSONField(_("mapping"), default=dict, blank=True)
     masters = models.JSONField(_("who wins"), default=dict, blank=True)
     cursor = models.JSONField(_("cursor"), default=dict, blank=True)
+    revision = models.PositiveIntegerField(default=0, editable=False)
     pushed_at = models.DateTimeField(_("written back until"), null=True, blank=True)
     state = models.CharField(_("state"), max_length=10, choices=StreamState.choices, default=StreamState.FIRST_LOAD)
     load_total = models.BigIntegerField(_("records at the source"), null=True, blank=True)

@@ -207,9 +207,10 @@ class Converter:
         for reader in self._readers:
             if reader.field.is_deferred and reader.is_lookup:
                 cell = reader.cell(row.cells)
-                if cell != "" and not error_in(cell):
-                    if answers.get(self._lookup(reader, cell), _NO_ANSWER).key is None:
-                        return True
+                if cell == "" or error_in(cell):
+                    continue
+                if answers.get(self._lookup(reader, cell), _NO_ANSWER).key is None:
+                    return True
         return False
 
     @property

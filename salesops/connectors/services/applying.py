@@ -14,6 +14,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as translate
@@ -120,9 +121,10 @@ class Applier:
                     gone.append(raw)
                 continue
             text, digest = _written(raw.payload)
-            is_known = stored is not None and (
-                stored.version > raw.version or (stored.digest == digest and _is_settled(stored))
-            )
+            if stored is not None and stored.version > raw.version:  # also of what was set aside and is tried again
+                done.counts["unchanged"] += 1
+                continue
+            is_known = stored is not None and stored.digest == digest and _is_settled(stored) and not stored.is_gone
             if is_known and not force:
                 done.counts["unchanged"] += 1
                 continue
@@ -238,6 +240,7 @@ class Applier:
             changed.append(row)
         insert_rows(RawRecord, _NEW, new)
         save_raw(changed)
+        self._merge_with_newcomers(fates, at)
         done.fates += fates
         done.later += [fate.raw.external_id for fate in fates if fate.waits]
 
@@ -388,7 +391,7 @@ class Applier:
             for raw in raws
             if not raw.merged_into and raw.external_id not in held and raw.external_id not in leaving
         ]
-        pks = [row.record_id for row in removed if row.record_id is not None]
+        pks = self._only_theirs(removed)
         if pks and self.destination.remove is not None:
             because = translate("Deleted in %(source)s") % {"source": self.connection.source.name}
             self.destination.remove(pks=pks, actor=self.actor, because=because, at=at)
@@ -403,16 +406,50 @@ class Applier:
                 done.counts["held"] += 1
                 continue
             if raw.merged_into and row.record_id is not None and raw.external_id not in leaving:
-                if winner is not None and winner != row.record_id and self.destination.merge is not None:
-                    self.destination.merge(loser=row.record_id, winner=winner, actor=self.actor, at=at)
-                elif winner is None and self.destination.remove is not None:
+                is_one = winner is not None and (winner == row.record_id or self._merge(row.record_id, winner, at))
+                pks = [] if is_one else self._only_theirs([row])
+                if pks and self.destination.remove is not None:
                     because = translate("Merged into another record in %(source)s") % {
                         "source": self.connection.source.name
                     }
-                    self.destination.remove(pks=[row.record_id], actor=self.actor, because=because, at=at)
+                    self.destination.remove(pks=pks, actor=self.actor, because=because, at=at)
             row.state = RawState.DELETED
             done.counts["removed"] += 1
         save_raw([known[raw.external_id] for raw in raws], names=_GONE)
+
+    def _only_theirs(self, rows: Sequence[RawRecord]) -> list[int]:
+        """The portal's rows of raw records that no other record of the stream stands for (two that were merged here)."""
+        pks = {row.record_id for row in rows if row.record_id is not None}
+        shared = set(
+            RawRecord.objects.filter(stream=self.stream, record_id__in=pks, is_gone=False)
+            .exclude(pk__in=[row.pk for row in rows])
+            .values_list("record_id", flat=True)
+        )
+        return [pk for pk in pks if pk not in shared]
+
+    def _merge(self, loser: int, winner: int, at: datetime) -> bool:
+        """Merge two rows of the portal; False where the winner is gone itself."""
+        if self.destination.merge is None:
+            return False
+        try:
+            with transaction.atomic():
+                self.destination.merge(loser=loser, winner=winner, actor=self.actor, at=at)
+        except ValidationError:
+            return False
+        return True
+
+    def _merge_with_newcomers(self, fates: Sequence[RawFate], at: datetime) -> None:
+        """Records that were merged into one which had not come yet are merged with it now."""
+        made = {fate.raw.external_id: fate.record_id for fate in fates if fate.fate == Fate.CREATED}
+        if not made or self.destination.merge is None:
+            return
+        lost = RawRecord.objects.filter(
+            stream=self.stream, state=RawState.DELETED, merged_into__in=made, record_id__isnull=False
+        )
+        for loser, winner in lost.values_list("record_id", "merged_into"):
+            pk = made[winner]
+            if loser is not None and pk is not None and loser != pk:
+                self._merge(loser, pk, at)
 
 
 _STATES: Final = {Fate.REFUSED: RawState.REFUSED, "held": RawState.HELD}

@@ -42,13 +42,14 @@ class Brake:
         """The ids of rows that would change what a closed deal pays: they are held until the sweep has ended."""
         if applier.stream.kind not in WATCHED:
             return set()
-        ids = {
-            stored.record_id: raw
+        pairs = [
+            (stored.record_id, raw)
             for raw in raws
             if (stored := known.get(raw.external_id)) is not None and stored.record_id is not None
-        }
+        ]
+        ids = {pk for pk, _raw in pairs}
         closed = set(Deal.objects.filter(pk__in=ids).exclude(kind=StageKind.OPEN).values_list("pk", flat=True))
-        touched = [raw for pk, raw in ids.items() if pk in closed]
+        touched = [raw for pk, raw in pairs if pk in closed]
         if not touched:
             return set()
         gone = {raw.external_id for raw in touched if raw.is_deleted or raw.merged_into}
@@ -87,6 +88,9 @@ def let_in(stream: Stream, applier: Applier, rows: Sequence[RawRecord], *, at: d
     """Bring held rows in without the brake."""
     from salesops.connectors.services.shelf import raw_of
 
+    # Read anew behind the lock: a newer telling may have come since they were looked at.
+    Stream.objects.select_for_update().filter(pk=stream.pk).values_list("pk").first()
+    rows = list(RawRecord.objects.filter(pk__in=[row.pk for row in rows], state=RawState.HELD).order_by("pk"))
     brake, applier.brake = applier.brake, None
     try:
         RawRecord.objects.filter(pk__in=[row.pk for row in rows]).update(state=RawState.TAKEN, hold=None)

@@ -12,6 +12,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.db.models import F
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
@@ -314,6 +315,7 @@ def decide_mapping(
         row.is_wanted = is_wanted
         after = {"mapping": row.mapping, "masters": row.masters, "is_wanted": row.is_wanted}
         if before["mapping"] != after["mapping"]:
+            row.revision += 1
             row.cursor = {}  # everything is read once more; what is unchanged there is converted anew
             row.records.update(digest="")
         row.save()
@@ -450,7 +452,12 @@ def resync(*, actor: Actor, connection: Connection, objects: Collection[str] | N
         if objects is not None:
             streams = streams.filter(object__in=objects)
         count = streams.update(
-            cursor={}, state=StreamState.FIRST_LOAD, load_done=0, load_total=None, load_began_at=None
+            cursor={},
+            revision=F("revision") + 1,
+            state=StreamState.FIRST_LOAD,
+            load_done=0,
+            load_total=None,
+            load_began_at=None,
         )
         record(
             actor=actor,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.utils import timezone
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as translate
 
 from salesops.connectors.choices import ConnectionState, RunKind, RunState, StreamState
@@ -23,6 +25,9 @@ from salesops.connectors.vendors.base import BEGINNING, Ask, Fault, FaultKind, P
 from salesops.connectors.wire import WireError
 from salesops.jobs.runner import JobRun
 from salesops.values.outcomes import Problem
+from salesops.values.outcomes import gettext_noop as _
+
+log = logging.getLogger(__name__)
 
 #: Rows that are asked for at once; None leaves it to the vendor.
 PAGE_ROWS: int | None = None
@@ -47,6 +52,7 @@ def sync(run: JobRun) -> None:
         return
     if "run_id" not in run.state:
         with run.batch():
+            close_left(connection, RunKind.SYNC, at=run.now())
             made = SyncRun.objects.create(
                 connection=connection, kind=RunKind.SYNC, started_at=run.now(), job_id=run.job.pk
             )
@@ -65,6 +71,9 @@ def sync(run: JobRun) -> None:
         except Wait as wait:
             _end(run, connection, RunState.WAITING, wait.problem, next_at=wait.until)
             return
+        except _Overtaken:
+            _end(run, connection, RunState.WAITING, None, next_at=run.now())
+            return
         except _Stopped as stopped:
             _end(run, connection, RunState.FAILED, stopped.problem, is_broken=stopped.is_broken)
             return
@@ -80,6 +89,18 @@ def wanted(connection: Connection) -> list[Stream]:
     )
 
 
+def close_left(connection: Connection, kind: RunKind, *, at: datetime) -> None:
+    """Runs whose job ended without a word (cancelled, given up) are over when the next one begins."""
+    SyncRun.objects.filter(connection=connection, kind=kind, state=RunState.RUNNING).update(
+        state=RunState.FAILED, finished_at=at
+    )
+
+
+class _Overtaken(Exception):  # noqa: N818
+    """A person paused or ended the connection, changed the mapping or wants everything read once more: what is under way
+    stops before its next page and is begun as it is wanted now."""
+
+
 class _Stopped(Exception):  # noqa: N818
     """The whole connection cannot go on now."""
 
@@ -90,9 +111,8 @@ class _Stopped(Exception):  # noqa: N818
 
 def _in_step(run: JobRun, connection: Connection, stream: Stream, http: Caller) -> Problem | None:
     """Sweep one object to its end. Gives its problem where only this object has one; raises where all have it."""
-    sweep = Sweep(run, stream, http)
     try:
-        sweep.go()
+        Sweep(run, stream, http).go()
     except Fault as fault:
         if fault.kind in (FaultKind.UNAUTHORIZED, FaultKind.PASSING):
             raise _Stopped(fault.problem, is_broken=fault.kind is FaultKind.UNAUTHORIZED) from fault
@@ -100,7 +120,22 @@ def _in_step(run: JobRun, connection: Connection, stream: Stream, http: Caller) 
         return fault.problem
     except WireError as error:
         raise _Stopped(error.problem) from error
+    except (KeyError, ValueError, TypeError, LookupError, ValidationError) as error:
+        # A fault of ours or a reply that nobody foresaw: said where people look, and the other objects go on.
+        log.exception("The sync of %s failed.", stream)
+        problem = _unforeseen(type(error).__name__)
+        _note_problem(run, stream, problem)
+        return problem
     return None
+
+
+def _unforeseen(kind: str) -> Problem:
+    return Problem.of(
+        "unforeseen",
+        _("Something came that the portal does not understand (%(kind)s)."),
+        remedy=_("It is tried again with the next sync. When it stays, the log says more."),
+        kind=kind,
+    )
 
 
 def _note_problem(run: JobRun, stream: Stream, problem: Problem) -> None:
@@ -148,6 +183,19 @@ class Sweep:
         self.applier = Applier(stream, actor=run.actor, brake=Brake())
         self.object = self.applier.object
 
+    @contextmanager
+    def _batch(self) -> Iterator[None]:
+        """A batch of the job, unless a person has overtaken what is under way."""
+        with self.run.batch():
+            wanted_now = (
+                Stream.objects.filter(pk=self.stream.pk, is_wanted=True)
+                .values_list("revision", "connection__state")
+                .first()
+            )
+            if wanted_now != (self.stream.revision, ConnectionState.RUNNING):
+                raise _Overtaken
+            yield
+
     def go(self) -> None:
         """Rows, then deletions, then the shelf; the end of the sweep moves the cursor for the next one."""
         if not self.cursor.is_under_way:
@@ -167,7 +215,7 @@ class Sweep:
         if follow_from is not None and not self.object.is_whole:
             since = follow_from - self.object.overlap
         self.http.begin_sweep()
-        with self.run.batch():
+        with self._batch():
             self.cursor.plain |= {
                 "phase": "rows",
                 "since": since.isoformat() if since else "",
@@ -180,6 +228,7 @@ class Sweep:
             }
             if self.object.is_whole and self.object.sweeps_deletes:
                 self.cursor.plain["ids"] = []
+            self.cursor.plain["sweep_since"] = self.cursor.plain["since"]
             if self.stream.state == StreamState.FIRST_LOAD and self.stream.load_began_at is None:
                 self.stream.load_began_at = self.run.now()
             self._keep("begun")
@@ -208,7 +257,7 @@ class Sweep:
                 return
             raise
         at = self.run.now()
-        with self.run.batch():
+        with self._batch():
             if page is None:
                 plain |= {"phase": next_phase, "position": None, "marks": {}}
                 self._keep(next_phase)
@@ -227,7 +276,8 @@ class Sweep:
             if page.horizon:
                 plain["horizon"] = page.horizon
             if page.next is None and not self._next_window():
-                plain |= {"phase": next_phase, "marks": {}}
+                # What was asked by halves is asked for its deletions as one.
+                plain |= {"phase": next_phase, "marks": {}, "since": plain.get("sweep_since", ""), "until": ""}
             if next_phase == "deletions":
                 self.stream.load_done += len(page.raws)
                 if page.total is not None:
@@ -259,7 +309,7 @@ class Sweep:
         if until - since < 2 * _SMALLEST_WINDOW:
             return False
         middle = since + (until - since) / 2
-        with self.run.batch():
+        with self._batch():
             plain = self.cursor.plain
             plain.setdefault("windows", []).append([middle.isoformat(), plain.get("until", "")])
             plain |= {"until": middle.isoformat(), "position": None, "marks": {}}
@@ -277,18 +327,21 @@ class Sweep:
 
     def _begin_anew(self) -> None:
         """What the vendor has forgotten is read once more, all of it."""
-        with self.run.batch():
+        with self._batch():
             self.cursor.plain |= {
                 "phase": "rows",
                 "since": "",
+                "sweep_since": "",
                 "until": "",
                 "windows": [],
                 "token": "",
                 "position": None,
                 "marks": {},
                 "is_anew": True,
-                "ids": [],
+                "asked_at": self.run.now().isoformat(),
             }
+            if self.object.sweeps_deletes:
+                self.cursor.plain["ids"] = []
             self._keep("anew")
 
     def _try_shelf(self) -> None:
@@ -296,13 +349,13 @@ class Sweep:
         while later := self.cursor.plain.get("later"):
             some = later[: shelf.BATCH]
             rows = list(self.stream.records.filter(external_id__in=some, is_gone=False).order_by("pk"))
-            with self.run.batch():
+            with self._batch():
                 self._count(shelf.try_again(self.applier, rows, at=self.run.now()).counts)
                 self.cursor.plain["later"] = later[len(some) :]
                 self._keep("later")
         after = self.cursor.plain.get("shelf_after", 0)
         while rows := shelf.waiting(self.stream, after=after):
-            with self.run.batch():
+            with self._batch():
                 self._count(shelf.try_again(self.applier, rows, at=self.run.now()).counts)
                 after = self.cursor.plain["shelf_after"] = rows[-1].pk
                 self._keep("shelf")
@@ -311,7 +364,7 @@ class Sweep:
         """Take away what a whole sweep no longer brought, settle the brake, and say where the next sweep begins."""
         plain = self.cursor.plain
         at = self.run.now()
-        with self.run.batch():
+        with self._batch():
             if "ids" in plain and self.object.sweeps_deletes:
                 self._count(self._take_away_missing(set(plain["ids"]), at))
             settle(self.stream, self.applier, actor=self.run.actor, at=at)
@@ -332,9 +385,12 @@ class Sweep:
             self.run.state["done"].append(self.stream.pk)
 
     def _take_away_missing(self, seen: set[str], at: datetime) -> Counter[str]:
+        # What was pushed since the sweep began may have come after its page was read.
+        began = self.cursor.moment("asked_at") or self.run.now()
+        there = self.stream.records.filter(is_gone=False, received_at__lt=began)
         gone = [
             Raw(external_id, version, {}, is_deleted=True)
-            for external_id, version in self.stream.records.filter(is_gone=False).values_list("external_id", "version")
+            for external_id, version in there.values_list("external_id", "version")
             if external_id not in seen
         ]
         return self.applier.apply(gone, at=at).counts
@@ -388,24 +444,17 @@ def _end(
         wait = timedelta(minutes=row.sync_every)
         if failed:
             wait = max(wait, min(_FIRST_WAIT * 2 ** min(row.failures - 1, 10), _LONGEST_WAIT))
-        row.next_sync_at = next_at or at + wait
+        if row.state == ConnectionState.RUNNING:
+            row.next_sync_at = next_at or at + wait
         if problem is not None or state != RunState.WAITING:
             row.error = problem.as_plain() if problem else {}
         if state == RunState.DONE:
             row.last_success_at, row.failing_since = at, None
         elif failed and row.failing_since is None:
             row.failing_since = at
-        if is_broken:
+        if is_broken and row.state == ConnectionState.RUNNING:
             row.state = ConnectionState.BROKEN
         row.save()
         SyncRun.objects.filter(pk=run.state["run_id"]).update(
             state=state, finished_at=at, error=problem.as_plain() if problem else {}
         )
-
-
-def is_due(connection: Connection, *, at: datetime | None = None) -> bool:
-    """Whether a connection should be synced now."""
-    at = at or timezone.now()
-    return connection.state == ConnectionState.RUNNING and (
-        connection.next_sync_at is None or connection.next_sync_at <= at
-    )

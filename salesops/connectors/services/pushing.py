@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as translate
 
 from salesops.connectors.choices import OUTGOING_MASTERS, ConnectionState, OutgoingState, RawState, RunKind, RunState
@@ -17,7 +16,9 @@ from salesops.connectors.models import Connection, Outgoing, RawRecord, Stream, 
 from salesops.connectors.rules.masters import edited_here
 from salesops.connectors.services import calling
 from salesops.connectors.services.applying import Applier, columns_of
+from salesops.connectors.services.brakes import Brake
 from salesops.connectors.services.calling import Caller, Wait
+from salesops.connectors.services.pulling import close_left
 from salesops.connectors.services.shelf import raw_of
 from salesops.connectors.vendors import vendor_of
 from salesops.connectors.vendors.base import Column, ColumnType, Fault, FaultKind, Raw
@@ -32,6 +33,8 @@ from salesops.values.outcomes import gettext_noop as _
 
 #: The job that writes back.
 PUSH: Final = "connectors.push"
+#: So often is a change tried that the source cannot take.
+_ATTEMPTS: Final = 10
 #: Rows compared at once.
 BATCH: Final = 500
 #: A row saved this long ago may belong to a transaction that was not committed when we last looked.
@@ -87,6 +90,7 @@ def push(run: JobRun) -> None:
             pass
         return
     with run.batch():
+        close_left(connection, RunKind.OUTGOING, at=run.now())
         made = SyncRun.objects.create(
             connection=connection, kind=RunKind.OUTGOING, started_at=run.now(), job_id=run.job.pk
         )
@@ -103,7 +107,10 @@ def push(run: JobRun) -> None:
                 break
             except (Fault, WireError) as error:
                 state, problem = RunState.FAILED, error.problem
-                break
+                if isinstance(error, WireError) or error.kind is FaultKind.UNAUTHORIZED:
+                    break
+                _tried_in_vain(run, change, error.problem)  # and the others go on
+                continue
             its = counts.setdefault(change.record.stream.object, {})
             its[became] = its.get(became, 0) + 1
     with run.finish():
@@ -124,11 +131,7 @@ def _collect(run: JobRun, stream: Stream) -> None:
         rows = applier.destination.changed_since(since, limit)
         with run.batch():
             for change in _edits(applier, [pk for pk, _at in rows], at=run.now()):
-                try:
-                    with transaction.atomic():
-                        change.save()
-                except IntegrityError:  # one that waits already is written first
-                    continue
+                _note(change)
             if rows:
                 stream.pushed_at = rows[-1][1]
                 stream.save(update_fields=["pushed_at"])
@@ -138,6 +141,15 @@ def _collect(run: JobRun, stream: Stream) -> None:
         if rows[-1][1] == since:
             limit *= 2  # more rows of one moment than are looked at together
         since, limit = rows[-1][1], limit if rows[-1][1] == since else BATCH
+
+
+def _note(change: Outgoing) -> None:
+    """Keep a change that is to be written; one of the same record that waits already says from now on what this one says."""
+    waiting = Outgoing.objects.filter(record=change.record, state=OutgoingState.WAITING)
+    if not waiting.update(
+        values=change.values, fields=change.fields, key=change.key, base_version=change.base_version, attempts=0
+    ):
+        change.save()
 
 
 def _edits(applier: Applier, pks: list[int], *, at: datetime) -> list[Outgoing]:
@@ -224,7 +236,7 @@ def _send(run: JobRun, change: Outgoing, http: Caller) -> str:
     """Write one change and keep what the source says then. Gives what became of it. Raises Wait, or Fault where it is to
     be tried again later."""
     stream = Stream.objects.select_related("connection", "connection__source").get(pk=change.record.stream_id)
-    applier = Applier(stream, actor=run.actor)
+    applier = Applier(stream, actor=run.actor, brake=Brake())
     error: Problem | None = None
     told: Raw | None = None
     raw = RawRecord.objects.get(pk=change.record_id)
@@ -240,15 +252,14 @@ def _send(run: JobRun, change: Outgoing, http: Caller) -> str:
                 key=change.key,
                 base=dict(raw_of(raw).payload),
             )
-            told = written.raw or next(
-                iter(http.vendor.fetch(applier.object, [raw.external_id], http, applier.mapping.columns)), None
-            )
+            told = written.raw or _as_it_is(applier, raw.external_id, http)
             state = OutgoingState.WRITTEN
         except NotImplementedError:
             state, error = OutgoingState.REFUSED, _not_written(http.vendor.label)
         except Fault as fault:
             if fault.kind in (FaultKind.CHANGED, FaultKind.MISSING):
                 state, error = OutgoingState.OVERTAKEN, fault.problem
+                told = _as_it_is(applier, raw.external_id, http)
             elif fault.kind in (FaultKind.REFUSED, FaultKind.FORBIDDEN):
                 state, error = OutgoingState.REFUSED, fault.problem
             else:
@@ -262,8 +273,28 @@ def _send(run: JobRun, change: Outgoing, http: Caller) -> str:
             sent_at=run.now(),
             error=error.as_plain() if error else {},
         )
+        # What was edited meanwhile, or is still different now that the source spoke, is next.
+        for again in _edits(applier, [raw.record_id] if raw.record_id is not None else [], at=run.now()):
+            _note(again)
         run.state["sent"] = run.state.get("sent", 0) + 1
     return str(state)
+
+
+def _as_it_is(applier: Applier, external_id: str, http: Caller) -> Raw | None:
+    """A record as the source tells it now; None where it cannot be asked."""
+    try:
+        return next(iter(http.vendor.fetch(applier.object, [external_id], http, applier.mapping.columns)), None)
+    except NotImplementedError:
+        return None
+
+
+def _tried_in_vain(run: JobRun, change: Outgoing, problem: Problem) -> None:
+    """Count an attempt; what the source cannot take ten times is given up, with its words."""
+    with run.batch():
+        attempts = change.attempts + 1
+        state = OutgoingState.REFUSED if attempts >= _ATTEMPTS else OutgoingState.WAITING
+        Outgoing.objects.filter(pk=change.pk).update(attempts=attempts, state=state, error=problem.as_plain())
+        run.state["sent"] = run.state.get("sent", 0) + 1
 
 
 def _not_written(vendor: str) -> Problem:

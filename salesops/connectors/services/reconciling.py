@@ -20,8 +20,9 @@ from salesops.connectors.choices import ConnectionState, DriftKind, RawState, Ru
 from salesops.connectors.models import Connection, Drift, RawRecord, Stream, SyncRun
 from salesops.connectors.services import calling
 from salesops.connectors.services.applying import Applier
+from salesops.connectors.services.brakes import Brake
 from salesops.connectors.services.calling import Caller, Wait
-from salesops.connectors.services.pulling import EMPTY_PAGES, wanted
+from salesops.connectors.services.pulling import EMPTY_PAGES, close_left, wanted
 from salesops.connectors.vendors.base import Ask, Fault, FaultKind, Page, Raw, endless, moment_of
 from salesops.connectors.wire import WireError
 from salesops.core.actor import Actor, Noun, Scope, system_actor
@@ -71,6 +72,7 @@ def reconcile(run: JobRun) -> None:
         return
     if "run_id" not in run.state:
         with run.batch():
+            close_left(connection, RunKind.RECONCILE, at=run.now())
             made = SyncRun.objects.create(
                 connection=connection, kind=RunKind.RECONCILE, started_at=run.now(), job_id=run.job.pk
             )
@@ -113,7 +115,9 @@ class _Census:
     def __init__(self, run: JobRun, stream: Stream, http: Caller) -> None:
         self.run, self.stream, self.http = run, stream, http
         self.applier = Applier(stream, actor=run.actor)
-        self.began = datetime.fromisoformat(run.state["began"])
+        began = datetime.fromisoformat(run.state["began"])
+        # What changed since the last sync has not been asked for yet: it is no drift either.
+        self.began = min(began, stream.last_success_at or began)
         if run.state.get("census", {}).get("stream") != stream.pk:
             edges = stream.records.aggregate(first=Min("pk"), last=Max("pk"))
             self.state: dict[str, Any] = {
@@ -215,7 +219,9 @@ class _Census:
         )
 
     def _mended(self) -> None:
-        """What an earlier look found and this one did not."""
+        """What an earlier look found and this one did not; nothing is known of those beyond a full list."""
+        if len(self.state["found"]) >= LISTED:
+            return
         self.stream.drifts.filter(mended_at__isnull=True).exclude(external_id__in=self.state["found"]).update(
             mended_at=self.run.now()
         )
@@ -233,9 +239,9 @@ def mend(*, actor: Actor, connection: Connection, http: Caller, at: datetime) ->
         drifts = list(stream.drifts.filter(mended_at__isnull=True).order_by("pk"))
         if not drifts:
             continue
-        applier = Applier(stream, actor=system_actor())
-        gone = [each for each in drifts if each.kind == DriftKind.MISSING_THERE]
-        ids = [each.external_id for each in drifts if each.kind != DriftKind.MISSING_THERE]
+        # The brake holds here as well: what closed deals pay waits for the next sync's end, or for a person.
+        applier = Applier(stream, actor=system_actor(), brake=Brake())
+        ids = [each.external_id for each in drifts]
         raws: list[Raw] = []
         try:
             for start in range(0, len(ids), 100):
@@ -245,12 +251,15 @@ def mend(*, actor: Actor, connection: Connection, http: Caller, at: datetime) ->
                 translate("%(vendor)s cannot be asked for single records. Read everything once more instead.")
                 % {"vendor": http.vendor.label}
             ) from None
-        versions = dict(
-            stream.records.filter(external_id__in=[each.external_id for each in gone]).values_list(
-                "external_id", "version"
+        told = {raw.external_id for raw in raws}
+        missing = {each.external_id: each.found_at for each in drifts if each.kind == DriftKind.MISSING_THERE}
+        raws += [
+            Raw(external_id, version, {}, is_deleted=True)
+            for external_id, version, received_at in stream.records.filter(external_id__in=missing).values_list(
+                "external_id", "version", "received_at"
             )
-        )
-        raws += [Raw(key, version, {}, is_deleted=True) for key, version in versions.items()]
+            if external_id not in told and received_at < missing[external_id]
+        ]
         with transaction.atomic():
             applier.apply(raws, at=at, force=True)
             Drift.objects.filter(pk__in=[each.pk for each in drifts]).update(mended_at=at)

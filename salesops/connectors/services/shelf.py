@@ -24,8 +24,6 @@ from salesops.core.actor import Actor, Noun, Scope, system_actor
 
 #: How many records are tried again at once.
 BATCH: Final = 500
-#: Problems that go away when what they refer to arrives: these are tried again after each sync.
-_MAY_PASS: Final = ("lookup-unknown", "refused")
 
 
 def raw_of(row: RawRecord) -> Raw:

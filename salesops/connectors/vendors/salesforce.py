@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Final
@@ -13,6 +14,7 @@ from salesops.connectors.vendors.base import (
     Ask,
     Column,
     ColumnType,
+    Fault,
     FaultKind,
     Http,
     Identity,
@@ -32,6 +34,7 @@ from salesops.connectors.vendors.base import (
     usual_verdict,
     version_of,
 )
+from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
 
 API: Final = "services/data/v60.0/"
@@ -243,8 +246,12 @@ class Salesforce(Vendor):
         uses_pkce=True,
     )
     objects: ClassVar[tuple[Object, ...]] = (
-        _OWNERS, _PRODUCTS, _ACCOUNTS, _CONTACTS, _LEADS, _DEALS, _LINES, _SPLITS, _HISTORY, _TASKS,
-    )  # fmt: skip
+        _OWNERS,
+        *(
+            replace(each, sweeps_deletes=True)
+            for each in (_PRODUCTS, _ACCOUNTS, _CONTACTS, _LEADS, _DEALS, _LINES, _SPLITS, _HISTORY, _TASKS)
+        ),
+    )
     allowance: ClassVar[tuple[int, float]] = (20, 1.0)
     has_webhooks: ClassVar[bool] = True
     hook_scheme: ClassVar[str] = "salesforce"
@@ -335,7 +342,10 @@ class Salesforce(Vendor):
         if ask.since is None or ask.position is not None or object.code in _STAYS:
             return None
         end = ask.asked_at + timedelta(minutes=1)
-        start = max(ask.since, end - _DELETED_REACH + timedelta(hours=1))
+        start = ask.since
+        if start < end - _DELETED_REACH + timedelta(hours=1):
+            # What was deleted before is no longer told: everything is read once more, and what is missing then is gone.
+            raise Fault(FaultKind.GONE, _forgotten())
         reply = http.get(
             f"{API}sobjects/{object.code}/deleted",
             {"start": _literal(start), "end": _literal(end)},
@@ -413,6 +423,14 @@ class Salesforce(Vendor):
             if len(rows) > 2 * _PAGE:
                 raise endless(self.label)
         return {**answer, "records": rows}
+
+
+def _forgotten() -> Problem:
+    return Problem.of(
+        "deletions-forgotten",
+        _("Salesforce keeps its log of deletions for fifteen days, and the last sync was before that."),
+        remedy=_("Nothing needs to be done: everything is read once more."),
+    )
 
 
 def _stamp_of(object: Object) -> str:
