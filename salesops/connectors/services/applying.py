@@ -14,7 +14,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as translate
 
@@ -193,6 +193,7 @@ class Applier:
         fates = self._upsert([raw for raw in raws if raw.external_id not in held], known, at, preview=False)
         new: list[tuple[Any, ...]] = []
         changed: list[RawRecord] = []
+        waiting: list[RawRecord] = []
         for fate in (*fates, *(RawFate(raw, "held") for raw in raws if raw.external_id in held)):
             raw = fate.raw
             stored = known.get(raw.external_id)
@@ -222,9 +223,11 @@ class Applier:
             row = stored
             row.version, row.digest, row.received_at = raw.version, digest, at
             if row.record_id is not None and fate.fate in _STATES:
-                row.told = text  # what was taken stays beside it
+                row.told = text  # what was taken stays beside it, and is not loaded for that
+                waiting.append(row)
             else:
                 row.payload, row.told = text, ""
+                changed.append(row)
             row.is_gone, row.merged_into = False, ""
             row.problems = problems
             row.state = state
@@ -233,9 +236,9 @@ class Applier:
                 row.record_id = fate.record_id
             if fate.fate in (Fate.CREATED, Fate.CHANGED):
                 row.changed = _changes(fate)
-            changed.append(row)
         insert_rows(RawRecord, _NEW, new)
         save_raw(changed)
+        save_raw(waiting, names=[name for name in _WRITTEN if name != "payload"])
         done.fates += fates
 
     def _upsert(
@@ -425,7 +428,11 @@ _GONE: Final = ("version", "told", "received_at", "state", "problems", "is_gone"
 
 def save_raw(rows: Sequence[RawRecord], *, names: Sequence[str] = _WRITTEN) -> None:
     """Write these columns of raw records that are there, in one statement."""
-    update_objects(rows, ["hold" if name == "hold_id" else name for name in names])
+    columns = ["hold" if name == "hold_id" else name for name in names]
+    if "payload" in names or connection.vendor == "postgresql":
+        update_objects(rows, columns)
+    elif rows:
+        RawRecord.objects.bulk_update(rows, columns)  # an upsert would load the payloads
 
 
 def columns_of(stream: Stream) -> list[Column]:
