@@ -279,7 +279,7 @@ def test_cookies_are_not_kept(crm: Listener, client: Client) -> None:
 
 
 def test_packed_replies_are_unpacked(crm: Listener, client: Client) -> None:
-    packed = gzip.compress(b'{"a":') + gzip.compress(b" 1}")
+    packed = gzip.compress(b'{"a":', mtime=0) + gzip.compress(b" 1}", mtime=0)
     crm.answers["/"] = http("200 OK", "Content-Encoding: gzip", body=packed)
     assert client.send(Request("GET", crm.origin + "/")).json() == {"a": 1}
 
@@ -854,7 +854,8 @@ def test_a_silent_resolver_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) ->
         b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{}",
-        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n" + gzip.compress(b'{"a": 1}')[:-4],
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n"
+        + gzip.compress(b'{"a": 1}', mtime=0)[:-4],
     ],
 )
 def test_half_a_body_is_no_body(crm: Listener, client: Client, reply: bytes) -> None:
@@ -900,7 +901,7 @@ def test_a_body_without_an_end_is_stopped(crm: Listener) -> None:
 
 
 def test_a_bomb_is_not_unpacked(crm: Listener) -> None:
-    bomb = gzip.compress(bytes(200_000_000))  # a thousandth of it
+    bomb = gzip.compress(bytes(200_000_000), mtime=0)  # a thousandth of it
     crm.answers["/"] = http("200 OK", "Content-Encoding: gzip", body=bomb)
     tracemalloc.start()
     try:
@@ -913,7 +914,7 @@ def test_a_bomb_is_not_unpacked(crm: Listener) -> None:
 
 
 def test_packed_nothing_without_an_end_is_stopped(crm: Listener) -> None:
-    nothing = gzip.compress(b"")
+    nothing = gzip.compress(b"", mtime=0)
     crm.answers["/"] = http("200 OK", "Content-Encoding: gzip", body=nothing * 1000)
     with Client([crm.allowed], max_bytes=10_000) as client, pytest.raises(TooLarge):
         client.send(Request("GET", crm.origin + "/"))
@@ -927,9 +928,9 @@ def test_packed_nothing_without_an_end_is_stopped(crm: Listener) -> None:
     [
         b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
         http("200 OK", "Content-Encoding: gzip", body=b"{}"),
-        http("200 OK", "Content-Encoding: gzip", body=gzip.compress(b"{}") + b"more"),
+        http("200 OK", "Content-Encoding: gzip", body=gzip.compress(b"{}", mtime=0) + b"more"),
         http("200 OK", "Content-Encoding: br", body=b"{}"),
-        http("200 OK", "Content-Encoding: gzip, gzip", body=gzip.compress(gzip.compress(b"{}"))),
+        http("200 OK", "Content-Encoding: gzip, gzip", body=gzip.compress(gzip.compress(b"{}", mtime=0), mtime=0)),
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\n{}",
     ],

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as translate
 
@@ -197,6 +197,7 @@ class Applier:
         fates = self._upsert([raw for raw in raws if raw.external_id not in held], known, at, preview=False)
         new: list[tuple[Any, ...]] = []
         changed: list[RawRecord] = []
+        waiting: list[RawRecord] = []
         for fate in (*fates, *(RawFate(raw, "held") for raw in raws if raw.external_id in held)):
             raw = fate.raw
             stored = known.get(raw.external_id)
@@ -226,9 +227,11 @@ class Applier:
             row = stored
             row.version, row.digest, row.received_at = raw.version, digest, at
             if row.record_id is not None and fate.fate in _STATES:
-                row.told = text  # what was taken stays beside it
+                row.told = text  # what was taken stays beside it, and is not loaded for that
+                waiting.append(row)
             else:
                 row.payload, row.told = text, ""
+                changed.append(row)
             row.is_gone, row.merged_into = False, ""
             row.problems = problems
             row.state = state
@@ -237,9 +240,9 @@ class Applier:
                 row.record_id = fate.record_id
             if fate.fate in (Fate.CREATED, Fate.CHANGED):
                 row.changed = _changes(fate)
-            changed.append(row)
         insert_rows(RawRecord, _NEW, new)
         save_raw(changed)
+        save_raw(waiting, names=[name for name in _WRITTEN if name != "payload"])
         self._merge_with_newcomers(fates, at)
         done.fates += fates
         done.later += [fate.raw.external_id for fate in fates if fate.waits]
@@ -468,7 +471,11 @@ _GONE: Final = ("version", "told", "received_at", "state", "problems", "is_gone"
 
 def save_raw(rows: Sequence[RawRecord], *, names: Sequence[str] = _WRITTEN) -> None:
     """Write these columns of raw records that are there, in one statement."""
-    update_objects(rows, ["hold" if name == "hold_id" else name for name in names])
+    columns = ["hold" if name == "hold_id" else name for name in names]
+    if "payload" in names or connection.vendor == "postgresql":
+        update_objects(rows, columns)
+    elif rows:
+        RawRecord.objects.bulk_update(rows, columns)  # an upsert would load the payloads
 
 
 def columns_of(stream: Stream) -> list[Column]:
