@@ -21,6 +21,8 @@ EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 # WhiteNoise complains about a folder that is not there.
 os.makedirs(STATIC_ROOT, exist_ok=True)  # noqa: F405
+# Tests make SQLite files there.
+CONNECTORS_SQLITE_FOLDERS = [tempfile.gettempdir()]
 # For whoever runs single tests again and again: a file that keeps the migrated tables (with pytest's --reuse-db).
 if "KEPT_TEST_DATABASE" in os.environ and DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
     DATABASES["default"]["TEST"] = {"NAME": os.environ["KEPT_TEST_DATABASE"]}  # noqa: F405

@@ -333,6 +333,8 @@ PAYROLL_ADP_PAY_FREQUENCY = env("PAYROLL_ADP_PAY_FREQUENCY", default="")
 
 # Systems inside the company's own network that sources may be: host:port of one, or a network such as 10.20.0.0/16.
 CONNECTORS_ALLOWED_ADDRESSES = env.list("CONNECTORS_ALLOWED_ADDRESSES", default=[])
+# Folders on the portal's machine whose SQLite files sources may be.
+CONNECTORS_SQLITE_FOLDERS = env.list("CONNECTORS_SQLITE_FOLDERS", default=[])
 
 # --- Files --------------------------------------------------------------------------------------------------------
 

@@ -237,6 +237,14 @@ def _file(parts: URL) -> _Target:
             _("Write it like sqlite:////srv/data/crm.sqlite3"),
         )
     path = Path(os.path.realpath(parts.database))
+    # Whoever may connect a source is not thereby one who may read the files of the machine.
+    folders = [os.path.realpath(folder) for folder in settings.CONNECTORS_SQLITE_FOLDERS]
+    if not any(path.is_relative_to(folder) for folder in folders):
+        raise _error(
+            "sql-no-folder",
+            _("SQLite files of this folder may not be read."),
+            _("An administrator names folders of such files in CONNECTORS_SQLITE_FOLDERS."),
+        )
     if not path.is_file():
         raise _error("sql-no-file", _("There is no such file."), _("Check the path on the portal's machine."))
     portal = settings.DATABASES["default"]

@@ -152,7 +152,7 @@ def test_somebody_was_faster_at_the_source(link: Link, org: Salesforce) -> None:
     org.clock.advance(30)
     put(org, 3, Amount=Decimal("55.00"))
     push(link)
-    assert Outgoing.objects.get().state == OutgoingState.OVERTAKEN
+    assert Outgoing.objects.earliest("pk").state == OutgoingState.OVERTAKEN
     assert org.row("Opportunity", 4)["NextStep"] is None
     link.sync()
     push(link)

@@ -70,6 +70,9 @@ def reconcile(run: JobRun) -> None:
         with run.finish():
             pass
         return
+    if "run_id" not in run.state and "state" in run.payload:
+        with run.batch():  # goes on where a wait for the vendor ended the job before
+            run.state |= run.payload["state"]
     if "run_id" not in run.state:
         with run.batch():
             close_left(connection, RunKind.RECONCILE, at=run.now())
@@ -78,7 +81,7 @@ def reconcile(run: JobRun) -> None:
             )
             run.state |= {"run_id": made.pk, "done": [], "counts": {}, "began": run.now().isoformat()}
     problem: Problem | None = None
-    state = RunState.DONE
+    state, until = RunState.DONE, run.now()
     with calling.caller_for(connection, run) as http:
         for stream in wanted(connection):
             if stream.pk in run.state["done"]:
@@ -86,7 +89,7 @@ def reconcile(run: JobRun) -> None:
             try:
                 _Census(run, stream, http).take()
             except Wait as wait:
-                state, problem = RunState.WAITING, wait.problem
+                state, problem, until = RunState.WAITING, wait.problem, wait.until
                 break
             except Fault as fault:
                 problem, state = fault.problem, RunState.FAILED
@@ -101,6 +104,17 @@ def reconcile(run: JobRun) -> None:
     with run.finish():
         if state == RunState.DONE:
             Connection.objects.filter(pk=connection.pk).update(reconciled_at=run.now())
+        elif state == RunState.WAITING:
+            jobs.enqueue(
+                kind=RECONCILE,
+                key=f"reconcile:{connection.pk}:{until.isoformat()}",
+                payload={"connection_id": connection.pk, "state": dict(run.state)},
+                actor=system_actor(),
+                at=run.now(),
+                run_after=until,
+                title=translate("%(name)s is compared with its source") % {"name": connection.source.name},
+                url=connection.get_absolute_url(),
+            )
         SyncRun.objects.filter(pk=run.state["run_id"]).update(
             state=state,
             finished_at=run.now(),

@@ -1,0 +1,301 @@
+"""What people and the source do while a sync is under way: nothing is lost, nothing comes back, nothing is stuck."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.test import override_settings
+
+from salesops.accounts.models import Account, Contact
+from salesops.connectors.choices import ConnectionState, HoldState, RawState, RunKind, RunState
+from salesops.connectors.models import Credential, Hold, Outgoing, RawRecord, Stream, SyncRun
+from salesops.connectors.rules.mapping import Mapping
+from salesops.connectors.services import authorizing, connecting, pulling, pushing, reconciling
+from salesops.connectors.services.applying import Applier
+from salesops.connectors.vendors.base import Fault, FaultKind, Raw
+from salesops.connectors.vendors.salesforce import VENDOR
+from salesops.connectors.wire import Client
+from salesops.core.actor import system_actor
+from salesops.deals.models import Deal
+from salesops.deals.services.deals import edit_deal
+from tests.cast import NOW, Cast
+from tests.connectors.linking import Link, allowed
+from tests.connectors.standins.salesforce import Salesforce
+
+
+@pytest.fixture
+def org() -> Iterator[Salesforce]:
+    """An org with an account and thirty open deals."""
+    with Salesforce() as org, allowed(org):
+        org.clock.now = NOW
+        org.put("Account", 1, Name="Acme")
+        for number in range(30):
+            org.put(
+                "Opportunity",
+                number + 1,
+                Name=f"Deal {number}",
+                AccountId=org.identity("Account", 1),
+                StageName="Prospecting",
+                Amount=Decimal(100),
+                CloseDate=date(2026, 7, 1),
+            )
+        yield org
+
+
+@pytest.fixture
+def link(org: Salesforce, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> Link:
+    """Connected, ten rows to a page, not started."""
+    monkeypatch.setattr(pulling, "PAGE_ROWS", 10)
+    return Link(cast.actor("rita"), org).connect("salesforce").want("Account", "Contact", "Opportunity")
+
+
+Middle = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def in_the_middle(monkeypatch: pytest.MonkeyPatch) -> Middle:
+    """Do something once, before the second page of opportunities is asked for."""
+
+    def arrange(act: Callable[[], object]) -> None:
+        read, seen = type(VENDOR).read, {"pages": 0}
+
+        def and_then(self: Any, object: Any, ask: Any, http: Any) -> Any:
+            if object.code == "Opportunity":
+                seen["pages"] += 1
+                if seen["pages"] == 2:
+                    with http._aside():  # as another process would
+                        act()
+            return read(self, object, ask, http)
+
+        monkeypatch.setattr(type(VENDOR), "read", and_then)
+
+    return arrange
+
+
+def test_pausing_stops_at_the_next_page_and_goes_on_there(link: Link, in_the_middle: Middle) -> None:
+    link.start()
+    in_the_middle(lambda: connecting.pause(actor=link.actor, connection=link.connection, at=link.at))
+    link.run()
+    assert Deal.objects.count() == 10
+    assert link.connection.state == ConnectionState.PAUSED
+    connecting.start(actor=link.actor, connection=link.connection, at=link.at)
+    link.run()
+    assert Deal.objects.count() == 30
+
+
+def test_disconnecting_ends_what_runs_and_nothing_breaks_or_comes_back(link: Link, in_the_middle: Middle) -> None:
+    link.start()
+    in_the_middle(lambda: connecting.disconnect(actor=link.actor, connection=link.connection, at=link.at))
+    link.run()
+    assert link.connection.state == ConnectionState.DISCONNECTED
+    assert link.connection.next_sync_at is None
+    assert not Credential.objects.filter(connection=link.connection).exists()
+    assert Deal.objects.count() == 10
+
+
+def test_a_renewal_under_way_keeps_nothing_of_a_connection_that_ended(
+    link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stale = link.connection
+    answered = authorizing._ask
+
+    def ask(*given: object, **more: object) -> dict[str, object]:
+        answer = answered(*given, **more)  # type: ignore[arg-type]  # passed on
+        connecting.disconnect(actor=link.actor, connection=stale, at=link.at)
+        return answer
+
+    monkeypatch.setattr(authorizing, "_ask", ask)
+    with Client() as client, pytest.raises(Fault) as told:
+        authorizing.renew(stale, client, aside=transaction.atomic, at=link.at)
+    assert told.value.kind is FaultKind.UNAUTHORIZED
+    assert not Credential.objects.filter(connection=stale).exists()
+
+
+def test_a_mapping_that_changes_during_the_first_load_holds_for_everything(
+    link: Link, org: Salesforce, in_the_middle: Middle
+) -> None:
+    stream = link.stream("Opportunity")
+    mapping = Mapping.from_plain(stream.mapping).unwrap().without("next_step")
+    for number in range(30):
+        org.put("Opportunity", number + 1, NextStep="Call")
+    link.start()
+    in_the_middle(
+        lambda: connecting.decide_mapping(
+            actor=link.actor, stream=stream, mapping=mapping, masters={}, is_wanted=True, at=link.at
+        ),
+    )
+    link.run()
+    link.sync()
+    assert Deal.objects.count() == 30
+    assert link.last_run().state == RunState.DONE
+    kept = link.stream("Opportunity")
+    assert "next_step" not in {rule["field"] for rule in kept.mapping["rules"]}
+    assert kept.cursor["follow_from"]
+
+
+def test_reading_everything_once_more_is_not_lost_in_a_sync_under_way(
+    link: Link, org: Salesforce, in_the_middle: Middle
+) -> None:
+    link.start()
+    link.run()
+    Deal.objects.filter(name="Deal 3").update(amount_minor=1)
+    RawRecord.objects.update(digest="")
+    for number in range(25):
+        org.put("Opportunity", number + 1, NextStep="Call")
+    in_the_middle(lambda: connecting.resync(actor=link.actor, connection=link.connection, at=link.at))
+    link.sync()
+    link.sync()
+    assert Deal.objects.get(name="Deal 3").amount_minor == 100_00
+
+
+def test_a_run_whose_job_ended_without_a_word_is_closed(link: Link) -> None:
+    link.start()
+    left = SyncRun.objects.create(connection=link.connection, kind=RunKind.SYNC, started_at=link.at)
+    link.run()
+    left.refresh_from_db()
+    assert left.state == RunState.FAILED
+    assert left.finished_at is not None
+
+
+# --- merges and deletions that meet
+
+
+def contacts(org: Salesforce, link: Link) -> None:
+    """Three contacts of Acme, brought in."""
+    for number in range(3):
+        org.put("Contact", number + 1, AccountId=org.identity("Account", 1), LastName=f"C{number}", Name=f"C{number}")
+    link.start()
+    link.run()
+    assert Contact.objects.count() == 3
+
+
+def test_a_merge_into_what_was_deleted_then_stops_nothing(link: Link, org: Salesforce) -> None:
+    contacts(org, link)
+    org.merge("Contact", 1, 2)
+    org.delete("Contact", 2)
+    link.sync()
+    assert link.last_run().state == RunState.DONE
+    assert set(Contact.objects.values_list("name", flat=True)) == {"C2"}
+
+
+def test_a_merge_into_one_that_comes_later_is_made_when_it_comes(link: Link, org: Salesforce) -> None:
+    contacts(org, link)
+    applier = Applier(link.stream("Contact"), actor=system_actor())
+    loser = org.identity("Contact", 1)
+    newer = "2027-01-01T00:00:00.000000"
+    applier.apply([Raw(loser, newer, {}, merged_into="003NEW")], at=link.at)
+    lost = Contact.every.get(external_id=loser)
+    assert lost.removed_at is not None
+    payload = {"Id": "003NEW", "AccountId": org.identity("Account", 1), "Name": "The one", "Email": None}
+    applier.apply([Raw("003NEW", newer, payload)], at=link.at)
+    lost.refresh_from_db()
+    assert lost.merged_into == Contact.objects.get(external_id="003NEW")
+
+
+def test_a_held_deletion_is_forgotten_when_the_deal_is_back(link: Link, org: Salesforce) -> None:
+    for number in range(30):
+        org.put("Opportunity", number + 1, StageName="Closed Won", CloseDate=date(2026, 6, 1))
+    link.start()
+    link.run()
+    link.connection.brake_deals = 2
+    link.connection.save()
+    for number in range(5):
+        org.delete("Opportunity", number + 1)
+    link.sync()
+    assert Hold.objects.get().deals == 5
+    for number in range(5):
+        org.restore("Opportunity", number + 1)
+    link.sync()
+    assert not RawRecord.objects.filter(state=RawState.HELD).exists()
+    assert not Hold.objects.filter(state=HoldState.WAITING).exists()
+    assert Deal.objects.count() == 30
+
+
+# --- edits on their way
+
+
+def test_the_second_edit_is_what_is_written(link: Link, org: Salesforce) -> None:
+    Stream.objects.filter(object="Opportunity").update(masters={"next_step": "portal"})
+    link.start()
+    link.run()
+
+    def edit(text: str) -> None:
+        deal = Deal.objects.get(name="Deal 3")
+        edit_deal(actor=link.actor, deal_id=deal.pk, version=deal.version, at=link.at, changes={"next_step": text})
+
+    edit("First")
+    org.faults.add("500", when=lambda ask: ask.method == "PATCH", times=None)
+    pushing.enqueue_all(at=link.at)
+    link.run()
+    assert Outgoing.objects.get().attempts == 1
+    link.at += timedelta(minutes=20)
+    edit("Second")
+    pushing.enqueue_all(at=link.at)
+    link.run()
+    org.faults.clear()
+    link.at += timedelta(minutes=20)
+    pushing.enqueue_all(at=link.at)
+    link.run()
+    assert org.row("Opportunity", 4)["NextStep"] == "Second"
+
+
+def test_a_comparison_goes_on_after_a_wait(link: Link, org: Salesforce) -> None:
+    link.start()
+    link.run()
+    org.faults.add(
+        "429",
+        when=lambda ask: "FROM+Opportunity" in ask.query or "FROM%20Opportunity" in ask.query,
+        nth=1,
+        times=1,
+        retry_after=900,
+    )
+    reconciling.enqueue(actor=link.actor, connection=link.connection, at=link.at)
+    link.run()
+    runs = SyncRun.objects.filter(kind=RunKind.RECONCILE)
+    assert runs.get().state == RunState.WAITING
+    link.sleep(1000)
+    link.run()
+    assert runs.get().state == RunState.DONE
+    assert runs.get().counts["Opportunity"]["compared"] == 30
+
+
+# --- where secrets go
+
+
+def test_secrets_do_not_follow_to_another_address(link: Link, org: Salesforce) -> None:
+    with pytest.raises(ValidationError, match="CONNECTORS_ALLOWED_ADDRESSES"):
+        connecting.change(
+            actor=link.actor,
+            connection=link.connection,
+            options={"address": "https://elsewhere.example"},
+            given={},
+            at=link.at,
+        )
+    assert Credential.objects.filter(connection=link.connection).exists()
+    with override_settings(CONNECTORS_ALLOWED_ADDRESSES=[org.address, "elsewhere.example:443"]):
+        connecting.change(
+            actor=link.actor,
+            connection=link.connection,
+            options={"address": "https://elsewhere.example"},
+            given={},
+            at=link.at,
+        )
+    assert not Credential.objects.filter(connection=link.connection).exists()
+
+
+def test_a_reply_that_leads_elsewhere_is_not_followed_with_the_token(link: Link) -> None:
+    with link.caller() as http, pytest.raises(Fault) as told:
+        http.get("https://elsewhere.example/services/data/next")
+    assert told.value.problem.code == "vendor-elsewhere"
+
+
+def test_nothing_is_there_but_what_came(link: Link) -> None:
+    link.start()
+    link.run()
+    assert set(Account.objects.values_list("name", flat=True)) == {"Acme"}
