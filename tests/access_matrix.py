@@ -452,7 +452,11 @@ ROWS: list[Row] = [
     Row("connectors:rawrecord_name", {405: CONFIGURING}, kwargs=lambda s: {"pk": s.raw_record.pk}),
     Row("connectors:rawrecord_retry_one", {405: CONFIGURING}, kwargs=lambda s: {"pk": s.raw_record.pk}),
     Row("connectors:hold_decide", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.hold.pk}),
-    Row("connectors:origin_detail", {200: READERS, 404: "other"}, kwargs=lambda s: {"kind": "deal", "pk": s.deal.pk}),
+    Row(
+        "connectors:origin_detail",
+        {200: READERS, 404: "other executive norole"},
+        kwargs=lambda s: {"kind": "deal", "pk": s.deal.pk},
+    ),
     # --- notices ---
     Row("notices:notice_list", {200: EVERYONE}),
     Row("notices:notice_bell", {200: EVERYONE}),

@@ -88,7 +88,7 @@ class ConnectionAdmin(ReadOnlyAdmin):
     search_fields = ("source__name", "source__code", "account_name", "account_id")
     list_select_related = ("source", "made_by")
     portal_page = "connectors:connection_detail"
-    exclude = ("hook_token",)
+    exclude = ("hook_token", "brake_minor")  # the portal's page shows the sum as money
 
 
 @admin.register(Stream)

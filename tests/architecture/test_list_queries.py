@@ -64,12 +64,23 @@ def more_of(row: models.Model, count: int, others: list[User]) -> None:
     highest = model._base_manager.aggregate(top=models.Max("pk"))["top"]
     made = []
     start = model._base_manager.count()
+    beside: dict[str, list[int]] = {}  # rows of which each belongs to one of these
+    for field in model._meta.concrete_fields:
+        if isinstance(field, models.OneToOneField) and not field.primary_key:
+            partner = getattr(row, field.name)
+            if partner is None:
+                continue
+            more_of(partner, count, others)
+            partners = type(partner)._base_manager.order_by("-pk").values_list("pk", flat=True)[:count]
+            beside[field.attname] = list(partners)
     for number in range(start, start + count):
         like = copy.copy(row)
         like._state = models.base.ModelState()
         like.pk = highest + 1 + number - start if not isinstance(model._meta.pk, models.AutoField) else None
         for field in model._meta.concrete_fields:
-            if field.name in ("person", "owner"):
+            if field.attname in beside:
+                setattr(like, field.attname, beside[field.attname][number - start])
+            elif field.name in ("person", "owner"):
                 setattr(like, field.attname, others[-1 - number % len(others)].pk)
             elif (
                 field.name in unique

@@ -102,9 +102,13 @@ def test_a_row_with_money_names_its_currency() -> None:
     by_parent = {
         "deals.DealLine": "deal",
     }
+    #: Rows that state sums in the company's currency: how much may change in one go, and how much would.
+    of_the_company = {"connectors.Connection", "connectors.Hold"}
     wrong = []
     for model in OURS:
         names = {field.name for field in model._meta.get_fields()}
+        if model._meta.label in of_the_company:
+            continue
         if any(name.endswith("_minor") for name in names) and not any(name.endswith("currency") for name in names):
             parent = by_parent.get(model._meta.label) or getattr(model, "currency_from", "")
             if not parent or parent not in names:

@@ -183,7 +183,7 @@ def test_the_file_itself_is_opened_to_read(shop: Path) -> None:
 def test_a_value_larger_than_a_page_is_not_even_made(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlbox, "MOST_BYTES", 1_000)
     with pytest.raises(SqlBoxError, match="too big"), opened(_url(shop), addresses=nowhere) as box:
-        box.rows(PageQuery("SELECT length(printf('%2000d', 1))", {}), 1)
+        box.rows(PageQuery("SELECT length(hex(zeroblob(900)))", {}), 1)
 
 
 BILLION = (
@@ -279,9 +279,9 @@ def test_rows_with_equal_cursors_are_read_once_each(tmp_path: Path, cursors: lis
         ("sqlite://", "sql-address"),
         ("sqlite:///relative.sqlite3", "sql-address"),
         ("sqlite:////etc/passwd?mode=rw", "sql-address"),
-        ("sqlite:////no/such/file", "sql-no-file"),
-        ("sqlite:////etc", "sql-no-file"),
-        ("sqlite:////dev/zero", "sql-no-file"),
+        ("sqlite:////no/such/file", "sql-no-folder"),
+        ("sqlite:////etc", "sql-no-folder"),
+        ("sqlite:////dev/zero", "sql-no-folder"),
         ("postgresql:///x", "sql-address"),
         ("postgresql://a:b@/x?host=/var/run/postgresql", "sql-address"),
         ("postgresql://a:b@db.example.com/x?options=-c%20default_transaction_read_only%3Doff", "sql-address"),
