@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
-from salesops.deals.models import Deal
+from salesops.deals.models import Deal, Stage
+from tests.cast import NOW
 
 pytestmark = [
     pytest.mark.django_db,
@@ -31,7 +32,10 @@ def test_every_search_index_was_made() -> None:
 
 
 def test_the_search_uses_it() -> None:
+    stage = Stage.objects.earliest("pk")
+    Deal.every.bulk_create(Deal(name=f"Deal {number}", stage=stage, created_at=NOW) for number in range(3_000))
     with connection.cursor() as cursor:
+        cursor.execute("ANALYZE deals_deal")
         cursor.execute("SET LOCAL enable_seqscan = off")
     plan = Deal.objects.filter(name__icontains="gekko").order_by().explain()
     assert "deals_deal_name_search" in plan
