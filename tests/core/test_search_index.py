@@ -33,7 +33,7 @@ def test_every_search_index_was_made() -> None:
 
 def test_the_search_uses_it() -> None:
     stage = Stage.objects.earliest("pk")
-    Deal.every.bulk_create(Deal(name=f"Deal {number}", stage=stage, created_at=NOW) for number in range(3_000))
+    Deal.every.bulk_create(Deal(name=f"Deal {number}", stage=stage, created_at=NOW) for number in range(20_000))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE deals_deal")
         cursor.execute("SET LOCAL enable_seqscan = off")
