@@ -67,7 +67,7 @@ def test_a_hubspot_is_connected_followed_and_given_up(
     page.get_by_role("link", name="Go on to HubSpot").click()
     expect(page.get_by_role("heading", name="What is kept in step")).to_be_visible()
     with portal.database():
-        connection = Connection.objects.get()
+        connection = Connection.objects.get(vendor="hubspot")
         assert hubspot.client_secret not in "".join(Credential.objects.values_list("sealed", flat=True))
 
     # Review: which objects, how a deal becomes a deal, with live rows; the preview writes nothing.
