@@ -12,6 +12,7 @@ import re
 import socket
 import sqlite3
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,7 +21,7 @@ from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -42,6 +43,8 @@ MOST_ROWS: Final = 5_000
 MOST_BYTES: Final = 32 * 1024 * 1024
 _FETCHED: Final = 100
 _CONNECT_SECONDS: Final = 10
+#: Seconds after the time limit at which the line is cut, for a server that did not end by itself.
+_GRACE: Final = 2.0
 _MOST_WORDS: Final = 300
 
 #: Schemes of addresses, and the dialect of each. Only these have a box that was seen to hold.
@@ -300,14 +303,62 @@ def _is_own_server(target: _Target) -> bool:
     return False
 
 
+# --- Time ----------------------------------------------------------------------------------------------------------
+
+
+class _Watch:
+    """Cuts the line to a server a little after the time is up.
+
+    The server ends its own statements by then; one that sends a byte now and then, or not its own limit's error, would
+    otherwise hold a worker for as long as it likes.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.has_cut = False
+        self._lines: list[socket.socket] = []
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(seconds + _GRACE, self._cut)
+        self._timer.daemon = True
+
+    def over(self, fileno: int) -> None:
+        """Watch over a line as well."""
+        line = socket.socket(fileno=os.dup(fileno))
+        with self._lock:
+            self._lines.append(line)
+            if self.has_cut:
+                _shut(line)
+
+    def _cut(self) -> None:
+        with self._lock:
+            self.has_cut = True
+            for line in self._lines:
+                _shut(line)
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            for line in self._lines:
+                line.close()
+            self._lines.clear()
+
+
+def _shut(line: socket.socket) -> None:
+    with suppress(OSError):
+        line.shutdown(socket.SHUT_RDWR)
+
+
 # --- Opening -------------------------------------------------------------------------------------------------------
 
 
-def _connect_postgresql(target: _Target, seconds: float) -> Any:
+def _connect_postgresql(target: _Target, seconds: float, watch: _Watch) -> Any:
     import psycopg
 
     # Connected to the addresses that were checked; the name remains for the certificate.
-    return psycopg.connect(
+    line = psycopg.connect(
         host=",".join([target.host] * len(target.addresses)),
         hostaddr=",".join(target.addresses),
         port=target.port,
@@ -328,9 +379,11 @@ def _connect_postgresql(target: _Target, seconds: float) -> Any:
         keepalives_count=3,
         gssencmode="disable",
     )
+    watch.over(line.fileno())
+    return line
 
 
-def _connect_mysql(target: _Target, seconds: float) -> Any:
+def _connect_mysql(target: _Target, seconds: float, watch: _Watch) -> Any:
     import pymysql
 
     context: ssl.SSLContext | None = None
@@ -361,16 +414,17 @@ def _connect_mysql(target: _Target, seconds: float) -> Any:
         except OSError as error:
             problem = error
             continue
+        watch.over(way.fileno())
         line.connect(way)
         return line
     raise pymysql.err.OperationalError(2003, str(problem))
 
 
-def _connect_sqlite(target: _Target, seconds: float) -> sqlite3.Connection:
+def _connect_sqlite(target: _Target, seconds: float, _watch: _Watch) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{quote(target.database)}?mode=ro", uri=True, timeout=min(seconds, _CONNECT_SECONDS))
 
 
-_CONNECT: Final[dict[str, Callable[[_Target, float], Any]]] = {
+_CONNECT: Final[dict[str, Callable[[_Target, float, _Watch], Any]]] = {
     "postgresql": _connect_postgresql,
     "mysql": _connect_mysql,
     "sqlite": _connect_sqlite,
@@ -637,7 +691,14 @@ def _too_slow(seconds: float) -> SqlBoxError:
 _TOO_SLOW: Final[frozenset[object]] = frozenset({"57014", "25P03", "25P04", 3024, 1969, 1317, 2013, "interrupted"})
 _NO_RIGHTS: Final[frozenset[object]] = frozenset({"42501", 1142, 1143, 1044, 1370})
 _NO_ENTRY: Final[frozenset[object]] = frozenset({"28P01", "28000", "3D000", 1045, 1049, 1698})
+#: How PostgreSQL says it before it gives codes.
+_LEFT_OUT: Final = re.compile(r"authentication failed|does not exist|no pg_hba\.conf entry|not permitted to log in")
 _WRITES: Final[frozenset[object]] = frozenset({"25006", 1792})
+#: Primary codes of SQLite for a file that cannot be read now, whoever is at fault.
+_UNREADABLE: Final = frozenset({
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOTADB,
+})  # fmt: skip
 
 
 def _said(error: Exception, target: _Target, seconds: float, *, is_opening: bool = False) -> SqlBoxError:
@@ -663,11 +724,18 @@ def _said(error: Exception, target: _Target, seconds: float, *, is_opening: bool
             _("GRANT SELECT on the tables or views to the user."),
             words=words,
         )
-    if codes & _NO_ENTRY or (is_opening and ("authentication" in words or "does not exist" in words)):
+    if codes & _NO_ENTRY or (is_opening and _LEFT_OUT.search(words)):
         return _error(
             "sql-no-entry",
             _("The database does not let this user in: %(words)s"),
             _("Check the user, the password and the name of the database."),
+            words=words,
+        )
+    if getattr(original, "sqlite_errorcode", 0) & 0xFF in _UNREADABLE:
+        return _error(
+            "sql-unreadable",
+            _("The file cannot be read: %(words)s"),
+            _("Look whether it is whole and nobody keeps it locked. It is tried again."),
             words=words,
         )
     if is_opening or (isinstance(error, DBAPIError) and error.connection_invalidated):
@@ -690,10 +758,22 @@ def opened(url: str, *, addresses: Addresses, time_limit_s: float = 60, zone: Zo
     seconds. zone: in which the source writes moments without one. Raises SqlBoxError, and what `addresses` raises.
     """
     target = _target(url, addresses)
+    with _Watch(time_limit_s) as watch:
+        try:
+            with _opened(target, watch, time_limit_s, zone or ZoneInfo("UTC")) as box:
+                yield box
+        except SqlBoxError:
+            if watch.has_cut:
+                raise _too_slow(time_limit_s) from None
+            raise
+
+
+@contextmanager
+def _opened(target: _Target, watch: _Watch, time_limit_s: float, zone: ZoneInfo) -> Iterator[Box]:
     try:
         engine = sqlalchemy.create_engine(
             _ENGINES[target.dialect],
-            creator=lambda: _CONNECT[target.dialect](target, time_limit_s),
+            creator=lambda: _CONNECT[target.dialect](target, time_limit_s, watch),
             poolclass=NullPool,
             hide_parameters=True,
         )
@@ -708,15 +788,19 @@ def opened(url: str, *, addresses: Addresses, time_limit_s: float = 60, zone: Zo
         connection = engine.connect()
     except (SQLAlchemyError, OSError) as error:
         raise _said(error, target, time_limit_s, is_opening=True) from None
+    raw: Any = connection.connection.driver_connection
     try:
-        box = Box(connection, target, time_limit_s, zone or ZoneInfo("UTC"))
+        box = Box(connection, target, time_limit_s, zone)
         try:
             box.close_up()
         except SQLAlchemyError as error:
             raise _said(error, target, time_limit_s) from None
         yield box
     finally:
-        # Closed and not reused: reading what is left of a result could take longer than the statement itself.
+        # Closed and not reused: reading what is left of a result could take longer than the statement itself. PyMySQL
+        # would read it even then, whenever Python forgets the result.
+        if (result := getattr(raw, "_result", None)) is not None:
+            result.unbuffered_active = False
         with suppress(SQLAlchemyError):
             connection.invalidate()
             connection.close()

@@ -45,7 +45,8 @@ class Conformance:
     options: ClassVar[Mapping[str, str]] = {}
     secrets: ClassVar[Mapping[str, str]] = {}
     #: What the vendor does not have, and why: "deletes", "merges", "restores", "tokens", "rotation", "search",
-    #: "limit_403", "writing", "cursors" (pages that could be endless), "clock" (no reply says the time).
+    #: "limit_403", "cursors" (pages that could be endless), "waiting" (nobody asks to wait), "broken" (no line that could
+    #: break), "slow" (nor one that could be slow), "paging" (nothing happens between pages), "limits", "versions".
     lacks: ClassVar[Mapping[str, str]] = {}
 
     # --- what a vendor's test says
@@ -219,6 +220,7 @@ class Conformance:
 
     @pytest.mark.parametrize("retry_after", [2, None])
     def test_asked_to_wait_shortly(self, link: Link, retry_after: int | None) -> None:
+        self.lacking("waiting")
         self.loaded(link)
         self.make(link.standin, 50, 50)
         link.standin.faults.add("429", when=self.path, times=1, retry_after=retry_after)
@@ -229,6 +231,7 @@ class Conformance:
         self.alike(link)
 
     def test_asked_to_wait_for_long(self, link: Link) -> None:
+        self.lacking("waiting")
         self.loaded(link)
         self.make(link.standin, 51, 51)
         link.standin.faults.add("429", when=self.path, times=1, retry_after=900)
@@ -264,6 +267,7 @@ class Conformance:
         ],
     )
     def test_once_broken_passes(self, link: Link, kind: str, detail: dict[str, Any]) -> None:
+        self.lacking("broken")
         ids = self.loaded(link)
         self.edit(link.standin, ids[2], 902)
         link.standin.faults.add(kind, when=self.path, times=1, **detail)
@@ -275,6 +279,7 @@ class Conformance:
 
     @pytest.mark.parametrize("kind", ["500", "half_body", "reset", "garbled"])
     def test_broken_for_long_says_so_and_goes_on(self, link: Link, kind: str) -> None:
+        self.lacking("broken")
         ids = self.loaded(link)
         success = link.connection.last_success_at
         self.edit(link.standin, ids[2], 903)
@@ -292,6 +297,7 @@ class Conformance:
         self.alike(link)
 
     def test_a_slow_body_is_cut_off(self, link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.lacking("slow")
         ids = self.loaded(link)
         self.edit(link.standin, ids[1], 904)
         monkeypatch.setattr(type(vendor_of(self.vendor)), "deadline", 0.4)
@@ -388,6 +394,7 @@ class Conformance:
         self.alike(link)
 
     def test_records_move_while_paging(self, link: Link) -> None:
+        self.lacking("paging")
         ids = self.loaded(link, 35)
         connecting.resync(actor=link.actor, connection=link.connection, at=link.at)
 
@@ -409,6 +416,7 @@ class Conformance:
         link.standin.clock.still = False
 
     def test_the_limit_is_kept(self, link: Link) -> None:
+        self.lacking("limits")
         self.loaded(link, 35)
         assert link.standin.overruns == []
         budget = RateBudget.objects.get(connection=link.connection)

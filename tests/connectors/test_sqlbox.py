@@ -166,7 +166,7 @@ def test_each_wall_of_sqlite_stands_alone(shop: Path, monkeypatch: pytest.Monkey
         assert _problem(_url(shop), "ATTACH DATABASE ':memory:' AS other") == "sql-failed"
         assert _problem(_url(shop), "SELECT load_extension('evil')") == "sql-forbidden"
     with monkeypatch.context() as patch:
-        patch.setitem(sqlbox._CONNECT, "sqlite", lambda target, _seconds: sqlite3.connect(target.database))
+        patch.setitem(sqlbox._CONNECT, "sqlite", lambda target, _seconds, _watch: sqlite3.connect(target.database))
         assert _problem(_url(shop), "DELETE FROM deals") == "sql-forbidden"
         patch.setattr(sqlbox, "_authorize", lambda *_: sqlite3.SQLITE_OK)
         assert _problem(_url(shop), "DELETE FROM deals") == "sql-forbidden"
@@ -174,7 +174,7 @@ def test_each_wall_of_sqlite_stands_alone(shop: Path, monkeypatch: pytest.Monkey
 
 
 def test_the_file_itself_is_opened_to_read(shop: Path) -> None:
-    line = sqlbox._connect_sqlite(sqlbox._Target("sqlite", str(shop)), 1)
+    line = sqlbox._connect_sqlite(sqlbox._Target("sqlite", str(shop)), 1, sqlbox._Watch(1))
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         line.execute("DELETE FROM deals")
     line.close()

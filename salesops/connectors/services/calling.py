@@ -168,7 +168,7 @@ class Caller:
         has_renewed = False
         self._renew_in_time()
         for attempt in range(1, self._tries + 1):
-            self._await_turn()
+            self.await_turn()
             signed = {"Accept": "application/json", **headers}
             self.vendor.sign(signed, self)
             self.requests += 1
@@ -205,7 +205,7 @@ class Caller:
                 self._rest(wait, _said(self.vendor, reply, verdict))
         raise Wait(self._clock() + self._longest)
 
-    def _await_turn(self) -> None:
+    def await_turn(self) -> None:
         """Wait until the shared budget grants a request; come back later where that takes long in all."""
         waited = timedelta(0)
         while True:

@@ -295,7 +295,8 @@ class Sweep:
         marks = plain.setdefault("marks", {})
         for name, told in (
             ("position", page.next),
-            ("rows", [[raw.external_id, raw.version] for raw in page.raws] if page.raws else None),
+            # Without their versions: a statement may give every row a new one at every question.
+            ("rows", [raw.external_id for raw in page.raws] if page.raws else None),
         ):
             if told is not None and _comes_again(marks.setdefault(name, {}), told) >= _SAME_PAGES:
                 raise endless(self.object.label)

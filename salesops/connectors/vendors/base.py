@@ -233,6 +233,10 @@ class Http(Protocol):
         """A credential of the connection, for schemes that put it elsewhere than into a header ("" when unset)."""
         ...
 
+    def await_turn(self) -> None:
+        """Take a request from the connection's budget; `get` and `send` do it themselves. May raise a Wait."""
+        ...
+
     @property
     def vendor_time(self) -> datetime | None:
         """The vendor's clock at its first reply in this sweep, by the Date header."""

@@ -49,6 +49,7 @@ _COLUMN: Final = r"[^\x00.]{1,120}"
 _KINDS_OF_FAULTS: Final[Mapping[str, FaultKind]] = {
     "sql-time-limit": FaultKind.PASSING,
     "sql-unreachable": FaultKind.PASSING,
+    "sql-unreadable": FaultKind.PASSING,
     "sql-no-entry": FaultKind.UNAUTHORIZED,
     "sql-no-rights": FaultKind.FORBIDDEN,
     "sql-role": FaultKind.FORBIDDEN,
@@ -100,7 +101,7 @@ class Sql(Vendor):
             pattern=r"[A-Za-z0-9_+\-]{1,40}(/[A-Za-z0-9_+\-]{1,40}){0,2}",
         ),
     )
-    #: Pages in a second; nothing is asked over HTTP.
+    #: Pages in a second.
     allowance: ClassVar[tuple[int, float]] = (10, 1.0)
 
     def objects_for(self, settings: Mapping[str, str]) -> tuple[Object, ...]:
@@ -153,6 +154,7 @@ class Sql(Vendor):
 
     def columns(self, object: Object, http: Http) -> Sequence[Column]:
         """The columns that the statement gives."""
+        http.await_turn()
         try:
             found = sqlbox.describe(
                 http.secret("database_url"),
@@ -194,6 +196,7 @@ class Sql(Vendor):
 
     def _page(self, http: Http, *, limit: int, since: object = None, after: Place | None = None) -> SqlPage:
         key = http.settings.get("key", "")
+        http.await_turn()
         try:
             return sqlbox.read_page(
                 http.secret("database_url"),

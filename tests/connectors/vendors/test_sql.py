@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
+import psycopg
+import pymysql
 import pytest
 
 from salesops.accounts.models import Account
+from salesops.connectors.choices import RunState
+from salesops.connectors.services import pulling
 from salesops.connectors.vendors import vendor_of
 from salesops.connectors.vendors.base import Ask, Fault, FaultKind, Page
 from salesops.connectors.vendors.sql import VENDOR
 from salesops.connectors.wire import WireError
-from tests.cast import Cast
-from tests.connectors.linking import Link
+from salesops.deals.models import Deal
+from tests.cast import NOW, Cast
+from tests.connectors.conformance import Conformance, Table
+from tests.connectors.linking import Link, allowed
+from tests.connectors.mariadb import MariaDb
+from tests.connectors.standins.base import StandIn
+from tests.connectors.standins.sql import TABLE, BehindALine, Database, MariadbLine, PostgresqlLine, Run, SqliteFile
+from tests.servers import MissingServerError, Postgres
 
 STATEMENT = "SELECT id, name, city, updated_at, gone FROM customers"
 
@@ -34,6 +44,9 @@ class Told:
         """The address; nothing else is asked for."""
         assert name == "database_url"
         return self.url
+
+    def await_turn(self) -> None:
+        """It is always its turn."""
 
 
 @pytest.fixture
@@ -192,7 +205,6 @@ def test_a_database_that_does_not_answer_is_tried_again(path: Path, settings: An
 
 def test_accounts_of_a_database_are_kept_in_step(cast: Cast, path: Path, frozen: None) -> None:
     from salesops.pods.selectors import actor_for
-    from tests.cast import NOW
 
     nobody = SimpleNamespace(origin="", clock=SimpleNamespace(advance=lambda seconds: None))
     link = Link(actor_for(cast.people["ada"], at=NOW), nobody)  # type: ignore[arg-type]  # nothing is asked of it
@@ -207,3 +219,179 @@ def test_accounts_of_a_database_are_kept_in_step(cast: Cast, path: Path, frozen:
     change(path, "UPDATE customers SET city = 'Rome', updated_at = '2026-07-03 10:00:00' WHERE id = 1")
     link.sync()
     assert Account.objects.get(name="Firm 1").city == "Rome"
+
+
+class Deals(Conformance):
+    """Deals of a foreign database, kept in step by a statement."""
+
+    vendor = "sql"
+    object = "rows"
+    lacks: ClassVar[dict[str, str]] = {
+        "merges": "a database has no merges",
+        "limit_403": "a database has no limit of requests",
+        "waiting": "a database does not say when to come again; the connections it refuses are tried again",
+        "tokens": "a database asks for user and password, not for a token",
+        "search": "a SELECT sees what is committed",
+        "cursors": "the box asks for what is behind the last (cursor, key); see test_a_cursor_that_runs_ahead",
+    }
+    options: ClassVar[dict[str, str]] = {
+        "statement": "SELECT id AS external_id, name, stage, amount, updated_at, gone FROM deals",
+        "key": "external_id",
+        "cursor": "updated_at",
+        "deleted": "gone",
+        "kind": "deals",
+        "zone": "UTC",
+    }
+
+    @pytest.fixture
+    def link(self, other: StandIn, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> Link:
+        """A connection in draft; ten rows to a page. One row is there already, by which it is seen that there are keys."""
+        assert isinstance(other, Database)
+        monkeypatch.setattr(pulling, "PAGE_ROWS", 10)
+        link = Link(cast.actor("rita"), other)
+        link.connect("sql", options={**self.options, "address": ""}, secrets={"database_url": other.url})
+        return link.want("rows")
+
+    def make(self, standin: StandIn, number: int, amount: int) -> str:
+        return standin.put("rows", None, name=f"Deal {number}", stage="Proposal", amount=amount)
+
+    def edit(self, standin: StandIn, id: str, amount: int) -> None:
+        standin.put("rows", id, amount=amount)
+
+    def source(self, standin: StandIn) -> Table:
+        return {row.id: (row["amount"] * 100, row["name"]) for row in standin.rows("rows")}
+
+    def table(self, link: Link) -> Table:
+        return {
+            external: (amount, name)
+            for external, amount, name in Deal.objects.filter(source=link.connection.source.code).values_list(
+                "external_id", "amount_minor", "name"
+            )
+        }
+
+    def test_a_cursor_that_runs_ahead(self, other: StandIn, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A cursor that every row has newly at every question would bring the same page for ever."""
+        assert isinstance(other, Database)
+        monkeypatch.setattr(pulling, "PAGE_ROWS", 10)
+        for number in range(25):
+            self.make(other, number, number)
+        statement = f"SELECT id AS external_id, name, stage, {self.now} AS updated_at FROM deals"
+        link = Link(cast.actor("rita"), other)
+        options = {**self.options, "statement": statement, "deleted": "", "address": ""}
+        link.connect("sql", options=options, secrets={"database_url": other.url}).start()
+        link.run()
+        assert link.last_run().state == RunState.FAILED
+        assert link.stream("rows").error["code"] == "endless"
+        assert link.last_run().pages < 20
+
+    #: The moment of the question, in the dialect.
+    now: ClassVar[str] = "CURRENT_TIMESTAMP"
+
+
+class TestSqlite(Deals):
+    """A file."""
+
+    standin = SqliteFile
+    now = "strftime('%Y-%m-%d %H:%M:%f', 'now')"
+    lacks: ClassVar[dict[str, str]] = {
+        **Deals.lacks,
+        "broken": "a file has no line that could break, see test_a_file_that_is_away",
+        "slow": "a file has no line; statements that take long are in test_sqlbox",
+        "paging": "see test_a_row_that_moves_while_paging_is_read_where_it_went",
+    }
+
+    def test_a_file_that_is_away(self, link: Link) -> None:
+        """Moved, or no database any more: said, and read on when it is back."""
+        file = link.standin.file  # type: ignore[attr-defined]
+        ids = self.loaded(link)
+        self.edit(link.standin, ids[2], 902)
+        away = file.rename(file.with_suffix(".away"))
+        link.sync()
+        assert link.connection.error["code"] == "sql-no-file"
+        file.write_bytes(b"<html>" * 1_000)
+        link.sync(after=7200)
+        assert link.connection.error["code"] == "sql-unreadable"
+        away.rename(file)
+        link.sync(after=7200)
+        assert link.connection.error == {}
+        self.alike(link)
+
+
+class DealsOfAServer(Deals):
+    """A server, behind a line that breaks."""
+
+    def line(self, server: tuple[int, Run]) -> Iterator[StandIn]:
+        """The line to it, allowed."""
+        with self.standin() as standin, allowed(standin):
+            assert isinstance(standin, BehindALine)
+            standin.reach(*server)
+            standin.clock.now = NOW
+            yield standin
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[tuple[int, Run]]:
+    """A PostgreSQL of its own with the table and its reader: its port, and how its owner writes."""
+    try:
+        server = Postgres()
+    except MissingServerError as error:
+        pytest.skip(str(error))
+    with server, psycopg.connect(server.url, autocommit=True) as line:
+        line.execute(
+            f"CREATE TABLE {TABLE} (id integer PRIMARY KEY, name text, stage text, amount numeric,"
+            " updated_at timestamp, gone integer)"
+        )
+        line.execute("CREATE ROLE reader LOGIN")
+        line.execute(f"GRANT SELECT ON {TABLE} TO reader")
+
+        def run(text: str, values: Sequence[Any]) -> None:
+            line.execute(text, list(values))
+
+        yield server.port, run
+
+
+class TestPostgresql(DealsOfAServer):
+    """PostgreSQL."""
+
+    standin = PostgresqlLine
+
+    @pytest.fixture
+    def other(self, postgresql: tuple[int, Run]) -> Iterator[StandIn]:
+        yield from self.line(postgresql)
+
+
+@pytest.fixture(scope="module")
+def mariadb() -> Iterator[tuple[int, Run]]:
+    """The same of MariaDB."""
+    try:
+        server = MariaDb()
+    except MissingServerError as error:
+        pytest.skip(str(error))
+    with server:
+        server.run(
+            "CREATE DATABASE salesops",
+            f"CREATE TABLE salesops.{TABLE} (id INTEGER PRIMARY KEY, name TEXT, stage TEXT, amount DECIMAL(20, 4),"
+            " updated_at DATETIME, gone INTEGER)",
+            f"CREATE USER reader IDENTIFIED BY '{StandIn.api_key}'",
+            f"GRANT SELECT ON salesops.{TABLE} TO reader",
+        )
+        with pymysql.connect(
+            host="127.0.0.1", port=server.port, user="root", database="salesops", autocommit=True
+        ) as line:
+
+            def run(text: str, values: Sequence[Any]) -> None:
+                with line.cursor() as cursor:
+                    cursor.execute(text, values)
+
+            yield server.port, run
+
+
+class TestMariadb(DealsOfAServer):
+    """MariaDB."""
+
+    standin = MariadbLine
+    now = "CURRENT_TIMESTAMP(6)"
+
+    @pytest.fixture
+    def other(self, mariadb: tuple[int, Run]) -> Iterator[StandIn]:
+        yield from self.line(mariadb)
