@@ -75,7 +75,22 @@ class Link:
         self.connection = connecting.start(actor=self.actor, connection=self.connection, at=self.at)
         return self
 
+    def preview(self, object: str) -> int:
+        """Look at what would come; how many records."""
+        with self.caller() as http:
+            raws, fates = connecting.sample(actor=self.actor, stream=self.stream(object), at=self.at, http=http)
+        assert len(fates) == len(raws)
+        return len(raws)
+
+    def resync(self) -> None:
+        """Have everything read once more."""
+        connecting.resync(actor=self.actor, connection=self.connection, at=self.at)
+
     # --- as the workers
+
+    def job(self) -> Job:
+        """The job of the sync that was asked for."""
+        return Job.objects.get(kind=connecting.SYNC)
 
     def caller(self) -> Caller:
         """A way to the vendor outside jobs."""
