@@ -153,6 +153,19 @@ class Stream(models.Model):
         return f"{self.connection} · {self.object}"
 
 
+class Met(models.Model):
+    """Ids that a page of the sweep under way brought, kept until its end: each page its row, so that no page writes those of
+    all before it once more. is_later: of those whose reference meant nothing yet, to be tried again; else of all of a
+    sweep over the whole object, because what it no longer brings is gone."""
+
+    stream = models.ForeignKey(Stream, models.CASCADE, related_name="met", verbose_name=_("object"))
+    is_later = models.BooleanField(default=False)
+    ids = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"{self.stream_id}: {len(self.ids)}"
+
+
 class SyncRun(models.Model):
     """One run over a connection. counts: object to {created, changed, unchanged, refused, held, removed}."""
 

@@ -16,7 +16,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as translate
 
 from salesops.connectors.choices import ConnectionState, RunKind, RunState, StreamState
-from salesops.connectors.models import Connection, Stream, SyncRun
+from salesops.connectors.models import Connection, Met, Stream, SyncRun
 from salesops.connectors.services import calling, shelf
 from salesops.connectors.services.applying import Applier
 from salesops.connectors.services.brakes import Brake, settle
@@ -156,8 +156,8 @@ class Cursor:
 
     follow_from, token: where the next sweep begins. While one is under way: since, until, began_at (the vendor's clock
     when it began), position, phase ("rows", "deletions", "shelf"), high (newest version seen), windows (questions that
-    were halved and still wait), marks (of the pages seen: to notice that they repeat), ids (of whole sweeps), later (ids
-    whose parents had not come yet).
+    were halved and still wait), marks (of the pages seen: to notice that they repeat), keeps_ids (of a sweep over
+    the whole object: what its pages bring is kept in `Met`).
     """
 
     plain: dict[str, Any]
@@ -227,7 +227,8 @@ class Sweep:
                 "empty": 0,
             }
             if self.object.is_whole and self.object.sweeps_deletes:
-                self.cursor.plain["ids"] = []
+                self.cursor.plain["keeps_ids"] = True
+            self.stream.met.all().delete()
             self.cursor.plain["sweep_since"] = self.cursor.plain["since"]
             if self.stream.state == StreamState.FIRST_LOAD and self.stream.load_began_at is None:
                 self.stream.load_began_at = self.run.now()
@@ -266,12 +267,12 @@ class Sweep:
             applied = self.applier.apply(page.raws, at=at)
             counts = applied.counts
             if applied.later:
-                plain["later"] = list(dict.fromkeys([*plain.get("later", []), *applied.later]))
+                Met.objects.create(stream=self.stream, is_later=True, ids=applied.later)
             if "began_at" not in plain and self.http.vendor_time is not None:
                 plain["began_at"] = self.http.vendor_time.isoformat()
             plain["high"] = max([plain.get("high", ""), *(raw.version for raw in page.raws)])
-            if "ids" in plain and next_phase == "deletions":
-                plain["ids"] += [raw.external_id for raw in page.raws if not raw.is_deleted]
+            if plain.get("keeps_ids") and next_phase == "deletions":
+                Met.objects.create(stream=self.stream, ids=[raw.external_id for raw in page.raws if not raw.is_deleted])
             plain["position"] = page.next
             if page.horizon:
                 plain["horizon"] = page.horizon
@@ -342,17 +343,17 @@ class Sweep:
                 "asked_at": self.run.now().isoformat(),
             }
             if self.object.sweeps_deletes:
-                self.cursor.plain["ids"] = []
+                self.cursor.plain["keeps_ids"] = True
+            self.stream.met.filter(is_later=False).delete()
             self._keep("anew")
 
     def _try_shelf(self) -> None:
         """Records that referred to something which was not here yet are tried once more."""
-        while later := self.cursor.plain.get("later"):
-            some = later[: shelf.BATCH]
-            rows = list(self.stream.records.filter(external_id__in=some, is_gone=False).order_by("pk"))
+        while later := self.stream.met.filter(is_later=True).order_by("pk").first():
+            rows = list(self.stream.records.filter(external_id__in=later.ids, is_gone=False).order_by("pk"))
             with self._batch():
                 self._count(shelf.try_again(self.applier, rows, at=self.run.now()).counts)
-                self.cursor.plain["later"] = later[len(some) :]
+                later.delete()
                 self._keep("later")
         after = self.cursor.plain.get("shelf_after", 0)
         while rows := shelf.waiting(self.stream, after=after):
@@ -366,8 +367,9 @@ class Sweep:
         plain = self.cursor.plain
         at = self.run.now()
         with self._batch():
-            if "ids" in plain and self.object.sweeps_deletes:
-                self._count(self._take_away_missing(set(plain["ids"]), at))
+            if plain.get("keeps_ids") and self.object.sweeps_deletes:
+                self._count(self._take_away_missing(at))
+            self.stream.met.all().delete()
             settle(self.stream, self.applier, actor=self.run.actor, at=at)
             newest = moment_of(plain.get("high", ""))
             began = self.cursor.moment("began_at")
@@ -385,7 +387,10 @@ class Sweep:
             self.stream.save(update_fields=["cursor", "state", "error", "last_success_at", "load_done", "load_total"])
             self.run.state["done"].append(self.stream.pk)
 
-    def _take_away_missing(self, seen: set[str], at: datetime) -> Counter[str]:
+    def _take_away_missing(self, at: datetime) -> Counter[str]:
+        seen: set[str] = set()
+        for ids in self.stream.met.filter(is_later=False).values_list("ids", flat=True).iterator(chunk_size=50):
+            seen.update(ids)
         # What was pushed since the sweep began may have come after its page was read.
         began = self.cursor.moment("asked_at") or self.run.now()
         there = self.stream.records.filter(is_gone=False, received_at__lt=began)
