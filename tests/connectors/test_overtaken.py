@@ -299,3 +299,36 @@ def test_nothing_is_there_but_what_came(link: Link) -> None:
     link.start()
     link.run()
     assert set(Account.objects.values_list("name", flat=True)) == {"Acme"}
+
+
+def asked(org: Salesforce, object: str) -> int:
+    """How often an object's records were asked for so far."""
+    return sum(f"FROM {object}" in ask.params.get("q", "") for ask in org.requests)
+
+
+def test_after_a_wait_the_run_goes_on_with_what_was_not_read(link: Link, org: Salesforce) -> None:
+    """Else what comes first would use up the limit again and again, and the rest would never come."""
+    link.start()
+    org.faults.add("429", when=lambda ask: "FROM Opportunity" in ask.params.get("q", ""), times=2, retry_after=900)
+    link.run()
+    assert link.last_run().state == RunState.WAITING
+    before = asked(org, "Account")
+    for _again in range(2):
+        link.sync(after=901)
+    assert (link.last_run().state, asked(org, "Account")) == (RunState.DONE, before)
+    assert len(link.raws("Opportunity")) == 30
+    # What is done is followed from then on, and so is what waited for longer.
+    org.put("Account", 2, Name="Bolt")
+    link.sync()
+    assert asked(org, "Account") > before
+    assert Account.objects.filter(name="Bolt").exists()
+
+
+def test_what_was_read_long_ago_is_read_again_though_the_rest_waits(link: Link, org: Salesforce) -> None:
+    link.start()
+    org.faults.add("429", when=lambda ask: "FROM Opportunity" in ask.params.get("q", ""), times=1, retry_after=7200)
+    link.run()
+    org.put("Account", 2, Name="Bolt")
+    link.sync(after=7201)
+    assert link.last_run().state == RunState.DONE
+    assert Account.objects.filter(name="Bolt").exists()

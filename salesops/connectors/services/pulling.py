@@ -35,6 +35,8 @@ PAGE_ROWS: int | None = None
 EMPTY_PAGES: Final = 50
 #: So often may the very same page come in one sweep.
 _SAME_PAGES: Final = 2
+#: What was read so lately, in a run that had to wait, is not read again before the rest.
+_LATELY: Final = timedelta(hours=1)
 #: Windows are not halved below this.
 _SMALLEST_WINDOW: Final = timedelta(seconds=1)
 #: The wait after failures in a row: doubled each time, a minute to an hour.
@@ -56,7 +58,7 @@ def sync(run: JobRun) -> None:
             made = SyncRun.objects.create(
                 connection=connection, kind=RunKind.SYNC, started_at=run.now(), job_id=run.job.pk
             )
-            run.state |= {"run_id": made.pk, "done": []}
+            run.state |= {"run_id": made.pk, "done": _read_lately(made)}
     problems: list[Problem] = []
     with calling.caller_for(connection, run) as http:
         try:
@@ -78,6 +80,26 @@ def sync(run: JobRun) -> None:
             _end(run, connection, RunState.FAILED, stopped.problem, is_broken=stopped.is_broken)
             return
     _end(run, connection, RunState.FAILED if problems else RunState.DONE, problems[0] if problems else None)
+
+
+def _read_lately(run: SyncRun) -> list[int]:
+    """Objects that were read to their end lately, in runs that then had to wait: this one goes on with the others. Read once
+    more, they could use up the limit again, and the others would never come."""
+    since = run.started_at - _LATELY
+    before = SyncRun.objects.filter(
+        connection=run.connection, kind=RunKind.SYNC, started_at__gte=since, pk__lt=run.pk
+    ).order_by("-pk")
+    waited: list[datetime] = []
+    for state, started_at in before.values_list("state", "started_at"):
+        if state != RunState.WAITING:
+            break
+        waited.append(started_at)
+    if not waited:
+        return []
+    read = Stream.objects.filter(
+        connection=run.connection, state=StreamState.FOLLOWING, last_success_at__gte=min(waited)
+    ).exclude(cursor={})
+    return list(read.values_list("pk", flat=True))
 
 
 def wanted(connection: Connection) -> list[Stream]:
