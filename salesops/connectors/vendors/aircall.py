@@ -22,11 +22,11 @@ from salesops.connectors.vendors.base import (
     Proposal,
     Raw,
     Reply,
+    Said,
     Setting,
     Vendor,
     Verdict,
     elsewhere,
-    usual_verdict,
     version_of,
 )
 from salesops.connectors.vendors.telephony import COUNTRY, COUNTRY_KEY, Call, calls, owners
@@ -151,19 +151,16 @@ class Aircall(Vendor):
             return [replace(event, object="") for event in told]
         return told
 
-    def verdict(self, reply: Reply) -> Verdict | None:
-        """Aircall's words; a key that is not good is a 403 with its own words [K]."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        try:
-            told = reply.json()
-        except Exception:  # a proxy's page: the status alone counts
-            return usual
-        words = str(told.get("troubleshoot") or told.get("error") or "") if isinstance(told, Mapping) else ""
-        if reply.status == 403 and "api" in words.lower() and "key" in words.lower():
-            return Verdict(FaultKind.UNAUTHORIZED, words)
-        return Verdict(usual.kind, words, usual.wait)
+    def said(self, told: Any) -> Said:
+        """Aircall's own words."""
+        return Said(str(told.get("troubleshoot") or told.get("error") or ""))
+
+    def meant(self, reply: Reply, said: Said) -> Verdict | None:
+        """A key that is not good is a 403 with words about it [K]."""
+        words = said.words.lower()
+        if reply.status == 403 and "api" in words and "key" in words:
+            return Verdict(FaultKind.UNAUTHORIZED, said.words)
+        return None
 
 
 def _is_over(row: Mapping[str, Any]) -> bool:

@@ -19,6 +19,7 @@ from salesops.connectors.rules import proofs, pushes
 from salesops.connectors.rules.mapping import RateUnit, Unknown
 from salesops.connectors.rules.proofs import Delivery
 from salesops.connectors.wire import Reply as Reply  # an answer of the vendor, read completely
+from salesops.connectors.wire import WireError
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
 
@@ -273,26 +274,44 @@ class Verdict:
     wait: timedelta | None = None
 
 
-def usual_verdict(reply: Reply) -> Verdict | None:
-    """What a status means with most vendors; None for a good reply. Vendors begin here and say what is different."""
-    status = reply.status
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What an error reply says of itself: words for a person and the vendor's code, "" where it has none."""
+
+    words: str = ""
+    code: str = ""
+
+
+def said_in(reply: Reply, pick: Callable[[Any], Said]) -> Said:
+    """What an error reply says, picked out of its JSON; nothing where it is no JSON of the form that the vendor writes (a
+    proxy answered, or half of it came): the status alone counts then."""
+    try:
+        return pick(reply.json())
+    except (WireError, AttributeError, LookupError, TypeError, ValueError):
+        return Said()
+
+
+#: What a status means with most vendors, unless it is good (below 400) or a failure of theirs (from 500 on).
+_KINDS: Final[Mapping[int, FaultKind]] = {
+    401: FaultKind.UNAUTHORIZED,
+    403: FaultKind.FORBIDDEN,
+    404: FaultKind.MISSING,
+    408: FaultKind.PASSING,
+    409: FaultKind.CHANGED,
+    410: FaultKind.GONE,
+    412: FaultKind.CHANGED,
+    420: FaultKind.PASSING,
+    423: FaultKind.PASSING,
+    425: FaultKind.PASSING,
+    429: FaultKind.LIMITED,
+}
+
+
+def kind_of(status: int) -> FaultKind | None:
+    """What a status means with most vendors; None for a good one."""
     if status < 400:
         return None
-    if status == 401:
-        return Verdict(FaultKind.UNAUTHORIZED)
-    if status == 429:
-        return Verdict(FaultKind.LIMITED)
-    if status == 403:
-        return Verdict(FaultKind.FORBIDDEN)
-    if status == 404:
-        return Verdict(FaultKind.MISSING)
-    if status == 410:
-        return Verdict(FaultKind.GONE)
-    if status in (409, 412):
-        return Verdict(FaultKind.CHANGED)
-    if status in (408, 420, 423, 425) or status >= 500:
-        return Verdict(FaultKind.PASSING)
-    return Verdict(FaultKind.REFUSED)
+    return FaultKind.PASSING if status >= 500 else _KINDS.get(status, FaultKind.REFUSED)
 
 
 # --- Signing in ----------------------------------------------------------------------------------------------------
@@ -342,7 +361,6 @@ class OAuth:
     rotates: bool = False
     expires_in: timedelta | None = None
     extra: tuple[tuple[str, str], ...] = ()
-    revoke_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,6 +425,8 @@ class Vendor(ABC):
     webhook_help: ClassVar[str] = ""
     #: How many seconds one exchange may take.
     deadline: ClassVar[float] = 60.0
+    #: What codes of error replies mean, where that is not what their status means.
+    codes: ClassVar[Mapping[str, FaultKind]] = {}
 
     def object(self, code: str) -> Object:
         """The object of a code. Raises KeyError."""
@@ -501,7 +521,20 @@ class Vendor(ABC):
 
     def verdict(self, reply: Reply) -> Verdict | None:
         """What a reply means that is not good; None for a good one."""
-        return usual_verdict(reply)
+        usual = kind_of(reply.status)
+        if usual is None:
+            return None
+        said = said_in(reply, self.said)
+        return self.meant(reply, said) or Verdict(self.codes.get(said.code, usual), said.words)
+
+    def said(self, told: Any) -> Said:
+        """Words and code of an error reply, from its JSON. One of another form than the vendor's may raise what reading it
+        so raises (`said_in`)."""
+        return Said()
+
+    def meant(self, reply: Reply, said: Said) -> Verdict | None:
+        """What an error reply means that neither its status nor its code says; None: just what they say."""
+        return None
 
     def proof(self, delivery: Delivery, secrets: Mapping[str, Sequence[str]]) -> proofs.Verdict:
         """Check a webhook delivery. `secrets`: the valid values by credential name, newest first."""

@@ -29,13 +29,11 @@ from salesops.connectors.vendors.base import (
     Page,
     Proposal,
     Raw,
-    Reply,
+    Said,
     Setting,
     Vendor,
-    Verdict,
     Written,
     elsewhere,
-    usual_verdict,
     version_of,
 )
 from salesops.values.money import MoneyError, exponent, round_half_up
@@ -395,6 +393,11 @@ class Chargebee(Vendor):
     objects: ClassVar[tuple[Object, ...]] = (*_NEW, _PLANS)
     #: What a test site and the smallest plan allow in a minute, less a share for other programs.
     allowance: ClassVar[tuple[int, float]] = (120, 60.0)
+    #: Too many requests may be told with another status to sites that were warned.
+    codes: ClassVar[Mapping[str, FaultKind]] = {
+        "api_request_limit_exceeded": FaultKind.LIMITED,
+        "resource_not_found": FaultKind.MISSING,
+    }
     has_webhooks: ClassVar[bool] = True
     #: HTTP Basic: who knows the password may say anything, so records are fetched and never taken from the body.
     hook_scheme: ClassVar[str] = "chargebee"
@@ -501,23 +504,9 @@ class Chargebee(Vendor):
 
     # --- what replies mean
 
-    def verdict(self, reply: Reply) -> Verdict | None:
-        """Chargebee's own codes; too many requests may be told with another status to sites that were warned."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        try:
-            told = reply.json()
-        except Exception:  # whatever a proxy sends: the status alone counts then
-            return usual
-        if not isinstance(told, Mapping):
-            return usual
-        words, code = str(told.get("message") or ""), told.get("api_error_code")
-        if code == "api_request_limit_exceeded":
-            return Verdict(FaultKind.LIMITED, words)
-        if code == "resource_not_found":
-            return Verdict(FaultKind.MISSING, words)
-        return Verdict(usual.kind, words)
+    def said(self, told: Any) -> Said:
+        """Chargebee's own codes and words."""
+        return Said(str(told.get("message") or ""), str(told.get("api_error_code") or ""))
 
 
 def _following(position: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], offset: str) -> Json | None:

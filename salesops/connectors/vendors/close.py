@@ -25,13 +25,13 @@ from salesops.connectors.vendors.base import (
     Proposal,
     Raw,
     Reply,
+    Said,
     Setting,
     Vendor,
     Verdict,
     Word,
     Written,
     elsewhere,
-    usual_verdict,
     version_of,
 )
 from salesops.values.outcomes import Problem
@@ -476,17 +476,22 @@ class Close(Vendor):
             )
         return None if yearly is None else yearly // times
 
-    def verdict(self, reply: Reply) -> Verdict | None:
+    def said(self, told: Any) -> Said:
+        """All that Close says: of the request, and of each field."""
+        parts = [
+            str(told.get("error") or ""),
+            *map(str, told.get("errors") or ()),
+            *(f"{name}: {words}" for name, words in (told.get("field-errors") or {}).items()),
+        ]
+        return Said("; ".join(part for part in parts if part))
+
+    def meant(self, reply: Reply, said: Said) -> Verdict | None:
         """402 is a plan that does not include it; a cursor that is no longer known means to begin anew."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        words = _said(reply)
         if reply.status == 402:
-            return Verdict(FaultKind.FORBIDDEN, words)
-        if reply.status == 400 and "cursor" in words.lower():
-            return Verdict(FaultKind.GONE, words)
-        return Verdict(usual.kind, words, usual.wait)
+            return Verdict(FaultKind.FORBIDDEN, said.words)
+        if reply.status == 400 and "cursor" in said.words.lower():
+            return Verdict(FaultKind.GONE, said.words)
+        return None
 
 
 #: A question between limits from a position on, so many rows of it: the rows, and the position behind them or None.
@@ -558,23 +563,6 @@ def _gone(event: Mapping[str, Any]) -> Raw:
 
 def _iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def _said(reply: Reply) -> str:
-    """What a refusal says; empty where it is no JSON."""
-    try:
-        told = reply.json()
-    except Exception:
-        return ""
-    if not isinstance(told, dict):
-        return ""
-    fields = told.get("field-errors") or {}
-    parts = [
-        str(told.get("error") or ""),
-        *map(str, told.get("errors") or []),
-        *(f"{k}: {v}" for k, v in fields.items()),
-    ]
-    return "; ".join(part for part in parts if part)
 
 
 VENDOR: Final = Close()

@@ -20,11 +20,11 @@ from salesops.connectors.vendors.base import (
     Page,
     Raw,
     Reply,
+    Said,
     Setting,
     Vendor,
     Verdict,
     elsewhere,
-    usual_verdict,
 )
 from salesops.connectors.vendors.meetings import (
     AHEAD,
@@ -114,19 +114,17 @@ class Google(Vendor):
             return Page(raws, next={**position, "place": position["place"] + 1, "page": "", "tokens": tokens})
         return Page(raws, horizon=json.dumps({"at": position["began"], "tokens": tokens}))
 
-    def verdict(self, reply: Reply) -> Verdict | None:
-        """A quota that is used up is a 403 here, told apart by its reason."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        try:
-            error = reply.json()["error"]
-            words, reasons = str(error.get("message") or ""), {each.get("reason") for each in error.get("errors") or ()}
-        except Exception:  # a proxy's page, or another form: the status alone counts
-            return usual
-        if reply.status == 403 and reasons & _LIMITS:
-            return Verdict(FaultKind.LIMITED, words, _LIMIT_WAIT)
-        return Verdict(usual.kind, words, usual.wait)
+    def said(self, told: Any) -> Said:
+        """The words, and as the code the reason that is a quota, if one is."""
+        error = told["error"]
+        reasons = (each.get("reason") for each in error.get("errors") or ())
+        return Said(str(error.get("message") or ""), next((reason for reason in reasons if reason in _LIMITS), ""))
+
+    def meant(self, reply: Reply, said: Said) -> Verdict | None:
+        """A quota that is used up is a 403 here."""
+        if reply.status == 403 and said.code in _LIMITS:
+            return Verdict(FaultKind.LIMITED, said.words, _LIMIT_WAIT)
+        return None
 
 
 def _beginning(ask: Ask) -> Json:

@@ -24,13 +24,13 @@ from salesops.connectors.vendors.base import (
     Proposal,
     Raw,
     Reply,
+    Said,
     Setting,
     Vendor,
     Verdict,
     Word,
     Written,
     elsewhere,
-    usual_verdict,
     version_of,
     zone_of,
 )
@@ -658,19 +658,17 @@ class HubSpot(Vendor):
             return f"{value.isoformat()}T00:00:00.000Z"
         return super().spell(column, value)
 
-    def verdict(self, reply: Reply) -> Verdict | None:
+    def said(self, told: Any) -> Said:
+        """The words, and the policy whose limit was reached."""
+        return Said(str(told.get("message") or ""), str(told.get("policyName") or ""))
+
+    def meant(self, reply: Reply, said: Said) -> Verdict | None:
         """Refusals name the limit that was reached, and only some say for how long."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        told = _said(reply)
-        words = str(told.get("message") or "")
-        if usual.kind is FaultKind.LIMITED:
-            wait = None if "retry-after" in reply.headers else _POLICIES.get(str(told.get("policyName") or ""))
-            return Verdict(FaultKind.LIMITED, words, wait)
+        if reply.status == 429 and "retry-after" not in reply.headers:
+            return Verdict(FaultKind.LIMITED, said.words, _POLICIES.get(said.code))
         if reply.status == _MOVING:
-            return Verdict(FaultKind.PASSING, words)
-        return Verdict(usual.kind, words, usual.wait)
+            return Verdict(FaultKind.PASSING, said.words)
+        return None
 
     def link(self, object: Object, external_id: str, settings: Mapping[str, str]) -> str:
         """The record's page in the data centre of the account."""
@@ -733,15 +731,6 @@ def _word(stage: Mapping[str, Any]) -> Word:
     return Word(
         str(stage["id"]), str(stage["label"]), ("won" if share >= 1 else "lost") if is_closed else "open", share
     )
-
-
-def _said(reply: Reply) -> Mapping[str, Any]:
-    """The refusal as JSON; empty where it is none."""
-    try:
-        told = reply.json()
-    except Exception:
-        return {}
-    return told if isinstance(told, dict) else {}
 
 
 VENDOR: Final = HubSpot()

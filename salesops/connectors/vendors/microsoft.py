@@ -25,12 +25,10 @@ from salesops.connectors.vendors.base import (
     Object,
     Page,
     Raw,
-    Reply,
+    Said,
     Setting,
     Vendor,
-    Verdict,
     elsewhere,
-    usual_verdict,
     version_of,
 )
 from salesops.connectors.vendors.meetings import (
@@ -51,9 +49,9 @@ _OWN: Final = "me"
 #: How far back the window begins. It is moved monthly, so that a month of it is always there twice.
 _BACK: Final = timedelta(days=90)
 #: Codes of a 403 or 503 that mean: wait.
-_LIMITS: Final = frozenset({"ApplicationThrottled", "MailboxConcurrency", "TooManyRequests"})
+_LIMITS: Final = ("ApplicationThrottled", "MailboxConcurrency", "TooManyRequests")
 #: Codes that say that a delta link is too old.
-_GONE: Final = frozenset({"syncStateNotFound", "resyncRequired", "SyncStateNotFound", "SyncStateInvalid"})
+_GONE: Final = ("syncStateNotFound", "resyncRequired", "SyncStateNotFound", "SyncStateInvalid")
 _PREFER: Final = 'outlook.timezone="UTC", IdType="ImmutableId", odata.maxpagesize={size}'
 #: Windows' names of time zones where people work, as the world names them (unicode.org, windowsZones, territory 001).
 #: Everything is asked for in UTC; an event that comes in another zone all the same is read by these.
@@ -135,6 +133,10 @@ class Microsoft(Vendor):
     objects: ClassVar[tuple[Object, ...]] = (_MEETINGS,)
     #: 10,000 in ten minutes and four at once for a mailbox: one at a time is far below.
     allowance: ClassVar[tuple[int, float]] = (10, 1.0)
+    codes: ClassVar[Mapping[str, FaultKind]] = {
+        **dict.fromkeys(_LIMITS, FaultKind.LIMITED),
+        **dict.fromkeys(_GONE, FaultKind.GONE),
+    }
     has_webhooks: ClassVar[bool] = True
     #: `clientState` proves who tells, not what; a note names an id of one calendar, so the calendars are asked.
     hook_scheme: ClassVar[str] = "microsoft"
@@ -186,19 +188,10 @@ class Microsoft(Vendor):
             return Page(raws, next=_beginning({}, ask, http))
         return Page(raws, horizon=json.dumps({"at": position["began"], "links": links, "ids": position["ids"]}))
 
-    def verdict(self, reply: Reply) -> Verdict | None:
-        """Graph's own codes."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        try:
-            error = reply.json()["error"]
-            code, words = str(error.get("code") or ""), str(error.get("message") or "")
-        except Exception:  # a proxy's page, or another form: the status alone counts
-            return usual
-        if code in _GONE:
-            return Verdict(FaultKind.GONE, words)
-        return Verdict(FaultKind.LIMITED if code in _LIMITS else usual.kind, words, usual.wait)
+    def said(self, told: Any) -> Said:
+        """Graph's own codes and words."""
+        error = told["error"]
+        return Said(str(error.get("message") or ""), str(error.get("code") or ""))
 
 
 def _beginning(kept: Mapping[str, Any], ask: Ask, http: Http) -> Json:

@@ -22,15 +22,14 @@ from salesops.connectors.vendors.base import (
     Proposal,
     Raw,
     Reply,
+    Said,
     Vendor,
     Verdict,
     Word,
     Written,
     elsewhere,
-    usual_verdict,
     version_of,
 )
-from salesops.connectors.wire import WireError
 from salesops.values.outcomes import gettext_noop as _
 
 _PAGE: Final = 500
@@ -260,19 +259,16 @@ class Outreach(Vendor):
         reply = http.send("PATCH", f"{object.code}/{external_id}", json={"data": data})
         return Written(_raw(reply.json()["data"]))
 
-    def verdict(self, reply: Reply) -> Verdict | None:
-        """The words of a refusal; the year's spent entitlement is a 403 that only a contract ends."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        try:
-            first = (reply.json().get("errors") or [{}])[0]
-        except (WireError, AttributeError, IndexError):
-            return usual
-        words = str(first.get("detail") or first.get("title") or "")
-        if reply.status == 403 and "API calls" in words:
-            return Verdict(FaultKind.LIMITED, words, timedelta(hours=1))
-        return Verdict(usual.kind, words, usual.wait)
+    def said(self, told: Any) -> Said:
+        """The words of the first error."""
+        first = (told.get("errors") or [{}])[0]
+        return Said(str(first.get("detail") or first.get("title") or ""))
+
+    def meant(self, reply: Reply, said: Said) -> Verdict | None:
+        """The year's spent entitlement is a 403 that only a contract ends."""
+        if reply.status == 403 and "API calls" in said.words:
+            return Verdict(FaultKind.LIMITED, said.words, timedelta(hours=1))
+        return None
 
 
 def _raw(row: Mapping[str, Any]) -> Raw:

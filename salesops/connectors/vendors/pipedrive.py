@@ -31,6 +31,7 @@ from salesops.connectors.vendors.base import (
     Proposal,
     Raw,
     Reply,
+    Said,
     Setting,
     Vendor,
     Verdict,
@@ -38,7 +39,6 @@ from salesops.connectors.vendors.base import (
     Written,
     elsewhere,
     endless,
-    usual_verdict,
     version_of,
     zone_of,
 )
@@ -459,15 +459,15 @@ class Pipedrive(Vendor):
             return int(value)
         return super().spell(column, value)
 
-    def verdict(self, reply: Reply) -> Verdict | None:
+    def said(self, told: Any) -> Said:
+        """Pipedrive's own words; a dash where it says none, for what says nothing did not come from Pipedrive."""
+        return Said(str(told.get("error") or told.get("message") or "–"))
+
+    def meant(self, reply: Reply, said: Said) -> Verdict | None:
         """A refusal with a page of HTML comes from before Pipedrive: we asked too much and are shut out."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        words = _said(reply)
-        if reply.status == 403 and not words:
+        if reply.status == 403 and not said.words:
             return Verdict(FaultKind.LIMITED, "403", _SHUT_OUT)
-        return Verdict(usual.kind, words, usual.wait)
+        return None
 
     def link(self, object: Object, external_id: str, settings: Mapping[str, str]) -> str:
         """The record's page in the company's Pipedrive."""
@@ -592,15 +592,6 @@ def _moment_of(row: Mapping[str, Any]) -> datetime | None:
 def _literal(value: datetime | None) -> str | None:
     """A moment as it is asked by: RFC 3339 in UTC, in whole seconds."""
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if value else None
-
-
-def _said(reply: Reply) -> str:
-    """The words of a refusal; "" where it is no JSON."""
-    try:
-        answer = reply.json()
-    except Exception:  # whatever stands before Pipedrive: the status alone counts then
-        return ""
-    return str(answer.get("error") or answer.get("message") or reply.status) if isinstance(answer, dict) else ""
 
 
 def _changed(external_id: str) -> Problem:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar, Final
@@ -29,12 +30,13 @@ from salesops.connectors.vendors.base import (
     Proposal,
     Raw,
     Reply,
+    Said,
     Setting,
     Vendor,
     Verdict,
     Written,
     elsewhere,
-    usual_verdict,
+    said_in,
     version_of,
 )
 from salesops.values.outcomes import gettext_noop as _
@@ -360,6 +362,23 @@ class QuickBooks(Vendor):
     )  # fmt: skip
     #: Within ten a second and five hundred a minute, whatever a full bucket adds.
     allowance: ClassVar[tuple[int, float]] = (3, 0.45)
+    #: Codes, and types of refusals whose code is none of these, whatever the status.
+    codes: ClassVar[Mapping[str, FaultKind]] = {
+        "3200": FaultKind.UNAUTHORIZED,
+        "003200": FaultKind.UNAUTHORIZED,
+        "3100": FaultKind.FORBIDDEN,
+        "003100": FaultKind.FORBIDDEN,
+        "3001": FaultKind.LIMITED,
+        "003001": FaultKind.LIMITED,
+        "610": FaultKind.MISSING,
+        "5010": FaultKind.CHANGED,
+        "10000": FaultKind.PASSING,
+        "AUTHENTICATION": FaultKind.UNAUTHORIZED,
+        "AUTHENTICATIONFAULT": FaultKind.UNAUTHORIZED,
+        "AUTHORIZATIONFAULT": FaultKind.FORBIDDEN,
+        "SYSTEMFAULT": FaultKind.PASSING,
+        "SERVICEFAULT": FaultKind.PASSING,
+    }
     has_webhooks: ClassVar[bool] = True
     hook_scheme: ClassVar[str] = "quickbooks"
     webhook_help: ClassVar[str] = _(
@@ -478,65 +497,28 @@ class QuickBooks(Vendor):
 
     # --- what replies mean
 
+    def said(self, told: Any) -> Said:
+        """Words and code of a refusal; where the code says nothing special, its type in place of it."""
+        fault = _fault_in(told) or {}
+        errors = fault.get("Error") or fault.get("error") or [{}]
+        first = errors[0] if isinstance(errors, list) and isinstance(errors[0], Mapping) else {}
+        words = first.get("Detail") or first.get("detail") or first.get("Message") or first.get("message") or ""
+        code, type = str(first.get("code") or ""), str(fault.get("type") or "").upper()
+        return Said(str(words), code if code in self.codes else type or code)
+
     def verdict(self, reply: Reply) -> Verdict | None:
         """Refusals come with any status, 200 too. Too many requests name no time: a minute is asked for then."""
-        usual = usual_verdict(reply)
-        code, kind, words = _said(reply)
-        if code in _CODES:
-            found = _CODES[code]
-        elif kind.upper() in _TYPES:
-            found = _TYPES[kind.upper()]
-        elif usual is None:
-            if not (code or kind):
-                return None
-            found = FaultKind.REFUSED
-        else:
-            found = usual.kind
-        waits = found is FaultKind.LIMITED and "retry-after" not in reply.headers
-        return Verdict(found, words, _LIMIT_WAIT if waits else None)
+        verdict = super().verdict(reply)
+        if verdict is None and _FAULT.search(reply.body):
+            said = said_in(reply, self.said)
+            verdict = Verdict(self.codes.get(said.code, FaultKind.REFUSED), said.words) if said.code else None
+        if verdict and verdict.kind is FaultKind.LIMITED and "retry-after" not in reply.headers:
+            return replace(verdict, wait=_LIMIT_WAIT)
+        return verdict
 
     def link(self, object: Object, external_id: str, settings: Mapping[str, str]) -> str:
         """The document's page; a part of a payment leads to the payment."""
         return super().link(object, external_id.partition(":")[0], settings)
-
-
-#: What some codes mean, whatever the status.
-_CODES: Final[Mapping[str, FaultKind]] = {
-    "3200": FaultKind.UNAUTHORIZED,
-    "003200": FaultKind.UNAUTHORIZED,
-    "3100": FaultKind.FORBIDDEN,
-    "003100": FaultKind.FORBIDDEN,
-    "3001": FaultKind.LIMITED,
-    "003001": FaultKind.LIMITED,
-    "610": FaultKind.MISSING,
-    "5010": FaultKind.CHANGED,
-    "10000": FaultKind.PASSING,
-}
-#: And what types of refusals mean where the code is none of those.
-_TYPES: Final[Mapping[str, FaultKind]] = {
-    "AUTHENTICATION": FaultKind.UNAUTHORIZED,
-    "AUTHENTICATIONFAULT": FaultKind.UNAUTHORIZED,
-    "AUTHORIZATIONFAULT": FaultKind.FORBIDDEN,
-    "SYSTEMFAULT": FaultKind.PASSING,
-    "SERVICEFAULT": FaultKind.PASSING,
-}
-
-
-def _said(reply: Reply) -> tuple[str, str, str]:
-    """Code, type and words of a refusal; empty where there is none."""
-    if not _FAULT.search(reply.body):
-        return "", "", ""
-    try:
-        told = reply.json()
-    except Exception:  # whatever a proxy sends: the status alone counts then
-        return "", "", ""
-    fault = _fault_in(told)
-    if fault is None:
-        return "", "", ""
-    errors = fault.get("Error") or fault.get("error") or [{}]
-    first = errors[0] if isinstance(errors, list) and isinstance(errors[0], Mapping) else {}
-    words = first.get("Detail") or first.get("detail") or first.get("Message") or first.get("message") or ""
-    return str(first.get("code") or ""), str(fault.get("type") or ""), str(words)
 
 
 def _fault_in(told: Any) -> Mapping[str, Any] | None:

@@ -20,11 +20,11 @@ from salesops.connectors.vendors.base import (
     Proposal,
     Raw,
     Reply,
+    Said,
     Setting,
     Vendor,
     Verdict,
     elsewhere,
-    usual_verdict,
     version_of,
 )
 from salesops.connectors.vendors.telephony import COUNTRY, COUNTRY_KEY, Call, calls, owners
@@ -160,20 +160,16 @@ class RingCentral(Vendor):
             return Page(raws, next={**position, "to": _literal(oldest + _TICK), "page": 1, "told": seen})
         return Page(raws, next={**position, "page": position["page"] + 1})
 
-    def verdict(self, reply: Reply) -> Verdict | None:
-        """RingCentral's own words; a token that is too old is a bad parameter."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        try:
-            told = reply.json()
-        except Exception:  # a proxy's page: the status alone counts
-            return usual
-        told = told if isinstance(told, Mapping) else {}
-        faults = [each for each in told.get("errors") or () if isinstance(each, Mapping)]
-        if reply.status == 400 and any(each.get("parameterName") == _OLD_TOKEN for each in faults):
-            return Verdict(FaultKind.GONE, str(told.get("message") or ""))
-        return Verdict(usual.kind, str(told.get("message") or ""), usual.wait)
+    def said(self, told: Any) -> Said:
+        """Its words, and as the code that it is the token that is refused."""
+        named = {each.get("parameterName") for each in told.get("errors") or () if isinstance(each, Mapping)}
+        return Said(str(told.get("message") or ""), _OLD_TOKEN if _OLD_TOKEN in named else "")
+
+    def meant(self, reply: Reply, said: Said) -> Verdict | None:
+        """A token that is too old is a bad parameter."""
+        if reply.status == 400 and said.code == _OLD_TOKEN:
+            return Verdict(FaultKind.GONE, said.words)
+        return None
 
 
 def _users(ask: Ask, http: Http) -> Page:

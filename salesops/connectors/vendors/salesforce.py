@@ -24,6 +24,7 @@ from salesops.connectors.vendors.base import (
     Proposal,
     Raw,
     Reply,
+    Said,
     Setting,
     Vendor,
     Verdict,
@@ -31,7 +32,6 @@ from salesops.connectors.vendors.base import (
     Written,
     elsewhere,
     endless,
-    usual_verdict,
     version_of,
 )
 from salesops.values.outcomes import Problem
@@ -47,7 +47,7 @@ _MERGED: Final = frozenset({"Account", "Contact", "Lead"})
 #: Objects that are never deleted, and have no column that says so.
 _STAYS: Final = frozenset({"User"})
 #: What a day's exhausted allowance is answered with, beside 429.
-_LIMIT_CODES: Final = frozenset({"REQUEST_LIMIT_EXCEEDED", "TOTAL_REQUESTS_LIMIT_EXCEEDED"})
+_LIMIT_CODES: Final = ("REQUEST_LIMIT_EXCEEDED", "TOTAL_REQUESTS_LIMIT_EXCEEDED")
 #: How long to leave an org alone whose allowance of 24 rolling hours is spent.
 _LIMIT_WAIT: Final = timedelta(minutes=30)
 
@@ -253,6 +253,15 @@ class Salesforce(Vendor):
         ),
     )
     allowance: ClassVar[tuple[int, float]] = (20, 1.0)
+    codes: ClassVar[Mapping[str, FaultKind]] = {
+        **dict.fromkeys(_LIMIT_CODES, FaultKind.LIMITED),
+        "INVALID_SESSION_ID": FaultKind.UNAUTHORIZED,
+        "INVALID_QUERY_LOCATOR": FaultKind.GONE,
+        "EXCEEDED_ID_LIMIT": FaultKind.GONE,
+        "ENTITY_IS_DELETED": FaultKind.MISSING,
+        "NOT_FOUND": FaultKind.MISSING,
+        "UNABLE_TO_LOCK_ROW": FaultKind.PASSING,
+    }
     has_webhooks: ClassVar[bool] = True
     hook_scheme: ClassVar[str] = "salesforce"
     webhook_help: ClassVar[str] = _(
@@ -389,23 +398,16 @@ class Salesforce(Vendor):
         """Amounts are JSON numbers here."""
         return float(value) if isinstance(value, Decimal) else super().spell(column, value)
 
-    def verdict(self, reply: Reply) -> Verdict | None:
-        """A spent allowance is a 403 here; 420 and pages that are no JSON pass."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        code, words = _said(reply)
-        if code in _LIMIT_CODES:
-            return Verdict(FaultKind.LIMITED, words, _LIMIT_WAIT if reply.status == 403 else None)
-        if code == "INVALID_SESSION_ID":
-            return Verdict(FaultKind.UNAUTHORIZED, words)
-        if code in ("INVALID_QUERY_LOCATOR", "EXCEEDED_ID_LIMIT"):
-            return Verdict(FaultKind.GONE, words)
-        if code in ("ENTITY_IS_DELETED", "NOT_FOUND"):
-            return Verdict(FaultKind.MISSING, words)
-        if code == "UNABLE_TO_LOCK_ROW":
-            return Verdict(FaultKind.PASSING, words)
-        return Verdict(usual.kind, words, usual.wait)
+    def said(self, told: Any) -> Said:
+        """Code and words of the first error."""
+        first = told[0] if isinstance(told, list) else told
+        return Said(str(first.get("message") or ""), str(first.get("errorCode") or first.get("error") or ""))
+
+    def meant(self, reply: Reply, said: Said) -> Verdict | None:
+        """An allowance of a day that is spent is a 403 here."""
+        if reply.status == 403 and said.code in _LIMIT_CODES:
+            return Verdict(FaultKind.LIMITED, said.words, _LIMIT_WAIT)
+        return None
 
     def link(self, object: Object, external_id: str, settings: Mapping[str, str]) -> str:
         """The record's page in Lightning."""
@@ -469,18 +471,6 @@ def _literal(value: datetime) -> str:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _said(reply: Reply) -> tuple[str, str]:
-    """The code and words of an error reply; empty where it is no JSON."""
-    try:
-        answer = reply.json()
-    except Exception:
-        return "", ""
-    first = answer[0] if isinstance(answer, list) and answer else answer
-    if not isinstance(first, dict):
-        return "", ""
-    return str(first.get("errorCode") or first.get("error") or ""), str(first.get("message") or "")
 
 
 VENDOR: Final = Salesforce()

@@ -30,11 +30,11 @@ from salesops.connectors.vendors.base import (
     Proposal,
     Raw,
     Reply,
+    Said,
     Vendor,
     Verdict,
     Word,
     elsewhere,
-    usual_verdict,
     version_of,
     zone_of,
 )
@@ -407,18 +407,21 @@ class Sellsy(Vendor):
                 found.append(_raw(object, answer.get("data") or answer, at))
         return found
 
-    def verdict(self, reply: Reply) -> Verdict | None:
-        """Limits name no time; a plan that is used up is a 402."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        words = _said(reply)
+    def said(self, told: Any) -> Said:
+        """The words, and those of each field."""
+        error = told["error"]
+        if not isinstance(error, Mapping):
+            return Said(str(error or ""))
+        fields = ", ".join(f"{name}: {words}" for name, words in (error.get("details") or {}).items())
+        return Said(" · ".join(part for part in (str(error.get("message") or ""), fields) if part))
+
+    def meant(self, reply: Reply, said: Said) -> Verdict | None:
+        """A plan that is used up is a 402; limits name no time."""
         if reply.status == 402:
-            return Verdict(FaultKind.LIMITED, words, _PLAN_WAIT)
-        if reply.status == 429:
-            names = {name.lower() for name in reply.headers}
-            return Verdict(FaultKind.LIMITED, words, None if "retry-after" in names else _A_FEW_SECONDS)
-        return Verdict(usual.kind, words, usual.wait)
+            return Verdict(FaultKind.LIMITED, said.words, _PLAN_WAIT)
+        if reply.status == 429 and "retry-after" not in reply.headers:
+            return Verdict(FaultKind.LIMITED, said.words, _A_FEW_SECONDS)
+        return None
 
     def events(self, body: bytes, headers: Mapping[str, str]) -> list[Event]:
         """What a proven delivery tells. Customers are companies or individuals, which it does not say: both are asked."""
@@ -481,18 +484,6 @@ def _raw(object: Object, row: Mapping[str, Any], at: datetime | None) -> Raw:
         payload=row,
         is_deleted=object.kind == "transactions" and str(row.get("status")) in _WORTHLESS,
     )
-
-
-def _said(reply: Reply) -> str:
-    """The words of a refusal; "" where it is no JSON."""
-    try:
-        error = reply.json()["error"]
-    except Exception:  # whatever stands before Sellsy: the status alone counts then
-        return ""
-    if not isinstance(error, dict):
-        return str(error)
-    fields = ", ".join(f"{name}: {words}" for name, words in (error.get("details") or {}).items())
-    return " · ".join(part for part in (str(error.get("message") or ""), fields) if part)
 
 
 def _moving(label: str) -> Problem:

@@ -31,13 +31,13 @@ from salesops.connectors.vendors.base import (
     Proposal,
     Raw,
     Reply,
+    Said,
     Setting,
     Vendor,
     Verdict,
     Written,
     elsewhere,
     endless,
-    usual_verdict,
     version_of,
 )
 from salesops.values.money import round_half_up
@@ -553,6 +553,11 @@ class Stripe(Vendor):
     )
     #: Below the 25 a second of test mode; other programs share it.
     allowance: ClassVar[tuple[int, float]] = (20, 1.0)
+    #: A lock that was not got in time passes; what is missing may be a 400.
+    codes: ClassVar[Mapping[str, FaultKind]] = {
+        "lock_timeout": FaultKind.PASSING,
+        "resource_missing": FaultKind.MISSING,
+    }
     has_webhooks: ClassVar[bool] = True
     #: A delivery is only a notice as well: it has no order, and the version of its endpoint.
     hook_scheme: ClassVar[str] = "stripe"
@@ -691,18 +696,16 @@ class Stripe(Vendor):
 
     # --- what replies mean
 
-    def verdict(self, reply: Reply) -> Verdict | None:
-        """Stripe's own words; what is missing may be a 400; a lock that was not got in time passes."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        error = _error_of(reply)
-        words, code = str(error.get("message") or ""), error.get("code")
-        if code == "lock_timeout" or (reply.status == 409 and code != "resource_already_exists"):
-            return Verdict(FaultKind.PASSING, words)
-        if code == "resource_missing":
-            return Verdict(FaultKind.MISSING, words)
-        return Verdict(usual.kind, words)
+    def said(self, told: Any) -> Said:
+        """Stripe's own codes and words."""
+        error = told["error"]
+        return Said(str(error.get("message") or ""), str(error.get("code") or ""))
+
+    def meant(self, reply: Reply, said: Said) -> Verdict | None:
+        """What conflicts passes, unless it is there already."""
+        if reply.status == 409 and said.code != "resource_already_exists":
+            return Verdict(FaultKind.PASSING, said.words)
+        return None
 
 
 def _more_of(code: str) -> dict[str, str]:
@@ -775,15 +778,6 @@ def _with_tiers(item: Mapping[str, Any], http: Http, prices: dict[str, Any]) -> 
     if id not in prices:
         prices[id] = http.get(f"v1/prices/{id}", {"expand[]": "tiers"}).json().get("tiers")
     return {**item, "price": {**price, "tiers": prices[id]}}
-
-
-def _error_of(reply: Reply) -> Mapping[str, Any]:
-    """What Stripe says of a refusal; nothing where a proxy answered."""
-    try:
-        error = reply.json()["error"]
-    except Exception:  # whatever a proxy sends: the status alone counts then
-        return {}
-    return error if isinstance(error, Mapping) else {}
 
 
 def _too_old() -> Problem:

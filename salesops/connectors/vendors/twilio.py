@@ -23,12 +23,10 @@ from salesops.connectors.vendors.base import (
     Object,
     Page,
     Raw,
-    Reply,
+    Said,
     Setting,
     Vendor,
-    Verdict,
     elsewhere,
-    usual_verdict,
     version_of,
 )
 from salesops.connectors.vendors.telephony import COUNTRY, COUNTRY_KEY, Call, calls
@@ -39,8 +37,6 @@ _PAGE: Final = 1_000
 _LONGEST_CALL: Final = timedelta(days=1)
 #: States of calls that are over.
 _OVER: Final = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
-#: Too many requests at once, as the error of a reply [K].
-_LIMIT_CODES: Final = frozenset({20429})
 #: Ends of a call that are people of ours, wherever they stand.
 _INNER: Final = ("client:", "sip:")
 _PEOPLE_KEY: Final = "_people"
@@ -111,6 +107,8 @@ class Twilio(Vendor):
     )
     objects: ClassVar[tuple[Object, ...]] = (_CALLS,)
     allowance: ClassVar[tuple[int, float]] = (20, 1.0)
+    #: Too many requests at once [K].
+    codes: ClassVar[Mapping[str, FaultKind]] = {"20429": FaultKind.LIMITED}
     has_webhooks: ClassVar[bool] = True
     hook_scheme: ClassVar[str] = "twilio"
     hook_credential: ClassVar[str] = "auth_token"
@@ -166,18 +164,9 @@ class Twilio(Vendor):
         told = http.get(f"{_path(http)}/Calls.json", asked).json()
         return told["calls"], urlsplit(str(told.get("next_page_uri") or "")).query
 
-    def verdict(self, reply: Reply) -> Verdict | None:
-        """Twilio's own codes and words."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        try:
-            told = reply.json()
-        except Exception:  # a proxy's page: the status alone counts
-            return usual
-        told = told if isinstance(told, Mapping) else {}
-        kind = FaultKind.LIMITED if told.get("code") in _LIMIT_CODES else usual.kind
-        return Verdict(kind, str(told.get("message") or ""), usual.wait)
+    def said(self, told: Any) -> Said:
+        """Twilio's own codes, which are numbers, and words."""
+        return Said(str(told.get("message") or ""), str(told.get("code")))
 
 
 def _path(http: Http) -> str:

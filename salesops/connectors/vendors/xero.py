@@ -7,6 +7,7 @@ offered as columns, for companies that keep their salespeople there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar, Final
@@ -29,12 +30,12 @@ from salesops.connectors.vendors.base import (
     Proposal,
     Raw,
     Reply,
+    Said,
     Setting,
     Vendor,
     Verdict,
     Written,
     elsewhere,
-    usual_verdict,
     version_of,
 )
 from salesops.values.outcomes import Problem
@@ -485,27 +486,19 @@ class Xero(Vendor):
 
     # --- what replies mean
 
+    def said(self, told: Any) -> Said:
+        """Xero's words about each element that is wrong, else about all."""
+        wrong = [
+            str(error.get("Message"))
+            for element in told.get("Elements") or ()
+            for error in element.get("ValidationErrors") or ()
+        ]
+        return Said("; ".join(wrong) or str(told.get("Detail") or told.get("Message") or told.get("Title") or ""))
+
     def verdict(self, reply: Reply) -> Verdict | None:
-        """The usual, in Xero's words. Which limit was reached is only told in a header."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        return Verdict(usual.kind, reply.headers.get("x-rate-limit-problem") or _words(reply), usual.wait)
-
-
-def _words(reply: Reply) -> str:
-    try:
-        told = reply.json()
-    except Exception:  # whatever a proxy sends: the status alone counts then
-        return ""
-    if not isinstance(told, Mapping):
-        return ""
-    wrong = [
-        str(error.get("Message"))
-        for element in told.get("Elements") or ()
-        for error in element.get("ValidationErrors") or ()
-    ]
-    return "; ".join(wrong) or str(told.get("Detail") or told.get("Message") or told.get("Title") or "")
+        """The usual; which limit was reached is only told in a header."""
+        verdict, limit = super().verdict(reply), reply.headers.get("x-rate-limit-problem")
+        return replace(verdict, words=limit) if verdict and limit else verdict
 
 
 def _moment(row: Mapping[str, Any]) -> datetime:

@@ -20,12 +20,10 @@ from salesops.connectors.vendors.base import (
     Page,
     Proposal,
     Raw,
-    Reply,
+    Said,
     Setting,
     Vendor,
-    Verdict,
     elsewhere,
-    usual_verdict,
     version_of,
 )
 from salesops.connectors.vendors.telephony import COUNTRY, COUNTRY_KEY, Call, calls, owners
@@ -147,16 +145,9 @@ class Zoom(Vendor):
         until = ask.until or ask.asked_at + timedelta(days=1)
         return {"first": (ask.since or until - _REACH).isoformat(), "to": until.isoformat(), "token": ""}
 
-    def verdict(self, reply: Reply) -> Verdict | None:
+    def said(self, told: Any) -> Said:
         """Zoom's own words."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        try:
-            told = reply.json()
-        except Exception:  # a proxy's page: the status alone counts
-            return usual
-        return Verdict(usual.kind, str(told.get("message") or "") if isinstance(told, Mapping) else "", usual.wait)
+        return Said(str(told.get("message") or ""))
 
 
 def _raws(rows: list[Mapping[str, Any]], http: Http) -> list[Raw]:
