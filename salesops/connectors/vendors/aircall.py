@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,7 +25,8 @@ from salesops.connectors.vendors.base import (
     Setting,
     Vendor,
     Verdict,
-    elsewhere,
+    basic,
+    gone,
     version_of,
 )
 from salesops.connectors.vendors.telephony import COUNTRY, COUNTRY_KEY, Call, calls, owners
@@ -77,6 +77,7 @@ class Aircall(Vendor):
     code: ClassVar[str] = "aircall"
     label: ClassVar[str] = "Aircall"
     family: ClassVar[str] = "activity"
+    api_url: ClassVar[str] = "https://api.aircall.io/v1/"
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting("api_id", _("API ID"), pattern=r"[A-Za-z0-9_-]{1,100}"),
         Setting("api_token", _("API token"), is_secret=True),
@@ -93,14 +94,9 @@ class Aircall(Vendor):
         "In Aircall under Integrations, Webhook, enter this address for the events of calls, and its token here."
     )
 
-    def base(self, settings: Mapping[str, str]) -> str:
-        """The one address of all companies."""
-        return elsewhere("https://api.aircall.io/v1/", settings)
-
     def sign(self, headers: dict[str, str], http: Http) -> None:
         """ID and token by HTTP Basic."""
-        pair = f"{http.settings.get('api_id', '')}:{http.secret('api_token')}"
-        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        headers["Authorization"] = basic(http.settings.get("api_id", ""), http.secret("api_token"))
 
     def identify(self, http: Http) -> Identity:
         """The company, which has a name and no id."""
@@ -136,7 +132,7 @@ class Aircall(Vendor):
         for external_id in external_ids:
             reply = http.get(f"{object.code}/{external_id}", expect=(404,))
             if reply.status == 404:
-                raws.append(Raw(external_id, version_of(http.vendor_time), {}, is_deleted=True))
+                raws.append(gone(external_id, http.vendor_time))
                 continue
             row = reply.json()[name]
             raws.append(_raw(row, http) if object is _CALLS else Raw(str(row["id"]), version_of(None), row))

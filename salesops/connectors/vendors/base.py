@@ -6,9 +6,10 @@ no state and makes no decision: budgets, retries, tokens, cursors, mappings and 
 
 from __future__ import annotations
 
+import base64
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -25,6 +26,8 @@ from salesops.values.outcomes import gettext_noop as _
 
 #: Plain JSON data: what is stored as a position in a sweep, or sent.
 Json = dict[str, Any]
+#: Turns a payload into the one that columns are read from (flattening, joining), the same for the same payload.
+Shape = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -62,6 +65,16 @@ def moment_of(version: str) -> datetime | None:
         return datetime.strptime(version.partition("#")[0], "%Y-%m-%dT%H:%M:%S.%f").replace(tzinfo=UTC)
     except ValueError:
         return None
+
+
+def gone(external_id: str, at: datetime | None) -> Raw:
+    """The row of a record that is no longer there, as of a moment."""
+    return Raw(external_id, version_of(at), {}, is_deleted=True)
+
+
+def id_of(value: Any) -> str:
+    """The id of a reference, told as such or with the whole record; "" where there is none."""
+    return str(value.get("id") or "") if isinstance(value, Mapping) else str(value or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +143,15 @@ class Column:
     is_writable: bool = False
 
 
+def columns_of(*names: str) -> tuple[Column, ...]:
+    """Columns written as path:type (text when it says none), with a ! behind those that may be written."""
+    parts = [(each, *each.removesuffix("!").partition(":")) for each in names]
+    return tuple(
+        Column(path, path, ColumnType(type) if type else ColumnType.TEXT, is_writable=each.endswith("!"))
+        for each, path, _colon, type in parts
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """How a field is filled unless a person decides otherwise: from a column, a constant or a template of columns.
@@ -152,16 +174,20 @@ class Proposal:
     master: str = "crm"
 
 
+def by_id(field: str, column: str) -> Proposal:
+    """A reference by the vendor's id; empty where what it names is not here."""
+    return Proposal(field, column, lookup_by="external_id", on_unknown=Unknown.EMPTY)
+
+
 @dataclass(frozen=True, slots=True)
 class Object:
     """A kind of record that a vendor has, and the portal's kind that it becomes.
 
     code: the vendor's name of it. kind: as in `rules.fields.KINDS`. columns: what is always there; `Vendor.columns` may
     find more. proposal: the mapping that is proposed. overlap: how far a sweep reaches back before the last one, for
-    clocks, late commits and lagging indexes. shape: turns a payload into the one that columns are read from (flattening, joining), the same for the same payload.
-    is_whole: every sweep reads all; what no longer comes is gone when `sweeps_deletes`. is_offered: wanted unless
-    switched off. reads_deletes: the vendor tells deletions in the sweep itself. link: template of the record's page at
-    the vendor with {id} and {base}.
+    clocks, late commits and lagging indexes. shape: what columns are read from, where it is not the payload itself.
+    is_whole: every sweep reads all. sweeps_deletes: what no longer comes when all is read is gone. is_offered: wanted unless
+    switched off. link: template of the record's page at the vendor with {id}, {base} and the settings of the connection.
     """
 
     code: str
@@ -170,7 +196,7 @@ class Object:
     columns: tuple[Column, ...]
     proposal: tuple[Proposal, ...]
     overlap: timedelta = timedelta(minutes=5)
-    shape: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+    shape: Shape | None = None
     is_whole: bool = False
     sweeps_deletes: bool = False
     is_offered: bool = True
@@ -190,6 +216,10 @@ class Word:
     label: str = ""
     kind: str = ""
     share: float | None = None
+
+
+#: The words of a vendor that keeps apart the stage of a deal and how it ended.
+ENDS: Final = (Word("won", "Won", "won", 1.0), Word("lost", "Lost", "lost", 0.0))
 
 
 # --- Talking -------------------------------------------------------------------------------------------------------
@@ -379,8 +409,9 @@ class Identity:
 class Event:
     """Something that a webhook tells: which record of which object changed, and how.
 
-    key: by what a delivery counts once, "" where each does. external_id: "" when all of the object is to be swept. raw: the record where the event carries it whole, else it is fetched. object: the
-    vendor's object code, "" when the connection has nothing to do with it.
+    key: by what a delivery counts once, "" where each does. object: the vendor's object code, "" when the connection has
+    nothing to do with it. external_id: "" when all of the object is to be swept. raw: the record where the event carries it
+    whole, else it is fetched.
     """
 
     key: str
@@ -410,6 +441,8 @@ class Vendor(ABC):
     label: ClassVar[str]
     #: "crm", "billing", "activity" or "sql": how it is grouped where one is chosen.
     family: ClassVar[str] = "crm"
+    #: The address that relative ones hang on, with its closing slash, where it is the same for all accounts.
+    api_url: ClassVar[str] = ""
     settings: ClassVar[tuple[Setting, ...]] = ()
     oauth: ClassVar[OAuth | None] = None
     objects: ClassVar[tuple[Object, ...]] = ()
@@ -439,13 +472,13 @@ class Vendor(ABC):
         """The objects of a connection; the same for all where the vendor does not depend on its settings."""
         return self.objects
 
-    @abstractmethod
     def base(self, settings: Mapping[str, str]) -> str:
         """The address that relative ones hang on, with its closing slash, from the settings of a connection.
 
         Where the setting `address` is filled (a proxy of the company, a sandbox), it stands in for the vendor's own
         origin: `elsewhere`.
         """
+        return elsewhere(self.api_url, settings)
 
     def sign_in(self, settings: Mapping[str, str]) -> OAuth | None:
         """How one signs in, for the settings of a connection."""
@@ -457,9 +490,9 @@ class Vendor(ABC):
             token_url=elsewhere(self.oauth.token_url, settings),
         )
 
-    @abstractmethod
     def sign(self, headers: dict[str, str], http: Http) -> None:
-        """Add what proves who asks, and what every request needs, to the headers of a request."""
+        """Add what proves who asks, and what every request needs, to the headers of a request: the token of the sign-in."""
+        headers["Authorization"] = f"Bearer {http.secret('access_token')}"
 
     @abstractmethod
     def identify(self, http: Http) -> Identity:
@@ -582,6 +615,11 @@ def elsewhere(url: str, settings: Mapping[str, str]) -> str:
     return f"{address}{slash}{path}"
 
 
+def basic(user: str, password: str = "") -> str:
+    """What stands in the header Authorization for HTTP Basic."""
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
 def zone_of(name: Any) -> str:
     """A time zone that a vendor names, where it is known here; "" for any other, so that the company's own is used."""
     try:
@@ -599,5 +637,19 @@ def endless(where: str) -> Fault:
             _("The pages of %(object)s do not end: the same page was given twice."),
             remedy=_("Nothing was lost. It is tried again; when it comes back, tell the vendor."),
             object=where,
+        ),
+    )
+
+
+def overtaken(vendor: str, names: Iterable[str]) -> Fault:
+    """The fault of a write to columns that somebody else has changed since they were read."""
+    return Fault(
+        FaultKind.CHANGED,
+        Problem.of(
+            "vendor-changed",
+            _("It was changed at %(vendor)s in the meantime (%(words)s)."),
+            remedy=_("The change there is brought in first."),
+            vendor=vendor,
+            words=", ".join(names),
         ),
     )

@@ -6,14 +6,13 @@ within one second that fills a page it goes on by Chargebee's offset, again and 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, ClassVar, Final
 
+from salesops.connectors.rules.cursors import sum_of
 from salesops.connectors.rules.mapping import Unknown
 from salesops.connectors.rules.recurring import per_month
 from salesops.connectors.vendors.base import (
@@ -33,7 +32,9 @@ from salesops.connectors.vendors.base import (
     Setting,
     Vendor,
     Written,
+    basic,
     elsewhere,
+    gone,
     version_of,
 )
 from salesops.values.money import MoneyError, exponent, round_half_up
@@ -417,8 +418,7 @@ class Chargebee(Vendor):
 
     def sign(self, headers: dict[str, str], http: Http) -> None:
         """The key as the user of HTTP Basic, without a password."""
-        token = base64.b64encode(f"{http.secret('api_key')}:".encode()).decode()
-        headers["Authorization"] = f"Basic {token}"
+        headers["Authorization"] = basic(http.secret("api_key"))
 
     def identify(self, http: Http) -> Identity:
         """Nothing tells the name of a site: the key is tried on its customers."""
@@ -473,7 +473,7 @@ class Chargebee(Vendor):
         for external_id in external_ids:
             reply = http.get(f"{object.code}/{external_id}", expect=(404,))
             if reply.status == 404:
-                raws.append(Raw(external_id, version_of(http.vendor_time), {}, is_deleted=True))
+                raws.append(gone(external_id, http.vendor_time))
             else:
                 raws += _raws(object, [reply.json()[_WRAPPED[object.code]]], http)
         return raws
@@ -521,10 +521,8 @@ def _following(position: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], o
     after = position.get("after")
     moments = [int(row["updated_at"]) for row in rows]
     second = position.get("second", moments[0] if moments else 0)
-    sum_ = int(position.get("sum", 0)) + sum(
-        _number_of(row) for row, at in zip(rows, moments, strict=True) if at == second
-    )
-    sum_ %= _SUMS
+    of_second = (str(row["id"]) for row, at in zip(rows, moments, strict=True) if at == second)
+    sum_ = sum_of(of_second, int(position.get("sum", 0)))
     if offset and moments[-1] <= second:
         more = {"before": position["before"]} if "before" in position else {}
         return {"after": after, "second": second, "offset": offset, "sum": sum_, **more}
@@ -539,14 +537,6 @@ def _following(position: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], o
 def _told(row: Mapping[str, Any]) -> str:
     """A record and its version, to know it again."""
     return f"{row['id']}@{row.get('resource_version')}"
-
-
-#: Sums over ids stay below this, so that they are whole numbers for every reader of JSON.
-_SUMS: Final = 2**53
-
-
-def _number_of(row: Mapping[str, Any]) -> int:
-    return int.from_bytes(hashlib.blake2b(str(row["id"]).encode(), digest_size=6).digest())
 
 
 def _raws(object: Object, rows: Iterable[Mapping[str, Any]], http: Http) -> list[Raw]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
@@ -31,7 +30,10 @@ from salesops.connectors.vendors.base import (
     Verdict,
     Word,
     Written,
-    elsewhere,
+    basic,
+    by_id,
+    columns_of,
+    overtaken,
     version_of,
 )
 from salesops.values.outcomes import Problem
@@ -50,11 +52,7 @@ _OF_VALUE: Final = ("value", "value_period", "annualized_value", "status_type", 
 
 
 def _columns(*names: str) -> tuple[Column, ...]:
-    columns = [Column("id", "Id")]
-    for each in names:
-        name, _colon, kind = each.partition(":")
-        columns.append(Column(name, name, ColumnType(kind) if kind else ColumnType.TEXT))
-    return tuple(columns)
+    return (Column("id", "Id"), *columns_of(*names))
 
 
 def opportunity(payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -70,11 +68,6 @@ def opportunity(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     closes = (payload.get("date_lost") if is_lost else None) or payload.get("date_won")
     title = payload.get("lead_name") or str(payload.get("note") or "").strip().partition("\n")[0][:200]
     return {**payload, "amount": yearly, "closes": closes, "title": title}
-
-
-def _by_id(field: str, column: str, **more: Any) -> Proposal:
-    """A reference by Close's id; empty where what it names is not here."""
-    return Proposal(field, column, lookup_by="external_id", on_unknown=Unknown.EMPTY, **more)
 
 
 _ID: Final = Proposal("external_id", "id")
@@ -134,8 +127,8 @@ _OPPORTUNITIES: Final = Object(
         _ID,
         Proposal("name", "title"),
         Proposal("account", "lead_id", lookup_by="external_id"),
-        _by_id("contact", "contact_id"),
-        _by_id("owner", "user_id"),
+        by_id("contact", "contact_id"),
+        by_id("owner", "user_id"),
         Proposal("stage", "status_id"),
         Proposal("amount", "amount", when_blank="0"),
         Proposal("currency", "value_currency", clears=False),
@@ -157,7 +150,7 @@ _STATUS_CHANGES: Final = Object(
         Proposal("from_stage", "old_status_id", on_unknown=Unknown.EMPTY),
         Proposal("to_stage", "new_status_id"),
         Proposal("changed_at", "date_created"),
-        _by_id("changed_by", "user_id"),
+        by_id("changed_by", "user_id"),
     ),
     is_offered=False,
 )
@@ -177,8 +170,8 @@ def _activity(code: str, kind: str, label: str, subject: str, *more: Proposal) -
             Proposal("kind", constant=kind),
             Proposal("subject", subject),
             Proposal("person", "user_id", lookup_by="external_id"),
-            _by_id("account", "lead_id"),
-            _by_id("contact", "contact_id"),
+            by_id("account", "lead_id"),
+            by_id("contact", "contact_id"),
             Proposal("happened_at", "activity_at"),
             *more,
         ),
@@ -226,6 +219,8 @@ class Close(Vendor):
 
     code: ClassVar[str] = "close"
     label: ClassVar[str] = "Close"
+    #: Every address ends with a slash.
+    api_url: ClassVar[str] = "https://api.close.com/api/v1/"
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(
             "api_key",
@@ -256,17 +251,12 @@ class Close(Vendor):
         " objects, and keep its signature key here. Close pauses a subscription whose address fails for three days."
     )
 
-    def base(self, settings: Mapping[str, str]) -> str:
-        """The first version; every address ends with a slash."""
-        return elsewhere("https://api.close.com/api/v1/", settings).rstrip("/") + "/"
-
     def sign(self, headers: dict[str, str], http: Http) -> None:
         """The API key as the user of HTTP Basic where there is one, else a bearer token."""
-        key = http.secret("api_key")
-        if key:
-            headers["Authorization"] = "Basic " + base64.b64encode(f"{key}:".encode()).decode()
+        if key := http.secret("api_key"):
+            headers["Authorization"] = basic(key)
         else:
-            headers["Authorization"] = f"Bearer {http.secret('access_token')}"
+            super().sign(headers, http)
 
     def identify(self, http: Http) -> Identity:
         """The organisation of the person or key, with its currency."""
@@ -446,16 +436,7 @@ class Close(Vendor):
         now = http.get(url).json()
         changed = sorted(name for name in (*values, "value_period") if now.get(name) != base.get(name))
         if changed:
-            raise Fault(
-                FaultKind.CHANGED,
-                Problem.of(
-                    "vendor-changed",
-                    _("It was changed at %(vendor)s in the meantime (%(words)s)."),
-                    remedy=_("The change there is brought in first."),
-                    vendor=self.label,
-                    words=", ".join(changed),
-                ),
-            )
+            raise overtaken(self.label, changed)
         http.send("PUT", url, json=values, is_safe=True)
         names = tuple(name for name in base if name not in _asked(object, ()))
         found = self.fetch(object, [external_id], http, names)

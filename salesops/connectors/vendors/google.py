@@ -24,7 +24,6 @@ from salesops.connectors.vendors.base import (
     Setting,
     Vendor,
     Verdict,
-    elsewhere,
 )
 from salesops.connectors.vendors.meetings import (
     AHEAD,
@@ -57,6 +56,7 @@ class Google(Vendor):
     code: ClassVar[str] = "google"
     label: ClassVar[str] = "Google Calendar"
     family: ClassVar[str] = "activity"
+    api_url: ClassVar[str] = "https://www.googleapis.com/calendar/v3/"
     settings: ClassVar[tuple[Setting, ...]] = (DOMAINS, CALENDARS)
     oauth: ClassVar[OAuth | None] = OAuth(
         authorize_url="https://accounts.google.com/o/oauth2/v2/auth",
@@ -75,14 +75,6 @@ class Google(Vendor):
         "Open a channel for the events of each calendar (watch) with this address and a token of your own, and enter that"
         " token here. A channel ends by itself; without one, changes arrive with the next sync."
     )
-
-    def base(self, settings: Mapping[str, str]) -> str:
-        """The one address of all calendars."""
-        return elsewhere("https://www.googleapis.com/calendar/v3/", settings)
-
-    def sign(self, headers: dict[str, str], http: Http) -> None:
-        """A bearer token."""
-        headers["Authorization"] = f"Bearer {http.secret('access_token')}"
 
     def identify(self, http: Http) -> Identity:
         """The own calendar, whose id is the address of whoever signed in."""

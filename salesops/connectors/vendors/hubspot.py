@@ -13,7 +13,6 @@ from salesops.connectors.vendors.base import (
     Ask,
     Column,
     ColumnType,
-    Fault,
     FaultKind,
     Http,
     Identity,
@@ -30,11 +29,13 @@ from salesops.connectors.vendors.base import (
     Verdict,
     Word,
     Written,
-    elsewhere,
+    by_id,
+    columns_of,
+    gone,
+    overtaken,
     version_of,
     zone_of,
 )
-from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
 
 _OBJECTS: Final = "crm/v3/objects/"
@@ -65,7 +66,6 @@ _MOVING: Final = 477
 #: Objects of ours that are read from another object's records.
 _HISTORY_CODE: Final = "deal_stage_history"
 _SPLITS_CODE: Final = "deal_splits"
-_TYPE_OF: Final[Mapping[str, str]] = {_HISTORY_CODE: "deals", _SPLITS_CODE: "deals"}
 #: HubSpot's numbers of its objects, in webhooks and in the addresses of its pages.
 _NUMBERS: Final[Mapping[str, str]] = {
     "contacts": "0-1", "companies": "0-2", "deals": "0-3", "products": "0-7", "line_items": "0-8", "tasks": "0-27",
@@ -84,11 +84,7 @@ _LINK: Final = "associations."
 
 
 def _columns(*names: str) -> tuple[Column, ...]:
-    columns = [Column("id", "Record ID")]
-    for each in names:
-        name, _colon, kind = each.partition(":")
-        columns.append(Column(name, name, ColumnType(kind) if kind else ColumnType.TEXT))
-    return tuple(columns)
+    return (Column("id", "Record ID"), *columns_of(*names))
 
 
 def flat(payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -107,12 +103,7 @@ def flat(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**properties, **links, "id": payload.get("id")}
 
 
-def _by_id(field: str, column: str, **more: Any) -> Proposal:
-    """A reference by HubSpot's id; empty where what it names is not here."""
-    return Proposal(field, column, lookup_by="external_id", on_unknown=Unknown.EMPTY, **more)
-
-
-_OWNER: Final = _by_id("owner", "hubspot_owner_id")
+_OWNER: Final = by_id("owner", "hubspot_owner_id")
 _ID: Final = Proposal("external_id", "id")
 
 _OWNERS: Final = Object(
@@ -144,7 +135,7 @@ _COMPANIES: Final = Object(
         _ID,
         Proposal("name", "name"),
         _OWNER,
-        _by_id("parent", "hs_parent_company_id"),
+        by_id("parent", "hs_parent_company_id"),
         Proposal("industry", "industry"),
         Proposal("country", "country"),
         Proposal("city", "city"),
@@ -179,7 +170,7 @@ _LEADS: Final = Object(
         _ID,
         Proposal("name", "hs_lead_name"),
         _OWNER,
-        _by_id("account", f"{_LINK}companies"),
+        by_id("account", f"{_LINK}companies"),
         Proposal("created_on", "hs_createdate", clears=False),
     ),
     overlap=_OVERLAP,
@@ -198,7 +189,7 @@ _DEALS: Final = Object(
         _ID,
         Proposal("name", "dealname"),
         Proposal("account", f"{_LINK}companies", lookup_by="external_id"),
-        _by_id("contact", f"{_LINK}contacts"),
+        by_id("contact", f"{_LINK}contacts"),
         _OWNER,
         Proposal("stage", "dealstage"),
         Proposal("amount", "amount", when_blank="0", is_rounded=True),
@@ -282,9 +273,9 @@ def _activity(code: str, kind: str, label: str, subject: str, note: str, *more: 
             Proposal("kind", constant=kind),
             Proposal("subject", subject),
             Proposal("person", "hubspot_owner_id", lookup_by="external_id"),
-            _by_id("deal", f"{_LINK}deals"),
-            _by_id("account", f"{_LINK}companies"),
-            _by_id("contact", f"{_LINK}contacts"),
+            by_id("deal", f"{_LINK}deals"),
+            by_id("account", f"{_LINK}companies"),
+            by_id("contact", f"{_LINK}contacts"),
             *([] if any(proposal.field == "happened_at" for proposal in more) else [Proposal("happened_at", "hs_timestamp")]),
             *more,
         ),
@@ -321,6 +312,8 @@ class HubSpot(Vendor):
 
     code: ClassVar[str] = "hubspot"
     label: ClassVar[str] = "HubSpot"
+    #: One address for all accounts, those in the European data centre too.
+    api_url: ClassVar[str] = "https://api.hubapi.com/"
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(
             "private_token",
@@ -364,10 +357,6 @@ class HubSpot(Vendor):
         " deletion, restore and merge of the objects. An app has one address for all accounts that use it."
     )
 
-    def base(self, settings: Mapping[str, str]) -> str:
-        """One address for all accounts, those in the European data centre too."""
-        return elsewhere("https://api.hubapi.com/", settings).rstrip("/") + "/"
-
     def sign(self, headers: dict[str, str], http: Http) -> None:
         """A bearer token: of the private app where there is one."""
         headers["Authorization"] = f"Bearer {http.secret('private_token') or http.secret('access_token')}"
@@ -391,7 +380,8 @@ class HubSpot(Vendor):
         if object.code == _SPLITS_CODE:
             reply = self._splits([], http, expect=(400, 403, 404))
             return object.columns if reply.status < 400 else ()
-        reply = http.get(f"crm/v3/properties/{_type_of(object)}", expect=(400, 403, 404))
+        kind = "deals" if object.code == _HISTORY_CODE else object.code
+        reply = http.get(f"crm/v3/properties/{kind}", expect=(400, 403, 404))
         if reply.status >= 400:
             return ()
         if object.code == _HISTORY_CODE:
@@ -636,16 +626,7 @@ class HubSpot(Vendor):
         seen = base.get("properties") or {}
         changed = sorted(name for name in values if (now.get(name) or "") != (seen.get(name) or ""))
         if changed:
-            raise Fault(
-                FaultKind.CHANGED,
-                Problem.of(
-                    "vendor-changed",
-                    _("It was changed at %(vendor)s in the meantime (%(words)s)."),
-                    remedy=_("The change there is brought in first."),
-                    vendor=self.label,
-                    words=", ".join(changed),
-                ),
-            )
+            raise overtaken(self.label, changed)
         http.send("PATCH", url, json={"properties": dict(values)}, is_safe=True)
         found = self.fetch(object, [external_id], http, [*seen])
         return Written(next((raw for raw in found if raw.external_id == external_id), None))
@@ -686,10 +667,6 @@ _LINKS: Final[Mapping[str, tuple[str, ...]]] = {
 } | {"leads": ("companies",)}
 
 
-def _type_of(object: Object) -> str:
-    return _TYPE_OF.get(object.code, object.code)
-
-
 def _stamp_of(kind: str) -> str:
     return _STAMPS.get(kind, _STAMP)
 
@@ -706,8 +683,7 @@ def _changed(kind: str, row: Mapping[str, Any]) -> datetime:
 
 
 def _archived(row: Mapping[str, Any]) -> Raw:
-    at = moment(row.get("archivedAt")) or moment(row.get("updatedAt"))
-    return Raw(str(row["id"]), version_of(at), {}, is_deleted=True)
+    return gone(str(row["id"]), moment(row.get("archivedAt")) or moment(row.get("updatedAt")))
 
 
 def _millis(at: datetime) -> int:

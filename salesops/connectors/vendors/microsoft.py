@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 from zoneinfo import ZoneInfo
 
-from salesops.connectors.rules.shapes import moment
+from salesops.connectors.rules.shapes import iso_of, moment
 from salesops.connectors.vendors.base import (
     Ask,
     FaultKind,
@@ -28,8 +28,7 @@ from salesops.connectors.vendors.base import (
     Said,
     Setting,
     Vendor,
-    elsewhere,
-    version_of,
+    gone,
 )
 from salesops.connectors.vendors.meetings import (
     AHEAD,
@@ -112,6 +111,7 @@ class Microsoft(Vendor):
     code: ClassVar[str] = "microsoft"
     label: ClassVar[str] = "Microsoft 365"
     family: ClassVar[str] = "activity"
+    api_url: ClassVar[str] = "https://graph.microsoft.com/v1.0/"
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(
             "tenant",
@@ -146,14 +146,6 @@ class Microsoft(Vendor):
         " subscription ends within a week; without one, changes arrive with the next sync."
     )
 
-    def base(self, settings: Mapping[str, str]) -> str:
-        """Graph's one address."""
-        return elsewhere("https://graph.microsoft.com/v1.0/", settings)
-
-    def sign(self, headers: dict[str, str], http: Http) -> None:
-        """A bearer token."""
-        headers["Authorization"] = f"Bearer {http.secret('access_token')}"
-
     def identify(self, http: Http) -> Identity:
         """Whoever signed in."""
         told = http.get("me").json()
@@ -171,7 +163,7 @@ class Microsoft(Vendor):
         params: list[tuple[str, Any]] = list(parse_qsl(query, keep_blank_values=True))
         if not params:
             began = datetime.fromisoformat(position["began"])
-            params = [("startDateTime", _literal(began - _BACK)), ("endDateTime", _literal(began + RENEWED + AHEAD))]
+            params = [("startDateTime", iso_of(began - _BACK)), ("endDateTime", iso_of(began + RENEWED + AHEAD))]
         whose = _OWN if calendar == _OWN else f"users/{quote(calendar, safe='@')}"
         prefer = _PREFER.format(size=min(ask.size or _PAGE, _PAGE))
         told = http.get(f"{whose}/calendarView/delta", params, headers={"Prefer": prefer}).json()
@@ -218,7 +210,7 @@ def _raw(
     if "@removed" in row:
         key = ids.pop(short, "")
         # It is told without a moment: that of the question is later than every change that was told before.
-        return Raw(key, version_of(http.vendor_time or ask.asked_at), {}, is_deleted=True) if key else None
+        return gone(key, http.vendor_time or ask.asked_at) if key else None
     if row.get("type") == "seriesMaster" or not row.get("iCalUId"):
         return None  # its occurrences come by themselves
     meeting = _meeting(row)
@@ -270,10 +262,6 @@ def _moment(told: Any) -> datetime | None:
     except (ValueError, KeyError, OSError):
         return None
     return (local if local.tzinfo else local.replace(tzinfo=zone)).astimezone(UTC)
-
-
-def _literal(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 VENDOR: Final = Microsoft()

@@ -391,10 +391,6 @@ class QuickBooks(Vendor):
         host = settings.get("host") or "quickbooks.api.intuit.com"
         return elsewhere(f"https://{host}/v3/company/{settings.get('realm_id', '')}/", settings)
 
-    def sign(self, headers: dict[str, str], http: Http) -> None:
-        """A bearer token."""
-        headers["Authorization"] = f"Bearer {http.secret('access_token')}"
-
     def identify(self, http: Http) -> Identity:
         """The company, and the currency of its books."""
         realm = http.settings.get("realm_id", "")

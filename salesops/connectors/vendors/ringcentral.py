@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
-from salesops.connectors.rules.shapes import moment
+from salesops.connectors.rules.shapes import iso_of, moment
 from salesops.connectors.vendors.base import (
     Ask,
     Column,
@@ -24,7 +24,6 @@ from salesops.connectors.vendors.base import (
     Setting,
     Vendor,
     Verdict,
-    elsewhere,
     version_of,
 )
 from salesops.connectors.vendors.telephony import COUNTRY, COUNTRY_KEY, Call, calls, owners
@@ -83,6 +82,7 @@ class RingCentral(Vendor):
     code: ClassVar[str] = "ringcentral"
     label: ClassVar[str] = "RingCentral"
     family: ClassVar[str] = "activity"
+    api_url: ClassVar[str] = "https://platform.ringcentral.com/restapi/v1.0/"
     settings: ClassVar[tuple[Setting, ...]] = (COUNTRY,)
     #: [K] The permissions are those that the app at RingCentral was given: ReadCallLog, ReadAccounts.
     oauth: ClassVar[OAuth | None] = OAuth(
@@ -103,14 +103,6 @@ class RingCentral(Vendor):
         "Subscribe this address to the telephony sessions of the account with a verification token, and enter that token"
         " here. A subscription ends by itself: renew it."
     )
-
-    def base(self, settings: Mapping[str, str]) -> str:
-        """The one address of all accounts."""
-        return elsewhere("https://platform.ringcentral.com/restapi/v1.0/", settings)
-
-    def sign(self, headers: dict[str, str], http: Http) -> None:
-        """A bearer token."""
-        headers["Authorization"] = f"Bearer {http.secret('access_token')}"
 
     def identify(self, http: Http) -> Identity:
         """The account, which is known by its main number."""
@@ -212,7 +204,7 @@ def _extension(row: Mapping[str, Any]) -> str:
 
 
 def _literal(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return iso_of(at, "milliseconds")
 
 
 VENDOR: Final = RingCentral()

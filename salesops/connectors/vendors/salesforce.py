@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
-from salesops.connectors.rules.mapping import RateUnit, Unknown
-from salesops.connectors.rules.shapes import moment
+from salesops.connectors.rules.mapping import RateUnit
+from salesops.connectors.rules.shapes import iso_of, moment
 from salesops.connectors.vendors.base import (
+    BEGINNING,
     Ask,
     Column,
     ColumnType,
@@ -30,8 +31,11 @@ from salesops.connectors.vendors.base import (
     Verdict,
     Word,
     Written,
+    by_id,
+    columns_of,
     elsewhere,
     endless,
+    gone,
     version_of,
 )
 from salesops.values.outcomes import Problem
@@ -60,15 +64,10 @@ _TYPES: Final[Mapping[str, ColumnType]] = {
     "datetime": ColumnType.MOMENT,
     "boolean": ColumnType.BOOLEAN,
 }
-_ID: Final = Column("Id", "Id")
 
 
 def _columns(*names: str) -> tuple[Column, ...]:
-    columns = [_ID]
-    for each in names:
-        name, _colon, kind = each.partition(":")
-        columns.append(Column(name, name, ColumnType(kind) if kind else ColumnType.TEXT))
-    return tuple(columns)
+    return (Column("Id", "Id"), *columns_of(*names))
 
 
 _OWNERS: Final = Object(
@@ -96,8 +95,8 @@ _ACCOUNTS: Final = Object(
     (
         Proposal("external_id", "Id"),
         Proposal("name", "Name"),
-        Proposal("owner", "OwnerId", lookup_by="external_id", on_unknown=Unknown.EMPTY),
-        Proposal("parent", "ParentId", lookup_by="external_id", on_unknown=Unknown.EMPTY),
+        by_id("owner", "OwnerId"),
+        by_id("parent", "ParentId"),
         Proposal("industry", "Industry"),
         Proposal("country", "BillingCountry"),
         Proposal("city", "BillingCity"),
@@ -137,7 +136,7 @@ _LEADS: Final = Object(
         Proposal("email", "Email"),
         Proposal("phone", "Phone"),
         Proposal("country", "Country"),
-        Proposal("owner", "OwnerId", lookup_by="external_id", on_unknown=Unknown.EMPTY),
+        by_id("owner", "OwnerId"),
         Proposal("created_on", "CreatedDate", clears=False),
     ),
     link="{base}{id}",
@@ -154,7 +153,7 @@ _DEALS: Final = Object(
         Proposal("external_id", "Id"),
         Proposal("name", "Name"),
         Proposal("account", "AccountId", lookup_by="external_id"),
-        Proposal("owner", "OwnerId", lookup_by="external_id", on_unknown=Unknown.EMPTY),
+        by_id("owner", "OwnerId"),
         Proposal("stage", "StageName"),
         Proposal("amount", "Amount", when_blank="0", is_rounded=True),
         Proposal("currency", "CurrencyIsoCode"),
@@ -273,10 +272,6 @@ class Salesforce(Vendor):
         """The org's own address, which the sign-in told."""
         return elsewhere(settings.get("instance_url", "https://login.salesforce.com"), settings).rstrip("/") + "/"
 
-    def sign(self, headers: dict[str, str], http: Http) -> None:
-        """A bearer token."""
-        headers["Authorization"] = f"Bearer {http.secret('access_token')}"
-
     def identify(self, http: Http) -> Identity:
         """The organisation."""
         found = self._query(http, "SELECT Id, Name FROM Organization LIMIT 1")["records"]
@@ -362,11 +357,7 @@ class Salesforce(Vendor):
         )
         if reply.status >= 400:  # some objects keep no log
             return None
-        gone = [
-            Raw(each["id"], version_of(_moment(each["deletedDate"])), {}, is_deleted=True)
-            for each in reply.json().get("deletedRecords", [])
-        ]
-        return Page(gone)
+        return Page([gone(each["id"], _moment(each["deletedDate"])) for each in reply.json().get("deletedRecords", [])])
 
     def fetch(self, object: Object, external_ids: Sequence[str], http: Http, columns: Sequence[str] = ()) -> list[Raw]:
         """The records of these ids, the deleted ones too."""
@@ -461,12 +452,12 @@ def _raw(object: Object, row: Mapping[str, Any]) -> Raw:
 
 
 def _moment(text: str) -> datetime:
-    return moment(text) or datetime.fromtimestamp(0, UTC)
+    return moment(text) or BEGINNING
 
 
 def _literal(value: datetime) -> str:
     """A moment as SOQL writes it, without quotes."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return iso_of(value, "milliseconds")
 
 
 def _quoted(text: str) -> str:

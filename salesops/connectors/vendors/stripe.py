@@ -8,9 +8,8 @@ one second have no order. The records that it names are read as they are now, in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from fractions import Fraction
 from typing import Any, ClassVar, Final
 
@@ -18,6 +17,7 @@ from salesops.connectors.rules.mapping import Unknown
 from salesops.connectors.rules.recurring import per_month
 from salesops.connectors.rules.shapes import value_at
 from salesops.connectors.vendors.base import (
+    BEGINNING,
     Ask,
     Column,
     ColumnType,
@@ -36,8 +36,9 @@ from salesops.connectors.vendors.base import (
     Vendor,
     Verdict,
     Written,
-    elsewhere,
     endless,
+    gone,
+    id_of,
     version_of,
 )
 from salesops.values.money import round_half_up
@@ -92,11 +93,6 @@ def _major(minor: Any, currency: Any) -> Decimal | None:
     return None if minor is None else Decimal(int(minor)).scaleb(-decimals_of(str(currency)))
 
 
-def _id(value: Any) -> str:
-    """The id of a reference, expanded or not."""
-    return str(value.get("id", "")) if isinstance(value, Mapping) else str(value or "")
-
-
 def _sum(rows: Iterable[Mapping[str, Any]] | None) -> int:
     return sum(int(row.get("amount") or 0) for row in rows or ())
 
@@ -127,7 +123,7 @@ def _product(lines: Any) -> str:
     """The one product of all lines; "" where there are several, or where not all lines are shown."""
     rows = value_at(lines or {}, "data") or ()
     found = {
-        _id(value_at(row, "pricing.price_details.product") or value_at(row, "price.product") or "") for row in rows
+        id_of(value_at(row, "pricing.price_details.product") or value_at(row, "price.product") or "") for row in rows
     }
     return found.pop() if len(found) == 1 and not (lines or {}).get("has_more") else ""
 
@@ -156,7 +152,7 @@ class _Part:
     def __init__(self, item: Mapping[str, Any]) -> None:
         price: Mapping[str, Any] = item.get("price") or {}
         recurring: Mapping[str, Any] = price.get("recurring") or {}
-        self.product = _id(price.get("product"))
+        self.product = id_of(price.get("product"))
         self.interval, self.count = str(recurring.get("interval", "month")), int(recurring.get("interval_count") or 1)
         self.amount = Fraction(0)
         if recurring and recurring.get("usage_type", "licensed") == "licensed":
@@ -253,13 +249,13 @@ def _of_price(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     product = payload.get("product")
     named = product.get("name") if isinstance(product, Mapping) else ""
     name = " · ".join(str(part) for part in (named, payload.get("nickname")) if part)
-    return {**_priced(payload, payload), "product": _id(product), "name": (name or str(payload.get("id")))[:120]}
+    return {**_priced(payload, payload), "product": id_of(product), "name": (name or str(payload.get("id")))[:120]}
 
 
 def _subscription(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     items = value_at(payload, "items.data") or ()
     price: Mapping[str, Any] = (items[0].get("price") or {}) if items else {}
-    name = payload.get("description") or price.get("nickname") or price.get("lookup_key") or _id(price.get("product"))
+    name = payload.get("description") or price.get("nickname") or price.get("lookup_key") or id_of(price.get("product"))
     seats = [int(item["quantity"]) for item in items if item.get("quantity") is not None]
     start, end = _lives(payload)
     return {
@@ -267,7 +263,7 @@ def _subscription(payload: Mapping[str, Any]) -> Mapping[str, Any]:
         "name": str(name or payload.get("id"))[:120],
         "mrr": _major(round_half_up(mrr_of(payload)), payload.get("currency")),
         "currency": str(payload.get("currency", "")).upper(),
-        "customer": _id(payload.get("customer")),
+        "customer": id_of(payload.get("customer")),
         "seats": sum(seats) if seats else None,
         "starts": start,
         "ends": end,
@@ -290,13 +286,13 @@ def _money(type: str, amount: Callable[[Mapping[str, Any]], Any], sign: int = 1)
         major = _major(amount(payload), currency)
         transitions = payload.get("status_transitions") or {}
         original = {"credit_note": "invoice", "refund": "charge", "dispute": "charge"}.get(type)
-        taken_back = _id(payload.get(original)) if original else ""
+        taken_back = id_of(payload.get(original)) if original else ""
         return {
             **payload,
             "key": f"stripe:{type}:{payload.get('id')}",
             "net": None if major is None else sign * major,
             "currency": str(currency or "").upper(),
-            "customer": _id(payload.get("customer")),
+            "customer": id_of(payload.get("customer")),
             "counts_at": payload.get("effective_at") or transitions.get("finalized_at") or payload.get("created"),
             "deal": _deal(payload),
             "product": _product(payload.get("lines")),
@@ -515,6 +511,7 @@ class Stripe(Vendor):
     code: ClassVar[str] = "stripe"
     label: ClassVar[str] = "Stripe"
     family: ClassVar[str] = "billing"
+    api_url: ClassVar[str] = "https://api.stripe.com/"
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(
             "api_key",
@@ -566,10 +563,6 @@ class Stripe(Vendor):
         "In Stripe under Developers, Webhooks, add an endpoint with this address for the events of customers,"
         " subscriptions, invoices, charges, refunds, credit notes and disputes, and enter its secret here."
     )
-
-    def base(self, settings: Mapping[str, str]) -> str:
-        """One address for all accounts."""
-        return elsewhere("https://api.stripe.com/", settings)
 
     def sign(self, headers: dict[str, str], http: Http) -> None:
         """The key, the pinned version, and the account of a platform."""
@@ -635,13 +628,13 @@ class Stripe(Vendor):
         record: Mapping[str, Any] = value_at(event, "data.object") or {}
         called = record.get("object")
         if _CALLED.get(str(called)) == object.code:
-            return [_id(record)]
+            return [id_of(record)]
         if called == "discount" and object.code == "subscriptions":
-            return [_id(record.get("subscription"))] if record.get("subscription") else []
+            return [id_of(record.get("subscription"))] if record.get("subscription") else []
         if called == "charge" and object.code == "refunds":
             # Accounts of long ago hear of refunds only by their charge.
-            rows = http.get("v1/refunds", {"charge": _id(record), "limit": _PAGE}).json()["data"]
-            return [_id(row) for row in rows]
+            rows = http.get("v1/refunds", {"charge": id_of(record), "limit": _PAGE}).json()["data"]
+            return [id_of(row) for row in rows]
         return []
 
     def fetch(self, object: Object, external_ids: Sequence[str], http: Http, columns: Sequence[str] = ()) -> list[Raw]:
@@ -652,7 +645,7 @@ class Stripe(Vendor):
             reply = http.get(f"v1/{object.code}/{external_id}", expand, expect=(404,))
             at = _read_at(reply, http)
             if reply.status == 404:
-                raws.append(Raw(external_id, version_of(at), {}, is_deleted=True))
+                raws.append(gone(external_id, at))
             else:
                 raws += self._raws(object, [reply.json()], at, http)
         return raws
@@ -662,11 +655,10 @@ class Stripe(Vendor):
         prices: dict[str, Any] = {}
         raws = []
         for row in rows:
-            if _is_gone(object.code, row):
-                raws.append(Raw(_id(row), version_of(at), row, is_deleted=True))
-            else:
-                whole = _whole(row, http, prices) if object.code == "subscriptions" else row
-                raws.append(Raw(_id(row), version_of(at), whole))
+            is_gone = _is_gone(object.code, row)
+            if object.code == "subscriptions" and not is_gone:
+                row = _whole(row, http, prices)
+            raws.append(Raw(id_of(row), version_of(at), row, is_deleted=is_gone))
         return raws
 
     # --- writing
@@ -719,11 +711,7 @@ def _list_params(code: str) -> list[tuple[str, Any]]:
 
 def _read_at(reply: Reply, http: Http) -> datetime:
     """Stripe's clock when it answered."""
-    try:
-        at = parsedate_to_datetime(next(value for name, value in reply.headers.items() if name.lower() == "date"))
-    except (StopIteration, ValueError):
-        return http.vendor_time or datetime.fromtimestamp(0, UTC)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return reply.date or http.vendor_time or BEGINNING
 
 
 def _is_gone(code: str, row: Mapping[str, Any]) -> bool:
@@ -751,7 +739,7 @@ def _whole(row: Mapping[str, Any], http: Http, prices: dict[str, Any]) -> Mappin
     """A subscription with all its items, and with the tiers of their prices."""
     items = list(value_at(row, "items.data") or ())
     if value_at(row, "items.has_more"):
-        items = _all_items(_id(row), http)
+        items = _all_items(id_of(row), http)
     return {**row, "items": {"data": [_with_tiers(item, http, prices) for item in items]}}
 
 
@@ -762,19 +750,19 @@ def _all_items(subscription: str, http: Http) -> list[Any]:
     while True:
         told = http.get("v1/subscription_items", params).json()
         known = len(items)
-        items |= {_id(item): item for item in told["data"]}
+        items |= {id_of(item): item for item in told["data"]}
         if not told.get("has_more"):
             return list(items.values())
         if len(items) == known:
             raise endless(_("Items of a subscription"))
-        params = {**params, "starting_after": _id(told["data"][-1])}
+        params = {**params, "starting_after": id_of(told["data"][-1])}
 
 
 def _with_tiers(item: Mapping[str, Any], http: Http, prices: dict[str, Any]) -> Mapping[str, Any]:
     price: Mapping[str, Any] = item.get("price") or {}
     if price.get("billing_scheme") != "tiered" or price.get("tiers"):
         return item
-    id = _id(price)
+    id = id_of(price)
     if id not in prices:
         prices[id] = http.get(f"v1/prices/{id}", {"expand[]": "tiers"}).json().get("tiers")
     return {**item, "price": {**price, "tiers": prices[id]}}

@@ -7,13 +7,13 @@ still going on are left for the next one.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl, urlsplit
 
+from salesops.connectors.rules.shapes import iso_of
 from salesops.connectors.vendors.base import (
     BEGINNING,
     Ask,
@@ -26,7 +26,7 @@ from salesops.connectors.vendors.base import (
     Said,
     Setting,
     Vendor,
-    elsewhere,
+    basic,
     version_of,
 )
 from salesops.connectors.vendors.telephony import COUNTRY, COUNTRY_KEY, Call, calls
@@ -93,6 +93,7 @@ class Twilio(Vendor):
     code: ClassVar[str] = "twilio"
     label: ClassVar[str] = "Twilio"
     family: ClassVar[str] = "activity"
+    api_url: ClassVar[str] = "https://api.twilio.com/"
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting("sid", _("Account SID"), pattern=r"AC[0-9a-f]{32}"),
         Setting("auth_token", _("Auth token"), hint=_("It also proves webhooks."), is_secret=True),
@@ -118,14 +119,9 @@ class Twilio(Vendor):
         "Give this address as the status callback of your numbers, TwiML apps and dialled calls."
     )
 
-    def base(self, settings: Mapping[str, str]) -> str:
-        """The one address of all accounts."""
-        return elsewhere("https://api.twilio.com/", settings)
-
     def sign(self, headers: dict[str, str], http: Http) -> None:
         """SID and token by HTTP Basic."""
-        pair = f"{http.settings.get('sid', '')}:{http.secret('auth_token')}"
-        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        headers["Authorization"] = basic(http.settings.get("sid", ""), http.secret("auth_token"))
 
     def identify(self, http: Http) -> Identity:
         """The account."""
@@ -158,9 +154,9 @@ class Twilio(Vendor):
         else:
             asked = [("PageSize", min(ask.size or _PAGE, _PAGE))]
             if ask.since is not None:
-                asked.append(("StartTime>", _literal(ask.since)))
+                asked.append(("StartTime>", iso_of(ask.since)))
             if ask.until is not None:
-                asked.append(("StartTime<", _literal(ask.until)))
+                asked.append(("StartTime<", iso_of(ask.until)))
         told = http.get(f"{_path(http)}/Calls.json", asked).json()
         return told["calls"], urlsplit(str(told.get("next_page_uri") or "")).query
 
@@ -201,10 +197,6 @@ def _moment(text: Any) -> datetime | None:
         return parsedate_to_datetime(str(text)).astimezone(UTC)
     except (TypeError, ValueError):
         return None
-
-
-def _literal(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 VENDOR: Final = Twilio()

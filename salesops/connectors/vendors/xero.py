@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 
 from salesops.connectors.rules.cursors import following
 from salesops.connectors.rules.mapping import Unknown
-from salesops.connectors.rules.shapes import moment
+from salesops.connectors.rules.shapes import iso_of, moment
 from salesops.connectors.vendors.base import (
     BEGINNING,
     Ask,
@@ -36,6 +36,7 @@ from salesops.connectors.vendors.base import (
     Verdict,
     Written,
     elsewhere,
+    gone,
     version_of,
 )
 from salesops.values.outcomes import Problem
@@ -327,6 +328,8 @@ class Xero(Vendor):
     code: ClassVar[str] = "xero"
     label: ClassVar[str] = "Xero"
     family: ClassVar[str] = "billing"
+    #: Which organisation is meant is said in a header.
+    api_url: ClassVar[str] = "https://api.xero.com/api.xro/2.0/"
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(
             "organisation",
@@ -368,13 +371,9 @@ class Xero(Vendor):
         " and the webhooks key here. Xero asks whether the address is ours; that is answered by itself."
     )
 
-    def base(self, settings: Mapping[str, str]) -> str:
-        """The accounting API; which organisation is said in a header."""
-        return elsewhere("https://api.xero.com/api.xro/2.0/", settings)
-
     def sign(self, headers: dict[str, str], http: Http) -> None:
         """A bearer token, and the organisation."""
-        headers["Authorization"] = f"Bearer {http.secret('access_token')}"
+        super().sign(headers, http)
         if http.settings.get("tenant_id"):
             headers.setdefault(_TENANT, http.settings["tenant_id"])
 
@@ -411,8 +410,7 @@ class Xero(Vendor):
         headers = {}
         if position.get("from") is not None:
             # A second more, for nobody says whether that moment itself is meant.
-            since = datetime.fromtimestamp(position["from"] - 1, UTC)
-            headers["If-Modified-Since"] = since.strftime("%Y-%m-%dT%H:%M:%SZ")
+            headers["If-Modified-Since"] = iso_of(datetime.fromtimestamp(position["from"] - 1, UTC))
         if object.code not in _UNPAGED:
             params |= {"page": int(position.get("page", 1)), "pageSize": min(ask.size or _PAGE, _PAGE)}
         if object.code in _WHERE:
@@ -437,8 +435,7 @@ class Xero(Vendor):
                     rows += reply.json()[object.code]
         raws = [_raw(object, row, http) for row in rows]
         there = {raw.external_id for raw in raws}
-        gone = [each for each in external_ids if each not in there]
-        return raws + [Raw(each, version_of(http.vendor_time), {}, is_deleted=True) for each in gone]
+        return raws + [gone(each, http.vendor_time) for each in external_ids if each not in there]
 
     def _list(
         self, object: Object, params: Mapping[str, Any], http: Http, headers: Mapping[str, str] | None = None

@@ -6,10 +6,10 @@ Zoom dates no change, so the sweep reaches back a day, and of two tellings of a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
-from salesops.connectors.rules.shapes import moment
+from salesops.connectors.rules.shapes import iso_of, moment
 from salesops.connectors.vendors.base import (
     Ask,
     Column,
@@ -23,7 +23,6 @@ from salesops.connectors.vendors.base import (
     Said,
     Setting,
     Vendor,
-    elsewhere,
     version_of,
 )
 from salesops.connectors.vendors.telephony import COUNTRY, COUNTRY_KEY, Call, calls, owners
@@ -82,6 +81,7 @@ class Zoom(Vendor):
     code: ClassVar[str] = "zoom"
     label: ClassVar[str] = "Zoom Phone"
     family: ClassVar[str] = "activity"
+    api_url: ClassVar[str] = "https://api.zoom.us/v2/"
     settings: ClassVar[tuple[Setting, ...]] = (COUNTRY,)
     #: [K] The scopes are those that the app at Zoom was given.
     oauth: ClassVar[OAuth | None] = OAuth(
@@ -103,14 +103,6 @@ class Zoom(Vendor):
         " enter the secret token of the app here."
     )
 
-    def base(self, settings: Mapping[str, str]) -> str:
-        """The one address of all accounts."""
-        return elsewhere("https://api.zoom.us/v2/", settings)
-
-    def sign(self, headers: dict[str, str], http: Http) -> None:
-        """A bearer token."""
-        headers["Authorization"] = f"Bearer {http.secret('access_token')}"
-
     def identify(self, http: Http) -> Identity:
         """The account of whoever signed in."""
         told = http.get("users/me").json()
@@ -128,8 +120,8 @@ class Zoom(Vendor):
         first, until = datetime.fromisoformat(position["first"]), datetime.fromisoformat(position["to"])
         began = max(first, until - _WINDOW)
         params = {
-            "from": _literal(began),
-            "to": _literal(until),
+            "from": iso_of(began),
+            "to": iso_of(until),
             "page_size": min(ask.size or _PAGE, _PAGE),
             "next_page_token": position["token"] or None,
         }
@@ -170,10 +162,6 @@ def _raws(rows: list[Mapping[str, Any]], http: Http) -> list[Raw]:
 
 def _weight(row: Mapping[str, Any]) -> tuple[bool, int]:
     return str(row.get("call_result") or "").lower() in _ANSWERED, int(row.get("duration") or 0)
-
-
-def _literal(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 VENDOR: Final = Zoom()
