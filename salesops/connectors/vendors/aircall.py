@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from salesops.connectors.rules.proofs import read_json
 from salesops.connectors.vendors.base import (
@@ -18,7 +18,6 @@ from salesops.connectors.vendors.base import (
     Identity,
     Object,
     Page,
-    Proposal,
     Raw,
     Reply,
     Said,
@@ -29,7 +28,7 @@ from salesops.connectors.vendors.base import (
     gone,
     version_of,
 )
-from salesops.connectors.vendors.telephony import COUNTRY, COUNTRY_KEY, Call, calls, owners
+from salesops.connectors.vendors.telephony import COUNTRY, Call, calls, owners, with_country
 from salesops.values.outcomes import gettext_noop as _
 
 _PAGE: Final = 50
@@ -65,7 +64,6 @@ _USERS: Final = owners(
     Column("id", _("Id")),
     Column("name", _("Name")),
     Column("email", _("E-mail")),
-    proposal=(Proposal("external_id", "id"), Proposal("email", "email"), Proposal("name", "name")),
 )
 
 _CALLS: Final = calls("calls", _call, person_by="external_id", overlap=_OVERLAP, moments=ColumnType.UNIX)
@@ -74,23 +72,22 @@ _CALLS: Final = calls("calls", _call, person_by="external_id", overlap=_OVERLAP,
 class Aircall(Vendor):
     """Aircall by its public API."""
 
-    code: ClassVar[str] = "aircall"
-    label: ClassVar[str] = "Aircall"
-    family: ClassVar[str] = "activity"
-    api_url: ClassVar[str] = "https://api.aircall.io/v1/"
-    settings: ClassVar[tuple[Setting, ...]] = (
+    code = "aircall"
+    label = "Aircall"
+    family = "activity"
+    api_url = "https://api.aircall.io/v1/"
+    settings = (
         Setting("api_id", _("API ID"), pattern=r"[A-Za-z0-9_-]{1,100}"),
         Setting("api_token", _("API token"), is_secret=True),
         COUNTRY,
     )
-    objects: ClassVar[tuple[Object, ...]] = (_USERS, _CALLS)
+    objects = (_USERS, _CALLS)
     #: [K] Sixty a minute for a company, less a share for other programs.
-    allowance: ClassVar[tuple[int, float]] = (50, 60.0)
-    has_webhooks: ClassVar[bool] = True
+    allowance = (50, 60.0)
     #: The token in the body proves who sends, not what: calls are fetched.
-    hook_scheme: ClassVar[str] = "aircall"
-    hook_words: ClassVar[Mapping[str, str]] = {"call": "calls", "user": "users"}
-    webhook_help: ClassVar[str] = _(
+    hook_scheme = "aircall"
+    hook_words = {"call": "calls", "user": "users"}
+    webhook_help = _(
         "In Aircall under Integrations, Webhook, enter this address for the events of calls, and its token here."
     )
 
@@ -170,8 +167,7 @@ def _raw(row: Mapping[str, Any], http: Http) -> Raw:
     newest = max(int(moment or 0) for moment in moments)
     ties = len(row.get("comments") or ()) + len(row.get("tags") or ())
     payload = {name: value for name, value in row.items() if name not in ("recording", "voicemail")}
-    payload[COUNTRY_KEY] = http.settings.get("country", "")
-    return Raw(str(row["id"]), version_of(datetime.fromtimestamp(newest, UTC), ties), payload)
+    return Raw(str(row["id"]), version_of(datetime.fromtimestamp(newest, UTC), ties), with_country(payload, http))
 
 
 VENDOR: Final = Aircall()

@@ -395,11 +395,18 @@ class OAuth:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whom the connection speaks for: the account at the vendor and what it calls itself."""
+    """Whom the connection speaks for: the account at the vendor and what it calls itself.
+
+    settings: what it tells that the connection goes by; what it leaves empty is left out, so that what is known stays.
+    """
 
     account_id: str
     account_name: str
     settings: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        told = {name: value for name, value in self.settings.items() if value}
+        object.__setattr__(self, "settings", told)
 
 
 # --- Webhooks ------------------------------------------------------------------------------------------------------
@@ -448,8 +455,8 @@ class Vendor(ABC):
     objects: ClassVar[tuple[Object, ...]] = ()
     #: Requests in so many seconds that the vendor allows where its replies do not say.
     allowance: ClassVar[tuple[int, float]] = (10, 1.0)
-    has_webhooks: ClassVar[bool] = False
-    #: Whose proofs and forms they have (`rules.proofs.CHECKS`, `rules.pushes.READERS`), and the credential that proves.
+    #: Whose proofs and forms its webhooks have (`rules.proofs.CHECKS`, `rules.pushes.READERS`; "": it has none), and the
+    #: credential that proves.
     hook_scheme: ClassVar[str] = ""
     hook_credential: ClassVar[str] = "webhook_secret"
     #: What webhooks call an object, where it is not its code.
@@ -460,6 +467,11 @@ class Vendor(ABC):
     deadline: ClassVar[float] = 60.0
     #: What codes of error replies mean, where that is not what their status means.
     codes: ClassVar[Mapping[str, FaultKind]] = {}
+
+    @property
+    def has_webhooks(self) -> bool:
+        """Whether it tells changes by itself."""
+        return bool(self.hook_scheme)
 
     def object(self, code: str) -> Object:
         """The object of a code. Raises KeyError."""

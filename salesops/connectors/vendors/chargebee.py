@@ -10,16 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from salesops.connectors.rules.cursors import sum_of
-from salesops.connectors.rules.mapping import Unknown
 from salesops.connectors.rules.recurring import per_month
 from salesops.connectors.vendors.base import (
     Ask,
     Column,
-    ColumnType,
-    Fault,
     FaultKind,
     Http,
     Identity,
@@ -30,6 +27,7 @@ from salesops.connectors.vendors.base import (
     Raw,
     Said,
     Setting,
+    Shape,
     Vendor,
     Written,
     basic,
@@ -37,18 +35,25 @@ from salesops.connectors.vendors.base import (
     gone,
     version_of,
 )
+from salesops.connectors.vendors.billing import (
+    DEAL_KEYS,
+    DEAL_OF,
+    PRODUCT_OF,
+    SHORTEST,
+    TAKES_BACK,
+    number,
+    subscriptions,
+    to_write,
+    transactions,
+    unix,
+)
 from salesops.values.money import MoneyError, exponent, round_half_up
-from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
 
 #: Rows of a page at most.
 _PAGE: Final = 100
-#: Keys of custom fields (`cf_…`) and metadata under which companies keep the deal, in the order in which they count.
-DEAL_KEYS: Final = ("deal_id", "salesforce_id", "opportunity_id", "hubspot_deal_id", "pipedrive_deal_id", "crm_deal_id")
 #: Money that comes back: refunds, and payments that the bank took back.
 _BACK: Final = frozenset({"refund", "payment_reversal"})
-#: A subscription that ended sooner than this has not lived a day in every zone, and never paid.
-_SHORTEST: Final = 25 * 3_600
 #: The name under which the site is kept with a record: ids are only unique within one.
 _SITE: Final = "_site"
 #: Lists that know neither an order nor deleted rows.
@@ -178,7 +183,7 @@ def _subscription(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
-def _paid(type: str) -> Any:
+def _paid(type: str) -> Shape:
     """How something that is paid is read."""
 
     def shape(payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -226,27 +231,14 @@ def _priced(payload: Mapping[str, Any]) -> Mapping[str, Any]:
 # --- Objects -------------------------------------------------------------------------------------------------------
 
 _ACCOUNT_OF: Final = Proposal("account", "customer_id", lookup_by="external_id")
-_DEAL_OF: Final = Proposal("deal", "deal", on_unknown=Unknown.EMPTY)
-_PRODUCT_OF: Final = Proposal("product", "product", on_unknown=Unknown.EMPTY)
-_TAKES_BACK: Final = Proposal("reverses", "takes_back", clears=False)
-
-
-def _number(path: str, label: str) -> Column:
-    return Column(path, label, ColumnType.NUMBER)
-
-
-def _unix(path: str, label: str) -> Column:
-    return Column(path, label, ColumnType.UNIX)
-
-
 _PAID_COLUMNS: Final = (
     Column("id", "Id"),
     Column("key", _("Key")),
     Column("kind", _("Kind")),
-    _number("net", _("Amount without tax, negative where it takes back")),
+    number("net", _("Amount without tax, negative where it takes back")),
     Column("currency_code", _("Currency")),
     Column("customer_id", _("Customer")),
-    _unix("date", _("Day that counts")),
+    unix("date", _("Day that counts")),
     Column("status", _("Status")),
     Column("deal", _("Deal, from a custom field or the metadata")),
     Column("product", _("Product, where there is only one")),
@@ -255,16 +247,17 @@ _PAID_COLUMNS: Final = (
 
 
 def _transactions(code: str, type: str, label: str, *more: Proposal) -> Object:
-    proposals = (
-        Proposal("source_key", "key"),
-        Proposal("kind", "kind"),
-        Proposal("effective_on", "date"),
-        Proposal("amount", "net"),
-        Proposal("currency", "currency_code"),
+    return transactions(
+        code,
+        label,
+        _PAID_COLUMNS,
+        _paid(type),
         _ACCOUNT_OF,
         *more,
+        day="date",
+        currency="currency_code",
+        link=_link(code),
     )
-    return Object(code, "transactions", label, _PAID_COLUMNS, proposals, shape=_paid(type), link=_link(code))
 
 
 def _link(page: str) -> str:
@@ -274,7 +267,7 @@ def _link(page: str) -> str:
 _SOLD: Final = (
     Column("id", "Id"),
     Column("name", _("Name")),
-    _number("amount", _("Price of one")),
+    number("amount", _("Price of one")),
     Column("currency_code", _("Currency")),
     Column("status", _("Status")),
 )
@@ -315,37 +308,12 @@ _CUSTOMERS: Final = Object(
     shape=_customer,
     link=_link("customers"),
 )
-_SUBSCRIPTIONS: Final = Object(
-    "subscriptions",
-    "subscriptions",
-    _("Subscriptions"),
-    (
-        Column("id", "Id"),
-        Column("name", _("Name")),
-        Column("customer_id", _("Customer")),
-        _number("monthly", _("Monthly recurring revenue")),
-        Column("currency_code", _("Currency")),
-        _number("seats", _("Seats")),
-        _unix("starts", _("First day that is paid for")),
-        _unix("ends", _("End")),
-        Column("status", _("Status")),
-    ),
-    (
-        Proposal("external_id", "id"),
-        _ACCOUNT_OF,
-        Proposal("name", "name"),
-        Proposal("mrr", "monthly", is_rounded=True),
-        Proposal("currency", "currency_code"),
-        Proposal("seats", "seats"),
-        Proposal("start_on", "starts"),
-        Proposal("end_on", "ends"),
-    ),
-    shape=_subscription,
-    link=_link("subscriptions"),
+_SUBSCRIPTIONS: Final = subscriptions(
+    _subscription, customer="customer_id", mrr="monthly", currency="currency_code", link=_link("subscriptions")
 )
-_INVOICES: Final = _transactions("invoices", "invoice", _("Invoices"), _DEAL_OF, _PRODUCT_OF)
-_CREDIT_NOTES: Final = _transactions("credit_notes", "credit_note", _("Credit notes"), _TAKES_BACK)
-_PAYMENTS: Final = _transactions("transactions", "transaction", _("Payments and refunds"), _DEAL_OF, _TAKES_BACK)
+_INVOICES: Final = _transactions("invoices", "invoice", _("Invoices"), DEAL_OF, PRODUCT_OF)
+_CREDIT_NOTES: Final = _transactions("credit_notes", "credit_note", _("Credit notes"), TAKES_BACK)
+_PAYMENTS: Final = _transactions("transactions", "transaction", _("Payments and refunds"), DEAL_OF, TAKES_BACK)
 
 _OLD: Final = (_PLANS, _CUSTOMERS, _SUBSCRIPTIONS, _INVOICES, _CREDIT_NOTES, _PAYMENTS)
 _NEW: Final = (_ITEM_PRICES, _ITEMS, _CUSTOMERS, _SUBSCRIPTIONS, _INVOICES, _CREDIT_NOTES, _PAYMENTS)
@@ -365,10 +333,10 @@ _WRAPPED: Final[Mapping[str, str]] = {
 class Chargebee(Vendor):
     """Chargebee by its second API."""
 
-    code: ClassVar[str] = "chargebee"
-    label: ClassVar[str] = "Chargebee"
-    family: ClassVar[str] = "billing"
-    settings: ClassVar[tuple[Setting, ...]] = (
+    code = "chargebee"
+    label = "Chargebee"
+    family = "billing"
+    settings = (
         Setting(
             "site",
             _("Site"),
@@ -391,19 +359,18 @@ class Chargebee(Vendor):
             pattern=r"[^\s:]{1,100}:[^\s]{1,200}",
         ),
     )
-    objects: ClassVar[tuple[Object, ...]] = (*_NEW, _PLANS)
+    objects = (*_NEW, _PLANS)
     #: What a test site and the smallest plan allow in a minute, less a share for other programs.
-    allowance: ClassVar[tuple[int, float]] = (120, 60.0)
+    allowance = (120, 60.0)
     #: Too many requests may be told with another status to sites that were warned.
-    codes: ClassVar[Mapping[str, FaultKind]] = {
+    codes = {
         "api_request_limit_exceeded": FaultKind.LIMITED,
         "resource_not_found": FaultKind.MISSING,
     }
-    has_webhooks: ClassVar[bool] = True
     #: HTTP Basic: who knows the password may say anything, so records are fetched and never taken from the body.
-    hook_scheme: ClassVar[str] = "chargebee"
-    hook_words: ClassVar[Mapping[str, str]] = {name: code for code, name in _WRAPPED.items()}
-    webhook_help: ClassVar[str] = _(
+    hook_scheme = "chargebee"
+    hook_words = {name: code for code, name in _WRAPPED.items()}
+    webhook_help = _(
         "In Chargebee under Settings, Configure Chargebee, Webhooks, add this address with basic authentication, and enter"
         " the same user and password here."
     )
@@ -494,12 +461,8 @@ class Chargebee(Vendor):
         if object.code != "customers":
             raise NotImplementedError
         now = http.get(f"customers/{external_id}").json()["customer"]
-        wanted = {path: value for path, value in values.items() if (now.get(path) or "") != (value or "")}
-        if any(now.get(path) != base.get(path) for path in wanted):
-            raise Fault(FaultKind.CHANGED, _changed())
-        if wanted:
-            form = {path: value or "" for path, value in wanted.items()}
-            now = http.send("POST", f"customers/{external_id}", form=form, is_safe=True).json()["customer"]
+        if wanted := to_write(values, now, base, self.label):
+            now = http.send("POST", f"customers/{external_id}", form=wanted, is_safe=True).json()["customer"]
         return Written(_raws(object, [now], http)[0])
 
     # --- what replies mean
@@ -562,16 +525,8 @@ def _is_gone(code: str, row: Mapping[str, Any]) -> bool:
         return status != "success" or row.get("type") not in ("payment", *_BACK)
     if code == "subscriptions":
         start, end = _lives(row)
-        return start is None or (end is not None and end - start < _SHORTEST)
+        return start is None or (end is not None and end - start < SHORTEST)
     return False
-
-
-def _changed() -> Problem:
-    return Problem.of(
-        "changed-elsewhere",
-        _("The customer was changed in Chargebee in the meantime."),
-        remedy=_("The change there is brought in first."),
-    )
 
 
 VENDOR: Final = Chargebee()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from salesops.connectors.rules.mapping import Unknown
 from salesops.connectors.rules.shapes import moment
@@ -217,11 +217,11 @@ _TOLD_BY_LOG: Final[Mapping[str, tuple[str, ...]]] = {
 class Close(Vendor):
     """Close by its API, v1."""
 
-    code: ClassVar[str] = "close"
-    label: ClassVar[str] = "Close"
+    code = "close"
+    label = "Close"
     #: Every address ends with a slash.
-    api_url: ClassVar[str] = "https://api.close.com/api/v1/"
-    settings: ClassVar[tuple[Setting, ...]] = (
+    api_url = "https://api.close.com/api/v1/"
+    settings = (
         Setting(
             "api_key",
             _("API key"),
@@ -230,23 +230,22 @@ class Close(Vendor):
             is_required=False,
         ),
     )
-    oauth: ClassVar[OAuth | None] = OAuth(
+    oauth = OAuth(
         authorize_url="https://app.close.com/oauth2/authorize/",
         token_url="https://api.close.com/oauth2/token/",  # noqa: S106 - an address
         scopes=("all.full_access", "offline_access"),
         rotates=True,
         expires_in=timedelta(hours=1),
     )
-    objects: ClassVar[tuple[Object, ...]] = (
+    objects = (
         _USERS, _LEADS, _CONTACTS, _OPPORTUNITIES, _STATUS_CHANGES, _CALLS, _EMAILS, _MEETINGS, _NOTES,
     )  # fmt: skip
-    allowance: ClassVar[tuple[int, float]] = (10, 1.0)
-    has_webhooks: ClassVar[bool] = True
-    hook_scheme: ClassVar[str] = "close"
-    hook_words: ClassVar[Mapping[str, str]] = {word: name for name, word in _EVENT_TYPES.items()} | {
+    allowance = (10, 1.0)
+    hook_scheme = "close"
+    hook_words = {word: name for name, word in _EVENT_TYPES.items()} | {
         "activity.opportunity_status_change": "status_change"
     }
-    webhook_help: ClassVar[str] = _(
+    webhook_help = _(
         "Make a webhook subscription at Close with this address for the created, updated, deleted and merged events of the"
         " objects, and keep its signature key here. Close pauses a subscription whose address fails for three days."
     )
@@ -262,8 +261,7 @@ class Close(Vendor):
         """The organisation of the person or key, with its currency."""
         found = http.get("me/").json().get("organizations") or [{}]
         organization = found[0]
-        currency = str(organization.get("currency") or "")
-        settings = {"currency": currency} if currency else {}
+        settings = {"currency": str(organization.get("currency") or "")}
         return Identity(str(organization.get("id", "")), str(organization.get("name", "")), settings)
 
     def columns(self, object: Object, http: Http) -> Sequence[Column]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from salesops.connectors.rules.shapes import moment
@@ -21,7 +21,6 @@ from salesops.connectors.vendors.base import (
     Raw,
     Reply,
     Said,
-    Setting,
     Vendor,
     Verdict,
 )
@@ -53,12 +52,12 @@ _MEETINGS: Final = meetings()
 class Google(Vendor):
     """Calendars of Google Workspace."""
 
-    code: ClassVar[str] = "google"
-    label: ClassVar[str] = "Google Calendar"
-    family: ClassVar[str] = "activity"
-    api_url: ClassVar[str] = "https://www.googleapis.com/calendar/v3/"
-    settings: ClassVar[tuple[Setting, ...]] = (DOMAINS, CALENDARS)
-    oauth: ClassVar[OAuth | None] = OAuth(
+    code = "google"
+    label = "Google Calendar"
+    family = "activity"
+    api_url = "https://www.googleapis.com/calendar/v3/"
+    settings = (DOMAINS, CALENDARS)
+    oauth = OAuth(
         authorize_url="https://accounts.google.com/o/oauth2/v2/auth",
         token_url="https://oauth2.googleapis.com/token",  # noqa: S106 - an address
         scopes=("https://www.googleapis.com/auth/calendar.readonly",),
@@ -66,12 +65,11 @@ class Google(Vendor):
         # Without these no refresh token comes, or none the second time.
         extra=(("access_type", "offline"), ("prompt", "consent")),
     )
-    objects: ClassVar[tuple[Object, ...]] = (_MEETINGS,)
-    allowance: ClassVar[tuple[int, float]] = (5, 1.0)
-    has_webhooks: ClassVar[bool] = True
-    hook_scheme: ClassVar[str] = "google"
-    hook_words: ClassVar[Mapping[str, str]] = {"calendar": "meetings"}
-    webhook_help: ClassVar[str] = _(
+    objects = (_MEETINGS,)
+    allowance = (5, 1.0)
+    hook_scheme = "google"
+    hook_words = {"calendar": "meetings"}
+    webhook_help = _(
         "Open a channel for the events of each calendar (watch) with this address and a token of your own, and enter that"
         " token here. A channel ends by itself; without one, changes arrive with the next sync."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from salesops.connectors.rules.mapping import RateUnit, Unknown
 from salesops.connectors.rules.shapes import moment
@@ -87,7 +87,7 @@ def _columns(*names: str) -> tuple[Column, ...]:
     return (Column("id", "Record ID"), *columns_of(*names))
 
 
-def flat(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+def _flat(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     """A record with its properties and associations at the top.
 
     A close date at midnight UTC is a bare day: imports and other systems write it so, and in the account's own zone it
@@ -121,7 +121,7 @@ _PRODUCTS: Final = Object(
     _columns("name", "hs_sku", "hs_product_type", "price:number"),
     (Proposal("name", "name"), Proposal("code", "hs_sku"), Proposal("price", "price", is_rounded=True)),
     overlap=_OVERLAP,
-    shape=flat,
+    shape=_flat,
 )
 _COMPANIES: Final = Object(
     "companies",
@@ -143,7 +143,7 @@ _COMPANIES: Final = Object(
         Proposal("employees", "numberofemployees"),
     ),
     overlap=_OVERLAP,
-    shape=flat,
+    shape=_flat,
 )  # fmt: skip
 _CONTACTS: Final = Object(
     "contacts",
@@ -159,7 +159,7 @@ _CONTACTS: Final = Object(
         Proposal("phone", "phone"),
     ),
     overlap=_OVERLAP,
-    shape=flat,
+    shape=_flat,
 )
 _LEADS: Final = Object(
     "leads",
@@ -174,7 +174,7 @@ _LEADS: Final = Object(
         Proposal("created_on", "hs_createdate", clears=False),
     ),
     overlap=_OVERLAP,
-    shape=flat,
+    shape=_flat,
 )
 _DEALS: Final = Object(
     "deals",
@@ -200,7 +200,7 @@ _DEALS: Final = Object(
         Proposal("next_step", "hs_next_step"),
     ),
     overlap=_OVERLAP,
-    shape=flat,
+    shape=_flat,
 )  # fmt: skip
 _LINES: Final = Object(
     "line_items",
@@ -222,7 +222,7 @@ _LINES: Final = Object(
         Proposal("note", "name"),
     ),
     overlap=_OVERLAP,
-    shape=flat,
+    shape=_flat,
 )  # fmt: skip
 _SPLITS: Final = Object(
     _SPLITS_CODE,
@@ -280,7 +280,7 @@ def _activity(code: str, kind: str, label: str, subject: str, note: str, *more: 
             *more,
         ),
         overlap=_OVERLAP,
-        shape=flat,
+        shape=_flat,
         is_offered=False,
     )  # fmt: skip
 
@@ -310,11 +310,11 @@ _TASKS: Final = _activity(
 class HubSpot(Vendor):
     """HubSpot's CRM by its objects, v3, with associations v4."""
 
-    code: ClassVar[str] = "hubspot"
-    label: ClassVar[str] = "HubSpot"
+    code = "hubspot"
+    label = "HubSpot"
     #: One address for all accounts, those in the European data centre too.
-    api_url: ClassVar[str] = "https://api.hubapi.com/"
-    settings: ClassVar[tuple[Setting, ...]] = (
+    api_url = "https://api.hubapi.com/"
+    settings = (
         Setting(
             "private_token",
             _("Token of a private app"),
@@ -323,7 +323,7 @@ class HubSpot(Vendor):
             is_required=False,
         ),
     )
-    oauth: ClassVar[OAuth | None] = OAuth(
+    oauth = OAuth(
         authorize_url="https://app.hubspot.com/oauth/authorize",
         token_url="https://api.hubapi.com/oauth/v1/token",  # noqa: S106 - an address
         scopes=(
@@ -340,19 +340,16 @@ class HubSpot(Vendor):
             ),
         ),
     )
-    objects: ClassVar[tuple[Object, ...]] = (
+    objects = (
         _OWNERS, _PRODUCTS, _COMPANIES, _CONTACTS, _LEADS, _DEALS, _LINES, _SPLITS, _HISTORY, _CALLS, _MEETINGS, _EMAILS,
         _NOTES, _TASKS,
     )  # fmt: skip
     #: Searches are the narrowest: four to five in a second for each token.
-    allowance: ClassVar[tuple[int, float]] = (1, 0.25)
-    has_webhooks: ClassVar[bool] = True
-    hook_scheme: ClassVar[str] = "hubspot"
-    hook_credential: ClassVar[str] = "client_secret"
-    hook_words: ClassVar[Mapping[str, str]] = {
-        word: name for words in (_NUMBERS, _SINGULAR) for name, word in words.items()
-    }
-    webhook_help: ClassVar[str] = _(
+    allowance = (1, 0.25)
+    hook_scheme = "hubspot"
+    hook_credential = "client_secret"
+    hook_words = {word: name for words in (_NUMBERS, _SINGULAR) for name, word in words.items()}
+    webhook_help = _(
         "In your app at HubSpot, give this address as the target of its webhooks and subscribe to creation, change,"
         " deletion, restore and merge of the objects. An app has one address for all accounts that use it."
     )
@@ -371,7 +368,7 @@ class HubSpot(Vendor):
             "ui_domain": str(told.get("uiDomain") or ""),
             "portal_id": portal,
         }
-        return Identity(portal, f"{self.label} {portal}", {name: value for name, value in settings.items() if value})
+        return Identity(portal, f"{self.label} {portal}", settings)
 
     def columns(self, object: Object, http: Http) -> Sequence[Column]:
         """The known columns that this connection may see, and the account's own. An object that it may not see has none."""

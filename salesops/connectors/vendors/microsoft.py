@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -108,11 +108,11 @@ _MEETINGS: Final = meetings()
 class Microsoft(Vendor):
     """Calendars of Microsoft 365, by Graph."""
 
-    code: ClassVar[str] = "microsoft"
-    label: ClassVar[str] = "Microsoft 365"
-    family: ClassVar[str] = "activity"
-    api_url: ClassVar[str] = "https://graph.microsoft.com/v1.0/"
-    settings: ClassVar[tuple[Setting, ...]] = (
+    code = "microsoft"
+    label = "Microsoft 365"
+    family = "activity"
+    api_url = "https://graph.microsoft.com/v1.0/"
+    settings = (
         Setting(
             "tenant",
             _("Tenant"),
@@ -123,25 +123,24 @@ class Microsoft(Vendor):
         DOMAINS,
         CALENDARS,
     )
-    oauth: ClassVar[OAuth | None] = OAuth(
+    oauth = OAuth(
         authorize_url="https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize",
         token_url="https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",  # noqa: S106 - an address
         scopes=("offline_access", "User.Read", "Calendars.Read", "Calendars.Read.Shared"),
         uses_pkce=True,
         rotates=True,
     )
-    objects: ClassVar[tuple[Object, ...]] = (_MEETINGS,)
+    objects = (_MEETINGS,)
     #: 10,000 in ten minutes and four at once for a mailbox: one at a time is far below.
-    allowance: ClassVar[tuple[int, float]] = (10, 1.0)
-    codes: ClassVar[Mapping[str, FaultKind]] = {
+    allowance = (10, 1.0)
+    codes = {
         **dict.fromkeys(_LIMITS, FaultKind.LIMITED),
         **dict.fromkeys(_GONE, FaultKind.GONE),
     }
-    has_webhooks: ClassVar[bool] = True
     #: `clientState` proves who tells, not what; a note names an id of one calendar, so the calendars are asked.
-    hook_scheme: ClassVar[str] = "microsoft"
-    hook_words: ClassVar[Mapping[str, str]] = {"events": "meetings", "Events": "meetings"}
-    webhook_help: ClassVar[str] = _(
+    hook_scheme = "microsoft"
+    hook_words = {"events": "meetings", "Events": "meetings"}
+    webhook_help = _(
         "Subscribe this address to the events of each calendar with a clientState of your own, and enter that here. A"
         " subscription ends within a week; without one, changes arrive with the next sync."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from salesops.connectors.rules.shapes import iso_of, moment, value_at
@@ -173,10 +173,10 @@ _CALLS: Final = Object(
 class Outreach(Vendor):
     """Outreach over its JSON:API."""
 
-    code: ClassVar[str] = "outreach"
-    label: ClassVar[str] = "Outreach"
-    api_url: ClassVar[str] = "https://api.outreach.io/api/v2/"
-    oauth: ClassVar[OAuth | None] = OAuth(
+    code = "outreach"
+    label = "Outreach"
+    api_url = "https://api.outreach.io/api/v2/"
+    oauth = OAuth(
         authorize_url="https://api.outreach.io/oauth/authorize",
         token_url="https://api.outreach.io/oauth/token",  # noqa: S106 - an address
         scopes=(
@@ -185,11 +185,10 @@ class Outreach(Vendor):
         rotates=True,
         expires_in=timedelta(hours=2),
     )  # fmt: skip
-    objects: ClassVar[tuple[Object, ...]] = (_USERS, _ACCOUNTS, _PROSPECTS, _OPPORTUNITIES, _CALLS)
-    allowance: ClassVar[tuple[int, float]] = (10_000, 3600.0)
-    has_webhooks: ClassVar[bool] = True
-    hook_scheme: ClassVar[str] = "outreach"
-    webhook_help: ClassVar[str] = _(
+    objects = (_USERS, _ACCOUNTS, _PROSPECTS, _OPPORTUNITIES, _CALLS)
+    allowance = (10_000, 3600.0)
+    hook_scheme = "outreach"
+    webhook_help = _(
         "Make a webhook for each resource with the secret that stands here. Outreach takes every answer for an arrival and"
         " does not send again: what is missed comes with the next sync, but destroyed records only by comparing."
     )

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from salesops.connectors.rules.shapes import iso_of, moment
 from salesops.connectors.vendors.base import (
@@ -306,9 +306,9 @@ _NOTES: Final = Object(
 class Pipedrive(Vendor):
     """Pipedrive by OAuth."""
 
-    code: ClassVar[str] = "pipedrive"
-    label: ClassVar[str] = "Pipedrive"
-    settings: ClassVar[tuple[Setting, ...]] = (
+    code = "pipedrive"
+    label = "Pipedrive"
+    settings = (
         Setting(
             "webhook_secret",
             _("User and password of the webhooks"),
@@ -318,20 +318,19 @@ class Pipedrive(Vendor):
             pattern=r"[^\s:]{1,200}:[^\s]{1,200}",
         ),
     )
-    oauth: ClassVar[OAuth | None] = OAuth(
+    oauth = OAuth(
         authorize_url="https://oauth.pipedrive.com/oauth/authorize",
         token_url="https://oauth.pipedrive.com/oauth/token",  # noqa: S106 - an address
         client_auth="basic",
         expires_in=timedelta(hours=1),
     )
-    objects: ClassVar[tuple[Object, ...]] = (
+    objects = (
         _USERS, _PRODUCTS, _ORGANIZATIONS, _PERSONS, _LEADS, _DEALS, _ACTIVITIES, _NOTES,
     )  # fmt: skip
     #: Half of the eighty in two seconds that replies tell of: other apps of the company share them.
-    allowance: ClassVar[tuple[int, float]] = (40, 2.0)
-    has_webhooks: ClassVar[bool] = True
-    hook_scheme: ClassVar[str] = "pipedrive"
-    hook_words: ClassVar[Mapping[str, str]] = {
+    allowance = (40, 2.0)
+    hook_scheme = "pipedrive"
+    hook_words = {
         "user": "users",
         "product": "products",
         "organization": "organizations",
@@ -341,7 +340,7 @@ class Pipedrive(Vendor):
         "activity": "activities",
         "note": "notes",
     }
-    webhook_help: ClassVar[str] = _(
+    webhook_help = _(
         "In Pipedrive open Tools and apps, Webhooks, and create one of version 2 for all events and all objects, with this"
         " address and the user and password of HTTP Basic, as an administrator: it tells only what its user may see."
     )
@@ -354,11 +353,8 @@ class Pipedrive(Vendor):
         """The company of the user who signed in, with that user's zone and currency."""
         me = http.get(f"{_V1}users/me").json()["data"]
         told = {"currency": str(me.get("default_currency") or ""), "time_zone": zone_of(me.get("timezone_name"))}
-        return Identity(
-            str(me.get("company_id") or ""),
-            str(me.get("company_name") or me.get("company_domain") or ""),
-            {name: value for name, value in told.items() if value},
-        )
+        name = str(me.get("company_name") or me.get("company_domain") or "")
+        return Identity(str(me.get("company_id") or ""), name, told)
 
     def columns(self, object: Object, http: Http) -> Sequence[Column]:
         """The known columns and the custom fields, whose keys are other ones in each company."""

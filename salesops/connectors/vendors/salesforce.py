@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from salesops.connectors.rules.mapping import RateUnit
 from salesops.connectors.rules.shapes import iso_of, moment
@@ -41,7 +41,7 @@ from salesops.connectors.vendors.base import (
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
 
-API: Final = "services/data/v60.0/"
+_API: Final = "services/data/v60.0/"
 #: Rows of a page.
 _PAGE: Final = 2_000
 #: How far back the log of deletions reaches.
@@ -224,9 +224,9 @@ _TASKS: Final = Object(
 class Salesforce(Vendor):
     """Salesforce over REST and SOQL."""
 
-    code: ClassVar[str] = "salesforce"
-    label: ClassVar[str] = "Salesforce"
-    settings: ClassVar[tuple[Setting, ...]] = (
+    code = "salesforce"
+    label = "Salesforce"
+    settings = (
         Setting(
             "login_host",
             _("Sign-in"),
@@ -238,21 +238,21 @@ class Salesforce(Vendor):
             default="login.salesforce.com",
         ),
     )
-    oauth: ClassVar[OAuth | None] = OAuth(
+    oauth = OAuth(
         authorize_url="https://{login_host}/services/oauth2/authorize",
         token_url="https://{login_host}/services/oauth2/token",  # noqa: S106 - an address
         scopes=("api", "refresh_token"),
         uses_pkce=True,
     )
-    objects: ClassVar[tuple[Object, ...]] = (
+    objects = (
         _OWNERS,
         *(
             replace(each, sweeps_deletes=True)
             for each in (_PRODUCTS, _ACCOUNTS, _CONTACTS, _LEADS, _DEALS, _LINES, _SPLITS, _HISTORY, _TASKS)
         ),
     )
-    allowance: ClassVar[tuple[int, float]] = (20, 1.0)
-    codes: ClassVar[Mapping[str, FaultKind]] = {
+    allowance = (20, 1.0)
+    codes = {
         **dict.fromkeys(_LIMIT_CODES, FaultKind.LIMITED),
         "INVALID_SESSION_ID": FaultKind.UNAUTHORIZED,
         "INVALID_QUERY_LOCATOR": FaultKind.GONE,
@@ -261,9 +261,8 @@ class Salesforce(Vendor):
         "NOT_FOUND": FaultKind.MISSING,
         "UNABLE_TO_LOCK_ROW": FaultKind.PASSING,
     }
-    has_webhooks: ClassVar[bool] = True
-    hook_scheme: ClassVar[str] = "salesforce"
-    webhook_help: ClassVar[str] = _(
+    hook_scheme = "salesforce"
+    webhook_help = _(
         "Salesforce sends no signed webhooks. A Flow with an HTTP callout can call the address with the shared secret;"
         " without it changes arrive with the next sync."
     )
@@ -280,7 +279,7 @@ class Salesforce(Vendor):
 
     def columns(self, object: Object, http: Http) -> Sequence[Column]:
         """The columns that this connection may see, with the custom ones. An object that the org has not has none."""
-        reply = http.get(f"{API}sobjects/{object.code}/describe", expect=(404,))
+        reply = http.get(f"{_API}sobjects/{object.code}/describe", expect=(404,))
         if reply.status == 404:
             return ()
         found = []
@@ -351,7 +350,7 @@ class Salesforce(Vendor):
             # What was deleted before is no longer told: everything is read once more, and what is missing then is gone.
             raise Fault(FaultKind.GONE, _forgotten())
         reply = http.get(
-            f"{API}sobjects/{object.code}/deleted",
+            f"{_API}sobjects/{object.code}/deleted",
             {"start": _literal(start), "end": _literal(end)},
             expect=(400, 404),
         )
@@ -381,7 +380,7 @@ class Salesforce(Vendor):
         seen = moment(base.get(_stamp_of(object)))
         if seen is not None:
             headers["If-Unmodified-Since"] = seen.strftime("%a, %d %b %Y %H:%M:%S GMT")
-        http.send("PATCH", f"{API}sobjects/{object.code}/{external_id}", json=dict(values), headers=headers)
+        http.send("PATCH", f"{_API}sobjects/{object.code}/{external_id}", json=dict(values), headers=headers)
         now = self.fetch(object, [external_id], http, [name for name in base if name != "attributes"])
         return Written(now[0] if now else None)
 
@@ -401,13 +400,11 @@ class Salesforce(Vendor):
         return None
 
     def link(self, object: Object, external_id: str, settings: Mapping[str, str]) -> str:
-        """The record's page in Lightning."""
-        if object.link and "instance_url" in settings:
-            return f"{settings['instance_url'].rstrip('/')}/{external_id}"
-        return ""
+        """The record's page in the org, never at another address that stands in for it; none until the sign-in told it."""
+        return super().link(object, external_id, {**settings, "address": ""}) if "instance_url" in settings else ""
 
     def _query(self, http: Http, text: str, *, with_deleted: bool = False) -> Any:
-        answer = http.get(f"{API}{'queryAll' if with_deleted else 'query'}", {"q": text}).json()
+        answer = http.get(f"{_API}{'queryAll' if with_deleted else 'query'}", {"q": text}).json()
         rows = list(answer["records"])
         while not answer.get("done", True):
             # A page may be cut shorter than it was asked for; the locator gives its rest.
@@ -427,7 +424,7 @@ def _forgotten() -> Problem:
 
 
 def _stamp_of(object: Object) -> str:
-    return "CreatedDate" if object.code in ("OpportunityHistory", "OpportunityFieldHistory") else "SystemModstamp"
+    return "CreatedDate" if object.code == "OpportunityHistory" else "SystemModstamp"
 
 
 def _told(object: Object) -> list[str]:

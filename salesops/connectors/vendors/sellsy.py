@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from salesops.connectors.vendors.base import (
     ENDS,
@@ -298,24 +298,23 @@ _CREDIT_NOTES: Final = _object(
 class Sellsy(Vendor):
     """Sellsy's second interface, by OAuth with a verifier."""
 
-    code: ClassVar[str] = "sellsy"
-    label: ClassVar[str] = "Sellsy"
-    api_url: ClassVar[str] = "https://api.sellsy.com/"
-    oauth: ClassVar[OAuth | None] = OAuth(
+    code = "sellsy"
+    label = "Sellsy"
+    api_url = "https://api.sellsy.com/"
+    oauth = OAuth(
         authorize_url="https://login.sellsy.com/oauth2/authorization",
         token_url="https://login.sellsy.com/oauth2/access-tokens",  # noqa: S106 - an address
         uses_pkce=True,
         rotates=True,
     )
-    objects: ClassVar[tuple[Object, ...]] = (
+    objects = (
         _STAFFS, _ITEMS, _COMPANIES, _INDIVIDUALS, _CONTACTS, _OPPORTUNITIES, _INVOICES, _CREDIT_NOTES,
     )  # fmt: skip
     #: Five requests a second are allowed, and no reply says how many are left: two at once and less than three a second
     #: keep below that in every second.
-    allowance: ClassVar[tuple[int, float]] = (2, 0.75)
-    has_webhooks: ClassVar[bool] = True
-    hook_scheme: ClassVar[str] = "sellsy"
-    hook_words: ClassVar[Mapping[str, str]] = {
+    allowance = (2, 0.75)
+    hook_scheme = "sellsy"
+    hook_words = {
         "opportunity": "opportunities",
         "people": "contacts",
         "contact": "contacts",
@@ -326,7 +325,7 @@ class Sellsy(Vendor):
         "prospect": "companies",
         "third": "companies",
     }
-    webhook_help: ClassVar[str] = _(
+    webhook_help = _(
         "In Sellsy open Settings, Developer portal, Webhooks, and create one in JSON with this address for customers,"
         " opportunities, invoices and credit notes; its secret goes here. Deletions and edits that no webhook tells are"
         " found by the next sync."
@@ -335,8 +334,8 @@ class Sellsy(Vendor):
     def identify(self, http: Http) -> Identity:
         """The person who signed in. Nothing tells the account's number, so webhooks are known by their secret alone."""
         me = http.get(f"{_API}staffs/me").json()
-        zone = zone_of(me.get("timezone"))
-        return Identity("", _full_name(me) or str(me.get("email") or ""), {"time_zone": zone} if zone else {})
+        settings = {"time_zone": zone_of(me.get("timezone"))}
+        return Identity("", _full_name(me) or str(me.get("email") or ""), settings)
 
     def words(self, object: Object, http: Http) -> Mapping[str, Sequence[Word]]:
         """The steps of all pipelines by their ids, and the two states in which an opportunity ends."""

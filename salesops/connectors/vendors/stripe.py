@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
-from salesops.connectors.rules.mapping import Unknown
 from salesops.connectors.rules.recurring import per_month
 from salesops.connectors.rules.shapes import value_at
 from salesops.connectors.vendors.base import (
@@ -33,6 +32,7 @@ from salesops.connectors.vendors.base import (
     Reply,
     Said,
     Setting,
+    Shape,
     Vendor,
     Verdict,
     Written,
@@ -40,6 +40,19 @@ from salesops.connectors.vendors.base import (
     gone,
     id_of,
     version_of,
+)
+from salesops.connectors.vendors.billing import (
+    DEAL_KEYS,
+    DEAL_OF,
+    PRODUCT_OF,
+    SHORTEST,
+    TAKES_BACK,
+    changed,
+    number,
+    subscriptions,
+    to_write,
+    transactions,
+    unix,
 )
 from salesops.values.money import round_half_up
 from salesops.values.outcomes import Problem
@@ -57,10 +70,6 @@ _WHOLE: Final = frozenset(
     ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"]
 )
 _THOUSANDTHS: Final = frozenset(["BHD", "JOD", "KWD", "OMR", "TND"])
-#: Keys of metadata under which companies keep the deal that something belongs to, in the order in which they count.
-DEAL_KEYS: Final = ("deal_id", "salesforce_id", "opportunity_id", "hubspot_deal_id", "pipedrive_deal_id", "crm_deal_id")
-#: A subscription that ended sooner than this has not lived a day in every zone, and never paid.
-_SHORTEST: Final = 25 * 3_600
 #: A dispute in these states holds the money back; inquiries have not taken it yet, and a won one gave it back.
 _WITHDRAWN: Final = frozenset({"needs_response", "under_review", "lost"})
 #: Refunds of accounts of long ago say no state.
@@ -68,17 +77,6 @@ _REFUNDED: Final = frozenset({"succeeded", None})
 _NEVER_PAID: Final = frozenset({"incomplete", "incomplete_expired"})
 
 _ACCOUNT_OF: Final = Proposal("account", "customer", lookup_by="external_id")
-_DEAL_OF: Final = Proposal("deal", "deal", on_unknown=Unknown.EMPTY)
-
-
-def _number(path: str, label: str) -> Column:
-    return Column(path, label, ColumnType.NUMBER)
-
-
-def _unix(path: str, label: str) -> Column:
-    return Column(path, label, ColumnType.UNIX)
-
-
 # --- Money and moments ---------------------------------------------------------------------------------------------
 
 
@@ -278,7 +276,7 @@ def _lives(payload: Mapping[str, Any]) -> tuple[int, int | None]:
     return max(start, int(trial or 0)), int(end) if end else None
 
 
-def _money(type: str, amount: Callable[[Mapping[str, Any]], Any], sign: int = 1) -> Callable[..., Mapping[str, Any]]:
+def _money(type: str, amount: Callable[[Mapping[str, Any]], Any], sign: int = 1) -> Shape:
     """How something that is paid is read. `amount`: in Stripe's units, without a sign."""
 
     def shape(payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -305,11 +303,11 @@ def _money(type: str, amount: Callable[[Mapping[str, Any]], Any], sign: int = 1)
 _PAID: Final = (
     Column("id", "Id"),
     Column("key", _("Key")),
-    _number("net", _("Amount without tax, negative where it takes back")),
+    number("net", _("Amount without tax, negative where it takes back")),
     Column("currency", _("Currency")),
     Column("customer", _("Customer")),
-    _unix("counts_at", _("Day that counts")),
-    _unix("created", _("Created")),
+    unix("counts_at", _("Day that counts")),
+    unix("created", _("Created")),
     Column("status", _("Status")),
     Column("description", _("Description")),
     Column("deal", _("Deal, from the metadata")),
@@ -318,23 +316,21 @@ _PAID: Final = (
 )
 
 
-def _transactions(
-    code: str, label: str, kind: str, shape: Callable[..., Mapping[str, Any]], *more: Proposal, page: str = ""
-) -> Object:
-    proposals = (
-        Proposal("source_key", "key"),
-        Proposal("kind", constant=kind),
-        Proposal("effective_on", "counts_at"),
-        Proposal("amount", "net"),
-        Proposal("currency", "currency"),
-        *more,
-    )
+def _transactions(code: str, label: str, kind: str, shape: Shape, *more: Proposal, page: str = "") -> Object:
     link = f"https://dashboard.stripe.com/{page}/{{id}}" if page else ""
-    return Object(code, "transactions", label, _PAID, proposals, shape=shape, sweeps_deletes=True, link=link)
+    return transactions(
+        code,
+        label,
+        _PAID,
+        shape,
+        *more,
+        day="counts_at",
+        currency="currency",
+        kind=kind,
+        link=link,
+        sweeps_deletes=True,
+    )
 
-
-_TAKES_BACK: Final = Proposal("reverses", "takes_back", clears=False)
-_PRODUCT_OF: Final = Proposal("product", "product", on_unknown=Unknown.EMPTY)
 
 _CUSTOMERS: Final = Object(
     "customers",
@@ -349,7 +345,7 @@ _CUSTOMERS: Final = Object(
         Column("address.country", _("Country")),
         Column("address.city", _("City")),
         Column("currency", _("Currency")),
-        _unix("created", _("Created")),
+        unix("created", _("Created")),
     ),
     (
         Proposal("external_id", "id"),
@@ -364,7 +360,7 @@ _CUSTOMERS: Final = Object(
 _SOLD: Final = (
     Column("id", "Id"),
     Column("name", _("Name")),
-    _number("amount", _("Price of one")),
+    number("amount", _("Price of one")),
     Column("currency", _("Currency")),
     Column("active", _("Active"), ColumnType.BOOLEAN),
 )
@@ -395,32 +391,11 @@ _PRICES: Final = Object(
     is_offered=False,
     link="https://dashboard.stripe.com/prices/{id}",
 )
-_SUBSCRIPTIONS: Final = Object(
-    "subscriptions",
-    "subscriptions",
-    _("Subscriptions"),
-    (
-        Column("id", "Id"),
-        Column("name", _("Name")),
-        Column("customer", _("Customer")),
-        _number("mrr", _("Monthly recurring revenue")),
-        Column("currency", _("Currency")),
-        _number("seats", _("Seats")),
-        _unix("starts", _("First day that is paid for")),
-        _unix("ends", _("End")),
-        Column("status", _("Status")),
-    ),
-    (
-        Proposal("external_id", "id"),
-        _ACCOUNT_OF,
-        Proposal("name", "name"),
-        Proposal("mrr", "mrr", is_rounded=True),
-        Proposal("currency", "currency"),
-        Proposal("seats", "seats"),
-        Proposal("start_on", "starts"),
-        Proposal("end_on", "ends"),
-    ),
-    shape=_subscription,
+_SUBSCRIPTIONS: Final = subscriptions(
+    _subscription,
+    customer="customer",
+    mrr="mrr",
+    currency="currency",
     sweeps_deletes=True,
     link="https://dashboard.stripe.com/subscriptions/{id}",
 )
@@ -430,8 +405,8 @@ _INVOICES: Final = _transactions(
     "invoice",
     _money("invoice", _net),
     _ACCOUNT_OF,
-    _DEAL_OF,
-    _PRODUCT_OF,
+    DEAL_OF,
+    PRODUCT_OF,
     page="invoices",
 )
 _CHARGES: Final = _transactions(
@@ -440,21 +415,21 @@ _CHARGES: Final = _transactions(
     "payment",
     _money("charge", lambda payload: payload.get("amount_captured")),
     _ACCOUNT_OF,
-    _DEAL_OF,
+    DEAL_OF,
     page="payments",
 )
 _REFUNDS: Final = _transactions(
-    "refunds", _("Refunds"), "refund", _money("refund", lambda payload: payload.get("amount"), -1), _TAKES_BACK
+    "refunds", _("Refunds"), "refund", _money("refund", lambda payload: payload.get("amount"), -1), TAKES_BACK
 )
 _CREDIT_NOTES: Final = _transactions(
-    "credit_notes", _("Credit notes"), "credit_note", _money("credit_note", _net, -1), _ACCOUNT_OF, _TAKES_BACK
+    "credit_notes", _("Credit notes"), "credit_note", _money("credit_note", _net, -1), _ACCOUNT_OF, TAKES_BACK
 )
 _DISPUTES: Final = _transactions(
     "disputes",
     _("Disputes"),
     "refund",
     _money("dispute", lambda payload: payload.get("amount"), -1),
-    _TAKES_BACK,
+    TAKES_BACK,
     page="disputes",
 )
 
@@ -508,11 +483,11 @@ _WITHOUT_CREATED: Final = frozenset({"credit_notes"})
 class Stripe(Vendor):
     """Stripe by its API for accounts and for accounts of a platform."""
 
-    code: ClassVar[str] = "stripe"
-    label: ClassVar[str] = "Stripe"
-    family: ClassVar[str] = "billing"
-    api_url: ClassVar[str] = "https://api.stripe.com/"
-    settings: ClassVar[tuple[Setting, ...]] = (
+    code = "stripe"
+    label = "Stripe"
+    family = "billing"
+    api_url = "https://api.stripe.com/"
+    settings = (
         Setting(
             "api_key",
             _("Key"),
@@ -537,7 +512,7 @@ class Stripe(Vendor):
             is_required=False,
         ),
     )
-    objects: ClassVar[tuple[Object, ...]] = (
+    objects = (
         _PRODUCTS,
         _PRICES,
         _CUSTOMERS,
@@ -549,17 +524,16 @@ class Stripe(Vendor):
         _DISPUTES,
     )
     #: Below the 25 a second of test mode; other programs share it.
-    allowance: ClassVar[tuple[int, float]] = (20, 1.0)
+    allowance = (20, 1.0)
     #: A lock that was not got in time passes; what is missing may be a 400.
-    codes: ClassVar[Mapping[str, FaultKind]] = {
+    codes = {
         "lock_timeout": FaultKind.PASSING,
         "resource_missing": FaultKind.MISSING,
     }
-    has_webhooks: ClassVar[bool] = True
     #: A delivery is only a notice as well: it has no order, and the version of its endpoint.
-    hook_scheme: ClassVar[str] = "stripe"
-    hook_words: ClassVar[Mapping[str, str]] = _CALLED
-    webhook_help: ClassVar[str] = _(
+    hook_scheme = "stripe"
+    hook_words = _CALLED
+    webhook_help = _(
         "In Stripe under Developers, Webhooks, add an endpoint with this address for the events of customers,"
         " subscriptions, invoices, charges, refunds, credit notes and disputes, and enter its secret here."
     )
@@ -677,12 +651,11 @@ class Stripe(Vendor):
         if object.code != "customers":
             raise NotImplementedError
         now = http.get(f"v1/customers/{external_id}").json()
-        wanted = {path: value for path, value in values.items() if (value_at(now, path) or "") != (value or "")}
-        if now.get("deleted") or any(value_at(now, path) != value_at(base, path) for path in wanted):
-            raise Fault(FaultKind.CHANGED, _changed())
-        if wanted:
-            form = {path: value or "" for path, value in wanted.items()}
-            http.send("POST", f"v1/customers/{external_id}", form=form, headers={"Idempotency-Key": key}, is_safe=True)
+        if now.get("deleted"):
+            raise changed(self.label)
+        if wanted := to_write(values, now, base, self.label):
+            headers = {"Idempotency-Key": key}
+            http.send("POST", f"v1/customers/{external_id}", form=wanted, headers=headers, is_safe=True)
         # A repeated key is answered with what was true then.
         return Written(self.fetch(object, [external_id], http)[0])
 
@@ -731,7 +704,7 @@ def _is_gone(code: str, row: Mapping[str, Any]) -> bool:
         return status not in _WITHDRAWN
     if code == "subscriptions":
         start, end = _lives(row)
-        return status in _NEVER_PAID or (end is not None and end - start < _SHORTEST)
+        return status in _NEVER_PAID or (end is not None and end - start < SHORTEST)
     return False
 
 
@@ -773,14 +746,6 @@ def _too_old() -> Problem:
         "events-gone",
         _("Stripe keeps its events for thirty days, and the last sync is longer ago."),
         remedy=_("Nothing needs to be done: everything is read once more."),
-    )
-
-
-def _changed() -> Problem:
-    return Problem.of(
-        "changed-elsewhere",
-        _("The customer was changed in Stripe in the meantime."),
-        remedy=_("The change there is brought in first."),
     )
 
 

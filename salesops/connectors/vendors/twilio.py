@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from salesops.connectors.rules.shapes import iso_of
@@ -29,7 +29,7 @@ from salesops.connectors.vendors.base import (
     basic,
     version_of,
 )
-from salesops.connectors.vendors.telephony import COUNTRY, COUNTRY_KEY, Call, calls
+from salesops.connectors.vendors.telephony import COUNTRY, Call, calls, seconds_between, with_country
 from salesops.values.outcomes import gettext_noop as _
 
 _PAGE: Final = 1_000
@@ -74,7 +74,7 @@ def _call(payload: Mapping[str, Any]) -> Call:
         is_answered=spoken.get("status") == "completed" and _seconds(spoken) > 0,
         started_at=began,
         seconds=_seconds(spoken),
-        rang_seconds=int((answered - began).total_seconds()) if began and answered and children else None,
+        rang_seconds=seconds_between(began, answered) if children else None,
     )
 
 
@@ -90,11 +90,11 @@ _CALLS: Final = calls(
 class Twilio(Vendor):
     """Twilio's programmable voice."""
 
-    code: ClassVar[str] = "twilio"
-    label: ClassVar[str] = "Twilio"
-    family: ClassVar[str] = "activity"
-    api_url: ClassVar[str] = "https://api.twilio.com/"
-    settings: ClassVar[tuple[Setting, ...]] = (
+    code = "twilio"
+    label = "Twilio"
+    family = "activity"
+    api_url = "https://api.twilio.com/"
+    settings = (
         Setting("sid", _("Account SID"), pattern=r"AC[0-9a-f]{32}"),
         Setting("auth_token", _("Auth token"), hint=_("It also proves webhooks."), is_secret=True),
         COUNTRY,
@@ -106,18 +106,15 @@ class Twilio(Vendor):
             is_long=True,
         ),
     )
-    objects: ClassVar[tuple[Object, ...]] = (_CALLS,)
-    allowance: ClassVar[tuple[int, float]] = (20, 1.0)
+    objects = (_CALLS,)
+    allowance = (20, 1.0)
     #: Too many requests at once [K].
-    codes: ClassVar[Mapping[str, FaultKind]] = {"20429": FaultKind.LIMITED}
-    has_webhooks: ClassVar[bool] = True
-    hook_scheme: ClassVar[str] = "twilio"
-    hook_credential: ClassVar[str] = "auth_token"
+    codes = {"20429": FaultKind.LIMITED}
+    hook_scheme = "twilio"
+    hook_credential = "auth_token"
     #: Each leg tells its own end: the log is asked for the whole call.
-    hook_words: ClassVar[Mapping[str, str]] = {"call": "Calls"}
-    webhook_help: ClassVar[str] = _(
-        "Give this address as the status callback of your numbers, TwiML apps and dialled calls."
-    )
+    hook_words = {"call": "Calls"}
+    webhook_help = _("Give this address as the status callback of your numbers, TwiML apps and dialled calls.")
 
     def sign(self, headers: dict[str, str], http: Http) -> None:
         """SID and token by HTTP Basic."""
@@ -177,7 +174,7 @@ def _raw(legs: Sequence[Mapping[str, Any]], http: Http) -> Raw | None:
     people = {end: email for end, email in _people(http.settings).items() if end in ends}
     changed = max((_moment(leg.get("date_updated")) or BEGINNING for leg in legs), default=BEGINNING)
     kept = [{name: value for name, value in leg.items() if name != "subresource_uris"} for leg in legs]
-    payload = {"legs": kept, COUNTRY_KEY: http.settings.get("country", ""), _PEOPLE_KEY: people}
+    payload = with_country({"legs": kept, _PEOPLE_KEY: people}, http)
     return Raw(str(legs[0]["sid"]), version_of(changed, len(legs)), payload)
 
 
