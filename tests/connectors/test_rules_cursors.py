@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from salesops.connectors.rules.cursors import following
+from salesops.connectors.rules.cursors import following, sum_of
 
 Rows = dict[str, int]
 
@@ -78,3 +78,11 @@ def test_whatever_moves_all_are_met(seed: int) -> None:
             rows[draw.choice(sorted(everything))] = now[0]
 
     assert met(sweep(rows, draw.choice((1, 2, 5, 10)), move=move)) == everything
+
+
+def test_a_sum_is_of_ids_and_not_of_their_order() -> None:
+    both = sum_of(["a", "b"])
+    assert sum_of(["b"], before=sum_of(["a"])) == both == sum_of(["b", "a"])
+    assert both not in (sum_of(["a"]), sum_of(["a", "c"]), sum_of(["a", "b", "b"]))
+    assert sum_of([]) == 0
+    assert sum_of(map(str, range(1000))) < 2**53  # a whole number for every reader of JSON

@@ -1,7 +1,7 @@
 """Where a list goes on that sorts by the moment of change, to a second, and is paged by number: nothing is lost that moves."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 #: Sums over ids stay below this, so that they are whole numbers for every reader of JSON.
@@ -25,7 +25,7 @@ def following(position: Mapping[str, Any], seen: Sequence[tuple[str, int]], *, i
     if edge is None:
         return {"from": last} if is_more else None
     page = int(position.get("page", 1))
-    sum_ = (int(position.get("sum", 0)) + sum(_number_of(id) for id, second in seen if second <= edge)) % _SUMS
+    sum_ = sum_of((id for id, second in seen if second <= edge), int(position.get("sum", 0)))
     before = {"before": position["before"]} if "before" in position else {}
     if is_more and (last is None or last <= edge):
         return {"from": edge, "page": page + 1, "sum": sum_, **before}
@@ -34,5 +34,7 @@ def following(position: Mapping[str, Any], seen: Sequence[tuple[str, int]], *, i
     return {"from": last} if is_more else None
 
 
-def _number_of(id: str) -> int:
-    return int.from_bytes(hashlib.blake2b(id.encode(), digest_size=6).digest())
+def sum_of(ids: Iterable[str], before: int = 0) -> int:
+    """A sum over ids on top of the one before: the same for the same ids, in whatever order they come."""
+    numbers = (int.from_bytes(hashlib.blake2b(id.encode(), digest_size=6).digest()) for id in ids)
+    return (before + sum(numbers)) % _SUMS

@@ -134,6 +134,11 @@ def moment(value: Any) -> datetime | None:
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
+def iso_of(at: datetime, timespec: str = "seconds") -> str:
+    """A moment as most vendors are asked by it: ISO text in UTC, cut off behind its seconds or "milliseconds"."""
+    return at.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
 def _since_1970(value: Any, per_second: int) -> datetime | None:
     try:
         return datetime.fromtimestamp(int(value) / per_second, UTC)

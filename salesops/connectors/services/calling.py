@@ -176,10 +176,10 @@ class Caller:
                 request = Request(method=method, url=address, headers=signed, params=pairs, body=body)
                 reply = self._client.send(request)
             except Forbidden as error:
-                raise Fault(FaultKind.REFUSED, _problem_of(error)) from error
+                raise Fault(FaultKind.REFUSED, error.problem) from error
             except WireError as error:
                 if attempt == self._tries or not is_safe:
-                    raise Fault(FaultKind.PASSING, _problem_of(error)) from error
+                    raise Fault(FaultKind.PASSING, error.problem) from error
                 self._rest(wait_of(0, {}, attempt, self._clock(), _DRAW.random()))
                 continue
             if self._on_reply is not None:
@@ -286,10 +286,6 @@ def _said(vendor: Vendor, reply: Reply, verdict: Verdict) -> Problem:
         status=reply.status,
         words=scrub(verdict.words)[:200] or "–",
     )
-
-
-def _problem_of(error: WireError) -> Problem:
-    return error.problem
 
 
 def _elsewhere(vendor: Vendor) -> Problem:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from salesops.connectors.rules.proofs import read_json
 from salesops.connectors.vendors.base import (
@@ -19,17 +18,17 @@ from salesops.connectors.vendors.base import (
     Identity,
     Object,
     Page,
-    Proposal,
     Raw,
     Reply,
+    Said,
     Setting,
     Vendor,
     Verdict,
-    elsewhere,
-    usual_verdict,
+    basic,
+    gone,
     version_of,
 )
-from salesops.connectors.vendors.telephony import COUNTRY, COUNTRY_KEY, Call, calls, owners
+from salesops.connectors.vendors.telephony import COUNTRY, Call, calls, owners, with_country
 from salesops.values.outcomes import gettext_noop as _
 
 _PAGE: Final = 50
@@ -65,7 +64,6 @@ _USERS: Final = owners(
     Column("id", _("Id")),
     Column("name", _("Name")),
     Column("email", _("E-mail")),
-    proposal=(Proposal("external_id", "id"), Proposal("email", "email"), Proposal("name", "name")),
 )
 
 _CALLS: Final = calls("calls", _call, person_by="external_id", overlap=_OVERLAP, moments=ColumnType.UNIX)
@@ -74,33 +72,28 @@ _CALLS: Final = calls("calls", _call, person_by="external_id", overlap=_OVERLAP,
 class Aircall(Vendor):
     """Aircall by its public API."""
 
-    code: ClassVar[str] = "aircall"
-    label: ClassVar[str] = "Aircall"
-    family: ClassVar[str] = "activity"
-    settings: ClassVar[tuple[Setting, ...]] = (
+    code = "aircall"
+    label = "Aircall"
+    family = "activity"
+    api_url = "https://api.aircall.io/v1/"
+    settings = (
         Setting("api_id", _("API ID"), pattern=r"[A-Za-z0-9_-]{1,100}"),
         Setting("api_token", _("API token"), is_secret=True),
         COUNTRY,
     )
-    objects: ClassVar[tuple[Object, ...]] = (_USERS, _CALLS)
+    objects = (_USERS, _CALLS)
     #: [K] Sixty a minute for a company, less a share for other programs.
-    allowance: ClassVar[tuple[int, float]] = (50, 60.0)
-    has_webhooks: ClassVar[bool] = True
+    allowance = (50, 60.0)
     #: The token in the body proves who sends, not what: calls are fetched.
-    hook_scheme: ClassVar[str] = "aircall"
-    hook_words: ClassVar[Mapping[str, str]] = {"call": "calls", "user": "users"}
-    webhook_help: ClassVar[str] = _(
+    hook_scheme = "aircall"
+    hook_words = {"call": "calls", "user": "users"}
+    webhook_help = _(
         "In Aircall under Integrations, Webhook, enter this address for the events of calls, and its token here."
     )
 
-    def base(self, settings: Mapping[str, str]) -> str:
-        """The one address of all companies."""
-        return elsewhere("https://api.aircall.io/v1/", settings)
-
     def sign(self, headers: dict[str, str], http: Http) -> None:
         """ID and token by HTTP Basic."""
-        pair = f"{http.settings.get('api_id', '')}:{http.secret('api_token')}"
-        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        headers["Authorization"] = basic(http.settings.get("api_id", ""), http.secret("api_token"))
 
     def identify(self, http: Http) -> Identity:
         """The company, which has a name and no id."""
@@ -136,7 +129,7 @@ class Aircall(Vendor):
         for external_id in external_ids:
             reply = http.get(f"{object.code}/{external_id}", expect=(404,))
             if reply.status == 404:
-                raws.append(Raw(external_id, version_of(http.vendor_time), {}, is_deleted=True))
+                raws.append(gone(external_id, http.vendor_time))
                 continue
             row = reply.json()[name]
             raws.append(_raw(row, http) if object is _CALLS else Raw(str(row["id"]), version_of(None), row))
@@ -151,19 +144,16 @@ class Aircall(Vendor):
             return [replace(event, object="") for event in told]
         return told
 
-    def verdict(self, reply: Reply) -> Verdict | None:
-        """Aircall's words; a key that is not good is a 403 with its own words [K]."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        try:
-            told = reply.json()
-        except Exception:  # a proxy's page: the status alone counts
-            return usual
-        words = str(told.get("troubleshoot") or told.get("error") or "") if isinstance(told, Mapping) else ""
-        if reply.status == 403 and "api" in words.lower() and "key" in words.lower():
-            return Verdict(FaultKind.UNAUTHORIZED, words)
-        return Verdict(usual.kind, words, usual.wait)
+    def said(self, told: Any) -> Said:
+        """Aircall's own words."""
+        return Said(str(told.get("troubleshoot") or told.get("error") or ""))
+
+    def meant(self, reply: Reply, said: Said) -> Verdict | None:
+        """A key that is not good is a 403 with words about it [K]."""
+        words = said.words.lower()
+        if reply.status == 403 and "api" in words and "key" in words:
+            return Verdict(FaultKind.UNAUTHORIZED, said.words)
+        return None
 
 
 def _is_over(row: Mapping[str, Any]) -> bool:
@@ -177,8 +167,7 @@ def _raw(row: Mapping[str, Any], http: Http) -> Raw:
     newest = max(int(moment or 0) for moment in moments)
     ties = len(row.get("comments") or ()) + len(row.get("tags") or ())
     payload = {name: value for name, value in row.items() if name not in ("recording", "voicemail")}
-    payload[COUNTRY_KEY] = http.settings.get("country", "")
-    return Raw(str(row["id"]), version_of(datetime.fromtimestamp(newest, UTC), ties), payload)
+    return Raw(str(row["id"]), version_of(datetime.fromtimestamp(newest, UTC), ties), with_country(payload, http))
 
 
 VENDOR: Final = Aircall()

@@ -6,9 +6,10 @@ no state and makes no decision: budgets, retries, tokens, cursors, mappings and 
 
 from __future__ import annotations
 
+import base64
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -19,11 +20,14 @@ from salesops.connectors.rules import proofs, pushes
 from salesops.connectors.rules.mapping import RateUnit, Unknown
 from salesops.connectors.rules.proofs import Delivery
 from salesops.connectors.wire import Reply as Reply  # an answer of the vendor, read completely
+from salesops.connectors.wire import WireError
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
 
 #: Plain JSON data: what is stored as a position in a sweep, or sent.
 Json = dict[str, Any]
+#: Turns a payload into the one that columns are read from (flattening, joining), the same for the same payload.
+Shape = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -61,6 +65,16 @@ def moment_of(version: str) -> datetime | None:
         return datetime.strptime(version.partition("#")[0], "%Y-%m-%dT%H:%M:%S.%f").replace(tzinfo=UTC)
     except ValueError:
         return None
+
+
+def gone(external_id: str, at: datetime | None) -> Raw:
+    """The row of a record that is no longer there, as of a moment."""
+    return Raw(external_id, version_of(at), {}, is_deleted=True)
+
+
+def id_of(value: Any) -> str:
+    """The id of a reference, told as such or with the whole record; "" where there is none."""
+    return str(value.get("id") or "") if isinstance(value, Mapping) else str(value or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +143,15 @@ class Column:
     is_writable: bool = False
 
 
+def columns_of(*names: str) -> tuple[Column, ...]:
+    """Columns written as path:type (text when it says none), with a ! behind those that may be written."""
+    parts = [(each, *each.removesuffix("!").partition(":")) for each in names]
+    return tuple(
+        Column(path, path, ColumnType(type) if type else ColumnType.TEXT, is_writable=each.endswith("!"))
+        for each, path, _colon, type in parts
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """How a field is filled unless a person decides otherwise: from a column, a constant or a template of columns.
@@ -151,16 +174,20 @@ class Proposal:
     master: str = "crm"
 
 
+def by_id(field: str, column: str) -> Proposal:
+    """A reference by the vendor's id; empty where what it names is not here."""
+    return Proposal(field, column, lookup_by="external_id", on_unknown=Unknown.EMPTY)
+
+
 @dataclass(frozen=True, slots=True)
 class Object:
     """A kind of record that a vendor has, and the portal's kind that it becomes.
 
     code: the vendor's name of it. kind: as in `rules.fields.KINDS`. columns: what is always there; `Vendor.columns` may
     find more. proposal: the mapping that is proposed. overlap: how far a sweep reaches back before the last one, for
-    clocks, late commits and lagging indexes. shape: turns a payload into the one that columns are read from (flattening, joining), the same for the same payload.
-    is_whole: every sweep reads all; what no longer comes is gone when `sweeps_deletes`. is_offered: wanted unless
-    switched off. reads_deletes: the vendor tells deletions in the sweep itself. link: template of the record's page at
-    the vendor with {id} and {base}.
+    clocks, late commits and lagging indexes. shape: what columns are read from, where it is not the payload itself.
+    is_whole: every sweep reads all. sweeps_deletes: what no longer comes when all is read is gone. is_offered: wanted unless
+    switched off. link: template of the record's page at the vendor with {id}, {base} and the settings of the connection.
     """
 
     code: str
@@ -169,7 +196,7 @@ class Object:
     columns: tuple[Column, ...]
     proposal: tuple[Proposal, ...]
     overlap: timedelta = timedelta(minutes=5)
-    shape: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+    shape: Shape | None = None
     is_whole: bool = False
     sweeps_deletes: bool = False
     is_offered: bool = True
@@ -189,6 +216,10 @@ class Word:
     label: str = ""
     kind: str = ""
     share: float | None = None
+
+
+#: The words of a vendor that keeps apart the stage of a deal and how it ended.
+ENDS: Final = (Word("won", "Won", "won", 1.0), Word("lost", "Lost", "lost", 0.0))
 
 
 # --- Talking -------------------------------------------------------------------------------------------------------
@@ -277,26 +308,44 @@ class Verdict:
     wait: timedelta | None = None
 
 
-def usual_verdict(reply: Reply) -> Verdict | None:
-    """What a status means with most vendors; None for a good reply. Vendors begin here and say what is different."""
-    status = reply.status
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What an error reply says of itself: words for a person and the vendor's code, "" where it has none."""
+
+    words: str = ""
+    code: str = ""
+
+
+def said_in(reply: Reply, pick: Callable[[Any], Said]) -> Said:
+    """What an error reply says, picked out of its JSON; nothing where it is no JSON of the form that the vendor writes (a
+    proxy answered, or half of it came): the status alone counts then."""
+    try:
+        return pick(reply.json())
+    except (WireError, AttributeError, LookupError, TypeError, ValueError):
+        return Said()
+
+
+#: What a status means with most vendors, unless it is good (below 400) or a failure of theirs (from 500 on).
+_KINDS: Final[Mapping[int, FaultKind]] = {
+    401: FaultKind.UNAUTHORIZED,
+    403: FaultKind.FORBIDDEN,
+    404: FaultKind.MISSING,
+    408: FaultKind.PASSING,
+    409: FaultKind.CHANGED,
+    410: FaultKind.GONE,
+    412: FaultKind.CHANGED,
+    420: FaultKind.PASSING,
+    423: FaultKind.PASSING,
+    425: FaultKind.PASSING,
+    429: FaultKind.LIMITED,
+}
+
+
+def kind_of(status: int) -> FaultKind | None:
+    """What a status means with most vendors; None for a good one."""
     if status < 400:
         return None
-    if status == 401:
-        return Verdict(FaultKind.UNAUTHORIZED)
-    if status == 429:
-        return Verdict(FaultKind.LIMITED)
-    if status == 403:
-        return Verdict(FaultKind.FORBIDDEN)
-    if status == 404:
-        return Verdict(FaultKind.MISSING)
-    if status == 410:
-        return Verdict(FaultKind.GONE)
-    if status in (409, 412):
-        return Verdict(FaultKind.CHANGED)
-    if status in (408, 420, 423, 425) or status >= 500:
-        return Verdict(FaultKind.PASSING)
-    return Verdict(FaultKind.REFUSED)
+    return FaultKind.PASSING if status >= 500 else _KINDS.get(status, FaultKind.REFUSED)
 
 
 # --- Signing in ----------------------------------------------------------------------------------------------------
@@ -346,16 +395,22 @@ class OAuth:
     rotates: bool = False
     expires_in: timedelta | None = None
     extra: tuple[tuple[str, str], ...] = ()
-    revoke_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whom the connection speaks for: the account at the vendor and what it calls itself."""
+    """Whom the connection speaks for: the account at the vendor and what it calls itself.
+
+    settings: what it tells that the connection goes by; what it leaves empty is left out, so that what is known stays.
+    """
 
     account_id: str
     account_name: str
     settings: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        told = {name: value for name, value in self.settings.items() if value}
+        object.__setattr__(self, "settings", told)
 
 
 # --- Webhooks ------------------------------------------------------------------------------------------------------
@@ -365,8 +420,9 @@ class Identity:
 class Event:
     """Something that a webhook tells: which record of which object changed, and how.
 
-    key: by what a delivery counts once, "" where each does. external_id: "" when all of the object is to be swept. raw: the record where the event carries it whole, else it is fetched. object: the
-    vendor's object code, "" when the connection has nothing to do with it.
+    key: by what a delivery counts once, "" where each does. object: the vendor's object code, "" when the connection has
+    nothing to do with it. external_id: "" when all of the object is to be swept. raw: the record where the event carries it
+    whole, else it is fetched.
     """
 
     key: str
@@ -396,13 +452,15 @@ class Vendor(ABC):
     label: ClassVar[str]
     #: "crm", "billing", "activity" or "sql": how it is grouped where one is chosen.
     family: ClassVar[str] = "crm"
+    #: The address that relative ones hang on, with its closing slash, where it is the same for all accounts.
+    api_url: ClassVar[str] = ""
     settings: ClassVar[tuple[Setting, ...]] = ()
     oauth: ClassVar[OAuth | None] = None
     objects: ClassVar[tuple[Object, ...]] = ()
     #: Requests in so many seconds that the vendor allows where its replies do not say.
     allowance: ClassVar[tuple[int, float]] = (10, 1.0)
-    has_webhooks: ClassVar[bool] = False
-    #: Whose proofs and forms they have (`rules.proofs.CHECKS`, `rules.pushes.READERS`), and the credential that proves.
+    #: Whose proofs and forms its webhooks have (`rules.proofs.CHECKS`, `rules.pushes.READERS`; "": it has none), and the
+    #: credential that proves.
     hook_scheme: ClassVar[str] = ""
     hook_credential: ClassVar[str] = "webhook_secret"
     #: What webhooks call an object, where it is not its code.
@@ -411,6 +469,13 @@ class Vendor(ABC):
     webhook_help: ClassVar[str] = ""
     #: How many seconds one exchange may take.
     deadline: ClassVar[float] = 60.0
+    #: What codes of error replies mean, where that is not what their status means.
+    codes: ClassVar[Mapping[str, FaultKind]] = {}
+
+    @property
+    def has_webhooks(self) -> bool:
+        """Whether it tells changes by itself."""
+        return bool(self.hook_scheme)
 
     def object(self, code: str) -> Object:
         """The object of a code. Raises KeyError."""
@@ -423,13 +488,13 @@ class Vendor(ABC):
         """The objects of a connection; the same for all where the vendor does not depend on its settings."""
         return self.objects
 
-    @abstractmethod
     def base(self, settings: Mapping[str, str]) -> str:
         """The address that relative ones hang on, with its closing slash, from the settings of a connection.
 
         Where the setting `address` is filled (a proxy of the company, a sandbox), it stands in for the vendor's own
         origin: `elsewhere`.
         """
+        return elsewhere(self.api_url, settings)
 
     def sign_in(self, settings: Mapping[str, str]) -> OAuth | None:
         """How one signs in, for the settings of a connection."""
@@ -441,9 +506,9 @@ class Vendor(ABC):
             token_url=elsewhere(self.oauth.token_url, settings),
         )
 
-    @abstractmethod
     def sign(self, headers: dict[str, str], http: Http) -> None:
-        """Add what proves who asks, and what every request needs, to the headers of a request."""
+        """Add what proves who asks, and what every request needs, to the headers of a request: the token of the sign-in."""
+        headers["Authorization"] = f"Bearer {http.secret('access_token')}"
 
     @abstractmethod
     def identify(self, http: Http) -> Identity:
@@ -505,7 +570,20 @@ class Vendor(ABC):
 
     def verdict(self, reply: Reply) -> Verdict | None:
         """What a reply means that is not good; None for a good one."""
-        return usual_verdict(reply)
+        usual = kind_of(reply.status)
+        if usual is None:
+            return None
+        said = said_in(reply, self.said)
+        return self.meant(reply, said) or Verdict(self.codes.get(said.code, usual), said.words)
+
+    def said(self, told: Any) -> Said:
+        """Words and code of an error reply, from its JSON. One of another form than the vendor's may raise what reading it
+        so raises (`said_in`)."""
+        return Said()
+
+    def meant(self, reply: Reply, said: Said) -> Verdict | None:
+        """What an error reply means that neither its status nor its code says; None: just what they say."""
+        return None
 
     def proof(self, delivery: Delivery, secrets: Mapping[str, Sequence[str]]) -> proofs.Verdict:
         """Check a webhook delivery. `secrets`: the valid values by credential name, newest first."""
@@ -553,6 +631,11 @@ def elsewhere(url: str, settings: Mapping[str, str]) -> str:
     return f"{address}{slash}{path}"
 
 
+def basic(user: str, password: str = "") -> str:
+    """What stands in the header Authorization for HTTP Basic."""
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
 def zone_of(name: Any) -> str:
     """A time zone that a vendor names, where it is known here; "" for any other, so that the company's own is used."""
     try:
@@ -570,5 +653,19 @@ def endless(where: str) -> Fault:
             _("The pages of %(object)s do not end: the same page was given twice."),
             remedy=_("Nothing was lost. It is tried again; when it comes back, tell the vendor."),
             object=where,
+        ),
+    )
+
+
+def overtaken(vendor: str, names: Iterable[str]) -> Fault:
+    """The fault of a write to columns that somebody else has changed since they were read."""
+    return Fault(
+        FaultKind.CHANGED,
+        Problem.of(
+            "vendor-changed",
+            _("It was changed at %(vendor)s in the meantime (%(words)s)."),
+            remedy=_("The change there is brought in first."),
+            vendor=vendor,
+            words=", ".join(names),
         ),
     )

@@ -6,21 +6,17 @@ within one second that fills a page it goes on by Chargebee's offset, again and 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
-from salesops.connectors.rules.mapping import Unknown
+from salesops.connectors.rules.cursors import sum_of
 from salesops.connectors.rules.recurring import per_month
 from salesops.connectors.vendors.base import (
     Ask,
     Column,
-    ColumnType,
-    Fault,
     FaultKind,
     Http,
     Identity,
@@ -29,27 +25,35 @@ from salesops.connectors.vendors.base import (
     Page,
     Proposal,
     Raw,
-    Reply,
+    Said,
     Setting,
+    Shape,
     Vendor,
-    Verdict,
     Written,
+    basic,
     elsewhere,
-    usual_verdict,
+    gone,
     version_of,
 )
+from salesops.connectors.vendors.billing import (
+    DEAL_KEYS,
+    DEAL_OF,
+    PRODUCT_OF,
+    SHORTEST,
+    TAKES_BACK,
+    number,
+    subscriptions,
+    to_write,
+    transactions,
+    unix,
+)
 from salesops.values.money import MoneyError, exponent, round_half_up
-from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
 
 #: Rows of a page at most.
 _PAGE: Final = 100
-#: Keys of custom fields (`cf_…`) and metadata under which companies keep the deal, in the order in which they count.
-DEAL_KEYS: Final = ("deal_id", "salesforce_id", "opportunity_id", "hubspot_deal_id", "pipedrive_deal_id", "crm_deal_id")
 #: Money that comes back: refunds, and payments that the bank took back.
 _BACK: Final = frozenset({"refund", "payment_reversal"})
-#: A subscription that ended sooner than this has not lived a day in every zone, and never paid.
-_SHORTEST: Final = 25 * 3_600
 #: The name under which the site is kept with a record: ids are only unique within one.
 _SITE: Final = "_site"
 #: Lists that know neither an order nor deleted rows.
@@ -179,7 +183,7 @@ def _subscription(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
-def _paid(type: str) -> Any:
+def _paid(type: str) -> Shape:
     """How something that is paid is read."""
 
     def shape(payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -227,27 +231,14 @@ def _priced(payload: Mapping[str, Any]) -> Mapping[str, Any]:
 # --- Objects -------------------------------------------------------------------------------------------------------
 
 _ACCOUNT_OF: Final = Proposal("account", "customer_id", lookup_by="external_id")
-_DEAL_OF: Final = Proposal("deal", "deal", on_unknown=Unknown.EMPTY)
-_PRODUCT_OF: Final = Proposal("product", "product", on_unknown=Unknown.EMPTY)
-_TAKES_BACK: Final = Proposal("reverses", "takes_back", clears=False)
-
-
-def _number(path: str, label: str) -> Column:
-    return Column(path, label, ColumnType.NUMBER)
-
-
-def _unix(path: str, label: str) -> Column:
-    return Column(path, label, ColumnType.UNIX)
-
-
 _PAID_COLUMNS: Final = (
     Column("id", "Id"),
     Column("key", _("Key")),
     Column("kind", _("Kind")),
-    _number("net", _("Amount without tax, negative where it takes back")),
+    number("net", _("Amount without tax, negative where it takes back")),
     Column("currency_code", _("Currency")),
     Column("customer_id", _("Customer")),
-    _unix("date", _("Day that counts")),
+    unix("date", _("Day that counts")),
     Column("status", _("Status")),
     Column("deal", _("Deal, from a custom field or the metadata")),
     Column("product", _("Product, where there is only one")),
@@ -256,16 +247,17 @@ _PAID_COLUMNS: Final = (
 
 
 def _transactions(code: str, type: str, label: str, *more: Proposal) -> Object:
-    proposals = (
-        Proposal("source_key", "key"),
-        Proposal("kind", "kind"),
-        Proposal("effective_on", "date"),
-        Proposal("amount", "net"),
-        Proposal("currency", "currency_code"),
+    return transactions(
+        code,
+        label,
+        _PAID_COLUMNS,
+        _paid(type),
         _ACCOUNT_OF,
         *more,
+        day="date",
+        currency="currency_code",
+        link=_link(code),
     )
-    return Object(code, "transactions", label, _PAID_COLUMNS, proposals, shape=_paid(type), link=_link(code))
 
 
 def _link(page: str) -> str:
@@ -275,7 +267,7 @@ def _link(page: str) -> str:
 _SOLD: Final = (
     Column("id", "Id"),
     Column("name", _("Name")),
-    _number("amount", _("Price of one")),
+    number("amount", _("Price of one")),
     Column("currency_code", _("Currency")),
     Column("status", _("Status")),
 )
@@ -316,37 +308,12 @@ _CUSTOMERS: Final = Object(
     shape=_customer,
     link=_link("customers"),
 )
-_SUBSCRIPTIONS: Final = Object(
-    "subscriptions",
-    "subscriptions",
-    _("Subscriptions"),
-    (
-        Column("id", "Id"),
-        Column("name", _("Name")),
-        Column("customer_id", _("Customer")),
-        _number("monthly", _("Monthly recurring revenue")),
-        Column("currency_code", _("Currency")),
-        _number("seats", _("Seats")),
-        _unix("starts", _("First day that is paid for")),
-        _unix("ends", _("End")),
-        Column("status", _("Status")),
-    ),
-    (
-        Proposal("external_id", "id"),
-        _ACCOUNT_OF,
-        Proposal("name", "name"),
-        Proposal("mrr", "monthly", is_rounded=True),
-        Proposal("currency", "currency_code"),
-        Proposal("seats", "seats"),
-        Proposal("start_on", "starts"),
-        Proposal("end_on", "ends"),
-    ),
-    shape=_subscription,
-    link=_link("subscriptions"),
+_SUBSCRIPTIONS: Final = subscriptions(
+    _subscription, customer="customer_id", mrr="monthly", currency="currency_code", link=_link("subscriptions")
 )
-_INVOICES: Final = _transactions("invoices", "invoice", _("Invoices"), _DEAL_OF, _PRODUCT_OF)
-_CREDIT_NOTES: Final = _transactions("credit_notes", "credit_note", _("Credit notes"), _TAKES_BACK)
-_PAYMENTS: Final = _transactions("transactions", "transaction", _("Payments and refunds"), _DEAL_OF, _TAKES_BACK)
+_INVOICES: Final = _transactions("invoices", "invoice", _("Invoices"), DEAL_OF, PRODUCT_OF)
+_CREDIT_NOTES: Final = _transactions("credit_notes", "credit_note", _("Credit notes"), TAKES_BACK)
+_PAYMENTS: Final = _transactions("transactions", "transaction", _("Payments and refunds"), DEAL_OF, TAKES_BACK)
 
 _OLD: Final = (_PLANS, _CUSTOMERS, _SUBSCRIPTIONS, _INVOICES, _CREDIT_NOTES, _PAYMENTS)
 _NEW: Final = (_ITEM_PRICES, _ITEMS, _CUSTOMERS, _SUBSCRIPTIONS, _INVOICES, _CREDIT_NOTES, _PAYMENTS)
@@ -366,10 +333,10 @@ _WRAPPED: Final[Mapping[str, str]] = {
 class Chargebee(Vendor):
     """Chargebee by its second API."""
 
-    code: ClassVar[str] = "chargebee"
-    label: ClassVar[str] = "Chargebee"
-    family: ClassVar[str] = "billing"
-    settings: ClassVar[tuple[Setting, ...]] = (
+    code = "chargebee"
+    label = "Chargebee"
+    family = "billing"
+    settings = (
         Setting(
             "site",
             _("Site"),
@@ -392,14 +359,18 @@ class Chargebee(Vendor):
             pattern=r"[^\s:]{1,100}:[^\s]{1,200}",
         ),
     )
-    objects: ClassVar[tuple[Object, ...]] = (*_NEW, _PLANS)
+    objects = (*_NEW, _PLANS)
     #: What a test site and the smallest plan allow in a minute, less a share for other programs.
-    allowance: ClassVar[tuple[int, float]] = (120, 60.0)
-    has_webhooks: ClassVar[bool] = True
+    allowance = (120, 60.0)
+    #: Too many requests may be told with another status to sites that were warned.
+    codes = {
+        "api_request_limit_exceeded": FaultKind.LIMITED,
+        "resource_not_found": FaultKind.MISSING,
+    }
     #: HTTP Basic: who knows the password may say anything, so records are fetched and never taken from the body.
-    hook_scheme: ClassVar[str] = "chargebee"
-    hook_words: ClassVar[Mapping[str, str]] = {name: code for code, name in _WRAPPED.items()}
-    webhook_help: ClassVar[str] = _(
+    hook_scheme = "chargebee"
+    hook_words = {name: code for code, name in _WRAPPED.items()}
+    webhook_help = _(
         "In Chargebee under Settings, Configure Chargebee, Webhooks, add this address with basic authentication, and enter"
         " the same user and password here."
     )
@@ -414,8 +385,7 @@ class Chargebee(Vendor):
 
     def sign(self, headers: dict[str, str], http: Http) -> None:
         """The key as the user of HTTP Basic, without a password."""
-        token = base64.b64encode(f"{http.secret('api_key')}:".encode()).decode()
-        headers["Authorization"] = f"Basic {token}"
+        headers["Authorization"] = basic(http.secret("api_key"))
 
     def identify(self, http: Http) -> Identity:
         """Nothing tells the name of a site: the key is tried on its customers."""
@@ -470,7 +440,7 @@ class Chargebee(Vendor):
         for external_id in external_ids:
             reply = http.get(f"{object.code}/{external_id}", expect=(404,))
             if reply.status == 404:
-                raws.append(Raw(external_id, version_of(http.vendor_time), {}, is_deleted=True))
+                raws.append(gone(external_id, http.vendor_time))
             else:
                 raws += _raws(object, [reply.json()[_WRAPPED[object.code]]], http)
         return raws
@@ -491,33 +461,15 @@ class Chargebee(Vendor):
         if object.code != "customers":
             raise NotImplementedError
         now = http.get(f"customers/{external_id}").json()["customer"]
-        wanted = {path: value for path, value in values.items() if (now.get(path) or "") != (value or "")}
-        if any(now.get(path) != base.get(path) for path in wanted):
-            raise Fault(FaultKind.CHANGED, _changed())
-        if wanted:
-            form = {path: value or "" for path, value in wanted.items()}
-            now = http.send("POST", f"customers/{external_id}", form=form, is_safe=True).json()["customer"]
+        if wanted := to_write(values, now, base, self.label):
+            now = http.send("POST", f"customers/{external_id}", form=wanted, is_safe=True).json()["customer"]
         return Written(_raws(object, [now], http)[0])
 
     # --- what replies mean
 
-    def verdict(self, reply: Reply) -> Verdict | None:
-        """Chargebee's own codes; too many requests may be told with another status to sites that were warned."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        try:
-            told = reply.json()
-        except Exception:  # whatever a proxy sends: the status alone counts then
-            return usual
-        if not isinstance(told, Mapping):
-            return usual
-        words, code = str(told.get("message") or ""), told.get("api_error_code")
-        if code == "api_request_limit_exceeded":
-            return Verdict(FaultKind.LIMITED, words)
-        if code == "resource_not_found":
-            return Verdict(FaultKind.MISSING, words)
-        return Verdict(usual.kind, words)
+    def said(self, told: Any) -> Said:
+        """Chargebee's own codes and words."""
+        return Said(str(told.get("message") or ""), str(told.get("api_error_code") or ""))
 
 
 def _following(position: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], offset: str) -> Json | None:
@@ -532,10 +484,8 @@ def _following(position: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], o
     after = position.get("after")
     moments = [int(row["updated_at"]) for row in rows]
     second = position.get("second", moments[0] if moments else 0)
-    sum_ = int(position.get("sum", 0)) + sum(
-        _number_of(row) for row, at in zip(rows, moments, strict=True) if at == second
-    )
-    sum_ %= _SUMS
+    of_second = (str(row["id"]) for row, at in zip(rows, moments, strict=True) if at == second)
+    sum_ = sum_of(of_second, int(position.get("sum", 0)))
     if offset and moments[-1] <= second:
         more = {"before": position["before"]} if "before" in position else {}
         return {"after": after, "second": second, "offset": offset, "sum": sum_, **more}
@@ -550,14 +500,6 @@ def _following(position: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], o
 def _told(row: Mapping[str, Any]) -> str:
     """A record and its version, to know it again."""
     return f"{row['id']}@{row.get('resource_version')}"
-
-
-#: Sums over ids stay below this, so that they are whole numbers for every reader of JSON.
-_SUMS: Final = 2**53
-
-
-def _number_of(row: Mapping[str, Any]) -> int:
-    return int.from_bytes(hashlib.blake2b(str(row["id"]).encode(), digest_size=6).digest())
 
 
 def _raws(object: Object, rows: Iterable[Mapping[str, Any]], http: Http) -> list[Raw]:
@@ -583,16 +525,8 @@ def _is_gone(code: str, row: Mapping[str, Any]) -> bool:
         return status != "success" or row.get("type") not in ("payment", *_BACK)
     if code == "subscriptions":
         start, end = _lives(row)
-        return start is None or (end is not None and end - start < _SHORTEST)
+        return start is None or (end is not None and end - start < SHORTEST)
     return False
-
-
-def _changed() -> Problem:
-    return Problem.of(
-        "changed-elsewhere",
-        _("The customer was changed in Chargebee in the meantime."),
-        remedy=_("The change there is brought in first."),
-    )
 
 
 VENDOR: Final = Chargebee()

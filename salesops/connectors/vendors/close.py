@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from salesops.connectors.rules.mapping import Unknown
 from salesops.connectors.rules.shapes import moment
@@ -25,13 +24,16 @@ from salesops.connectors.vendors.base import (
     Proposal,
     Raw,
     Reply,
+    Said,
     Setting,
     Vendor,
     Verdict,
     Word,
     Written,
-    elsewhere,
-    usual_verdict,
+    basic,
+    by_id,
+    columns_of,
+    overtaken,
     version_of,
 )
 from salesops.values.outcomes import Problem
@@ -50,11 +52,7 @@ _OF_VALUE: Final = ("value", "value_period", "annualized_value", "status_type", 
 
 
 def _columns(*names: str) -> tuple[Column, ...]:
-    columns = [Column("id", "Id")]
-    for each in names:
-        name, _colon, kind = each.partition(":")
-        columns.append(Column(name, name, ColumnType(kind) if kind else ColumnType.TEXT))
-    return tuple(columns)
+    return (Column("id", "Id"), *columns_of(*names))
 
 
 def opportunity(payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -70,11 +68,6 @@ def opportunity(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     closes = (payload.get("date_lost") if is_lost else None) or payload.get("date_won")
     title = payload.get("lead_name") or str(payload.get("note") or "").strip().partition("\n")[0][:200]
     return {**payload, "amount": yearly, "closes": closes, "title": title}
-
-
-def _by_id(field: str, column: str, **more: Any) -> Proposal:
-    """A reference by Close's id; empty where what it names is not here."""
-    return Proposal(field, column, lookup_by="external_id", on_unknown=Unknown.EMPTY, **more)
 
 
 _ID: Final = Proposal("external_id", "id")
@@ -134,8 +127,8 @@ _OPPORTUNITIES: Final = Object(
         _ID,
         Proposal("name", "title"),
         Proposal("account", "lead_id", lookup_by="external_id"),
-        _by_id("contact", "contact_id"),
-        _by_id("owner", "user_id"),
+        by_id("contact", "contact_id"),
+        by_id("owner", "user_id"),
         Proposal("stage", "status_id"),
         Proposal("amount", "amount", when_blank="0"),
         Proposal("currency", "value_currency", clears=False),
@@ -157,7 +150,7 @@ _STATUS_CHANGES: Final = Object(
         Proposal("from_stage", "old_status_id", on_unknown=Unknown.EMPTY),
         Proposal("to_stage", "new_status_id"),
         Proposal("changed_at", "date_created"),
-        _by_id("changed_by", "user_id"),
+        by_id("changed_by", "user_id"),
     ),
     is_offered=False,
 )
@@ -177,8 +170,8 @@ def _activity(code: str, kind: str, label: str, subject: str, *more: Proposal) -
             Proposal("kind", constant=kind),
             Proposal("subject", subject),
             Proposal("person", "user_id", lookup_by="external_id"),
-            _by_id("account", "lead_id"),
-            _by_id("contact", "contact_id"),
+            by_id("account", "lead_id"),
+            by_id("contact", "contact_id"),
             Proposal("happened_at", "activity_at"),
             *more,
         ),
@@ -224,9 +217,11 @@ _TOLD_BY_LOG: Final[Mapping[str, tuple[str, ...]]] = {
 class Close(Vendor):
     """Close by its API, v1."""
 
-    code: ClassVar[str] = "close"
-    label: ClassVar[str] = "Close"
-    settings: ClassVar[tuple[Setting, ...]] = (
+    code = "close"
+    label = "Close"
+    #: Every address ends with a slash.
+    api_url = "https://api.close.com/api/v1/"
+    settings = (
         Setting(
             "api_key",
             _("API key"),
@@ -235,45 +230,38 @@ class Close(Vendor):
             is_required=False,
         ),
     )
-    oauth: ClassVar[OAuth | None] = OAuth(
+    oauth = OAuth(
         authorize_url="https://app.close.com/oauth2/authorize/",
         token_url="https://api.close.com/oauth2/token/",  # noqa: S106 - an address
         scopes=("all.full_access", "offline_access"),
         rotates=True,
         expires_in=timedelta(hours=1),
     )
-    objects: ClassVar[tuple[Object, ...]] = (
+    objects = (
         _USERS, _LEADS, _CONTACTS, _OPPORTUNITIES, _STATUS_CHANGES, _CALLS, _EMAILS, _MEETINGS, _NOTES,
     )  # fmt: skip
-    allowance: ClassVar[tuple[int, float]] = (10, 1.0)
-    has_webhooks: ClassVar[bool] = True
-    hook_scheme: ClassVar[str] = "close"
-    hook_words: ClassVar[Mapping[str, str]] = {word: name for name, word in _EVENT_TYPES.items()} | {
+    allowance = (10, 1.0)
+    hook_scheme = "close"
+    hook_words = {word: name for name, word in _EVENT_TYPES.items()} | {
         "activity.opportunity_status_change": "status_change"
     }
-    webhook_help: ClassVar[str] = _(
+    webhook_help = _(
         "Make a webhook subscription at Close with this address for the created, updated, deleted and merged events of the"
         " objects, and keep its signature key here. Close pauses a subscription whose address fails for three days."
     )
 
-    def base(self, settings: Mapping[str, str]) -> str:
-        """The first version; every address ends with a slash."""
-        return elsewhere("https://api.close.com/api/v1/", settings).rstrip("/") + "/"
-
     def sign(self, headers: dict[str, str], http: Http) -> None:
         """The API key as the user of HTTP Basic where there is one, else a bearer token."""
-        key = http.secret("api_key")
-        if key:
-            headers["Authorization"] = "Basic " + base64.b64encode(f"{key}:".encode()).decode()
+        if key := http.secret("api_key"):
+            headers["Authorization"] = basic(key)
         else:
-            headers["Authorization"] = f"Bearer {http.secret('access_token')}"
+            super().sign(headers, http)
 
     def identify(self, http: Http) -> Identity:
         """The organisation of the person or key, with its currency."""
         found = http.get("me/").json().get("organizations") or [{}]
         organization = found[0]
-        currency = str(organization.get("currency") or "")
-        settings = {"currency": currency} if currency else {}
+        settings = {"currency": str(organization.get("currency") or "")}
         return Identity(str(organization.get("id", "")), str(organization.get("name", "")), settings)
 
     def columns(self, object: Object, http: Http) -> Sequence[Column]:
@@ -446,16 +434,7 @@ class Close(Vendor):
         now = http.get(url).json()
         changed = sorted(name for name in (*values, "value_period") if now.get(name) != base.get(name))
         if changed:
-            raise Fault(
-                FaultKind.CHANGED,
-                Problem.of(
-                    "vendor-changed",
-                    _("It was changed at %(vendor)s in the meantime (%(words)s)."),
-                    remedy=_("The change there is brought in first."),
-                    vendor=self.label,
-                    words=", ".join(changed),
-                ),
-            )
+            raise overtaken(self.label, changed)
         http.send("PUT", url, json=values, is_safe=True)
         names = tuple(name for name in base if name not in _asked(object, ()))
         found = self.fetch(object, [external_id], http, names)
@@ -476,17 +455,22 @@ class Close(Vendor):
             )
         return None if yearly is None else yearly // times
 
-    def verdict(self, reply: Reply) -> Verdict | None:
+    def said(self, told: Any) -> Said:
+        """All that Close says: of the request, and of each field."""
+        parts = [
+            str(told.get("error") or ""),
+            *map(str, told.get("errors") or ()),
+            *(f"{name}: {words}" for name, words in (told.get("field-errors") or {}).items()),
+        ]
+        return Said("; ".join(part for part in parts if part))
+
+    def meant(self, reply: Reply, said: Said) -> Verdict | None:
         """402 is a plan that does not include it; a cursor that is no longer known means to begin anew."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        words = _said(reply)
         if reply.status == 402:
-            return Verdict(FaultKind.FORBIDDEN, words)
-        if reply.status == 400 and "cursor" in words.lower():
-            return Verdict(FaultKind.GONE, words)
-        return Verdict(usual.kind, words, usual.wait)
+            return Verdict(FaultKind.FORBIDDEN, said.words)
+        if reply.status == 400 and "cursor" in said.words.lower():
+            return Verdict(FaultKind.GONE, said.words)
+        return None
 
 
 #: A question between limits from a position on, so many rows of it: the rows, and the position behind them or None.
@@ -558,23 +542,6 @@ def _gone(event: Mapping[str, Any]) -> Raw:
 
 def _iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def _said(reply: Reply) -> str:
-    """What a refusal says; empty where it is no JSON."""
-    try:
-        told = reply.json()
-    except Exception:
-        return ""
-    if not isinstance(told, dict):
-        return ""
-    fields = told.get("field-errors") or {}
-    parts = [
-        str(told.get("error") or ""),
-        *map(str, told.get("errors") or []),
-        *(f"{k}: {v}" for k, v in fields.items()),
-    ]
-    return "; ".join(part for part in parts if part)
 
 
 VENDOR: Final = Close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from salesops.connectors.rules.shapes import moment
@@ -20,11 +20,9 @@ from salesops.connectors.vendors.base import (
     Page,
     Raw,
     Reply,
-    Setting,
+    Said,
     Vendor,
     Verdict,
-    elsewhere,
-    usual_verdict,
 )
 from salesops.connectors.vendors.meetings import (
     AHEAD,
@@ -54,11 +52,12 @@ _MEETINGS: Final = meetings()
 class Google(Vendor):
     """Calendars of Google Workspace."""
 
-    code: ClassVar[str] = "google"
-    label: ClassVar[str] = "Google Calendar"
-    family: ClassVar[str] = "activity"
-    settings: ClassVar[tuple[Setting, ...]] = (DOMAINS, CALENDARS)
-    oauth: ClassVar[OAuth | None] = OAuth(
+    code = "google"
+    label = "Google Calendar"
+    family = "activity"
+    api_url = "https://www.googleapis.com/calendar/v3/"
+    settings = (DOMAINS, CALENDARS)
+    oauth = OAuth(
         authorize_url="https://accounts.google.com/o/oauth2/v2/auth",
         token_url="https://oauth2.googleapis.com/token",  # noqa: S106 - an address
         scopes=("https://www.googleapis.com/auth/calendar.readonly",),
@@ -66,23 +65,14 @@ class Google(Vendor):
         # Without these no refresh token comes, or none the second time.
         extra=(("access_type", "offline"), ("prompt", "consent")),
     )
-    objects: ClassVar[tuple[Object, ...]] = (_MEETINGS,)
-    allowance: ClassVar[tuple[int, float]] = (5, 1.0)
-    has_webhooks: ClassVar[bool] = True
-    hook_scheme: ClassVar[str] = "google"
-    hook_words: ClassVar[Mapping[str, str]] = {"calendar": "meetings"}
-    webhook_help: ClassVar[str] = _(
+    objects = (_MEETINGS,)
+    allowance = (5, 1.0)
+    hook_scheme = "google"
+    hook_words = {"calendar": "meetings"}
+    webhook_help = _(
         "Open a channel for the events of each calendar (watch) with this address and a token of your own, and enter that"
         " token here. A channel ends by itself; without one, changes arrive with the next sync."
     )
-
-    def base(self, settings: Mapping[str, str]) -> str:
-        """The one address of all calendars."""
-        return elsewhere("https://www.googleapis.com/calendar/v3/", settings)
-
-    def sign(self, headers: dict[str, str], http: Http) -> None:
-        """A bearer token."""
-        headers["Authorization"] = f"Bearer {http.secret('access_token')}"
 
     def identify(self, http: Http) -> Identity:
         """The own calendar, whose id is the address of whoever signed in."""
@@ -114,19 +104,17 @@ class Google(Vendor):
             return Page(raws, next={**position, "place": position["place"] + 1, "page": "", "tokens": tokens})
         return Page(raws, horizon=json.dumps({"at": position["began"], "tokens": tokens}))
 
-    def verdict(self, reply: Reply) -> Verdict | None:
-        """A quota that is used up is a 403 here, told apart by its reason."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        try:
-            error = reply.json()["error"]
-            words, reasons = str(error.get("message") or ""), {each.get("reason") for each in error.get("errors") or ()}
-        except Exception:  # a proxy's page, or another form: the status alone counts
-            return usual
-        if reply.status == 403 and reasons & _LIMITS:
-            return Verdict(FaultKind.LIMITED, words, _LIMIT_WAIT)
-        return Verdict(usual.kind, words, usual.wait)
+    def said(self, told: Any) -> Said:
+        """The words, and as the code the reason that is a quota, if one is."""
+        error = told["error"]
+        reasons = (each.get("reason") for each in error.get("errors") or ())
+        return Said(str(error.get("message") or ""), next((reason for reason in reasons if reason in _LIMITS), ""))
+
+    def meant(self, reply: Reply, said: Said) -> Verdict | None:
+        """A quota that is used up is a 403 here."""
+        if reply.status == 403 and said.code in _LIMITS:
+            return Verdict(FaultKind.LIMITED, said.words, _LIMIT_WAIT)
+        return None
 
 
 def _beginning(ask: Ask) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from salesops.connectors.rules.mapping import RateUnit, Unknown
 from salesops.connectors.rules.shapes import moment
@@ -13,7 +13,6 @@ from salesops.connectors.vendors.base import (
     Ask,
     Column,
     ColumnType,
-    Fault,
     FaultKind,
     Http,
     Identity,
@@ -24,17 +23,19 @@ from salesops.connectors.vendors.base import (
     Proposal,
     Raw,
     Reply,
+    Said,
     Setting,
     Vendor,
     Verdict,
     Word,
     Written,
-    elsewhere,
-    usual_verdict,
+    by_id,
+    columns_of,
+    gone,
+    overtaken,
     version_of,
     zone_of,
 )
-from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
 
 _OBJECTS: Final = "crm/v3/objects/"
@@ -65,7 +66,6 @@ _MOVING: Final = 477
 #: Objects of ours that are read from another object's records.
 _HISTORY_CODE: Final = "deal_stage_history"
 _SPLITS_CODE: Final = "deal_splits"
-_TYPE_OF: Final[Mapping[str, str]] = {_HISTORY_CODE: "deals", _SPLITS_CODE: "deals"}
 #: HubSpot's numbers of its objects, in webhooks and in the addresses of its pages.
 _NUMBERS: Final[Mapping[str, str]] = {
     "contacts": "0-1", "companies": "0-2", "deals": "0-3", "products": "0-7", "line_items": "0-8", "tasks": "0-27",
@@ -84,14 +84,10 @@ _LINK: Final = "associations."
 
 
 def _columns(*names: str) -> tuple[Column, ...]:
-    columns = [Column("id", "Record ID")]
-    for each in names:
-        name, _colon, kind = each.partition(":")
-        columns.append(Column(name, name, ColumnType(kind) if kind else ColumnType.TEXT))
-    return tuple(columns)
+    return (Column("id", "Record ID"), *columns_of(*names))
 
 
-def flat(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+def _flat(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     """A record with its properties and associations at the top.
 
     A close date at midnight UTC is a bare day: imports and other systems write it so, and in the account's own zone it
@@ -107,12 +103,7 @@ def flat(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**properties, **links, "id": payload.get("id")}
 
 
-def _by_id(field: str, column: str, **more: Any) -> Proposal:
-    """A reference by HubSpot's id; empty where what it names is not here."""
-    return Proposal(field, column, lookup_by="external_id", on_unknown=Unknown.EMPTY, **more)
-
-
-_OWNER: Final = _by_id("owner", "hubspot_owner_id")
+_OWNER: Final = by_id("owner", "hubspot_owner_id")
 _ID: Final = Proposal("external_id", "id")
 
 _OWNERS: Final = Object(
@@ -130,7 +121,7 @@ _PRODUCTS: Final = Object(
     _columns("name", "hs_sku", "hs_product_type", "price:number"),
     (Proposal("name", "name"), Proposal("code", "hs_sku"), Proposal("price", "price", is_rounded=True)),
     overlap=_OVERLAP,
-    shape=flat,
+    shape=_flat,
 )
 _COMPANIES: Final = Object(
     "companies",
@@ -144,7 +135,7 @@ _COMPANIES: Final = Object(
         _ID,
         Proposal("name", "name"),
         _OWNER,
-        _by_id("parent", "hs_parent_company_id"),
+        by_id("parent", "hs_parent_company_id"),
         Proposal("industry", "industry"),
         Proposal("country", "country"),
         Proposal("city", "city"),
@@ -152,7 +143,7 @@ _COMPANIES: Final = Object(
         Proposal("employees", "numberofemployees"),
     ),
     overlap=_OVERLAP,
-    shape=flat,
+    shape=_flat,
 )  # fmt: skip
 _CONTACTS: Final = Object(
     "contacts",
@@ -168,7 +159,7 @@ _CONTACTS: Final = Object(
         Proposal("phone", "phone"),
     ),
     overlap=_OVERLAP,
-    shape=flat,
+    shape=_flat,
 )
 _LEADS: Final = Object(
     "leads",
@@ -179,11 +170,11 @@ _LEADS: Final = Object(
         _ID,
         Proposal("name", "hs_lead_name"),
         _OWNER,
-        _by_id("account", f"{_LINK}companies"),
+        by_id("account", f"{_LINK}companies"),
         Proposal("created_on", "hs_createdate", clears=False),
     ),
     overlap=_OVERLAP,
-    shape=flat,
+    shape=_flat,
 )
 _DEALS: Final = Object(
     "deals",
@@ -198,7 +189,7 @@ _DEALS: Final = Object(
         _ID,
         Proposal("name", "dealname"),
         Proposal("account", f"{_LINK}companies", lookup_by="external_id"),
-        _by_id("contact", f"{_LINK}contacts"),
+        by_id("contact", f"{_LINK}contacts"),
         _OWNER,
         Proposal("stage", "dealstage"),
         Proposal("amount", "amount", when_blank="0", is_rounded=True),
@@ -209,7 +200,7 @@ _DEALS: Final = Object(
         Proposal("next_step", "hs_next_step"),
     ),
     overlap=_OVERLAP,
-    shape=flat,
+    shape=_flat,
 )  # fmt: skip
 _LINES: Final = Object(
     "line_items",
@@ -231,7 +222,7 @@ _LINES: Final = Object(
         Proposal("note", "name"),
     ),
     overlap=_OVERLAP,
-    shape=flat,
+    shape=_flat,
 )  # fmt: skip
 _SPLITS: Final = Object(
     _SPLITS_CODE,
@@ -282,14 +273,14 @@ def _activity(code: str, kind: str, label: str, subject: str, note: str, *more: 
             Proposal("kind", constant=kind),
             Proposal("subject", subject),
             Proposal("person", "hubspot_owner_id", lookup_by="external_id"),
-            _by_id("deal", f"{_LINK}deals"),
-            _by_id("account", f"{_LINK}companies"),
-            _by_id("contact", f"{_LINK}contacts"),
+            by_id("deal", f"{_LINK}deals"),
+            by_id("account", f"{_LINK}companies"),
+            by_id("contact", f"{_LINK}contacts"),
             *([] if any(proposal.field == "happened_at" for proposal in more) else [Proposal("happened_at", "hs_timestamp")]),
             *more,
         ),
         overlap=_OVERLAP,
-        shape=flat,
+        shape=_flat,
         is_offered=False,
     )  # fmt: skip
 
@@ -319,9 +310,11 @@ _TASKS: Final = _activity(
 class HubSpot(Vendor):
     """HubSpot's CRM by its objects, v3, with associations v4."""
 
-    code: ClassVar[str] = "hubspot"
-    label: ClassVar[str] = "HubSpot"
-    settings: ClassVar[tuple[Setting, ...]] = (
+    code = "hubspot"
+    label = "HubSpot"
+    #: One address for all accounts, those in the European data centre too.
+    api_url = "https://api.hubapi.com/"
+    settings = (
         Setting(
             "private_token",
             _("Token of a private app"),
@@ -330,7 +323,7 @@ class HubSpot(Vendor):
             is_required=False,
         ),
     )
-    oauth: ClassVar[OAuth | None] = OAuth(
+    oauth = OAuth(
         authorize_url="https://app.hubspot.com/oauth/authorize",
         token_url="https://api.hubapi.com/oauth/v1/token",  # noqa: S106 - an address
         scopes=(
@@ -347,26 +340,19 @@ class HubSpot(Vendor):
             ),
         ),
     )
-    objects: ClassVar[tuple[Object, ...]] = (
+    objects = (
         _OWNERS, _PRODUCTS, _COMPANIES, _CONTACTS, _LEADS, _DEALS, _LINES, _SPLITS, _HISTORY, _CALLS, _MEETINGS, _EMAILS,
         _NOTES, _TASKS,
     )  # fmt: skip
     #: Searches are the narrowest: four to five in a second for each token.
-    allowance: ClassVar[tuple[int, float]] = (1, 0.25)
-    has_webhooks: ClassVar[bool] = True
-    hook_scheme: ClassVar[str] = "hubspot"
-    hook_credential: ClassVar[str] = "client_secret"
-    hook_words: ClassVar[Mapping[str, str]] = {
-        word: name for words in (_NUMBERS, _SINGULAR) for name, word in words.items()
-    }
-    webhook_help: ClassVar[str] = _(
+    allowance = (1, 0.25)
+    hook_scheme = "hubspot"
+    hook_credential = "client_secret"
+    hook_words = {word: name for words in (_NUMBERS, _SINGULAR) for name, word in words.items()}
+    webhook_help = _(
         "In your app at HubSpot, give this address as the target of its webhooks and subscribe to creation, change,"
         " deletion, restore and merge of the objects. An app has one address for all accounts that use it."
     )
-
-    def base(self, settings: Mapping[str, str]) -> str:
-        """One address for all accounts, those in the European data centre too."""
-        return elsewhere("https://api.hubapi.com/", settings).rstrip("/") + "/"
 
     def sign(self, headers: dict[str, str], http: Http) -> None:
         """A bearer token: of the private app where there is one."""
@@ -382,7 +368,7 @@ class HubSpot(Vendor):
             "ui_domain": str(told.get("uiDomain") or ""),
             "portal_id": portal,
         }
-        return Identity(portal, f"{self.label} {portal}", {name: value for name, value in settings.items() if value})
+        return Identity(portal, f"{self.label} {portal}", settings)
 
     def columns(self, object: Object, http: Http) -> Sequence[Column]:
         """The known columns that this connection may see, and the account's own. An object that it may not see has none."""
@@ -391,7 +377,8 @@ class HubSpot(Vendor):
         if object.code == _SPLITS_CODE:
             reply = self._splits([], http, expect=(400, 403, 404))
             return object.columns if reply.status < 400 else ()
-        reply = http.get(f"crm/v3/properties/{_type_of(object)}", expect=(400, 403, 404))
+        kind = "deals" if object.code == _HISTORY_CODE else object.code
+        reply = http.get(f"crm/v3/properties/{kind}", expect=(400, 403, 404))
         if reply.status >= 400:
             return ()
         if object.code == _HISTORY_CODE:
@@ -636,16 +623,7 @@ class HubSpot(Vendor):
         seen = base.get("properties") or {}
         changed = sorted(name for name in values if (now.get(name) or "") != (seen.get(name) or ""))
         if changed:
-            raise Fault(
-                FaultKind.CHANGED,
-                Problem.of(
-                    "vendor-changed",
-                    _("It was changed at %(vendor)s in the meantime (%(words)s)."),
-                    remedy=_("The change there is brought in first."),
-                    vendor=self.label,
-                    words=", ".join(changed),
-                ),
-            )
+            raise overtaken(self.label, changed)
         http.send("PATCH", url, json={"properties": dict(values)}, is_safe=True)
         found = self.fetch(object, [external_id], http, [*seen])
         return Written(next((raw for raw in found if raw.external_id == external_id), None))
@@ -658,19 +636,17 @@ class HubSpot(Vendor):
             return f"{value.isoformat()}T00:00:00.000Z"
         return super().spell(column, value)
 
-    def verdict(self, reply: Reply) -> Verdict | None:
+    def said(self, told: Any) -> Said:
+        """The words, and the policy whose limit was reached."""
+        return Said(str(told.get("message") or ""), str(told.get("policyName") or ""))
+
+    def meant(self, reply: Reply, said: Said) -> Verdict | None:
         """Refusals name the limit that was reached, and only some say for how long."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        told = _said(reply)
-        words = str(told.get("message") or "")
-        if usual.kind is FaultKind.LIMITED:
-            wait = None if "retry-after" in reply.headers else _POLICIES.get(str(told.get("policyName") or ""))
-            return Verdict(FaultKind.LIMITED, words, wait)
+        if reply.status == 429 and "retry-after" not in reply.headers:
+            return Verdict(FaultKind.LIMITED, said.words, _POLICIES.get(said.code))
         if reply.status == _MOVING:
-            return Verdict(FaultKind.PASSING, words)
-        return Verdict(usual.kind, words, usual.wait)
+            return Verdict(FaultKind.PASSING, said.words)
+        return None
 
     def link(self, object: Object, external_id: str, settings: Mapping[str, str]) -> str:
         """The record's page in the data centre of the account."""
@@ -686,10 +662,6 @@ _LINKS: Final[Mapping[str, tuple[str, ...]]] = {
     for each in HubSpot.objects
     if any(column.path.startswith(_LINK) for column in each.columns)
 } | {"leads": ("companies",)}
-
-
-def _type_of(object: Object) -> str:
-    return _TYPE_OF.get(object.code, object.code)
 
 
 def _stamp_of(kind: str) -> str:
@@ -708,8 +680,7 @@ def _changed(kind: str, row: Mapping[str, Any]) -> datetime:
 
 
 def _archived(row: Mapping[str, Any]) -> Raw:
-    at = moment(row.get("archivedAt")) or moment(row.get("updatedAt"))
-    return Raw(str(row["id"]), version_of(at), {}, is_deleted=True)
+    return gone(str(row["id"]), moment(row.get("archivedAt")) or moment(row.get("updatedAt")))
 
 
 def _millis(at: datetime) -> int:
@@ -733,15 +704,6 @@ def _word(stage: Mapping[str, Any]) -> Word:
     return Word(
         str(stage["id"]), str(stage["label"]), ("won" if share >= 1 else "lost") if is_closed else "open", share
     )
-
-
-def _said(reply: Reply) -> Mapping[str, Any]:
-    """The refusal as JSON; empty where it is none."""
-    try:
-        told = reply.json()
-    except Exception:
-        return {}
-    return told if isinstance(told, dict) else {}
 
 
 VENDOR: Final = HubSpot()

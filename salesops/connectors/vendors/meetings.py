@@ -128,9 +128,10 @@ def meetings() -> Object:
             Proposal("kind", constant="meeting"),
             Proposal("subject", "subject"),
             Proposal("person", "people", lookup_by="email"),
-            Proposal("contact", "others", lookup_by="email", on_unknown=Unknown.EMPTY, clears=False),
-            Proposal("account", "others", lookup_by="email", on_unknown=Unknown.EMPTY, clears=False),
-            Proposal("lead", "others", lookup_by="email", on_unknown=Unknown.EMPTY, clears=False),
+            *(
+                Proposal(field, "others", lookup_by="email", on_unknown=Unknown.EMPTY, clears=False)
+                for field in ("contact", "account", "lead")
+            ),
             Proposal("happened_at", "start"),
             Proposal("duration_seconds", "seconds"),
         ),

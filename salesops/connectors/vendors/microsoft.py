@@ -10,11 +10,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 from zoneinfo import ZoneInfo
 
-from salesops.connectors.rules.shapes import moment
+from salesops.connectors.rules.shapes import iso_of, moment
 from salesops.connectors.vendors.base import (
     Ask,
     FaultKind,
@@ -25,13 +25,10 @@ from salesops.connectors.vendors.base import (
     Object,
     Page,
     Raw,
-    Reply,
+    Said,
     Setting,
     Vendor,
-    Verdict,
-    elsewhere,
-    usual_verdict,
-    version_of,
+    gone,
 )
 from salesops.connectors.vendors.meetings import (
     AHEAD,
@@ -51,9 +48,9 @@ _OWN: Final = "me"
 #: How far back the window begins. It is moved monthly, so that a month of it is always there twice.
 _BACK: Final = timedelta(days=90)
 #: Codes of a 403 or 503 that mean: wait.
-_LIMITS: Final = frozenset({"ApplicationThrottled", "MailboxConcurrency", "TooManyRequests"})
+_LIMITS: Final = ("ApplicationThrottled", "MailboxConcurrency", "TooManyRequests")
 #: Codes that say that a delta link is too old.
-_GONE: Final = frozenset({"syncStateNotFound", "resyncRequired", "SyncStateNotFound", "SyncStateInvalid"})
+_GONE: Final = ("syncStateNotFound", "resyncRequired", "SyncStateNotFound", "SyncStateInvalid")
 _PREFER: Final = 'outlook.timezone="UTC", IdType="ImmutableId", odata.maxpagesize={size}'
 #: Windows' names of time zones where people work, as the world names them (unicode.org, windowsZones, territory 001).
 #: Everything is asked for in UTC; an event that comes in another zone all the same is read by these.
@@ -111,10 +108,11 @@ _MEETINGS: Final = meetings()
 class Microsoft(Vendor):
     """Calendars of Microsoft 365, by Graph."""
 
-    code: ClassVar[str] = "microsoft"
-    label: ClassVar[str] = "Microsoft 365"
-    family: ClassVar[str] = "activity"
-    settings: ClassVar[tuple[Setting, ...]] = (
+    code = "microsoft"
+    label = "Microsoft 365"
+    family = "activity"
+    api_url = "https://graph.microsoft.com/v1.0/"
+    settings = (
         Setting(
             "tenant",
             _("Tenant"),
@@ -125,32 +123,27 @@ class Microsoft(Vendor):
         DOMAINS,
         CALENDARS,
     )
-    oauth: ClassVar[OAuth | None] = OAuth(
+    oauth = OAuth(
         authorize_url="https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize",
         token_url="https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",  # noqa: S106 - an address
         scopes=("offline_access", "User.Read", "Calendars.Read", "Calendars.Read.Shared"),
         uses_pkce=True,
         rotates=True,
     )
-    objects: ClassVar[tuple[Object, ...]] = (_MEETINGS,)
+    objects = (_MEETINGS,)
     #: 10,000 in ten minutes and four at once for a mailbox: one at a time is far below.
-    allowance: ClassVar[tuple[int, float]] = (10, 1.0)
-    has_webhooks: ClassVar[bool] = True
+    allowance = (10, 1.0)
+    codes = {
+        **dict.fromkeys(_LIMITS, FaultKind.LIMITED),
+        **dict.fromkeys(_GONE, FaultKind.GONE),
+    }
     #: `clientState` proves who tells, not what; a note names an id of one calendar, so the calendars are asked.
-    hook_scheme: ClassVar[str] = "microsoft"
-    hook_words: ClassVar[Mapping[str, str]] = {"events": "meetings", "Events": "meetings"}
-    webhook_help: ClassVar[str] = _(
+    hook_scheme = "microsoft"
+    hook_words = {"events": "meetings", "Events": "meetings"}
+    webhook_help = _(
         "Subscribe this address to the events of each calendar with a clientState of your own, and enter that here. A"
         " subscription ends within a week; without one, changes arrive with the next sync."
     )
-
-    def base(self, settings: Mapping[str, str]) -> str:
-        """Graph's one address."""
-        return elsewhere("https://graph.microsoft.com/v1.0/", settings)
-
-    def sign(self, headers: dict[str, str], http: Http) -> None:
-        """A bearer token."""
-        headers["Authorization"] = f"Bearer {http.secret('access_token')}"
 
     def identify(self, http: Http) -> Identity:
         """Whoever signed in."""
@@ -169,7 +162,7 @@ class Microsoft(Vendor):
         params: list[tuple[str, Any]] = list(parse_qsl(query, keep_blank_values=True))
         if not params:
             began = datetime.fromisoformat(position["began"])
-            params = [("startDateTime", _literal(began - _BACK)), ("endDateTime", _literal(began + RENEWED + AHEAD))]
+            params = [("startDateTime", iso_of(began - _BACK)), ("endDateTime", iso_of(began + RENEWED + AHEAD))]
         whose = _OWN if calendar == _OWN else f"users/{quote(calendar, safe='@')}"
         prefer = _PREFER.format(size=min(ask.size or _PAGE, _PAGE))
         told = http.get(f"{whose}/calendarView/delta", params, headers={"Prefer": prefer}).json()
@@ -186,19 +179,10 @@ class Microsoft(Vendor):
             return Page(raws, next=_beginning({}, ask, http))
         return Page(raws, horizon=json.dumps({"at": position["began"], "links": links, "ids": position["ids"]}))
 
-    def verdict(self, reply: Reply) -> Verdict | None:
-        """Graph's own codes."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        try:
-            error = reply.json()["error"]
-            code, words = str(error.get("code") or ""), str(error.get("message") or "")
-        except Exception:  # a proxy's page, or another form: the status alone counts
-            return usual
-        if code in _GONE:
-            return Verdict(FaultKind.GONE, words)
-        return Verdict(FaultKind.LIMITED if code in _LIMITS else usual.kind, words, usual.wait)
+    def said(self, told: Any) -> Said:
+        """Graph's own codes and words."""
+        error = told["error"]
+        return Said(str(error.get("message") or ""), str(error.get("code") or ""))
 
 
 def _beginning(kept: Mapping[str, Any], ask: Ask, http: Http) -> Json:
@@ -225,7 +209,7 @@ def _raw(
     if "@removed" in row:
         key = ids.pop(short, "")
         # It is told without a moment: that of the question is later than every change that was told before.
-        return Raw(key, version_of(http.vendor_time or ask.asked_at), {}, is_deleted=True) if key else None
+        return gone(key, http.vendor_time or ask.asked_at) if key else None
     if row.get("type") == "seriesMaster" or not row.get("iCalUId"):
         return None  # its occurrences come by themselves
     meeting = _meeting(row)
@@ -277,10 +261,6 @@ def _moment(told: Any) -> datetime | None:
     except (ValueError, KeyError, OSError):
         return None
     return (local if local.tzinfo else local.replace(tzinfo=zone)).astimezone(UTC)
-
-
-def _literal(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 VENDOR: Final = Microsoft()

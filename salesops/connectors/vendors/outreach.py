@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Final
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from salesops.connectors.rules.mapping import Unknown
-from salesops.connectors.rules.shapes import moment, value_at
+from salesops.connectors.rules.shapes import iso_of, moment, value_at
 from salesops.connectors.vendors.base import (
     Ask,
     Column,
-    ColumnType,
     FaultKind,
     Http,
     Identity,
@@ -22,15 +21,16 @@ from salesops.connectors.vendors.base import (
     Proposal,
     Raw,
     Reply,
+    Said,
     Vendor,
     Verdict,
     Word,
     Written,
-    elsewhere,
-    usual_verdict,
+    by_id,
+    columns_of,
+    gone,
     version_of,
 )
-from salesops.connectors.wire import WireError
 from salesops.values.outcomes import gettext_noop as _
 
 _PAGE: Final = 500
@@ -41,19 +41,19 @@ _FROM_THE_CRM: Final = False
 
 
 def _columns(*names: str) -> tuple[Column, ...]:
-    """Columns by path and type; attributes may be written, ids and relations of a record not as they stand."""
-    columns = [Column("id", "Id")]
-    for each in names:
-        path, _colon, kind = each.partition(":")
-        columns.append(
-            Column(
-                path,
-                path.removeprefix("attributes.").removesuffix(".data.id"),
-                ColumnType(kind) if kind else ColumnType.TEXT,
-                is_writable=path.startswith("attributes.") and not path.endswith(("createdAt", "updatedAt")),
+    """Attributes may be written, ids and relations of a record not as they stand."""
+    return (
+        Column("id", "Id"),
+        *(
+            replace(
+                column,
+                label=column.path.removeprefix("attributes.").removesuffix(".data.id"),
+                is_writable=column.path.startswith("attributes.")
+                and not column.path.endswith(("createdAt", "updatedAt")),
             )
-        )
-    return tuple(columns)
+            for column in columns_of(*names)
+        ),
+    )
 
 
 _USERS: Final = Object(
@@ -82,7 +82,7 @@ _ACCOUNTS: Final = Object(
         Proposal("city", "attributes.locality"),
         Proposal("employees", "attributes.numberOfEmployees"),
         Proposal("website", "attributes.websiteUrl", clears=False),
-        Proposal("owner", "relationships.owner.data.id", lookup_by="external_id", on_unknown=Unknown.EMPTY),
+        by_id("owner", "relationships.owner.data.id"),
     ),
     link="https://web.outreach.io/accounts/{id}",
 )
@@ -106,7 +106,7 @@ _PROSPECTS: Final = Object(
         Proposal("title", "attributes.title"),
         Proposal("country", "attributes.addressCountry"),
         Proposal("created_on", "attributes.createdAt", clears=False),
-        Proposal("owner", "relationships.owner.data.id", lookup_by="external_id", on_unknown=Unknown.EMPTY),
+        by_id("owner", "relationships.owner.data.id"),
     ),
     is_offered=_FROM_THE_CRM,
     link="https://web.outreach.io/prospects/{id}",
@@ -130,7 +130,7 @@ _OPPORTUNITIES: Final = Object(
         Proposal("external_id", "id"),
         Proposal("name", "attributes.name"),
         Proposal("account", "relationships.account.data.id", lookup_by="external_id"),
-        Proposal("owner", "relationships.owner.data.id", lookup_by="external_id", on_unknown=Unknown.EMPTY),
+        by_id("owner", "relationships.owner.data.id"),
         Proposal("stage", "relationships.stage.data.id"),
         Proposal("amount", "attributes.amountPrecise", when_blank="0", is_rounded=True),
         Proposal("currency", "attributes.currencyType"),
@@ -163,9 +163,9 @@ _CALLS: Final = Object(
         Proposal("direction", "attributes.direction"),
         Proposal("happened_at", "attributes.createdAt"),
         Proposal("person", "relationships.user.data.id", lookup_by="external_id"),
-        Proposal("deal", "relationships.opportunity.data.id", lookup_by="external_id", on_unknown=Unknown.EMPTY),
-        Proposal("account", "relationships.account.data.id", lookup_by="external_id", on_unknown=Unknown.EMPTY),
-        Proposal("lead", "relationships.prospect.data.id", lookup_by="external_id", on_unknown=Unknown.EMPTY),
+        by_id("deal", "relationships.opportunity.data.id"),
+        by_id("account", "relationships.account.data.id"),
+        by_id("lead", "relationships.prospect.data.id"),
     ),
 )
 
@@ -173,9 +173,10 @@ _CALLS: Final = Object(
 class Outreach(Vendor):
     """Outreach over its JSON:API."""
 
-    code: ClassVar[str] = "outreach"
-    label: ClassVar[str] = "Outreach"
-    oauth: ClassVar[OAuth | None] = OAuth(
+    code = "outreach"
+    label = "Outreach"
+    api_url = "https://api.outreach.io/api/v2/"
+    oauth = OAuth(
         authorize_url="https://api.outreach.io/oauth/authorize",
         token_url="https://api.outreach.io/oauth/token",  # noqa: S106 - an address
         scopes=(
@@ -184,22 +185,17 @@ class Outreach(Vendor):
         rotates=True,
         expires_in=timedelta(hours=2),
     )  # fmt: skip
-    objects: ClassVar[tuple[Object, ...]] = (_USERS, _ACCOUNTS, _PROSPECTS, _OPPORTUNITIES, _CALLS)
-    allowance: ClassVar[tuple[int, float]] = (10_000, 3600.0)
-    has_webhooks: ClassVar[bool] = True
-    hook_scheme: ClassVar[str] = "outreach"
-    webhook_help: ClassVar[str] = _(
+    objects = (_USERS, _ACCOUNTS, _PROSPECTS, _OPPORTUNITIES, _CALLS)
+    allowance = (10_000, 3600.0)
+    hook_scheme = "outreach"
+    webhook_help = _(
         "Make a webhook for each resource with the secret that stands here. Outreach takes every answer for an arrival and"
         " does not send again: what is missed comes with the next sync, but destroyed records only by comparing."
     )
 
-    def base(self, settings: Mapping[str, str]) -> str:
-        """The one address of all organisations."""
-        return elsewhere("https://api.outreach.io/", settings).rstrip("/") + "/api/v2/"
-
     def sign(self, headers: dict[str, str], http: Http) -> None:
         """A bearer token, and the media type that questions need as well."""
-        headers["Authorization"] = f"Bearer {http.secret('access_token')}"
+        super().sign(headers, http)
         headers["Accept"] = headers["Content-Type"] = _MEDIA
 
     def identify(self, http: Http) -> Identity:
@@ -238,8 +234,7 @@ class Outreach(Vendor):
         params = {"filter[id]": ",".join(external_ids), "page[size]": 1000, "count": "false"}
         found = [_raw(each) for each in http.get(object.code, params).json()["data"]]
         there = {raw.external_id for raw in found}
-        now = version_of(http.vendor_time)
-        return found + [Raw(each, now, {}, is_deleted=True) for each in external_ids if each not in there]
+        return found + [gone(each, http.vendor_time) for each in external_ids if each not in there]
 
     def write(
         self,
@@ -260,19 +255,16 @@ class Outreach(Vendor):
         reply = http.send("PATCH", f"{object.code}/{external_id}", json={"data": data})
         return Written(_raw(reply.json()["data"]))
 
-    def verdict(self, reply: Reply) -> Verdict | None:
-        """The words of a refusal; the year's spent entitlement is a 403 that only a contract ends."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        try:
-            first = (reply.json().get("errors") or [{}])[0]
-        except (WireError, AttributeError, IndexError):
-            return usual
-        words = str(first.get("detail") or first.get("title") or "")
-        if reply.status == 403 and "API calls" in words:
-            return Verdict(FaultKind.LIMITED, words, timedelta(hours=1))
-        return Verdict(usual.kind, words, usual.wait)
+    def said(self, told: Any) -> Said:
+        """The words of the first error."""
+        first = (told.get("errors") or [{}])[0]
+        return Said(str(first.get("detail") or first.get("title") or ""))
+
+    def meant(self, reply: Reply, said: Said) -> Verdict | None:
+        """The year's spent entitlement is a 403 that only a contract ends."""
+        if reply.status == 403 and "API calls" in said.words:
+            return Verdict(FaultKind.LIMITED, said.words, timedelta(hours=1))
+        return None
 
 
 def _raw(row: Mapping[str, Any]) -> Raw:
@@ -282,7 +274,7 @@ def _raw(row: Mapping[str, Any]) -> Raw:
 
 
 def _iso(value: datetime) -> str:
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return iso_of(value, "milliseconds")
 
 
 VENDOR: Final = Outreach()

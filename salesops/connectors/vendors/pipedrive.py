@@ -10,13 +10,14 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
-from salesops.connectors.rules.mapping import Unknown
-from salesops.connectors.rules.shapes import moment
+from salesops.connectors.rules.shapes import iso_of, moment
 from salesops.connectors.vendors.base import (
+    ENDS,
     Ask,
     Column,
     ColumnType,
@@ -31,14 +32,17 @@ from salesops.connectors.vendors.base import (
     Proposal,
     Raw,
     Reply,
+    Said,
     Setting,
     Vendor,
     Verdict,
     Word,
     Written,
+    by_id,
+    columns_of,
     elsewhere,
     endless,
-    usual_verdict,
+    gone,
     version_of,
     zone_of,
 )
@@ -84,17 +88,6 @@ _PLAIN: Final = frozenset({"varchar", "varchar_auto", "text", "double", "int", "
 _IDS: Final = frozenset({"id", "owner_id", "org_id", "person_id", "organization_id"})
 #: Kinds of activities that every account begins with; their own are tasks unless the mapping says otherwise.
 _ACTIVITY_KINDS: Final[Mapping[str, str]] = {"call": "call", "meeting": "meeting", "lunch": "meeting", "email": "mail"}
-
-
-def _columns(*names: str) -> tuple[Column, ...]:
-    """Columns from "path:type", with a "!" behind those that may be written."""
-    columns = []
-    for each in names:
-        name, _colon, kind = each.rstrip("!").partition(":")
-        columns.append(
-            Column(name, name, ColumnType(kind) if kind else ColumnType.TEXT, is_writable=each.endswith("!"))
-        )
-    return tuple(columns)
 
 
 # --- How records are read ------------------------------------------------------------------------------------------
@@ -159,13 +152,13 @@ def _plain(markup: Any) -> str:
 
 # --- The objects ---------------------------------------------------------------------------------------------------
 
-_OWNER: Final = Proposal("owner", "owner_id", lookup_by="external_id", on_unknown=Unknown.EMPTY)
+_OWNER: Final = by_id("owner", "owner_id")
 
 _USERS: Final = Object(
     "users",
     "owners",
     _("Users"),
-    _columns("id", "name", "email", "active_flag:boolean"),
+    columns_of("id", "name", "email", "active_flag:boolean"),
     (Proposal("external_id", "id"), Proposal("email", "email"), Proposal("name", "name")),
     is_whole=True,
 )
@@ -173,7 +166,7 @@ _PRODUCTS: Final = Object(
     "products",
     "products",
     _("Products"),
-    _columns("id", "name", "code", "category", "unit", "prices.0.price:number", "prices.0.currency"),
+    columns_of("id", "name", "code", "category", "unit", "prices.0.price:number", "prices.0.currency"),
     (
         Proposal("name", "name"),
         Proposal("code", "code"),
@@ -189,7 +182,7 @@ _ORGANIZATIONS: Final = Object(
     "organizations",
     "accounts",
     _("Organizations"),
-    _columns("id", "name!", "owner_id!", "address.country", "address.locality", "address.value", "add_time:moment"),
+    columns_of("id", "name!", "owner_id!", "address.country", "address.locality", "address.value", "add_time:moment"),
     (
         Proposal("external_id", "id"),
         Proposal("name", "name"),
@@ -203,7 +196,7 @@ _PERSONS: Final = Object(
     "persons",
     "contacts",
     _("People"),
-    _columns("id", "name!", "first_name", "last_name", "org_id!", "owner_id!", "email", "phone", "job_title"),
+    columns_of("id", "name!", "first_name", "last_name", "org_id!", "owner_id!", "email", "phone", "job_title"),
     (
         Proposal("external_id", "id"),
         Proposal("account", "org_id", lookup_by="external_id"),
@@ -219,14 +212,14 @@ _LEADS: Final = Object(
     "leads",
     "leads",
     _("Leads"),
-    _columns(
+    columns_of(
         "id", "title", "owner_id", "person_id", "organization_id", "source_name", "value.amount:number",
         "value.currency", "expected_close_date:day", "add_time:moment",
     ),
     (
         Proposal("external_id", "id"),
         Proposal("name", "title"),
-        Proposal("account", "organization_id", lookup_by="external_id", on_unknown=Unknown.EMPTY),
+        by_id("account", "organization_id"),
         _OWNER,
         Proposal("estimated", "value.amount", is_rounded=True),
         Proposal("currency", "value.currency", clears=False),
@@ -238,7 +231,7 @@ _DEALS: Final = Object(
     "deals",
     "deals",
     _("Deals"),
-    _columns(
+    columns_of(
         "id", "title!", "org_id!", "person_id!", "owner_id!", "stage!", "status", "stage_id", "pipeline_id",
         "value:number!", "currency", "probability:number!", "add_time:moment", "closed_at:moment", "close_time:moment",
         "won_time:moment", "lost_time:moment", "stage_change_time:moment", "expected_close_date:day!", "lost_reason!", "acv:number",
@@ -249,7 +242,7 @@ _DEALS: Final = Object(
         Proposal("name", "title"),
         Proposal("account", "org_id", lookup_by="external_id"),
         _OWNER,
-        Proposal("contact", "person_id", lookup_by="external_id", on_unknown=Unknown.EMPTY),
+        by_id("contact", "person_id"),
         Proposal("stage", "stage"),
         Proposal("amount", "value", when_blank="0", is_rounded=True),
         Proposal("currency", "currency"),
@@ -265,7 +258,7 @@ _ACTIVITIES: Final = Object(
     "activities",
     "activities",
     _("Activities"),
-    _columns(
+    columns_of(
         "id", "subject", "type", "kind", "owner_id", "deal_id", "lead_id", "person_id", "org_id", "due_at:moment",
         "done_at:moment", "happened_at:moment", "seconds:number", "text", "done:boolean",
     ),
@@ -275,10 +268,10 @@ _ACTIVITIES: Final = Object(
         Proposal("subject", "subject"),
         Proposal("note", "text", clears=False),
         Proposal("person", "owner_id", lookup_by="external_id"),
-        Proposal("deal", "deal_id", lookup_by="external_id", on_unknown=Unknown.EMPTY),
-        Proposal("lead", "lead_id", lookup_by="external_id", on_unknown=Unknown.EMPTY),
-        Proposal("account", "org_id", lookup_by="external_id", on_unknown=Unknown.EMPTY),
-        Proposal("contact", "person_id", lookup_by="external_id", on_unknown=Unknown.EMPTY),
+        by_id("deal", "deal_id"),
+        by_id("lead", "lead_id"),
+        by_id("account", "org_id"),
+        by_id("contact", "person_id"),
         Proposal("happened_at", "happened_at"),
         Proposal("due_at", "due_at"),
         Proposal("done_at", "done_at"),
@@ -290,17 +283,19 @@ _NOTES: Final = Object(
     "notes",
     "activities",
     _("Notes"),
-    _columns("id", "key", "subject", "text", "user_id", "deal_id", "lead_id", "person_id", "org_id", "add_time:moment"),
+    columns_of(
+        "id", "key", "subject", "text", "user_id", "deal_id", "lead_id", "person_id", "org_id", "add_time:moment"
+    ),
     (
         Proposal("external_id", "key"),
         Proposal("kind", constant="note"),
         Proposal("subject", "subject"),
         Proposal("note", "text"),
         Proposal("person", "user_id", lookup_by="external_id"),
-        Proposal("deal", "deal_id", lookup_by="external_id", on_unknown=Unknown.EMPTY),
-        Proposal("lead", "lead_id", lookup_by="external_id", on_unknown=Unknown.EMPTY),
-        Proposal("account", "org_id", lookup_by="external_id", on_unknown=Unknown.EMPTY),
-        Proposal("contact", "person_id", lookup_by="external_id", on_unknown=Unknown.EMPTY),
+        by_id("deal", "deal_id"),
+        by_id("lead", "lead_id"),
+        by_id("account", "org_id"),
+        by_id("contact", "person_id"),
         Proposal("happened_at", "add_time"),
     ),
     shape=_note,
@@ -311,9 +306,9 @@ _NOTES: Final = Object(
 class Pipedrive(Vendor):
     """Pipedrive by OAuth."""
 
-    code: ClassVar[str] = "pipedrive"
-    label: ClassVar[str] = "Pipedrive"
-    settings: ClassVar[tuple[Setting, ...]] = (
+    code = "pipedrive"
+    label = "Pipedrive"
+    settings = (
         Setting(
             "webhook_secret",
             _("User and password of the webhooks"),
@@ -323,20 +318,19 @@ class Pipedrive(Vendor):
             pattern=r"[^\s:]{1,200}:[^\s]{1,200}",
         ),
     )
-    oauth: ClassVar[OAuth | None] = OAuth(
+    oauth = OAuth(
         authorize_url="https://oauth.pipedrive.com/oauth/authorize",
         token_url="https://oauth.pipedrive.com/oauth/token",  # noqa: S106 - an address
         client_auth="basic",
         expires_in=timedelta(hours=1),
     )
-    objects: ClassVar[tuple[Object, ...]] = (
+    objects = (
         _USERS, _PRODUCTS, _ORGANIZATIONS, _PERSONS, _LEADS, _DEALS, _ACTIVITIES, _NOTES,
     )  # fmt: skip
     #: Half of the eighty in two seconds that replies tell of: other apps of the company share them.
-    allowance: ClassVar[tuple[int, float]] = (40, 2.0)
-    has_webhooks: ClassVar[bool] = True
-    hook_scheme: ClassVar[str] = "pipedrive"
-    hook_words: ClassVar[Mapping[str, str]] = {
+    allowance = (40, 2.0)
+    hook_scheme = "pipedrive"
+    hook_words = {
         "user": "users",
         "product": "products",
         "organization": "organizations",
@@ -346,7 +340,7 @@ class Pipedrive(Vendor):
         "activity": "activities",
         "note": "notes",
     }
-    webhook_help: ClassVar[str] = _(
+    webhook_help = _(
         "In Pipedrive open Tools and apps, Webhooks, and create one of version 2 for all events and all objects, with this"
         " address and the user and password of HTTP Basic, as an administrator: it tells only what its user may see."
     )
@@ -355,19 +349,12 @@ class Pipedrive(Vendor):
         """The company's own address, which the sign-in told."""
         return elsewhere(settings.get("api_domain") or _ANYWHERE, settings).rstrip("/") + "/"
 
-    def sign(self, headers: dict[str, str], http: Http) -> None:
-        """A bearer token."""
-        headers["Authorization"] = f"Bearer {http.secret('access_token')}"
-
     def identify(self, http: Http) -> Identity:
         """The company of the user who signed in, with that user's zone and currency."""
         me = http.get(f"{_V1}users/me").json()["data"]
         told = {"currency": str(me.get("default_currency") or ""), "time_zone": zone_of(me.get("timezone_name"))}
-        return Identity(
-            str(me.get("company_id") or ""),
-            str(me.get("company_name") or me.get("company_domain") or ""),
-            {name: value for name, value in told.items() if value},
-        )
+        name = str(me.get("company_name") or me.get("company_domain") or "")
+        return Identity(str(me.get("company_id") or ""), name, told)
 
     def columns(self, object: Object, http: Http) -> Sequence[Column]:
         """The known columns and the custom fields, whose keys are other ones in each company."""
@@ -385,7 +372,7 @@ class Pipedrive(Vendor):
             return {}
         stages = [each for each in _all(http, f"{_V2}stages") if not each.get("is_deleted")]
         words = [Word(str(each["id"]), str(each["name"]), "open", _share(each, stages)) for each in stages]
-        return {"stage": [*words, Word("won", "Won", "won", 1.0), Word("lost", "Lost", "lost", 0.0)]}
+        return {"stage": [*words, *ENDS]}
 
     def read(self, object: Object, ask: Ask, http: Http) -> Page:
         """A page by moment of change; of deals, those in the archive after the others."""
@@ -408,8 +395,7 @@ class Pipedrive(Vendor):
         if object.code != "deals" or ask.since is None:
             return None
         page = self._by_cursor(object, ask, http, {"sort_by": "id", "status": "deleted"})
-        gone = [Raw(raw.external_id, raw.version, {}, is_deleted=True) for raw in page.raws]
-        return Page(gone, next=page.next)
+        return replace(page, raws=[replace(raw, payload={}, is_deleted=True) for raw in page.raws])
 
     def fetch(self, object: Object, external_ids: Sequence[str], http: Http, columns: Sequence[str] = ()) -> list[Raw]:
         """The records of these ids. A list leaves out what it does not have or has put away: those are asked for one by
@@ -426,7 +412,7 @@ class Pipedrive(Vendor):
                 continue
             reply = http.get(f"{prefix}{object.code}/{external_id}", expect=(404,))
             if reply.status == 404:
-                found[external_id] = Raw(external_id, version_of(reply.date or http.vendor_time), {}, is_deleted=True)
+                found[external_id] = gone(external_id, reply.date or http.vendor_time)
             else:
                 found[external_id] = _raw(object, reply.json()["data"])
         return list(found.values())
@@ -459,15 +445,15 @@ class Pipedrive(Vendor):
             return int(value)
         return super().spell(column, value)
 
-    def verdict(self, reply: Reply) -> Verdict | None:
+    def said(self, told: Any) -> Said:
+        """Pipedrive's own words; a dash where it says none, for what says nothing did not come from Pipedrive."""
+        return Said(str(told.get("error") or told.get("message") or "–"))
+
+    def meant(self, reply: Reply, said: Said) -> Verdict | None:
         """A refusal with a page of HTML comes from before Pipedrive: we asked too much and are shut out."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        words = _said(reply)
-        if reply.status == 403 and not words:
+        if reply.status == 403 and not said.words:
             return Verdict(FaultKind.LIMITED, "403", _SHUT_OUT)
-        return Verdict(usual.kind, words, usual.wait)
+        return None
 
     def link(self, object: Object, external_id: str, settings: Mapping[str, str]) -> str:
         """The record's page in the company's Pipedrive."""
@@ -591,16 +577,7 @@ def _moment_of(row: Mapping[str, Any]) -> datetime | None:
 
 def _literal(value: datetime | None) -> str | None:
     """A moment as it is asked by: RFC 3339 in UTC, in whole seconds."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if value else None
-
-
-def _said(reply: Reply) -> str:
-    """The words of a refusal; "" where it is no JSON."""
-    try:
-        answer = reply.json()
-    except Exception:  # whatever stands before Pipedrive: the status alone counts then
-        return ""
-    return str(answer.get("error") or answer.get("message") or reply.status) if isinstance(answer, dict) else ""
+    return iso_of(value) if value else None
 
 
 def _changed(external_id: str) -> Problem:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
-from typing import Any, ClassVar, Final
+from decimal import Decimal
+from typing import Any, Final
 
 from salesops.connectors.rules.cursors import following
 from salesops.connectors.rules.mapping import Unknown
@@ -29,13 +30,24 @@ from salesops.connectors.vendors.base import (
     Proposal,
     Raw,
     Reply,
+    Said,
     Setting,
+    Shape,
     Vendor,
     Verdict,
     Written,
     elsewhere,
-    usual_verdict,
+    said_in,
     version_of,
+)
+from salesops.connectors.vendors.billing import (
+    DEAL_KEYS,
+    DEAL_OF,
+    PRODUCT_OF,
+    TAKES_BACK,
+    money,
+    number,
+    transactions,
 )
 from salesops.values.outcomes import gettext_noop as _
 
@@ -53,15 +65,7 @@ _NAMES: Final = frozenset({"Customer", "Item"})
 #: How long to leave a company alone that asked us to, where it does not say.
 _LIMIT_WAIT: Final = timedelta(seconds=60)
 #: Names of custom fields, folded, in which companies keep the deal, in the order in which they count.
-DEAL_FIELDS: Final = (
-    "dealid",
-    "salesforceid",
-    "opportunityid",
-    "hubspotdealid",
-    "pipedrivedealid",
-    "crmdealid",
-    "deal",
-)
+DEAL_FIELDS: Final = (*(key.replace("_", "") for key in DEAL_KEYS), "deal")
 #: The name under which the company is kept with a record: ids are only unique within one.
 _REALM: Final = "_realm"
 #: What of a payment a row is about: see `parts_of`.
@@ -73,14 +77,6 @@ _FAULT: Final = re.compile(rb'"[Ff]ault"\s*:\s*\{')
 
 
 # --- What is read off a record -------------------------------------------------------------------------------------
-
-
-def _money(value: Any) -> Decimal:
-    """An amount, also where it was kept as text; nothing for what is none."""
-    try:
-        return Decimal(str(value)) if value not in (None, "") else Decimal(0)
-    except InvalidOperation:
-        return Decimal(0)
 
 
 def _reference(payload: Mapping[str, Any], name: str) -> str:
@@ -124,17 +120,17 @@ def _original(payload: Mapping[str, Any]) -> str:
     return _key(payload, "salesreceipt", str(sold[0].get("TxnId"))) if len(sold) == 1 else ""
 
 
-def _document(type: str, kind: str, *, sign: int = 1, has_tax: bool = False) -> Any:
+def _document(type: str, kind: str, *, sign: int = 1, has_tax: bool = False) -> Shape:
     """How a document is read. has_tax: the amount is what was paid, with tax; else without."""
 
     def shape(payload: Mapping[str, Any]) -> Mapping[str, Any]:
         told = payload.get("TxnTaxDetail")
-        tax = _money(told.get("TotalTax")) if isinstance(told, Mapping) and not has_tax else Decimal(0)
+        tax = money(told.get("TotalTax")) if isinstance(told, Mapping) and not has_tax else Decimal(0)
         return {
             **payload,
             "key": _key(payload, type, str(payload.get("Id"))),
             "kind": kind,
-            "net": sign * (_money(payload.get("TotalAmt")) - tax),
+            "net": sign * (money(payload.get("TotalAmt")) - tax),
             "deal": _deal(payload),
             "product": _product(payload),
             "takes_back": _original(payload) if sign < 0 else "",
@@ -150,7 +146,7 @@ def _payment(payload: Mapping[str, Any]) -> Mapping[str, Any]:
         **payload,
         "key": _key(payload, "payment", f"{payload.get('Id')}{part.get('suffix', '')}"),
         "kind": "payment",
-        "net": _money(part.get("amount")),
+        "net": money(part.get("amount")),
         "invoice": part.get("invoice", ""),
         "custom": _custom(payload),
     }
@@ -167,9 +163,9 @@ def parts_of(payload: Mapping[str, Any]) -> list[dict[str, str]]:
         linked = [each for each in line.get("LinkedTxn") or () if each.get("TxnType") == "Invoice"]
         if linked:
             invoice = str(linked[0].get("TxnId"))
-            paid[invoice] = paid.get(invoice, Decimal(0)) + _money(line.get("Amount"))
+            paid[invoice] = paid.get(invoice, Decimal(0)) + money(line.get("Amount"))
     amounts = sorted(paid.items(), key=lambda one: (len(one[0]), one[0]))
-    rest = _money(payload.get("TotalAmt")) - sum(paid.values(), Decimal(0))
+    rest = money(payload.get("TotalAmt")) - sum(paid.values(), Decimal(0))
     if rest:
         amounts.append(("", rest))
     counting = [(invoice, amount) for invoice, amount in amounts if amount]
@@ -191,22 +187,13 @@ def _item(payload: Mapping[str, Any]) -> Mapping[str, Any]:
 # --- Objects -------------------------------------------------------------------------------------------------------
 
 _ACCOUNT_OF: Final = Proposal("account", "CustomerRef.value", lookup_by="external_id")
-_DEAL_OF: Final = Proposal("deal", "deal", on_unknown=Unknown.EMPTY)
-_PRODUCT_OF: Final = Proposal("product", "product", on_unknown=Unknown.EMPTY)
-_TAKES_BACK: Final = Proposal("reverses", "takes_back", clears=False)
-
-
-def _number(path: str, label: str) -> Column:
-    return Column(path, label, ColumnType.NUMBER)
-
-
 _PAID: Final = (
     Column("Id", "Id"),
     Column("key", _("Key")),
     Column("kind", _("Kind")),
-    _number("net", _("Amount that counts, negative where it takes back")),
-    _number("TotalAmt", _("Total with tax")),
-    _number("Balance", _("Still to be paid")),
+    number("net", _("Amount that counts, negative where it takes back")),
+    number("TotalAmt", _("Total with tax")),
+    number("Balance", _("Still to be paid")),
     Column("CurrencyRef.value", _("Currency")),
     Column("CustomerRef.value", _("Customer")),
     Column("TxnDate", _("Day that counts"), ColumnType.DAY),
@@ -223,17 +210,12 @@ _SOLD: Final = (
 )
 
 
-def _transactions(code: str, label: str, page: str, shape: Any, columns: tuple[Column, ...], *more: Proposal) -> Object:
-    proposals = (
-        Proposal("source_key", "key"),
-        Proposal("kind", "kind"),
-        Proposal("effective_on", "TxnDate"),
-        Proposal("amount", "net"),
-        Proposal("currency", "CurrencyRef.value"),
-        _ACCOUNT_OF,
-        *more,
+def _transactions(
+    code: str, label: str, page: str, shape: Shape, columns: tuple[Column, ...], *more: Proposal
+) -> Object:
+    return transactions(
+        code, label, columns, shape, _ACCOUNT_OF, *more, day="TxnDate", currency="CurrencyRef.value", link=_link(page)
     )
-    return Object(code, "transactions", label, columns, proposals, shape=shape, link=_link(page))
 
 
 def _link(page: str) -> str:
@@ -249,7 +231,7 @@ _ITEMS: Final = Object(
         Column("name", _("Name")),
         Column("Sku", _("Code")),
         Column("Type", _("Type")),
-        _number("UnitPrice", _("Price of one, in the home currency")),
+        number("UnitPrice", _("Price of one, in the home currency")),
     ),
     (
         Proposal("name", "name"),
@@ -289,7 +271,7 @@ _CUSTOMERS: Final = Object(
     link=_link("customerdetail"),
 )
 _INVOICES: Final = _transactions(
-    "Invoice", _("Invoices"), "invoice", _document("invoice", "invoice"), _SOLD, _DEAL_OF, _PRODUCT_OF
+    "Invoice", _("Invoices"), "invoice", _document("invoice", "invoice"), _SOLD, DEAL_OF, PRODUCT_OF
 )
 _RECEIPTS: Final = _transactions(
     "SalesReceipt",
@@ -297,8 +279,8 @@ _RECEIPTS: Final = _transactions(
     "salesreceipt",
     _document("salesreceipt", "payment", has_tax=True),
     _SOLD,
-    _DEAL_OF,
-    _PRODUCT_OF,
+    DEAL_OF,
+    PRODUCT_OF,
 )
 _PAYMENTS: Final = _transactions(
     "Payment",
@@ -313,9 +295,9 @@ _CREDIT_MEMOS: Final = _transactions(
     "creditmemo",
     _document("creditmemo", "credit_note", sign=-1),
     _SOLD,
-    _DEAL_OF,
-    _PRODUCT_OF,
-    _TAKES_BACK,
+    DEAL_OF,
+    PRODUCT_OF,
+    TAKES_BACK,
 )
 _REFUNDS: Final = _transactions(
     "RefundReceipt",
@@ -323,19 +305,19 @@ _REFUNDS: Final = _transactions(
     "refundreceipt",
     _document("refundreceipt", "refund", sign=-1, has_tax=True),
     _SOLD,
-    _DEAL_OF,
-    _PRODUCT_OF,
-    _TAKES_BACK,
+    DEAL_OF,
+    PRODUCT_OF,
+    TAKES_BACK,
 )
 
 
 class QuickBooks(Vendor):
     """QuickBooks Online by its accounting API."""
 
-    code: ClassVar[str] = "quickbooks"
-    label: ClassVar[str] = "QuickBooks Online"
-    family: ClassVar[str] = "billing"
-    settings: ClassVar[tuple[Setting, ...]] = (
+    code = "quickbooks"
+    label = "QuickBooks Online"
+    family = "billing"
+    settings = (
         Setting(
             "host",
             _("Company"),
@@ -347,7 +329,7 @@ class QuickBooks(Vendor):
             default="quickbooks.api.intuit.com",
         ),
     )
-    oauth: ClassVar[OAuth | None] = OAuth(
+    oauth = OAuth(
         authorize_url="https://appcenter.intuit.com/connect/oauth2",
         token_url="https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer",  # noqa: S106 - an address
         scopes=("com.intuit.quickbooks.accounting",),
@@ -355,14 +337,30 @@ class QuickBooks(Vendor):
         rotates=True,
         expires_in=timedelta(hours=1),
     )
-    objects: ClassVar[tuple[Object, ...]] = (
+    objects = (
         _ITEMS, _CUSTOMERS, _INVOICES, _RECEIPTS, _PAYMENTS, _CREDIT_MEMOS, _REFUNDS,
     )  # fmt: skip
     #: Within ten a second and five hundred a minute, whatever a full bucket adds.
-    allowance: ClassVar[tuple[int, float]] = (3, 0.45)
-    has_webhooks: ClassVar[bool] = True
-    hook_scheme: ClassVar[str] = "quickbooks"
-    webhook_help: ClassVar[str] = _(
+    allowance = (3, 0.45)
+    #: Codes, and types of refusals whose code is none of these, whatever the status.
+    codes = {
+        "3200": FaultKind.UNAUTHORIZED,
+        "003200": FaultKind.UNAUTHORIZED,
+        "3100": FaultKind.FORBIDDEN,
+        "003100": FaultKind.FORBIDDEN,
+        "3001": FaultKind.LIMITED,
+        "003001": FaultKind.LIMITED,
+        "610": FaultKind.MISSING,
+        "5010": FaultKind.CHANGED,
+        "10000": FaultKind.PASSING,
+        "AUTHENTICATION": FaultKind.UNAUTHORIZED,
+        "AUTHENTICATIONFAULT": FaultKind.UNAUTHORIZED,
+        "AUTHORIZATIONFAULT": FaultKind.FORBIDDEN,
+        "SYSTEMFAULT": FaultKind.PASSING,
+        "SERVICEFAULT": FaultKind.PASSING,
+    }
+    hook_scheme = "quickbooks"
+    webhook_help = _(
         "At developer.intuit.com in your app under Webhooks, enter this address, choose the entities, and enter the"
         " verifier token here."
     )
@@ -372,17 +370,13 @@ class QuickBooks(Vendor):
         host = settings.get("host") or "quickbooks.api.intuit.com"
         return elsewhere(f"https://{host}/v3/company/{settings.get('realm_id', '')}/", settings)
 
-    def sign(self, headers: dict[str, str], http: Http) -> None:
-        """A bearer token."""
-        headers["Authorization"] = f"Bearer {http.secret('access_token')}"
-
     def identify(self, http: Http) -> Identity:
         """The company, and the currency of its books."""
         realm = http.settings.get("realm_id", "")
         company = self._get(http, f"companyinfo/{realm}")["CompanyInfo"]
         told = self._get(http, "preferences")["Preferences"].get("CurrencyPrefs") or {}
-        currency = _reference(told, "HomeCurrency")
-        return Identity(realm, str(company.get("CompanyName") or ""), {"currency": currency} if currency else {})
+        settings = {"currency": _reference(told, "HomeCurrency")}
+        return Identity(realm, str(company.get("CompanyName") or ""), settings)
 
     def columns(self, object: Object, http: Http) -> Sequence[Column]:
         """The known ones, and the custom fields that some records have."""
@@ -478,65 +472,28 @@ class QuickBooks(Vendor):
 
     # --- what replies mean
 
+    def said(self, told: Any) -> Said:
+        """Words and code of a refusal; where the code says nothing special, its type in place of it."""
+        fault = _fault_in(told) or {}
+        errors = fault.get("Error") or fault.get("error") or [{}]
+        first = errors[0] if isinstance(errors, list) and isinstance(errors[0], Mapping) else {}
+        words = first.get("Detail") or first.get("detail") or first.get("Message") or first.get("message") or ""
+        code, type = str(first.get("code") or ""), str(fault.get("type") or "").upper()
+        return Said(str(words), code if code in self.codes else type or code)
+
     def verdict(self, reply: Reply) -> Verdict | None:
         """Refusals come with any status, 200 too. Too many requests name no time: a minute is asked for then."""
-        usual = usual_verdict(reply)
-        code, kind, words = _said(reply)
-        if code in _CODES:
-            found = _CODES[code]
-        elif kind.upper() in _TYPES:
-            found = _TYPES[kind.upper()]
-        elif usual is None:
-            if not (code or kind):
-                return None
-            found = FaultKind.REFUSED
-        else:
-            found = usual.kind
-        waits = found is FaultKind.LIMITED and "retry-after" not in reply.headers
-        return Verdict(found, words, _LIMIT_WAIT if waits else None)
+        verdict = super().verdict(reply)
+        if verdict is None and _FAULT.search(reply.body):
+            said = said_in(reply, self.said)
+            verdict = Verdict(self.codes.get(said.code, FaultKind.REFUSED), said.words) if said.code else None
+        if verdict and verdict.kind is FaultKind.LIMITED and "retry-after" not in reply.headers:
+            return replace(verdict, wait=_LIMIT_WAIT)
+        return verdict
 
     def link(self, object: Object, external_id: str, settings: Mapping[str, str]) -> str:
         """The document's page; a part of a payment leads to the payment."""
         return super().link(object, external_id.partition(":")[0], settings)
-
-
-#: What some codes mean, whatever the status.
-_CODES: Final[Mapping[str, FaultKind]] = {
-    "3200": FaultKind.UNAUTHORIZED,
-    "003200": FaultKind.UNAUTHORIZED,
-    "3100": FaultKind.FORBIDDEN,
-    "003100": FaultKind.FORBIDDEN,
-    "3001": FaultKind.LIMITED,
-    "003001": FaultKind.LIMITED,
-    "610": FaultKind.MISSING,
-    "5010": FaultKind.CHANGED,
-    "10000": FaultKind.PASSING,
-}
-#: And what types of refusals mean where the code is none of those.
-_TYPES: Final[Mapping[str, FaultKind]] = {
-    "AUTHENTICATION": FaultKind.UNAUTHORIZED,
-    "AUTHENTICATIONFAULT": FaultKind.UNAUTHORIZED,
-    "AUTHORIZATIONFAULT": FaultKind.FORBIDDEN,
-    "SYSTEMFAULT": FaultKind.PASSING,
-    "SERVICEFAULT": FaultKind.PASSING,
-}
-
-
-def _said(reply: Reply) -> tuple[str, str, str]:
-    """Code, type and words of a refusal; empty where there is none."""
-    if not _FAULT.search(reply.body):
-        return "", "", ""
-    try:
-        told = reply.json()
-    except Exception:  # whatever a proxy sends: the status alone counts then
-        return "", "", ""
-    fault = _fault_in(told)
-    if fault is None:
-        return "", "", ""
-    errors = fault.get("Error") or fault.get("error") or [{}]
-    first = errors[0] if isinstance(errors, list) and isinstance(errors[0], Mapping) else {}
-    words = first.get("Detail") or first.get("detail") or first.get("Message") or first.get("message") or ""
-    return str(first.get("code") or ""), str(fault.get("type") or ""), str(words)
 
 
 def _fault_in(told: Any) -> Mapping[str, Any] | None:
@@ -586,7 +543,7 @@ def _is_void(object: Object, row: Mapping[str, Any]) -> bool:
     """Whether a record does not count here: a voided document, a mere heading of items."""
     if object.code in _NAMES:
         return row.get("Type") == "Category"
-    return not _money(row.get("TotalAmt")) and _VOIDED in str(row.get("PrivateNote") or "")
+    return not money(row.get("TotalAmt")) and _VOIDED in str(row.get("PrivateNote") or "")
 
 
 VENDOR: Final = QuickBooks()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from salesops.connectors.rules.shapes import moment
+from salesops.connectors.rules.shapes import iso_of, moment
 from salesops.connectors.vendors.base import (
     Ask,
     Column,
@@ -17,17 +17,14 @@ from salesops.connectors.vendors.base import (
     OAuth,
     Object,
     Page,
-    Proposal,
     Raw,
     Reply,
-    Setting,
+    Said,
     Vendor,
     Verdict,
-    elsewhere,
-    usual_verdict,
     version_of,
 )
-from salesops.connectors.vendors.telephony import COUNTRY, COUNTRY_KEY, Call, calls, owners
+from salesops.connectors.vendors.telephony import COUNTRY, Call, calls, owners, seconds_between, with_country
 from salesops.values.outcomes import gettext_noop as _
 
 #: [K] Rows of a page of the log, of what a token tells.
@@ -60,7 +57,7 @@ def _call(payload: Mapping[str, Any]) -> Call:
         is_answered=bool(answered) or _is_answered(payload),
         started_at=payload.get("startTime"),
         seconds=int(spoken.get("duration") or 0),
-        rang_seconds=int((picked_up - began).total_seconds()) if answered and began and picked_up else None,
+        rang_seconds=seconds_between(began, picked_up) if answered else None,
         other_name=str(other.get("name") or ""),
         recording=str((payload.get("recording") or {}).get("contentUri") or ""),
     )
@@ -72,7 +69,7 @@ _USERS: Final = owners(
     Column("extensionNumber", _("Extension")),
     Column("contact.email", _("E-mail")),
     Column("name", _("Name")),
-    proposal=(Proposal("external_id", "id"), Proposal("email", "contact.email"), Proposal("name", "name")),
+    email="contact.email",
 )
 _CALLS: Final = calls("calls", _call, person_by="external_id", overlap=timedelta(days=1))
 
@@ -80,37 +77,29 @@ _CALLS: Final = calls("calls", _call, person_by="external_id", overlap=timedelta
 class RingCentral(Vendor):
     """RingCentral's platform."""
 
-    code: ClassVar[str] = "ringcentral"
-    label: ClassVar[str] = "RingCentral"
-    family: ClassVar[str] = "activity"
-    settings: ClassVar[tuple[Setting, ...]] = (COUNTRY,)
+    code = "ringcentral"
+    label = "RingCentral"
+    family = "activity"
+    api_url = "https://platform.ringcentral.com/restapi/v1.0/"
+    settings = (COUNTRY,)
     #: [K] The permissions are those that the app at RingCentral was given: ReadCallLog, ReadAccounts.
-    oauth: ClassVar[OAuth | None] = OAuth(
+    oauth = OAuth(
         authorize_url="https://platform.ringcentral.com/restapi/oauth/authorize",
         token_url="https://platform.ringcentral.com/restapi/oauth/token",  # noqa: S106 - an address
         client_auth="basic",
         rotates=True,
         expires_in=timedelta(hours=1),
     )
-    objects: ClassVar[tuple[Object, ...]] = (_USERS, _CALLS)
+    objects = (_USERS, _CALLS)
     #: [K] The log belongs to the heavy requests: ten a minute for a user.
-    allowance: ClassVar[tuple[int, float]] = (10, 60.0)
-    has_webhooks: ClassVar[bool] = True
+    allowance = (10, 60.0)
     #: Sessions are told while they go on, so the log is asked what is new.
-    hook_scheme: ClassVar[str] = "ringcentral"
-    hook_words: ClassVar[Mapping[str, str]] = {"call": "calls"}
-    webhook_help: ClassVar[str] = _(
+    hook_scheme = "ringcentral"
+    hook_words = {"call": "calls"}
+    webhook_help = _(
         "Subscribe this address to the telephony sessions of the account with a verification token, and enter that token"
         " here. A subscription ends by itself: renew it."
     )
-
-    def base(self, settings: Mapping[str, str]) -> str:
-        """The one address of all accounts."""
-        return elsewhere("https://platform.ringcentral.com/restapi/v1.0/", settings)
-
-    def sign(self, headers: dict[str, str], http: Http) -> None:
-        """A bearer token."""
-        headers["Authorization"] = f"Bearer {http.secret('access_token')}"
 
     def identify(self, http: Http) -> Identity:
         """The account, which is known by its main number."""
@@ -160,20 +149,16 @@ class RingCentral(Vendor):
             return Page(raws, next={**position, "to": _literal(oldest + _TICK), "page": 1, "told": seen})
         return Page(raws, next={**position, "page": position["page"] + 1})
 
-    def verdict(self, reply: Reply) -> Verdict | None:
-        """RingCentral's own words; a token that is too old is a bad parameter."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        try:
-            told = reply.json()
-        except Exception:  # a proxy's page: the status alone counts
-            return usual
-        told = told if isinstance(told, Mapping) else {}
-        faults = [each for each in told.get("errors") or () if isinstance(each, Mapping)]
-        if reply.status == 400 and any(each.get("parameterName") == _OLD_TOKEN for each in faults):
-            return Verdict(FaultKind.GONE, str(told.get("message") or ""))
-        return Verdict(usual.kind, str(told.get("message") or ""), usual.wait)
+    def said(self, told: Any) -> Said:
+        """Its words, and as the code that it is the token that is refused."""
+        named = {each.get("parameterName") for each in told.get("errors") or () if isinstance(each, Mapping)}
+        return Said(str(told.get("message") or ""), _OLD_TOKEN if _OLD_TOKEN in named else "")
+
+    def meant(self, reply: Reply, said: Said) -> Verdict | None:
+        """A token that is too old is a bad parameter."""
+        if reply.status == 400 and said.code == _OLD_TOKEN:
+            return Verdict(FaultKind.GONE, said.words)
+        return None
 
 
 def _users(ask: Ask, http: Http) -> Page:
@@ -186,7 +171,7 @@ def _users(ask: Ask, http: Http) -> Page:
 
 def _raws(rows: list[Mapping[str, Any]], http: Http) -> list[Raw]:
     """Calls with somebody outside that a person of ours made or was rung by, and those that were deleted."""
-    country, raws = http.settings.get("country", ""), []
+    raws = []
     for row in rows:
         version = version_of(moment(row.get("lastModifiedTime") or row.get("startTime")))
         if row.get("deleted"):
@@ -196,9 +181,8 @@ def _raws(rows: list[Mapping[str, Any]], http: Http) -> list[Raw]:
         is_inner = all(side.get("extensionId") or not side.get("phoneNumber") for side in sides)
         if is_inner or str(row.get("result") or "").lower() in _GOING_ON:
             continue
-        payload = {**row, COUNTRY_KEY: country}
-        if _call(payload).person:
-            raws.append(Raw(_key(row), version, payload))
+        if _call(row).person:
+            raws.append(Raw(_key(row), version, with_country(row, http)))
     return raws
 
 
@@ -216,7 +200,7 @@ def _extension(row: Mapping[str, Any]) -> str:
 
 
 def _literal(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return iso_of(at, "milliseconds")
 
 
 VENDOR: Final = RingCentral()

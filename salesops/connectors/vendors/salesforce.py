@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
-from salesops.connectors.rules.mapping import RateUnit, Unknown
-from salesops.connectors.rules.shapes import moment
+from salesops.connectors.rules.mapping import RateUnit
+from salesops.connectors.rules.shapes import iso_of, moment
 from salesops.connectors.vendors.base import (
+    BEGINNING,
     Ask,
     Column,
     ColumnType,
@@ -24,20 +25,23 @@ from salesops.connectors.vendors.base import (
     Proposal,
     Raw,
     Reply,
+    Said,
     Setting,
     Vendor,
     Verdict,
     Word,
     Written,
+    by_id,
+    columns_of,
     elsewhere,
     endless,
-    usual_verdict,
+    gone,
     version_of,
 )
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
 
-API: Final = "services/data/v60.0/"
+_API: Final = "services/data/v60.0/"
 #: Rows of a page.
 _PAGE: Final = 2_000
 #: How far back the log of deletions reaches.
@@ -47,7 +51,7 @@ _MERGED: Final = frozenset({"Account", "Contact", "Lead"})
 #: Objects that are never deleted, and have no column that says so.
 _STAYS: Final = frozenset({"User"})
 #: What a day's exhausted allowance is answered with, beside 429.
-_LIMIT_CODES: Final = frozenset({"REQUEST_LIMIT_EXCEEDED", "TOTAL_REQUESTS_LIMIT_EXCEEDED"})
+_LIMIT_CODES: Final = ("REQUEST_LIMIT_EXCEEDED", "TOTAL_REQUESTS_LIMIT_EXCEEDED")
 #: How long to leave an org alone whose allowance of 24 rolling hours is spent.
 _LIMIT_WAIT: Final = timedelta(minutes=30)
 
@@ -60,15 +64,10 @@ _TYPES: Final[Mapping[str, ColumnType]] = {
     "datetime": ColumnType.MOMENT,
     "boolean": ColumnType.BOOLEAN,
 }
-_ID: Final = Column("Id", "Id")
 
 
 def _columns(*names: str) -> tuple[Column, ...]:
-    columns = [_ID]
-    for each in names:
-        name, _colon, kind = each.partition(":")
-        columns.append(Column(name, name, ColumnType(kind) if kind else ColumnType.TEXT))
-    return tuple(columns)
+    return (Column("Id", "Id"), *columns_of(*names))
 
 
 _OWNERS: Final = Object(
@@ -96,8 +95,8 @@ _ACCOUNTS: Final = Object(
     (
         Proposal("external_id", "Id"),
         Proposal("name", "Name"),
-        Proposal("owner", "OwnerId", lookup_by="external_id", on_unknown=Unknown.EMPTY),
-        Proposal("parent", "ParentId", lookup_by="external_id", on_unknown=Unknown.EMPTY),
+        by_id("owner", "OwnerId"),
+        by_id("parent", "ParentId"),
         Proposal("industry", "Industry"),
         Proposal("country", "BillingCountry"),
         Proposal("city", "BillingCity"),
@@ -137,7 +136,7 @@ _LEADS: Final = Object(
         Proposal("email", "Email"),
         Proposal("phone", "Phone"),
         Proposal("country", "Country"),
-        Proposal("owner", "OwnerId", lookup_by="external_id", on_unknown=Unknown.EMPTY),
+        by_id("owner", "OwnerId"),
         Proposal("created_on", "CreatedDate", clears=False),
     ),
     link="{base}{id}",
@@ -154,7 +153,7 @@ _DEALS: Final = Object(
         Proposal("external_id", "Id"),
         Proposal("name", "Name"),
         Proposal("account", "AccountId", lookup_by="external_id"),
-        Proposal("owner", "OwnerId", lookup_by="external_id", on_unknown=Unknown.EMPTY),
+        by_id("owner", "OwnerId"),
         Proposal("stage", "StageName"),
         Proposal("amount", "Amount", when_blank="0", is_rounded=True),
         Proposal("currency", "CurrencyIsoCode"),
@@ -225,9 +224,9 @@ _TASKS: Final = Object(
 class Salesforce(Vendor):
     """Salesforce over REST and SOQL."""
 
-    code: ClassVar[str] = "salesforce"
-    label: ClassVar[str] = "Salesforce"
-    settings: ClassVar[tuple[Setting, ...]] = (
+    code = "salesforce"
+    label = "Salesforce"
+    settings = (
         Setting(
             "login_host",
             _("Sign-in"),
@@ -239,23 +238,31 @@ class Salesforce(Vendor):
             default="login.salesforce.com",
         ),
     )
-    oauth: ClassVar[OAuth | None] = OAuth(
+    oauth = OAuth(
         authorize_url="https://{login_host}/services/oauth2/authorize",
         token_url="https://{login_host}/services/oauth2/token",  # noqa: S106 - an address
         scopes=("api", "refresh_token"),
         uses_pkce=True,
     )
-    objects: ClassVar[tuple[Object, ...]] = (
+    objects = (
         _OWNERS,
         *(
             replace(each, sweeps_deletes=True)
             for each in (_PRODUCTS, _ACCOUNTS, _CONTACTS, _LEADS, _DEALS, _LINES, _SPLITS, _HISTORY, _TASKS)
         ),
     )
-    allowance: ClassVar[tuple[int, float]] = (20, 1.0)
-    has_webhooks: ClassVar[bool] = True
-    hook_scheme: ClassVar[str] = "salesforce"
-    webhook_help: ClassVar[str] = _(
+    allowance = (20, 1.0)
+    codes = {
+        **dict.fromkeys(_LIMIT_CODES, FaultKind.LIMITED),
+        "INVALID_SESSION_ID": FaultKind.UNAUTHORIZED,
+        "INVALID_QUERY_LOCATOR": FaultKind.GONE,
+        "EXCEEDED_ID_LIMIT": FaultKind.GONE,
+        "ENTITY_IS_DELETED": FaultKind.MISSING,
+        "NOT_FOUND": FaultKind.MISSING,
+        "UNABLE_TO_LOCK_ROW": FaultKind.PASSING,
+    }
+    hook_scheme = "salesforce"
+    webhook_help = _(
         "Salesforce sends no signed webhooks. A Flow with an HTTP callout can call the address with the shared secret;"
         " without it changes arrive with the next sync."
     )
@@ -263,10 +270,6 @@ class Salesforce(Vendor):
     def base(self, settings: Mapping[str, str]) -> str:
         """The org's own address, which the sign-in told."""
         return elsewhere(settings.get("instance_url", "https://login.salesforce.com"), settings).rstrip("/") + "/"
-
-    def sign(self, headers: dict[str, str], http: Http) -> None:
-        """A bearer token."""
-        headers["Authorization"] = f"Bearer {http.secret('access_token')}"
 
     def identify(self, http: Http) -> Identity:
         """The organisation."""
@@ -276,7 +279,7 @@ class Salesforce(Vendor):
 
     def columns(self, object: Object, http: Http) -> Sequence[Column]:
         """The columns that this connection may see, with the custom ones. An object that the org has not has none."""
-        reply = http.get(f"{API}sobjects/{object.code}/describe", expect=(404,))
+        reply = http.get(f"{_API}sobjects/{object.code}/describe", expect=(404,))
         if reply.status == 404:
             return ()
         found = []
@@ -347,17 +350,13 @@ class Salesforce(Vendor):
             # What was deleted before is no longer told: everything is read once more, and what is missing then is gone.
             raise Fault(FaultKind.GONE, _forgotten())
         reply = http.get(
-            f"{API}sobjects/{object.code}/deleted",
+            f"{_API}sobjects/{object.code}/deleted",
             {"start": _literal(start), "end": _literal(end)},
             expect=(400, 404),
         )
         if reply.status >= 400:  # some objects keep no log
             return None
-        gone = [
-            Raw(each["id"], version_of(_moment(each["deletedDate"])), {}, is_deleted=True)
-            for each in reply.json().get("deletedRecords", [])
-        ]
-        return Page(gone)
+        return Page([gone(each["id"], _moment(each["deletedDate"])) for each in reply.json().get("deletedRecords", [])])
 
     def fetch(self, object: Object, external_ids: Sequence[str], http: Http, columns: Sequence[str] = ()) -> list[Raw]:
         """The records of these ids, the deleted ones too."""
@@ -381,7 +380,7 @@ class Salesforce(Vendor):
         seen = moment(base.get(_stamp_of(object)))
         if seen is not None:
             headers["If-Unmodified-Since"] = seen.strftime("%a, %d %b %Y %H:%M:%S GMT")
-        http.send("PATCH", f"{API}sobjects/{object.code}/{external_id}", json=dict(values), headers=headers)
+        http.send("PATCH", f"{_API}sobjects/{object.code}/{external_id}", json=dict(values), headers=headers)
         now = self.fetch(object, [external_id], http, [name for name in base if name != "attributes"])
         return Written(now[0] if now else None)
 
@@ -389,32 +388,23 @@ class Salesforce(Vendor):
         """Amounts are JSON numbers here."""
         return float(value) if isinstance(value, Decimal) else super().spell(column, value)
 
-    def verdict(self, reply: Reply) -> Verdict | None:
-        """A spent allowance is a 403 here; 420 and pages that are no JSON pass."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        code, words = _said(reply)
-        if code in _LIMIT_CODES:
-            return Verdict(FaultKind.LIMITED, words, _LIMIT_WAIT if reply.status == 403 else None)
-        if code == "INVALID_SESSION_ID":
-            return Verdict(FaultKind.UNAUTHORIZED, words)
-        if code in ("INVALID_QUERY_LOCATOR", "EXCEEDED_ID_LIMIT"):
-            return Verdict(FaultKind.GONE, words)
-        if code in ("ENTITY_IS_DELETED", "NOT_FOUND"):
-            return Verdict(FaultKind.MISSING, words)
-        if code == "UNABLE_TO_LOCK_ROW":
-            return Verdict(FaultKind.PASSING, words)
-        return Verdict(usual.kind, words, usual.wait)
+    def said(self, told: Any) -> Said:
+        """Code and words of the first error."""
+        first = told[0] if isinstance(told, list) else told
+        return Said(str(first.get("message") or ""), str(first.get("errorCode") or first.get("error") or ""))
+
+    def meant(self, reply: Reply, said: Said) -> Verdict | None:
+        """An allowance of a day that is spent is a 403 here."""
+        if reply.status == 403 and said.code in _LIMIT_CODES:
+            return Verdict(FaultKind.LIMITED, said.words, _LIMIT_WAIT)
+        return None
 
     def link(self, object: Object, external_id: str, settings: Mapping[str, str]) -> str:
-        """The record's page in Lightning."""
-        if object.link and "instance_url" in settings:
-            return f"{settings['instance_url'].rstrip('/')}/{external_id}"
-        return ""
+        """The record's page in the org, never at another address that stands in for it; none until the sign-in told it."""
+        return super().link(object, external_id, {**settings, "address": ""}) if "instance_url" in settings else ""
 
     def _query(self, http: Http, text: str, *, with_deleted: bool = False) -> Any:
-        answer = http.get(f"{API}{'queryAll' if with_deleted else 'query'}", {"q": text}).json()
+        answer = http.get(f"{_API}{'queryAll' if with_deleted else 'query'}", {"q": text}).json()
         rows = list(answer["records"])
         while not answer.get("done", True):
             # A page may be cut shorter than it was asked for; the locator gives its rest.
@@ -434,7 +424,7 @@ def _forgotten() -> Problem:
 
 
 def _stamp_of(object: Object) -> str:
-    return "CreatedDate" if object.code in ("OpportunityHistory", "OpportunityFieldHistory") else "SystemModstamp"
+    return "CreatedDate" if object.code == "OpportunityHistory" else "SystemModstamp"
 
 
 def _told(object: Object) -> list[str]:
@@ -459,28 +449,16 @@ def _raw(object: Object, row: Mapping[str, Any]) -> Raw:
 
 
 def _moment(text: str) -> datetime:
-    return moment(text) or datetime.fromtimestamp(0, UTC)
+    return moment(text) or BEGINNING
 
 
 def _literal(value: datetime) -> str:
     """A moment as SOQL writes it, without quotes."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return iso_of(value, "milliseconds")
 
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _said(reply: Reply) -> tuple[str, str]:
-    """The code and words of an error reply; empty where it is no JSON."""
-    try:
-        answer = reply.json()
-    except Exception:
-        return "", ""
-    first = answer[0] if isinstance(answer, list) and answer else answer
-    if not isinstance(first, dict):
-        return "", ""
-    return str(first.get("errorCode") or first.get("error") or ""), str(first.get("message") or "")
 
 
 VENDOR: Final = Salesforce()

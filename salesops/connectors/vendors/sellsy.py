@@ -11,13 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
-from salesops.connectors.rules.mapping import Unknown
 from salesops.connectors.vendors.base import (
+    ENDS,
     Ask,
     Column,
-    ColumnType,
     Event,
     Fault,
     FaultKind,
@@ -30,11 +29,14 @@ from salesops.connectors.vendors.base import (
     Proposal,
     Raw,
     Reply,
+    Said,
     Vendor,
     Verdict,
     Word,
-    elsewhere,
-    usual_verdict,
+    by_id,
+    columns_of,
+    gone,
+    id_of,
     version_of,
     zone_of,
 )
@@ -70,17 +72,12 @@ _INDIVIDUAL: Final = "individual-"
 # --- How records are read ------------------------------------------------------------------------------------------
 
 
-def _id(value: Any) -> str:
-    """The id of a reference, whole or not."""
-    return str(value.get("id") or "") if isinstance(value, Mapping) else str(value or "")
-
-
 def _related(payload: Mapping[str, Any], kind: str) -> str:
     """The id of what a record is about, by its kind."""
     for each in payload.get("related") or ():
         if isinstance(each, Mapping) and each.get("type") == kind and each.get("id"):
             return str(each["id"])
-    return _id((payload.get("_embed") or {}).get(kind))
+    return id_of((payload.get("_embed") or {}).get(kind))
 
 
 def _customer(payload: Mapping[str, Any]) -> str:
@@ -104,7 +101,7 @@ def _full_name(payload: Mapping[str, Any]) -> str:
 
 def _named(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     """A person with their whole name; an individual under a number that no company has."""
-    return {**payload, "name": _full_name(payload), "owner_id": _id(payload.get("owner"))}
+    return {**payload, "name": _full_name(payload), "owner_id": id_of(payload.get("owner"))}
 
 
 def _individual(payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -112,7 +109,7 @@ def _individual(payload: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _company(payload: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**payload, "owner_id": _id(payload.get("owner"))}
+    return {**payload, "owner_id": id_of(payload.get("owner"))}
 
 
 def _contact(payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -127,11 +124,11 @@ def _opportunity(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     told = amount if isinstance(amount, Mapping) else {"value": amount}
     return {
         **payload,
-        "stage": ended or _id(payload.get("step")),
+        "stage": ended or id_of(payload.get("step")),
         "value": _amount(told.get("value")),
         "currency": told.get("currency") or payload.get("currency"),
         "customer": _customer(payload),
-        "owner_id": _id(payload.get("owner")),
+        "owner_id": id_of(payload.get("owner")),
         "contact_id": next((str(each) for each in payload.get("contact_ids") or ()), ""),
         "closed_at": (payload.get("updated_status") or payload.get("due_date") or payload.get("created"))
         if ended
@@ -166,12 +163,6 @@ def _paper(type: str, sign: int) -> Callable[[Mapping[str, Any]], Mapping[str, A
 # --- The objects ---------------------------------------------------------------------------------------------------
 
 
-def _columns(*names: str) -> tuple[Column, ...]:
-    """Columns from "path:type"."""
-    pairs = [each.partition(":") for each in names]
-    return tuple(Column(name, name, ColumnType(kind) if kind else ColumnType.TEXT) for name, _colon, kind in pairs)
-
-
 def _object(
     code: str,
     kind: str,
@@ -188,14 +179,14 @@ def _object(
     )
 
 
-_OWNER: Final = Proposal("owner", "owner_id", lookup_by="external_id", on_unknown=Unknown.EMPTY)
+_OWNER: Final = by_id("owner", "owner_id")
 _ACCOUNT_OF: Final = Proposal("account", "customer", lookup_by="external_id")
 
 _STAFFS: Final = _object(
     "staffs",
     "owners",
     _("Staff"),
-    _columns("id", "name", "email"),
+    columns_of("id", "name", "email"),
     (Proposal("external_id", "id"), Proposal("email", "email"), Proposal("name", "name")),
     _named,
 )
@@ -203,7 +194,7 @@ _ITEMS: Final = _object(
     "items",
     "products",
     _("Catalogue"),
-    _columns("id", "name", "reference", "reference_price_taxes_exc:number", "currency"),
+    columns_of("id", "name", "reference", "reference_price_taxes_exc:number", "currency"),
     (
         Proposal("name", "name"),
         Proposal("code", "reference"),
@@ -217,7 +208,7 @@ _COMPANIES: Final = _object(
     "companies",
     "accounts",
     _("Companies"),
-    _columns("id", "name", "type", "owner_id", "website", "email", "phone_number", "created:moment"),
+    columns_of("id", "name", "type", "owner_id", "website", "email", "phone_number", "created:moment"),
     (
         Proposal("external_id", "id"),
         Proposal("name", "name"),
@@ -230,7 +221,7 @@ _INDIVIDUALS: Final = _object(
     "individuals",
     "accounts",
     _("Individuals who are customers"),
-    _columns("id", "key", "name", "type", "owner_id", "email", "phone_number", "created:moment"),
+    columns_of("id", "key", "name", "type", "owner_id", "email", "phone_number", "created:moment"),
     (Proposal("external_id", "key"), Proposal("name", "name"), _OWNER),
     _individual,
 )
@@ -238,7 +229,7 @@ _CONTACTS: Final = _object(
     "contacts",
     "contacts",
     _("Contacts"),
-    _columns("id", "customer", "name", "position", "email", "phone", "owner_id"),
+    columns_of("id", "customer", "name", "position", "email", "phone", "owner_id"),
     (
         Proposal("external_id", "id"),
         _ACCOUNT_OF,
@@ -254,7 +245,7 @@ _OPPORTUNITIES: Final = _object(
     "opportunities",
     "deals",
     _("Opportunities"),
-    _columns(
+    columns_of(
         "id", "number", "name", "customer", "owner_id", "contact_id", "stage", "status", "value:number", "currency",
         "probability:number", "created:moment", "due_date:day", "closed_at:moment", "note",
     ),
@@ -263,7 +254,7 @@ _OPPORTUNITIES: Final = _object(
         Proposal("name", "name"),
         _ACCOUNT_OF,
         _OWNER,
-        Proposal("contact", "contact_id", lookup_by="external_id", on_unknown=Unknown.EMPTY),
+        by_id("contact", "contact_id"),
         Proposal("stage", "stage"),
         Proposal("amount", "value", when_blank="0", is_rounded=True),
         Proposal("currency", "currency"),
@@ -274,7 +265,7 @@ _OPPORTUNITIES: Final = _object(
     ),
     _opportunity,
 )  # fmt: skip
-_PAPER: Final = _columns(
+_PAPER: Final = columns_of(
     "id", "key", "number", "status", "net:number", "gross:number", "currency", "date:day", "customer", "deal",
     "takes_back", "subject",
 )  # fmt: skip
@@ -284,7 +275,7 @@ _PAID: Final = (
     Proposal("amount", "net", is_rounded=True),
     Proposal("currency", "currency"),
     _ACCOUNT_OF,
-    Proposal("deal", "deal", lookup_by="external_id", on_unknown=Unknown.EMPTY),
+    by_id("deal", "deal"),
 )
 _INVOICES: Final = _object(
     "invoices",
@@ -307,23 +298,23 @@ _CREDIT_NOTES: Final = _object(
 class Sellsy(Vendor):
     """Sellsy's second interface, by OAuth with a verifier."""
 
-    code: ClassVar[str] = "sellsy"
-    label: ClassVar[str] = "Sellsy"
-    oauth: ClassVar[OAuth | None] = OAuth(
+    code = "sellsy"
+    label = "Sellsy"
+    api_url = "https://api.sellsy.com/"
+    oauth = OAuth(
         authorize_url="https://login.sellsy.com/oauth2/authorization",
         token_url="https://login.sellsy.com/oauth2/access-tokens",  # noqa: S106 - an address
         uses_pkce=True,
         rotates=True,
     )
-    objects: ClassVar[tuple[Object, ...]] = (
+    objects = (
         _STAFFS, _ITEMS, _COMPANIES, _INDIVIDUALS, _CONTACTS, _OPPORTUNITIES, _INVOICES, _CREDIT_NOTES,
     )  # fmt: skip
     #: Five requests a second are allowed, and no reply says how many are left: two at once and less than three a second
     #: keep below that in every second.
-    allowance: ClassVar[tuple[int, float]] = (2, 0.75)
-    has_webhooks: ClassVar[bool] = True
-    hook_scheme: ClassVar[str] = "sellsy"
-    hook_words: ClassVar[Mapping[str, str]] = {
+    allowance = (2, 0.75)
+    hook_scheme = "sellsy"
+    hook_words = {
         "opportunity": "opportunities",
         "people": "contacts",
         "contact": "contacts",
@@ -334,25 +325,17 @@ class Sellsy(Vendor):
         "prospect": "companies",
         "third": "companies",
     }
-    webhook_help: ClassVar[str] = _(
+    webhook_help = _(
         "In Sellsy open Settings, Developer portal, Webhooks, and create one in JSON with this address for customers,"
         " opportunities, invoices and credit notes; its secret goes here. Deletions and edits that no webhook tells are"
         " found by the next sync."
     )
 
-    def base(self, settings: Mapping[str, str]) -> str:
-        """The interface; one address for all accounts."""
-        return elsewhere("https://api.sellsy.com", settings).rstrip("/") + "/"
-
-    def sign(self, headers: dict[str, str], http: Http) -> None:
-        """A bearer token."""
-        headers["Authorization"] = f"Bearer {http.secret('access_token')}"
-
     def identify(self, http: Http) -> Identity:
         """The person who signed in. Nothing tells the account's number, so webhooks are known by their secret alone."""
         me = http.get(f"{_API}staffs/me").json()
-        zone = zone_of(me.get("timezone"))
-        return Identity("", _full_name(me) or str(me.get("email") or ""), {"time_zone": zone} if zone else {})
+        settings = {"time_zone": zone_of(me.get("timezone"))}
+        return Identity("", _full_name(me) or str(me.get("email") or ""), settings)
 
     def words(self, object: Object, http: Http) -> Mapping[str, Sequence[Word]]:
         """The steps of all pipelines by their ids, and the two states in which an opportunity ends."""
@@ -360,13 +343,13 @@ class Sellsy(Vendor):
             return {}
         words = []
         for pipeline in http.get(f"{_API}opportunities/pipelines", {"limit": _PAGE}).json().get("data") or ():
-            url = f"{_API}opportunities/pipelines/{_id(pipeline)}/steps"
+            url = f"{_API}opportunities/pipelines/{id_of(pipeline)}/steps"
             steps = http.get(url, {"limit": _PAGE}).json().get("data") or []
             words += [
-                Word(_id(step), str(step.get("name") or ""), "open", place / (len(steps) + 1))
+                Word(id_of(step), str(step.get("name") or ""), "open", place / (len(steps) + 1))
                 for place, step in enumerate(steps, 1)
             ]
-        return {"stage": [*words, Word("won", "Won", "won", 1.0), Word("lost", "Lost", "lost", 0.0)]}
+        return {"stage": [*words, *ENDS]}
 
     def read(self, object: Object, ask: Ask, http: Http) -> Page:
         """A page of the whole list, in the order in which records were made."""
@@ -401,24 +384,27 @@ class Sellsy(Vendor):
             reply = http.get(f"{_API}{object.code}/{own}", list(_embeds(object)), expect=(404,))
             at = reply.date or http.vendor_time
             if reply.status == 404:
-                found.append(Raw(external_id, version_of(at), {}, is_deleted=True))
+                found.append(gone(external_id, at))
             else:
                 answer = reply.json()
                 found.append(_raw(object, answer.get("data") or answer, at))
         return found
 
-    def verdict(self, reply: Reply) -> Verdict | None:
-        """Limits name no time; a plan that is used up is a 402."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        words = _said(reply)
+    def said(self, told: Any) -> Said:
+        """The words, and those of each field."""
+        error = told["error"]
+        if not isinstance(error, Mapping):
+            return Said(str(error or ""))
+        fields = ", ".join(f"{name}: {words}" for name, words in (error.get("details") or {}).items())
+        return Said(" · ".join(part for part in (str(error.get("message") or ""), fields) if part))
+
+    def meant(self, reply: Reply, said: Said) -> Verdict | None:
+        """A plan that is used up is a 402; limits name no time."""
         if reply.status == 402:
-            return Verdict(FaultKind.LIMITED, words, _PLAN_WAIT)
-        if reply.status == 429:
-            names = {name.lower() for name in reply.headers}
-            return Verdict(FaultKind.LIMITED, words, None if "retry-after" in names else _A_FEW_SECONDS)
-        return Verdict(usual.kind, words, usual.wait)
+            return Verdict(FaultKind.LIMITED, said.words, _PLAN_WAIT)
+        if reply.status == 429 and "retry-after" not in reply.headers:
+            return Verdict(FaultKind.LIMITED, said.words, _A_FEW_SECONDS)
+        return None
 
     def events(self, body: bytes, headers: Mapping[str, str]) -> list[Event]:
         """What a proven delivery tells. Customers are companies or individuals, which it does not say: both are asked."""
@@ -481,18 +467,6 @@ def _raw(object: Object, row: Mapping[str, Any], at: datetime | None) -> Raw:
         payload=row,
         is_deleted=object.kind == "transactions" and str(row.get("status")) in _WORTHLESS,
     )
-
-
-def _said(reply: Reply) -> str:
-    """The words of a refusal; "" where it is no JSON."""
-    try:
-        error = reply.json()["error"]
-    except Exception:  # whatever stands before Sellsy: the status alone counts then
-        return ""
-    if not isinstance(error, dict):
-        return str(error)
-    fields = ", ".join(f"{name}: {words}" for name, words in (error.get("details") or {}).items())
-    return " · ".join(part for part in (str(error.get("message") or ""), fields) if part)
 
 
 def _moving(label: str) -> Problem:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.conf import settings as portal_settings
@@ -59,10 +59,10 @@ _KINDS_OF_FAULTS: Final[Mapping[str, FaultKind]] = {
 class Sql(Vendor):
     """A PostgreSQL, MySQL, MariaDB or SQLite database."""
 
-    code: ClassVar[str] = "sql"
-    label: ClassVar[str] = _("SQL database")
-    family: ClassVar[str] = "sql"
-    settings: ClassVar[tuple[Setting, ...]] = (
+    code = "sql"
+    label = _("SQL database")
+    family = "sql"
+    settings = (
         Setting(
             "database_url",
             _("Address of the database"),
@@ -102,7 +102,7 @@ class Sql(Vendor):
         ),
     )
     #: Pages in a second.
-    allowance: ClassVar[tuple[int, float]] = (10, 1.0)
+    allowance = (10, 1.0)
 
     def objects_for(self, settings: Mapping[str, str]) -> tuple[Object, ...]:
         """The one object of a connection: the rows of its statement. Without a cursor all are read each time, and what

@@ -8,16 +8,15 @@ one second have no order. The records that it names are read as they are now, in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from fractions import Fraction
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
-from salesops.connectors.rules.mapping import Unknown
 from salesops.connectors.rules.recurring import per_month
 from salesops.connectors.rules.shapes import value_at
 from salesops.connectors.vendors.base import (
+    BEGINNING,
     Ask,
     Column,
     ColumnType,
@@ -31,14 +30,29 @@ from salesops.connectors.vendors.base import (
     Proposal,
     Raw,
     Reply,
+    Said,
     Setting,
+    Shape,
     Vendor,
     Verdict,
     Written,
-    elsewhere,
     endless,
-    usual_verdict,
+    gone,
+    id_of,
     version_of,
+)
+from salesops.connectors.vendors.billing import (
+    DEAL_KEYS,
+    DEAL_OF,
+    PRODUCT_OF,
+    SHORTEST,
+    TAKES_BACK,
+    changed,
+    number,
+    subscriptions,
+    to_write,
+    transactions,
+    unix,
 )
 from salesops.values.money import round_half_up
 from salesops.values.outcomes import Problem
@@ -56,10 +70,6 @@ _WHOLE: Final = frozenset(
     ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"]
 )
 _THOUSANDTHS: Final = frozenset(["BHD", "JOD", "KWD", "OMR", "TND"])
-#: Keys of metadata under which companies keep the deal that something belongs to, in the order in which they count.
-DEAL_KEYS: Final = ("deal_id", "salesforce_id", "opportunity_id", "hubspot_deal_id", "pipedrive_deal_id", "crm_deal_id")
-#: A subscription that ended sooner than this has not lived a day in every zone, and never paid.
-_SHORTEST: Final = 25 * 3_600
 #: A dispute in these states holds the money back; inquiries have not taken it yet, and a won one gave it back.
 _WITHDRAWN: Final = frozenset({"needs_response", "under_review", "lost"})
 #: Refunds of accounts of long ago say no state.
@@ -67,17 +77,6 @@ _REFUNDED: Final = frozenset({"succeeded", None})
 _NEVER_PAID: Final = frozenset({"incomplete", "incomplete_expired"})
 
 _ACCOUNT_OF: Final = Proposal("account", "customer", lookup_by="external_id")
-_DEAL_OF: Final = Proposal("deal", "deal", on_unknown=Unknown.EMPTY)
-
-
-def _number(path: str, label: str) -> Column:
-    return Column(path, label, ColumnType.NUMBER)
-
-
-def _unix(path: str, label: str) -> Column:
-    return Column(path, label, ColumnType.UNIX)
-
-
 # --- Money and moments ---------------------------------------------------------------------------------------------
 
 
@@ -90,11 +89,6 @@ def decimals_of(currency: str) -> int:
 def _major(minor: Any, currency: Any) -> Decimal | None:
     """An amount of Stripe in the currency's unit; None where there is none."""
     return None if minor is None else Decimal(int(minor)).scaleb(-decimals_of(str(currency)))
-
-
-def _id(value: Any) -> str:
-    """The id of a reference, expanded or not."""
-    return str(value.get("id", "")) if isinstance(value, Mapping) else str(value or "")
 
 
 def _sum(rows: Iterable[Mapping[str, Any]] | None) -> int:
@@ -127,7 +121,7 @@ def _product(lines: Any) -> str:
     """The one product of all lines; "" where there are several, or where not all lines are shown."""
     rows = value_at(lines or {}, "data") or ()
     found = {
-        _id(value_at(row, "pricing.price_details.product") or value_at(row, "price.product") or "") for row in rows
+        id_of(value_at(row, "pricing.price_details.product") or value_at(row, "price.product") or "") for row in rows
     }
     return found.pop() if len(found) == 1 and not (lines or {}).get("has_more") else ""
 
@@ -156,7 +150,7 @@ class _Part:
     def __init__(self, item: Mapping[str, Any]) -> None:
         price: Mapping[str, Any] = item.get("price") or {}
         recurring: Mapping[str, Any] = price.get("recurring") or {}
-        self.product = _id(price.get("product"))
+        self.product = id_of(price.get("product"))
         self.interval, self.count = str(recurring.get("interval", "month")), int(recurring.get("interval_count") or 1)
         self.amount = Fraction(0)
         if recurring and recurring.get("usage_type", "licensed") == "licensed":
@@ -253,13 +247,13 @@ def _of_price(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     product = payload.get("product")
     named = product.get("name") if isinstance(product, Mapping) else ""
     name = " · ".join(str(part) for part in (named, payload.get("nickname")) if part)
-    return {**_priced(payload, payload), "product": _id(product), "name": (name or str(payload.get("id")))[:120]}
+    return {**_priced(payload, payload), "product": id_of(product), "name": (name or str(payload.get("id")))[:120]}
 
 
 def _subscription(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     items = value_at(payload, "items.data") or ()
     price: Mapping[str, Any] = (items[0].get("price") or {}) if items else {}
-    name = payload.get("description") or price.get("nickname") or price.get("lookup_key") or _id(price.get("product"))
+    name = payload.get("description") or price.get("nickname") or price.get("lookup_key") or id_of(price.get("product"))
     seats = [int(item["quantity"]) for item in items if item.get("quantity") is not None]
     start, end = _lives(payload)
     return {
@@ -267,7 +261,7 @@ def _subscription(payload: Mapping[str, Any]) -> Mapping[str, Any]:
         "name": str(name or payload.get("id"))[:120],
         "mrr": _major(round_half_up(mrr_of(payload)), payload.get("currency")),
         "currency": str(payload.get("currency", "")).upper(),
-        "customer": _id(payload.get("customer")),
+        "customer": id_of(payload.get("customer")),
         "seats": sum(seats) if seats else None,
         "starts": start,
         "ends": end,
@@ -282,7 +276,7 @@ def _lives(payload: Mapping[str, Any]) -> tuple[int, int | None]:
     return max(start, int(trial or 0)), int(end) if end else None
 
 
-def _money(type: str, amount: Callable[[Mapping[str, Any]], Any], sign: int = 1) -> Callable[..., Mapping[str, Any]]:
+def _money(type: str, amount: Callable[[Mapping[str, Any]], Any], sign: int = 1) -> Shape:
     """How something that is paid is read. `amount`: in Stripe's units, without a sign."""
 
     def shape(payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -290,13 +284,13 @@ def _money(type: str, amount: Callable[[Mapping[str, Any]], Any], sign: int = 1)
         major = _major(amount(payload), currency)
         transitions = payload.get("status_transitions") or {}
         original = {"credit_note": "invoice", "refund": "charge", "dispute": "charge"}.get(type)
-        taken_back = _id(payload.get(original)) if original else ""
+        taken_back = id_of(payload.get(original)) if original else ""
         return {
             **payload,
             "key": f"stripe:{type}:{payload.get('id')}",
             "net": None if major is None else sign * major,
             "currency": str(currency or "").upper(),
-            "customer": _id(payload.get("customer")),
+            "customer": id_of(payload.get("customer")),
             "counts_at": payload.get("effective_at") or transitions.get("finalized_at") or payload.get("created"),
             "deal": _deal(payload),
             "product": _product(payload.get("lines")),
@@ -309,11 +303,11 @@ def _money(type: str, amount: Callable[[Mapping[str, Any]], Any], sign: int = 1)
 _PAID: Final = (
     Column("id", "Id"),
     Column("key", _("Key")),
-    _number("net", _("Amount without tax, negative where it takes back")),
+    number("net", _("Amount without tax, negative where it takes back")),
     Column("currency", _("Currency")),
     Column("customer", _("Customer")),
-    _unix("counts_at", _("Day that counts")),
-    _unix("created", _("Created")),
+    unix("counts_at", _("Day that counts")),
+    unix("created", _("Created")),
     Column("status", _("Status")),
     Column("description", _("Description")),
     Column("deal", _("Deal, from the metadata")),
@@ -322,23 +316,21 @@ _PAID: Final = (
 )
 
 
-def _transactions(
-    code: str, label: str, kind: str, shape: Callable[..., Mapping[str, Any]], *more: Proposal, page: str = ""
-) -> Object:
-    proposals = (
-        Proposal("source_key", "key"),
-        Proposal("kind", constant=kind),
-        Proposal("effective_on", "counts_at"),
-        Proposal("amount", "net"),
-        Proposal("currency", "currency"),
-        *more,
-    )
+def _transactions(code: str, label: str, kind: str, shape: Shape, *more: Proposal, page: str = "") -> Object:
     link = f"https://dashboard.stripe.com/{page}/{{id}}" if page else ""
-    return Object(code, "transactions", label, _PAID, proposals, shape=shape, sweeps_deletes=True, link=link)
+    return transactions(
+        code,
+        label,
+        _PAID,
+        shape,
+        *more,
+        day="counts_at",
+        currency="currency",
+        kind=kind,
+        link=link,
+        sweeps_deletes=True,
+    )
 
-
-_TAKES_BACK: Final = Proposal("reverses", "takes_back", clears=False)
-_PRODUCT_OF: Final = Proposal("product", "product", on_unknown=Unknown.EMPTY)
 
 _CUSTOMERS: Final = Object(
     "customers",
@@ -353,7 +345,7 @@ _CUSTOMERS: Final = Object(
         Column("address.country", _("Country")),
         Column("address.city", _("City")),
         Column("currency", _("Currency")),
-        _unix("created", _("Created")),
+        unix("created", _("Created")),
     ),
     (
         Proposal("external_id", "id"),
@@ -368,7 +360,7 @@ _CUSTOMERS: Final = Object(
 _SOLD: Final = (
     Column("id", "Id"),
     Column("name", _("Name")),
-    _number("amount", _("Price of one")),
+    number("amount", _("Price of one")),
     Column("currency", _("Currency")),
     Column("active", _("Active"), ColumnType.BOOLEAN),
 )
@@ -399,32 +391,11 @@ _PRICES: Final = Object(
     is_offered=False,
     link="https://dashboard.stripe.com/prices/{id}",
 )
-_SUBSCRIPTIONS: Final = Object(
-    "subscriptions",
-    "subscriptions",
-    _("Subscriptions"),
-    (
-        Column("id", "Id"),
-        Column("name", _("Name")),
-        Column("customer", _("Customer")),
-        _number("mrr", _("Monthly recurring revenue")),
-        Column("currency", _("Currency")),
-        _number("seats", _("Seats")),
-        _unix("starts", _("First day that is paid for")),
-        _unix("ends", _("End")),
-        Column("status", _("Status")),
-    ),
-    (
-        Proposal("external_id", "id"),
-        _ACCOUNT_OF,
-        Proposal("name", "name"),
-        Proposal("mrr", "mrr", is_rounded=True),
-        Proposal("currency", "currency"),
-        Proposal("seats", "seats"),
-        Proposal("start_on", "starts"),
-        Proposal("end_on", "ends"),
-    ),
-    shape=_subscription,
+_SUBSCRIPTIONS: Final = subscriptions(
+    _subscription,
+    customer="customer",
+    mrr="mrr",
+    currency="currency",
     sweeps_deletes=True,
     link="https://dashboard.stripe.com/subscriptions/{id}",
 )
@@ -434,8 +405,8 @@ _INVOICES: Final = _transactions(
     "invoice",
     _money("invoice", _net),
     _ACCOUNT_OF,
-    _DEAL_OF,
-    _PRODUCT_OF,
+    DEAL_OF,
+    PRODUCT_OF,
     page="invoices",
 )
 _CHARGES: Final = _transactions(
@@ -444,21 +415,21 @@ _CHARGES: Final = _transactions(
     "payment",
     _money("charge", lambda payload: payload.get("amount_captured")),
     _ACCOUNT_OF,
-    _DEAL_OF,
+    DEAL_OF,
     page="payments",
 )
 _REFUNDS: Final = _transactions(
-    "refunds", _("Refunds"), "refund", _money("refund", lambda payload: payload.get("amount"), -1), _TAKES_BACK
+    "refunds", _("Refunds"), "refund", _money("refund", lambda payload: payload.get("amount"), -1), TAKES_BACK
 )
 _CREDIT_NOTES: Final = _transactions(
-    "credit_notes", _("Credit notes"), "credit_note", _money("credit_note", _net, -1), _ACCOUNT_OF, _TAKES_BACK
+    "credit_notes", _("Credit notes"), "credit_note", _money("credit_note", _net, -1), _ACCOUNT_OF, TAKES_BACK
 )
 _DISPUTES: Final = _transactions(
     "disputes",
     _("Disputes"),
     "refund",
     _money("dispute", lambda payload: payload.get("amount"), -1),
-    _TAKES_BACK,
+    TAKES_BACK,
     page="disputes",
 )
 
@@ -512,10 +483,11 @@ _WITHOUT_CREATED: Final = frozenset({"credit_notes"})
 class Stripe(Vendor):
     """Stripe by its API for accounts and for accounts of a platform."""
 
-    code: ClassVar[str] = "stripe"
-    label: ClassVar[str] = "Stripe"
-    family: ClassVar[str] = "billing"
-    settings: ClassVar[tuple[Setting, ...]] = (
+    code = "stripe"
+    label = "Stripe"
+    family = "billing"
+    api_url = "https://api.stripe.com/"
+    settings = (
         Setting(
             "api_key",
             _("Key"),
@@ -540,7 +512,7 @@ class Stripe(Vendor):
             is_required=False,
         ),
     )
-    objects: ClassVar[tuple[Object, ...]] = (
+    objects = (
         _PRODUCTS,
         _PRICES,
         _CUSTOMERS,
@@ -552,19 +524,19 @@ class Stripe(Vendor):
         _DISPUTES,
     )
     #: Below the 25 a second of test mode; other programs share it.
-    allowance: ClassVar[tuple[int, float]] = (20, 1.0)
-    has_webhooks: ClassVar[bool] = True
+    allowance = (20, 1.0)
+    #: A lock that was not got in time passes; what is missing may be a 400.
+    codes = {
+        "lock_timeout": FaultKind.PASSING,
+        "resource_missing": FaultKind.MISSING,
+    }
     #: A delivery is only a notice as well: it has no order, and the version of its endpoint.
-    hook_scheme: ClassVar[str] = "stripe"
-    hook_words: ClassVar[Mapping[str, str]] = _CALLED
-    webhook_help: ClassVar[str] = _(
+    hook_scheme = "stripe"
+    hook_words = _CALLED
+    webhook_help = _(
         "In Stripe under Developers, Webhooks, add an endpoint with this address for the events of customers,"
         " subscriptions, invoices, charges, refunds, credit notes and disputes, and enter its secret here."
     )
-
-    def base(self, settings: Mapping[str, str]) -> str:
-        """One address for all accounts."""
-        return elsewhere("https://api.stripe.com/", settings)
 
     def sign(self, headers: dict[str, str], http: Http) -> None:
         """The key, the pinned version, and the account of a platform."""
@@ -630,13 +602,13 @@ class Stripe(Vendor):
         record: Mapping[str, Any] = value_at(event, "data.object") or {}
         called = record.get("object")
         if _CALLED.get(str(called)) == object.code:
-            return [_id(record)]
+            return [id_of(record)]
         if called == "discount" and object.code == "subscriptions":
-            return [_id(record.get("subscription"))] if record.get("subscription") else []
+            return [id_of(record.get("subscription"))] if record.get("subscription") else []
         if called == "charge" and object.code == "refunds":
             # Accounts of long ago hear of refunds only by their charge.
-            rows = http.get("v1/refunds", {"charge": _id(record), "limit": _PAGE}).json()["data"]
-            return [_id(row) for row in rows]
+            rows = http.get("v1/refunds", {"charge": id_of(record), "limit": _PAGE}).json()["data"]
+            return [id_of(row) for row in rows]
         return []
 
     def fetch(self, object: Object, external_ids: Sequence[str], http: Http, columns: Sequence[str] = ()) -> list[Raw]:
@@ -647,7 +619,7 @@ class Stripe(Vendor):
             reply = http.get(f"v1/{object.code}/{external_id}", expand, expect=(404,))
             at = _read_at(reply, http)
             if reply.status == 404:
-                raws.append(Raw(external_id, version_of(at), {}, is_deleted=True))
+                raws.append(gone(external_id, at))
             else:
                 raws += self._raws(object, [reply.json()], at, http)
         return raws
@@ -657,11 +629,10 @@ class Stripe(Vendor):
         prices: dict[str, Any] = {}
         raws = []
         for row in rows:
-            if _is_gone(object.code, row):
-                raws.append(Raw(_id(row), version_of(at), row, is_deleted=True))
-            else:
-                whole = _whole(row, http, prices) if object.code == "subscriptions" else row
-                raws.append(Raw(_id(row), version_of(at), whole))
+            is_gone = _is_gone(object.code, row)
+            if object.code == "subscriptions" and not is_gone:
+                row = _whole(row, http, prices)
+            raws.append(Raw(id_of(row), version_of(at), row, is_deleted=is_gone))
         return raws
 
     # --- writing
@@ -680,29 +651,26 @@ class Stripe(Vendor):
         if object.code != "customers":
             raise NotImplementedError
         now = http.get(f"v1/customers/{external_id}").json()
-        wanted = {path: value for path, value in values.items() if (value_at(now, path) or "") != (value or "")}
-        if now.get("deleted") or any(value_at(now, path) != value_at(base, path) for path in wanted):
-            raise Fault(FaultKind.CHANGED, _changed())
-        if wanted:
-            form = {path: value or "" for path, value in wanted.items()}
-            http.send("POST", f"v1/customers/{external_id}", form=form, headers={"Idempotency-Key": key}, is_safe=True)
+        if now.get("deleted"):
+            raise changed(self.label)
+        if wanted := to_write(values, now, base, self.label):
+            headers = {"Idempotency-Key": key}
+            http.send("POST", f"v1/customers/{external_id}", form=wanted, headers=headers, is_safe=True)
         # A repeated key is answered with what was true then.
         return Written(self.fetch(object, [external_id], http)[0])
 
     # --- what replies mean
 
-    def verdict(self, reply: Reply) -> Verdict | None:
-        """Stripe's own words; what is missing may be a 400; a lock that was not got in time passes."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        error = _error_of(reply)
-        words, code = str(error.get("message") or ""), error.get("code")
-        if code == "lock_timeout" or (reply.status == 409 and code != "resource_already_exists"):
-            return Verdict(FaultKind.PASSING, words)
-        if code == "resource_missing":
-            return Verdict(FaultKind.MISSING, words)
-        return Verdict(usual.kind, words)
+    def said(self, told: Any) -> Said:
+        """Stripe's own codes and words."""
+        error = told["error"]
+        return Said(str(error.get("message") or ""), str(error.get("code") or ""))
+
+    def meant(self, reply: Reply, said: Said) -> Verdict | None:
+        """What conflicts passes, unless it is there already."""
+        if reply.status == 409 and said.code != "resource_already_exists":
+            return Verdict(FaultKind.PASSING, said.words)
+        return None
 
 
 def _more_of(code: str) -> dict[str, str]:
@@ -716,11 +684,7 @@ def _list_params(code: str) -> list[tuple[str, Any]]:
 
 def _read_at(reply: Reply, http: Http) -> datetime:
     """Stripe's clock when it answered."""
-    try:
-        at = parsedate_to_datetime(next(value for name, value in reply.headers.items() if name.lower() == "date"))
-    except (StopIteration, ValueError):
-        return http.vendor_time or datetime.fromtimestamp(0, UTC)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return reply.date or http.vendor_time or BEGINNING
 
 
 def _is_gone(code: str, row: Mapping[str, Any]) -> bool:
@@ -740,7 +704,7 @@ def _is_gone(code: str, row: Mapping[str, Any]) -> bool:
         return status not in _WITHDRAWN
     if code == "subscriptions":
         start, end = _lives(row)
-        return status in _NEVER_PAID or (end is not None and end - start < _SHORTEST)
+        return status in _NEVER_PAID or (end is not None and end - start < SHORTEST)
     return False
 
 
@@ -748,7 +712,7 @@ def _whole(row: Mapping[str, Any], http: Http, prices: dict[str, Any]) -> Mappin
     """A subscription with all its items, and with the tiers of their prices."""
     items = list(value_at(row, "items.data") or ())
     if value_at(row, "items.has_more"):
-        items = _all_items(_id(row), http)
+        items = _all_items(id_of(row), http)
     return {**row, "items": {"data": [_with_tiers(item, http, prices) for item in items]}}
 
 
@@ -759,31 +723,22 @@ def _all_items(subscription: str, http: Http) -> list[Any]:
     while True:
         told = http.get("v1/subscription_items", params).json()
         known = len(items)
-        items |= {_id(item): item for item in told["data"]}
+        items |= {id_of(item): item for item in told["data"]}
         if not told.get("has_more"):
             return list(items.values())
         if len(items) == known:
             raise endless(_("Items of a subscription"))
-        params = {**params, "starting_after": _id(told["data"][-1])}
+        params = {**params, "starting_after": id_of(told["data"][-1])}
 
 
 def _with_tiers(item: Mapping[str, Any], http: Http, prices: dict[str, Any]) -> Mapping[str, Any]:
     price: Mapping[str, Any] = item.get("price") or {}
     if price.get("billing_scheme") != "tiered" or price.get("tiers"):
         return item
-    id = _id(price)
+    id = id_of(price)
     if id not in prices:
         prices[id] = http.get(f"v1/prices/{id}", {"expand[]": "tiers"}).json().get("tiers")
     return {**item, "price": {**price, "tiers": prices[id]}}
-
-
-def _error_of(reply: Reply) -> Mapping[str, Any]:
-    """What Stripe says of a refusal; nothing where a proxy answered."""
-    try:
-        error = reply.json()["error"]
-    except Exception:  # whatever a proxy sends: the status alone counts then
-        return {}
-    return error if isinstance(error, Mapping) else {}
 
 
 def _too_old() -> Problem:
@@ -791,14 +746,6 @@ def _too_old() -> Problem:
         "events-gone",
         _("Stripe keeps its events for thirty days, and the last sync is longer ago."),
         remedy=_("Nothing needs to be done: everything is read once more."),
-    )
-
-
-def _changed() -> Problem:
-    return Problem.of(
-        "changed-elsewhere",
-        _("The customer was changed in Stripe in the meantime."),
-        remedy=_("The change there is brought in first."),
     )
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from salesops.connectors.rules.mapping import Unknown
 from salesops.connectors.rules.telephone import number_of
-from salesops.connectors.vendors.base import Column, ColumnType, Object, Proposal, Setting
+from salesops.connectors.vendors.base import Column, ColumnType, Http, Object, Proposal, Setting
 from salesops.values.outcomes import gettext_noop as _
 
 INBOUND: Final = "inbound"
 OUTBOUND: Final = "outbound"
-#: Where the settings of the connection that a row depends on stand in its payload, so that a row can be read by itself.
+#: Where the setting `country` of the connection stands in a payload, so that a row can be read by itself.
 COUNTRY_KEY: Final = "_country"
 
 COUNTRY: Final = Setting(
@@ -82,6 +82,16 @@ _COLUMNS: Final = (
 )
 
 
+def with_country(row: Mapping[str, Any], http: Http) -> dict[str, Any]:
+    """A payload with the country of the connection, in which its numbers are read."""
+    return {**row, COUNTRY_KEY: http.settings.get("country", "")}
+
+
+def seconds_between(began: datetime | None, ended: datetime | None) -> int | None:
+    """Whole seconds from one moment to another; None where one is not known."""
+    return int((ended - began).total_seconds()) if began and ended else None
+
+
 def calls(
     code: str,
     read: Callable[[Mapping[str, Any]], Call],
@@ -107,9 +117,10 @@ def calls(
             Proposal("kind", constant="call"),
             Proposal("subject", "subject"),
             Proposal("person", "person", lookup_by=person_by),
-            Proposal("contact", "other_number", lookup_by="phone", on_unknown=Unknown.EMPTY, clears=False),
-            Proposal("account", "other_number", lookup_by="phone", on_unknown=Unknown.EMPTY, clears=False),
-            Proposal("lead", "other_number", lookup_by="phone", on_unknown=Unknown.EMPTY, clears=False),
+            *(
+                Proposal(field, "other_number", lookup_by="phone", on_unknown=Unknown.EMPTY, clears=False)
+                for field in ("contact", "account", "lead")
+            ),
             Proposal("happened_at", "started_at"),
             Proposal("duration_seconds", "seconds"),
             Proposal("outcome", "outcome"),
@@ -122,6 +133,7 @@ def calls(
     )
 
 
-def owners(code: str, *columns: Column, proposal: Sequence[Proposal]) -> Object:
+def owners(code: str, *columns: Column, id: str = "id", email: str = "email") -> Object:
     """The object of a system's users, whom people of the portal are matched to; read whole each time."""
-    return Object(code, "owners", _("Users"), columns, tuple(proposal), is_whole=True)
+    proposal = (Proposal("external_id", id), Proposal("email", email), Proposal("name", "name"))
+    return Object(code, "owners", _("Users"), columns, proposal, is_whole=True)

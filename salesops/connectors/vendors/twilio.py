@@ -7,13 +7,13 @@ still going on are left for the next one.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
+from salesops.connectors.rules.shapes import iso_of
 from salesops.connectors.vendors.base import (
     BEGINNING,
     Ask,
@@ -23,15 +23,13 @@ from salesops.connectors.vendors.base import (
     Object,
     Page,
     Raw,
-    Reply,
+    Said,
     Setting,
     Vendor,
-    Verdict,
-    elsewhere,
-    usual_verdict,
+    basic,
     version_of,
 )
-from salesops.connectors.vendors.telephony import COUNTRY, COUNTRY_KEY, Call, calls
+from salesops.connectors.vendors.telephony import COUNTRY, Call, calls, seconds_between, with_country
 from salesops.values.outcomes import gettext_noop as _
 
 _PAGE: Final = 1_000
@@ -39,8 +37,6 @@ _PAGE: Final = 1_000
 _LONGEST_CALL: Final = timedelta(days=1)
 #: States of calls that are over.
 _OVER: Final = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
-#: Too many requests at once, as the error of a reply [K].
-_LIMIT_CODES: Final = frozenset({20429})
 #: Ends of a call that are people of ours, wherever they stand.
 _INNER: Final = ("client:", "sip:")
 _PEOPLE_KEY: Final = "_people"
@@ -78,7 +74,7 @@ def _call(payload: Mapping[str, Any]) -> Call:
         is_answered=spoken.get("status") == "completed" and _seconds(spoken) > 0,
         started_at=began,
         seconds=_seconds(spoken),
-        rang_seconds=int((answered - began).total_seconds()) if began and answered and children else None,
+        rang_seconds=seconds_between(began, answered) if children else None,
     )
 
 
@@ -94,10 +90,11 @@ _CALLS: Final = calls(
 class Twilio(Vendor):
     """Twilio's programmable voice."""
 
-    code: ClassVar[str] = "twilio"
-    label: ClassVar[str] = "Twilio"
-    family: ClassVar[str] = "activity"
-    settings: ClassVar[tuple[Setting, ...]] = (
+    code = "twilio"
+    label = "Twilio"
+    family = "activity"
+    api_url = "https://api.twilio.com/"
+    settings = (
         Setting("sid", _("Account SID"), pattern=r"AC[0-9a-f]{32}"),
         Setting("auth_token", _("Auth token"), hint=_("It also proves webhooks."), is_secret=True),
         COUNTRY,
@@ -109,25 +106,19 @@ class Twilio(Vendor):
             is_long=True,
         ),
     )
-    objects: ClassVar[tuple[Object, ...]] = (_CALLS,)
-    allowance: ClassVar[tuple[int, float]] = (20, 1.0)
-    has_webhooks: ClassVar[bool] = True
-    hook_scheme: ClassVar[str] = "twilio"
-    hook_credential: ClassVar[str] = "auth_token"
+    objects = (_CALLS,)
+    allowance = (20, 1.0)
+    #: Too many requests at once [K].
+    codes = {"20429": FaultKind.LIMITED}
+    hook_scheme = "twilio"
+    hook_credential = "auth_token"
     #: Each leg tells its own end: the log is asked for the whole call.
-    hook_words: ClassVar[Mapping[str, str]] = {"call": "Calls"}
-    webhook_help: ClassVar[str] = _(
-        "Give this address as the status callback of your numbers, TwiML apps and dialled calls."
-    )
-
-    def base(self, settings: Mapping[str, str]) -> str:
-        """The one address of all accounts."""
-        return elsewhere("https://api.twilio.com/", settings)
+    hook_words = {"call": "Calls"}
+    webhook_help = _("Give this address as the status callback of your numbers, TwiML apps and dialled calls.")
 
     def sign(self, headers: dict[str, str], http: Http) -> None:
         """SID and token by HTTP Basic."""
-        pair = f"{http.settings.get('sid', '')}:{http.secret('auth_token')}"
-        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        headers["Authorization"] = basic(http.settings.get("sid", ""), http.secret("auth_token"))
 
     def identify(self, http: Http) -> Identity:
         """The account."""
@@ -160,24 +151,15 @@ class Twilio(Vendor):
         else:
             asked = [("PageSize", min(ask.size or _PAGE, _PAGE))]
             if ask.since is not None:
-                asked.append(("StartTime>", _literal(ask.since)))
+                asked.append(("StartTime>", iso_of(ask.since)))
             if ask.until is not None:
-                asked.append(("StartTime<", _literal(ask.until)))
+                asked.append(("StartTime<", iso_of(ask.until)))
         told = http.get(f"{_path(http)}/Calls.json", asked).json()
         return told["calls"], urlsplit(str(told.get("next_page_uri") or "")).query
 
-    def verdict(self, reply: Reply) -> Verdict | None:
-        """Twilio's own codes and words."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        try:
-            told = reply.json()
-        except Exception:  # a proxy's page: the status alone counts
-            return usual
-        told = told if isinstance(told, Mapping) else {}
-        kind = FaultKind.LIMITED if told.get("code") in _LIMIT_CODES else usual.kind
-        return Verdict(kind, str(told.get("message") or ""), usual.wait)
+    def said(self, told: Any) -> Said:
+        """Twilio's own codes, which are numbers, and words."""
+        return Said(str(told.get("message") or ""), str(told.get("code")))
 
 
 def _path(http: Http) -> str:
@@ -192,7 +174,7 @@ def _raw(legs: Sequence[Mapping[str, Any]], http: Http) -> Raw | None:
     people = {end: email for end, email in _people(http.settings).items() if end in ends}
     changed = max((_moment(leg.get("date_updated")) or BEGINNING for leg in legs), default=BEGINNING)
     kept = [{name: value for name, value in leg.items() if name != "subresource_uris"} for leg in legs]
-    payload = {"legs": kept, COUNTRY_KEY: http.settings.get("country", ""), _PEOPLE_KEY: people}
+    payload = with_country({"legs": kept, _PEOPLE_KEY: people}, http)
     return Raw(str(legs[0]["sid"]), version_of(changed, len(legs)), payload)
 
 
@@ -212,10 +194,6 @@ def _moment(text: Any) -> datetime | None:
         return parsedate_to_datetime(str(text)).astimezone(UTC)
     except (TypeError, ValueError):
         return None
-
-
-def _literal(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 VENDOR: Final = Twilio()

@@ -7,13 +7,14 @@ offered as columns, for companies that keep their salespeople there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
-from typing import Any, ClassVar, Final
+from decimal import Decimal
+from typing import Any, Final
 
 from salesops.connectors.rules.cursors import following
 from salesops.connectors.rules.mapping import Unknown
-from salesops.connectors.rules.shapes import moment
+from salesops.connectors.rules.shapes import iso_of, moment
 from salesops.connectors.vendors.base import (
     BEGINNING,
     Ask,
@@ -29,13 +30,23 @@ from salesops.connectors.vendors.base import (
     Proposal,
     Raw,
     Reply,
+    Said,
     Setting,
+    Shape,
     Vendor,
     Verdict,
     Written,
     elsewhere,
-    usual_verdict,
+    gone,
     version_of,
+)
+from salesops.connectors.vendors.billing import (
+    PRODUCT_OF,
+    TAKES_BACK,
+    money,
+    number,
+    to_write,
+    transactions,
 )
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
@@ -84,14 +95,6 @@ _HOME: Final = "_home"
 # --- What is read off a record -------------------------------------------------------------------------------------
 
 
-def _money(value: Any) -> Decimal:
-    """An amount, also where it was kept as text; nothing for what is none."""
-    try:
-        return Decimal(str(value)) if value not in (None, "") else Decimal(0)
-    except InvalidOperation:
-        return Decimal(0)
-
-
 def day_of(payload: Mapping[str, Any]) -> str:
     """The calendar day of a document. Xero writes midnight of that day as if it were in UTC: no zone may move it."""
     text = str(payload.get("DateString") or "")
@@ -118,16 +121,16 @@ def _tracking(payload: Mapping[str, Any]) -> dict[str, str]:
     return {name: options.pop() for name, options in found.items() if len(options) == 1}
 
 
-def _document(type: str, id: str, kind: str, *, sign: int = 1, has_tax: bool = False) -> Any:
+def _document(type: str, id: str, kind: str, *, sign: int = 1, has_tax: bool = False) -> Shape:
     """How a document is read. has_tax: the amount is what was paid, with tax; else without."""
 
     def shape(payload: Mapping[str, Any]) -> Mapping[str, Any]:
-        tax = Decimal(0) if has_tax else _money(payload.get("TotalTax"))
+        tax = Decimal(0) if has_tax else money(payload.get("TotalTax"))
         return {
             **payload,
             "key": f"xero:{type}:{payload.get(id)}",
             "kind": kind,
-            "net": sign * (_money(payload.get("Total")) - tax),
+            "net": sign * (money(payload.get("Total")) - tax),
             "currency": payload.get("CurrencyCode") or payload.get(_HOME),
             "day": day_of(payload),
             "product": _product(payload),
@@ -148,7 +151,7 @@ def _payment(payload: Mapping[str, Any]) -> Mapping[str, Any]:
         **payload,
         "key": f"xero:payment:{payload.get('PaymentID')}",
         "kind": "payment" if sign > 0 else "refund",
-        "net": sign * _money(payload.get("Amount")),
+        "net": sign * money(payload.get("Amount")),
         "currency": what.get("CurrencyCode") or payload.get(_HOME),
         "day": day_of(payload),
         "contact": (what.get("Contact") or {}).get("ContactID"),
@@ -181,17 +184,11 @@ def _item(payload: Mapping[str, Any]) -> Mapping[str, Any]:
 
 _ACCOUNT_OF: Final = Proposal("account", "Contact.ContactID", lookup_by="external_id")
 _DEAL_OF: Final = Proposal("deal", "Reference", on_unknown=Unknown.EMPTY)
-_PRODUCT_OF: Final = Proposal("product", "product", on_unknown=Unknown.EMPTY)
-
-
-def _number(path: str, label: str) -> Column:
-    return Column(path, label, ColumnType.NUMBER)
-
 
 _PAID: Final = (
     Column("key", _("Key")),
     Column("kind", _("Kind")),
-    _number("net", _("Amount that counts, negative where it takes back")),
+    number("net", _("Amount that counts, negative where it takes back")),
     Column("currency", _("Currency")),
     Column("day", _("Day that counts"), ColumnType.DAY),
     Column("Status", _("Status")),
@@ -201,23 +198,15 @@ _DOCUMENT: Final = (
     *_PAID,
     Column("Contact.ContactID", _("Customer")),
     Column("product", _("Product, where there is only one")),
-    _number("Total", _("Total with tax")),
+    number("Total", _("Total with tax")),
 )
 
 
 def _transactions(
-    code: str, label: str, shape: Any, columns: tuple[Column, ...], account: Proposal, *more: Proposal, link: str = ""
+    code: str, label: str, shape: Shape, columns: tuple[Column, ...], *more: Proposal, link: str = ""
 ) -> Object:
-    proposals = (
-        Proposal("source_key", "key"),
-        Proposal("kind", "kind"),
-        Proposal("effective_on", "day"),
-        Proposal("amount", "net"),
-        Proposal("currency", "currency"),
-        account,
-        *more,
-    )
-    return Object(code, "transactions", label, (Column(_IDS[code], "Id"), *columns), proposals, shape=shape, link=link)
+    columns = (Column(_IDS[code], "Id"), *columns)
+    return transactions(code, label, columns, shape, *more, day="day", currency="currency", link=link)
 
 
 _ITEMS: Final = Object(
@@ -228,7 +217,7 @@ _ITEMS: Final = Object(
         Column("ItemID", "Id"),
         Column("name", _("Name")),
         Column("Code", _("Code")),
-        _number("SalesDetails.UnitPrice", _("Price of one, in the currency of the books")),
+        number("SalesDetails.UnitPrice", _("Price of one, in the currency of the books")),
     ),
     (
         Proposal("name", "name"),
@@ -270,13 +259,13 @@ _INVOICES: Final = _transactions(
     (
         *_DOCUMENT,
         Column("InvoiceNumber", _("Number")),
-        _number("AmountDue", _("Still to be paid")),
-        _number("AmountPaid", _("Paid in money")),
-        _number("AmountCredited", _("Credited")),
+        number("AmountDue", _("Still to be paid")),
+        number("AmountPaid", _("Paid in money")),
+        number("AmountCredited", _("Credited")),
     ),
     _ACCOUNT_OF,
     _DEAL_OF,
-    _PRODUCT_OF,
+    PRODUCT_OF,
     link="https://go.xero.com/AccountsReceivable/View.aspx?InvoiceID={id}",
 )
 # What a credit note takes back is no proposal: it is allocated to invoices later, and then anew, and that cannot change here.
@@ -287,7 +276,7 @@ _CREDIT_NOTES: Final = _transactions(
     (*_DOCUMENT, Column("CreditNoteNumber", _("Number"))),
     _ACCOUNT_OF,
     _DEAL_OF,
-    _PRODUCT_OF,
+    PRODUCT_OF,
     link="https://go.xero.com/AccountsReceivable/ViewCreditNote.aspx?creditNoteID={id}",
 )
 _OVERPAYMENTS: Final = _transactions(
@@ -316,17 +305,19 @@ _PAYMENTS: Final = _transactions(
         Column("PaymentType", _("Type")),
     ),
     Proposal("account", "contact", lookup_by="external_id"),
-    Proposal("reverses", "takes_back", clears=False),
+    TAKES_BACK,
 )
 
 
 class Xero(Vendor):
     """Xero by its accounting API."""
 
-    code: ClassVar[str] = "xero"
-    label: ClassVar[str] = "Xero"
-    family: ClassVar[str] = "billing"
-    settings: ClassVar[tuple[Setting, ...]] = (
+    code = "xero"
+    label = "Xero"
+    family = "billing"
+    #: Which organisation is meant is said in a header.
+    api_url = "https://api.xero.com/api.xro/2.0/"
+    settings = (
         Setting(
             "organisation",
             _("Organisation"),
@@ -335,7 +326,7 @@ class Xero(Vendor):
             pattern=r"[^\x00-\x1f]{1,200}",
         ),
     )
-    oauth: ClassVar[OAuth | None] = OAuth(
+    oauth = OAuth(
         authorize_url="https://login.xero.com/identity/connect/authorize",
         token_url="https://identity.xero.com/connect/token",  # noqa: S106 - an address
         # The narrow scopes: apps made since March 2026 get no others.
@@ -350,30 +341,25 @@ class Xero(Vendor):
         rotates=True,
         expires_in=timedelta(minutes=30),
     )
-    objects: ClassVar[tuple[Object, ...]] = (
+    objects = (
         _ITEMS, _CONTACTS, _INVOICES, _CREDIT_NOTES, _OVERPAYMENTS, _PREPAYMENTS, _PAYMENTS,
     )  # fmt: skip
     #: Within sixty a minute, whatever a full bucket adds.
-    allowance: ClassVar[tuple[int, float]] = (10, 12.0)
-    has_webhooks: ClassVar[bool] = True
-    hook_scheme: ClassVar[str] = "xero"
-    hook_words: ClassVar[Mapping[str, str]] = {
+    allowance = (10, 12.0)
+    hook_scheme = "xero"
+    hook_words = {
         "invoice": "Invoices",
         "contact": "Contacts",
         "creditnote": "CreditNotes",
     }
-    webhook_help: ClassVar[str] = _(
+    webhook_help = _(
         "At developer.xero.com in your app under Webhooks, choose contacts, invoices and credit notes, enter this address,"
         " and the webhooks key here. Xero asks whether the address is ours; that is answered by itself."
     )
 
-    def base(self, settings: Mapping[str, str]) -> str:
-        """The accounting API; which organisation is said in a header."""
-        return elsewhere("https://api.xero.com/api.xro/2.0/", settings)
-
     def sign(self, headers: dict[str, str], http: Http) -> None:
         """A bearer token, and the organisation."""
-        headers["Authorization"] = f"Bearer {http.secret('access_token')}"
+        super().sign(headers, http)
         if http.settings.get("tenant_id"):
             headers.setdefault(_TENANT, http.settings["tenant_id"])
 
@@ -390,7 +376,7 @@ class Xero(Vendor):
         ((id, name),) = found.items()
         organisations = http.get("Organisation", headers={_TENANT: id}).json()["Organisations"]
         currency = str(organisations[0].get("BaseCurrency") or "") if organisations else ""
-        return Identity(id, name, {"tenant_id": id, **({"currency": currency} if currency else {})})
+        return Identity(id, name, {"tenant_id": id, "currency": currency})
 
     def columns(self, object: Object, http: Http) -> Sequence[Column]:
         """The known ones, and the tracking categories that some records have."""
@@ -410,8 +396,7 @@ class Xero(Vendor):
         headers = {}
         if position.get("from") is not None:
             # A second more, for nobody says whether that moment itself is meant.
-            since = datetime.fromtimestamp(position["from"] - 1, UTC)
-            headers["If-Modified-Since"] = since.strftime("%Y-%m-%dT%H:%M:%SZ")
+            headers["If-Modified-Since"] = iso_of(datetime.fromtimestamp(position["from"] - 1, UTC))
         if object.code not in _UNPAGED:
             params |= {"page": int(position.get("page", 1)), "pageSize": min(ask.size or _PAGE, _PAGE)}
         if object.code in _WHERE:
@@ -436,8 +421,7 @@ class Xero(Vendor):
                     rows += reply.json()[object.code]
         raws = [_raw(object, row, http) for row in rows]
         there = {raw.external_id for raw in raws}
-        gone = [each for each in external_ids if each not in there]
-        return raws + [Raw(each, version_of(http.vendor_time), {}, is_deleted=True) for each in gone]
+        return raws + [gone(each, http.vendor_time) for each in external_ids if each not in there]
 
     def _list(
         self, object: Object, params: Mapping[str, Any], http: Http, headers: Mapping[str, str] | None = None
@@ -473,10 +457,7 @@ class Xero(Vendor):
         if object.code != "Contacts":
             raise NotImplementedError
         now = http.get(f"Contacts/{external_id}").json()["Contacts"][0]
-        wanted = {path: value or "" for path, value in values.items() if (now.get(path) or "") != (value or "")}
-        if any((now.get(path) or "") != (base.get(path) or "") for path in wanted):
-            raise Fault(FaultKind.CHANGED, _changed())
-        if wanted:
+        if wanted := to_write(values, now, base, self.label):
             body = {"Contacts": [{"ContactID": external_id, **wanted}]}
             headers = {"Idempotency-Key": key[:128]}
             reply = http.send("POST", f"Contacts/{external_id}", json=body, headers=headers, is_safe=True)
@@ -485,27 +466,19 @@ class Xero(Vendor):
 
     # --- what replies mean
 
+    def said(self, told: Any) -> Said:
+        """Xero's words about each element that is wrong, else about all."""
+        wrong = [
+            str(error.get("Message"))
+            for element in told.get("Elements") or ()
+            for error in element.get("ValidationErrors") or ()
+        ]
+        return Said("; ".join(wrong) or str(told.get("Detail") or told.get("Message") or told.get("Title") or ""))
+
     def verdict(self, reply: Reply) -> Verdict | None:
-        """The usual, in Xero's words. Which limit was reached is only told in a header."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        return Verdict(usual.kind, reply.headers.get("x-rate-limit-problem") or _words(reply), usual.wait)
-
-
-def _words(reply: Reply) -> str:
-    try:
-        told = reply.json()
-    except Exception:  # whatever a proxy sends: the status alone counts then
-        return ""
-    if not isinstance(told, Mapping):
-        return ""
-    wrong = [
-        str(error.get("Message"))
-        for element in told.get("Elements") or ()
-        for error in element.get("ValidationErrors") or ()
-    ]
-    return "; ".join(wrong) or str(told.get("Detail") or told.get("Message") or told.get("Title") or "")
+        """The usual; which limit was reached is only told in a header."""
+        verdict, limit = super().verdict(reply), reply.headers.get("x-rate-limit-problem")
+        return replace(verdict, words=limit) if verdict and limit else verdict
 
 
 def _moment(row: Mapping[str, Any]) -> datetime:
@@ -540,14 +513,6 @@ def _which(names: str) -> Problem:
         _("It is not clear which organisation is meant. This sign-in covers: %(names)s."),
         remedy=_("Write the name of the organisation into the settings, or sign in to that one only."),
         names=names[:500] or "–",
-    )
-
-
-def _changed() -> Problem:
-    return Problem.of(
-        "changed-elsewhere",
-        _("The customer was changed in Xero in the meantime."),
-        remedy=_("The change there is brought in first."),
     )
 
 

@@ -6,10 +6,10 @@ Zoom dates no change, so the sweep reaches back a day, and of two tellings of a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from salesops.connectors.rules.shapes import moment
+from salesops.connectors.rules.shapes import iso_of, moment
 from salesops.connectors.vendors.base import (
     Ask,
     Column,
@@ -18,17 +18,12 @@ from salesops.connectors.vendors.base import (
     OAuth,
     Object,
     Page,
-    Proposal,
     Raw,
-    Reply,
-    Setting,
+    Said,
     Vendor,
-    Verdict,
-    elsewhere,
-    usual_verdict,
     version_of,
 )
-from salesops.connectors.vendors.telephony import COUNTRY, COUNTRY_KEY, Call, calls, owners
+from salesops.connectors.vendors.telephony import COUNTRY, Call, calls, owners, seconds_between, with_country
 from salesops.values.outcomes import gettext_noop as _
 
 #: [K] Rows of a page of calls, of users.
@@ -48,23 +43,29 @@ _EXPIRED: Final = 400
 
 def _call(payload: Mapping[str, Any]) -> Call:
     """A call with its own and its other side; what was spoken begins when somebody answered."""
-    is_outbound = payload.get("direction") == "outbound"
-    own, other = ("caller", "callee") if is_outbound else ("callee", "caller")
+    own, other = _sides(payload)
     began, answered, ended = (moment(payload.get(name)) for name in ("start_time", "answer_time", "end_time"))
-    seconds = int(payload.get("duration") or 0)
-    if answered and ended:
-        seconds = max(0, int((ended - answered).total_seconds()))
+    spoken = seconds_between(answered, ended)
     return Call(
         id=str(payload["call_id"]),
         person=str(payload.get(f"{own}_ext_id") or ""),
         other=str(payload.get(f"{other}_did_number") or ""),
-        is_outbound=is_outbound,
-        is_answered=str(payload.get("call_result") or "").lower() in _ANSWERED,
+        is_outbound=own == "caller",
+        is_answered=_is_answered(payload),
         started_at=payload.get("start_time"),
-        seconds=seconds,
-        rang_seconds=int((answered - began).total_seconds()) if answered and began else None,
+        seconds=int(payload.get("duration") or 0) if spoken is None else max(0, spoken),
+        rang_seconds=seconds_between(began, answered),
         other_name=str(payload.get(f"{other}_name") or ""),
     )
+
+
+def _sides(row: Mapping[str, Any]) -> tuple[str, str]:
+    """What names of the own and of the other side of a call begin with."""
+    return ("caller", "callee") if row.get("direction") == "outbound" else ("callee", "caller")
+
+
+def _is_answered(row: Mapping[str, Any]) -> bool:
+    return str(row.get("call_result") or "").lower() in _ANSWERED
 
 
 _USERS: Final = owners(
@@ -73,7 +74,7 @@ _USERS: Final = owners(
     Column("extension_number", _("Extension")),
     Column("email", _("E-mail")),
     Column("name", _("Name")),
-    proposal=(Proposal("external_id", "extension_id"), Proposal("email", "email"), Proposal("name", "name")),
+    id="extension_id",
 )
 _CALLS: Final = calls("calls", _call, person_by="external_id", overlap=timedelta(days=1))
 
@@ -81,37 +82,29 @@ _CALLS: Final = calls("calls", _call, person_by="external_id", overlap=timedelta
 class Zoom(Vendor):
     """Zoom Phone by its second API."""
 
-    code: ClassVar[str] = "zoom"
-    label: ClassVar[str] = "Zoom Phone"
-    family: ClassVar[str] = "activity"
-    settings: ClassVar[tuple[Setting, ...]] = (COUNTRY,)
+    code = "zoom"
+    label = "Zoom Phone"
+    family = "activity"
+    api_url = "https://api.zoom.us/v2/"
+    settings = (COUNTRY,)
     #: [K] The scopes are those that the app at Zoom was given.
-    oauth: ClassVar[OAuth | None] = OAuth(
+    oauth = OAuth(
         authorize_url="https://zoom.us/oauth/authorize",
         token_url="https://zoom.us/oauth/token",  # noqa: S106 - an address
         client_auth="basic",
         rotates=True,
         expires_in=timedelta(hours=1),
     )
-    objects: ClassVar[tuple[Object, ...]] = (_USERS, _CALLS)
+    objects = (_USERS, _CALLS)
     #: [K] Medium requests: 60 in a second, 20 on the smallest plan, whose refusals pace it.
-    allowance: ClassVar[tuple[int, float]] = (40, 1.0)
-    has_webhooks: ClassVar[bool] = True
+    allowance = (40, 1.0)
     #: Both sides of a call tell of it; the history is asked, which has it once.
-    hook_scheme: ClassVar[str] = "zoom"
-    hook_words: ClassVar[Mapping[str, str]] = {"phone": "calls"}
-    webhook_help: ClassVar[str] = _(
+    hook_scheme = "zoom"
+    hook_words = {"phone": "calls"}
+    webhook_help = _(
         "In the app at Zoom under Event subscriptions, add this address for the events of the phone that end a call, and"
         " enter the secret token of the app here."
     )
-
-    def base(self, settings: Mapping[str, str]) -> str:
-        """The one address of all accounts."""
-        return elsewhere("https://api.zoom.us/v2/", settings)
-
-    def sign(self, headers: dict[str, str], http: Http) -> None:
-        """A bearer token."""
-        headers["Authorization"] = f"Bearer {http.secret('access_token')}"
 
     def identify(self, http: Http) -> Identity:
         """The account of whoever signed in."""
@@ -130,8 +123,8 @@ class Zoom(Vendor):
         first, until = datetime.fromisoformat(position["first"]), datetime.fromisoformat(position["to"])
         began = max(first, until - _WINDOW)
         params = {
-            "from": _literal(began),
-            "to": _literal(until),
+            "from": iso_of(began),
+            "to": iso_of(until),
             "page_size": min(ask.size or _PAGE, _PAGE),
             "next_page_token": position["token"] or None,
         }
@@ -147,16 +140,9 @@ class Zoom(Vendor):
         until = ask.until or ask.asked_at + timedelta(days=1)
         return {"first": (ask.since or until - _REACH).isoformat(), "to": until.isoformat(), "token": ""}
 
-    def verdict(self, reply: Reply) -> Verdict | None:
+    def said(self, told: Any) -> Said:
         """Zoom's own words."""
-        usual = usual_verdict(reply)
-        if usual is None:
-            return None
-        try:
-            told = reply.json()
-        except Exception:  # a proxy's page: the status alone counts
-            return usual
-        return Verdict(usual.kind, str(told.get("message") or "") if isinstance(told, Mapping) else "", usual.wait)
+        return Said(str(told.get("message") or ""))
 
 
 def _raws(rows: list[Mapping[str, Any]], http: Http) -> list[Raw]:
@@ -164,25 +150,17 @@ def _raws(rows: list[Mapping[str, Any]], http: Http) -> list[Raw]:
     for the others."""
     best: dict[str, Mapping[str, Any]] = {}
     for row in rows:
-        own, other = ("caller", "callee") if row.get("direction") == "outbound" else ("callee", "caller")
+        own, other = _sides(row)
         if row.get(f"{own}_ext_type") not in _PEOPLE or row.get(f"{other}_ext_id") or not row.get("end_time"):
             continue
         call_id = str(row["call_id"])
         if call_id not in best or _weight(row) > _weight(best[call_id]):
             best[call_id] = row
-    country = http.settings.get("country", "")
-    return [
-        Raw(call_id, version_of(moment(row["end_time"])), {**row, COUNTRY_KEY: country})
-        for call_id, row in best.items()
-    ]
+    return [Raw(id, version_of(moment(row["end_time"])), with_country(row, http)) for id, row in best.items()]
 
 
 def _weight(row: Mapping[str, Any]) -> tuple[bool, int]:
-    return str(row.get("call_result") or "").lower() in _ANSWERED, int(row.get("duration") or 0)
-
-
-def _literal(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _is_answered(row), int(row.get("duration") or 0)
 
 
 VENDOR: Final = Zoom()

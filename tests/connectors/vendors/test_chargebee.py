@@ -21,6 +21,7 @@ from salesops.connectors.vendors.chargebee import VENDOR, mrr_of
 from salesops.connectors.wire import Reply
 from salesops.deals.models import Product
 from tests.cast import NOW, Cast
+from tests.connectors.compared import transactions
 from tests.connectors.conformance import Conformance, Table
 from tests.connectors.linking import Link, allowed
 from tests.connectors.standins.base import StandIn
@@ -66,12 +67,7 @@ class TestChargebee(Conformance):
         }
 
     def table(self, link: Link) -> Table:
-        return {
-            key: (amount, currency, kind, account)
-            for key, amount, currency, kind, account in Transaction.objects.filter(is_void=False).values_list(
-                "source_key", "amount_minor", "currency", "kind", "account__name"
-            )
-        }
+        return transactions()
 
 
 # --- What is read off records ---------------------------------------------------------------------------------------

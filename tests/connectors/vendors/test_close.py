@@ -19,6 +19,7 @@ from salesops.connectors.vendors.close import VENDOR, opportunity
 from salesops.deals.models import Deal, StageChange
 from salesops.deals.services.deals import edit_deal
 from salesops.values.outcomes import Problem
+from tests.connectors.compared import deals
 from tests.connectors.conformance import Conformance, Table
 from tests.connectors.linking import Link
 from tests.connectors.standins.base import StandIn
@@ -55,12 +56,7 @@ class TestClose(Conformance):
         return {row.id: (row["value"], "Acme", "Ana Alvarez") for row in standin.rows("opportunity")}
 
     def table(self, link: Link) -> Table:
-        return {
-            external: (amount, account, owner)
-            for external, amount, account, owner in Deal.objects.filter(
-                source=link.connection.source.code, removed_at__isnull=True
-            ).values_list("external_id", "amount_minor", "account__name", "owner__name")
-        }
+        return deals(link, ("amount_minor", "account__name", "owner__name"))
 
     # --- what only an organisation at Close does
 

@@ -10,7 +10,7 @@ from salesops.connectors.vendors import vendor_of
 from salesops.connectors.vendors.base import Ask
 from salesops.connectors.vendors.google import _raw
 from salesops.connectors.vendors.meetings import key_of
-from tests.connectors.calling import ActivityConformance, activity, sue
+from tests.connectors.calling import MeetingConformance, activity, sue
 from tests.connectors.conformance import Table
 from tests.connectors.linking import Link
 from tests.connectors.standins.base import StandIn
@@ -19,7 +19,7 @@ from tests.connectors.standins.google import Google
 ANA, BEN, SUE = ({"email": email} for email in ("ana@example.com", "ben@example.com", "sue@acme.example"))
 
 
-class TestGoogle(ActivityConformance):
+class TestGoogle(MeetingConformance):
     """Meetings of Ana with Sue of Acme, in Ana's calendar."""
 
     vendor = "google"
@@ -38,18 +38,6 @@ class TestGoogle(ActivityConformance):
             name: {"dateTime": at.isoformat(), "timeZone": "Europe/Zurich"}
             for name, at in (("start", start), ("end", start + timedelta(minutes=minutes)))
         }
-
-    def make(self, standin: StandIn, number: int, amount: int) -> str:
-        return standin.put("event", None, **self.times(standin, amount))
-
-    def edit(self, standin: StandIn, id: str, amount: int) -> None:
-        standin.put("event", id, **self.times(standin, amount))
-
-    def delete(self, standin: StandIn, id: str) -> None:
-        standin.delete("event", id)
-
-    def restore(self, standin: StandIn, id: str) -> None:
-        standin.restore("event", id)
 
     def external(self, link: Link, id: str) -> str:
         return key_of(f"{id}@google.com")

@@ -19,6 +19,7 @@ from salesops.connectors.vendors.hubspot import VENDOR
 from salesops.connectors.wire import Reply
 from salesops.deals.models import Deal, DealLine, DealSplit, StageChange
 from salesops.deals.services.deals import edit_deal
+from tests.connectors.compared import deals
 from tests.connectors.conformance import Conformance, Table
 from tests.connectors.linking import Link
 from tests.connectors.standins import hubspot as standin_of_hubspot
@@ -66,12 +67,7 @@ class TestHubSpot(Conformance):
         return {row.id: (row["dealname"], int(Decimal(row["amount"]) * 100), "Acme") for row in standin.rows("deals")}
 
     def table(self, link: Link) -> Table:
-        return {
-            external: (name, amount, account)
-            for external, name, amount, account in Deal.objects.filter(
-                source=link.connection.source.code, removed_at__isnull=True
-            ).values_list("external_id", "name", "amount_minor", "account__name")
-        }
+        return deals(link)
 
     # --- what only a portal does
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from salesops.connectors.choices import RawState
 from salesops.connectors.vendors import vendor_of
 from salesops.connectors.vendors.meetings import key_of
-from tests.connectors.calling import ActivityConformance, activity, sue
+from tests.connectors.calling import MeetingConformance, activity, sue
 from tests.connectors.conformance import Table
 from tests.connectors.linking import Link
 from tests.connectors.standins.base import StandIn
@@ -18,7 +18,7 @@ from tests.connectors.standins.microsoft import Microsoft, guest, local
 ANA, BEN, SUE = (guest(email) for email in ("ana@example.com", "ben@example.com", "sue@acme.example"))
 
 
-class TestMicrosoft(ActivityConformance):
+class TestMicrosoft(MeetingConformance):
     """Meetings of Ana with Sue of Acme, in Ana's calendar."""
 
     vendor = "microsoft"
@@ -35,18 +35,6 @@ class TestMicrosoft(ActivityConformance):
     def times(self, standin: StandIn, minutes: int) -> dict[str, Any]:
         start = standin.clock.now - timedelta(days=1)
         return {"start": local(start), "end": local(start + timedelta(minutes=minutes))}
-
-    def make(self, standin: StandIn, number: int, amount: int) -> str:
-        return standin.put("event", None, **self.times(standin, amount))
-
-    def edit(self, standin: StandIn, id: str, amount: int) -> None:
-        standin.put("event", id, **self.times(standin, amount))
-
-    def delete(self, standin: StandIn, id: str) -> None:
-        standin.delete("event", id)
-
-    def restore(self, standin: StandIn, id: str) -> None:
-        standin.restore("event", id)
 
     def external(self, link: Link, id: str) -> str:
         return key_of(f"uid-{id}")

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from salesops.connectors.choices import RunState
-from salesops.deals.models import Deal
+from tests.connectors.compared import deals
 from tests.connectors.conformance import Conformance, Table
 from tests.connectors.linking import Link
 from tests.connectors.standins.base import StandIn
@@ -65,13 +65,7 @@ class TestOutreach(Conformance):
         }
 
     def table(self, link: Link) -> Table:
-        rows = Deal.objects.filter(source=link.connection.source.code)
-        return {
-            external: (name, amount, account)
-            for external, name, amount, account in rows.values_list(
-                "external_id", "name", "amount_minor", "account__name"
-            )
-        }
+        return deals(link)
 
     def test_a_second_token_within_a_minute_waits(self, link: Link) -> None:
         """The mint answers 429: nothing is lost, the sign-in is still good."""

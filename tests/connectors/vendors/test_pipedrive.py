@@ -24,6 +24,7 @@ from salesops.deals.models import Deal, Stage
 from salesops.jobs import services as jobs
 from salesops.leads.models import Lead
 from tests.cast import NOW, Cast
+from tests.connectors.compared import deals
 from tests.connectors.conformance import Conformance, Table
 from tests.connectors.linking import Link, allowed
 from tests.connectors.standins.base import StandIn
@@ -64,12 +65,7 @@ class TestPipedrive(Conformance):
         return {row.id: (row["title"], int(row["value"] * 100), "Acme") for row in standin.rows("deal")}
 
     def table(self, link: Link) -> Table:
-        return {
-            external: (name, amount, account)
-            for external, name, amount, account in Deal.objects.filter(
-                source=link.connection.source.code, removed_at__isnull=True
-            ).values_list("external_id", "name", "amount_minor", "account__name")
-        }
+        return deals(link)
 
 
 # --- What only Pipedrive does -----------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from salesops.connectors.vendors.quickbooks import VENDOR, parts_of
 from salesops.connectors.wire import Reply
 from salesops.deals.models import Product
 from tests.cast import NOW, Cast
+from tests.connectors.compared import transactions
 from tests.connectors.conformance import Conformance, Table
 from tests.connectors.linking import Link, allowed
 from tests.connectors.standins import quickbooks as books
@@ -66,17 +67,6 @@ class TestQuickBooks(Conformance):
 
     def table(self, link: Link) -> Table:
         return transactions()
-
-
-def transactions(*kinds: str) -> dict[str, tuple[Any, ...]]:
-    """What counts, by key: amount, currency, kind, account."""
-    return {
-        key: (amount, currency, kind, account)
-        for key, amount, currency, kind, account in Transaction.objects.filter(is_void=False).values_list(
-            "source_key", "amount_minor", "currency", "kind", "account__name"
-        )
-        if not kinds or kind in kinds
-    }
 
 
 # --- One company with all its documents -----------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pytest
 
 from salesops.connectors.choices import RawState, RunState
 from salesops.deals.models import Deal, StageChange
+from tests.connectors.compared import deals
 from tests.connectors.conformance import Conformance, Table
 from tests.connectors.linking import Link
 from tests.connectors.standins.base import StandIn
@@ -56,12 +57,7 @@ class TestSalesforce(Conformance):
         }
 
     def table(self, link: Link) -> Table:
-        return {
-            external: (name, amount, account)
-            for external, name, amount, account in Deal.objects.filter(
-                source=link.connection.source.code, removed_at__isnull=True
-            ).values_list("external_id", "name", "amount_minor", "account__name")
-        }
+        return deals(link)
 
     def test_what_is_kept_of_a_new_record(self, link: Link) -> None:
         (id,) = self.loaded(link, 1)

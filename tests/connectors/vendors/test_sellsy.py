@@ -17,6 +17,7 @@ from salesops.connectors.services import hooks, pulling
 from salesops.connectors.vendors.sellsy import VENDOR
 from salesops.deals.models import Deal
 from tests.cast import NOW, Cast
+from tests.connectors.compared import deals
 from tests.connectors.conformance import Conformance, Table
 from tests.connectors.linking import Link, allowed
 from tests.connectors.standins.base import Row, StandIn
@@ -60,12 +61,7 @@ class TestSellsy(Conformance):
         }
 
     def table(self, link: Link) -> Table:
-        return {
-            external: (name, amount, account)
-            for external, name, amount, account in Deal.objects.filter(
-                source=link.connection.source.code, removed_at__isnull=True
-            ).values_list("external_id", "name", "amount_minor", "account__name")
-        }
+        return deals(link)
 
 
 class TestOpaque(TestSellsy):

@@ -18,6 +18,7 @@ from salesops.connectors.services import pulling
 from salesops.connectors.vendors.base import Fault, FaultKind
 from salesops.connectors.vendors.stripe import VENDOR, mrr_of
 from tests.cast import NOW, Cast
+from tests.connectors.compared import transactions
 from tests.connectors.conformance import Conformance, Table
 from tests.connectors.linking import Link, allowed
 from tests.connectors.standins.base import StandIn
@@ -61,12 +62,7 @@ class TestStripe(Conformance):
         }
 
     def table(self, link: Link) -> Table:
-        return {
-            key: (amount, currency, kind, account)
-            for key, amount, currency, kind, account in Transaction.objects.filter(is_void=False).values_list(
-                "source_key", "amount_minor", "currency", "kind", "account__name"
-            )
-        }
+        return transactions()
 
 
 # --- What is read off records ---------------------------------------------------------------------------------------
