@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Max, Min
 from django.utils.translation import gettext as translate
 
+from salesops.activities.models import Activity
 from salesops.audit.services import record
 from salesops.connectors.choices import ConnectionState, DriftKind, RawState, RunKind, RunState
 from salesops.connectors.models import Connection, Drift, RawRecord, Stream, SyncRun
@@ -215,6 +216,9 @@ class _Census:
     def _what_is_not_there(self) -> None:
         """Records that stand here and did not come in any page."""
         rows = self.stream.records.filter(is_gone=False, received_at__lt=self.began - _ON_ITS_WAY)
+        if (reach := self.applier.object.reach) is not None:
+            # A call or meeting of longer ago is not asked for any more: that it does not come says nothing.
+            rows = rows.exclude(record_id__in=Activity.objects.filter(happened_at__lt=self.began - reach).values("pk"))
         for pk, external_id in rows.values_list("pk", "external_id").iterator():
             place = pk - self.state["first"]
             if 0 <= place < len(self.seen) * 8 and not self.seen[place // 8] & 1 << place % 8:

@@ -186,7 +186,7 @@ class Object:
     code: the vendor's name of it. kind: as in `rules.fields.KINDS`. columns: what is always there; `Vendor.columns` may
     find more. proposal: the mapping that is proposed. overlap: how far a sweep reaches back before the last one, for
     clocks, late commits and lagging indexes. shape: what columns are read from, where it is not the payload itself.
-    is_whole: every sweep reads all. sweeps_deletes: what no longer comes when all is read is gone. is_offered: wanted unless
+    reach: of activities that are asked for by when they happened: how far back. is_whole: every sweep reads all. sweeps_deletes: what no longer comes when all is read is gone. is_offered: wanted unless
     switched off. link: template of the record's page at the vendor with {id}, {base} and the settings of the connection.
     """
 
@@ -197,6 +197,7 @@ class Object:
     proposal: tuple[Proposal, ...]
     overlap: timedelta = timedelta(minutes=5)
     shape: Shape | None = None
+    reach: timedelta | None = None
     is_whole: bool = False
     sweeps_deletes: bool = False
     is_offered: bool = True

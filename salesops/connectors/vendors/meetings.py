@@ -109,8 +109,8 @@ def key_of(uid: str, occurrence: str = "") -> str:
     return hashlib.blake2b(f"{uid}\n{occurrence}".encode(), digest_size=16).hexdigest()
 
 
-def meetings() -> Object:
-    """The object of a system's meetings."""
+def meetings(reach: timedelta | None = None) -> Object:
+    """The object of a system's meetings. reach: how far back its window begins."""
     return Object(
         "meetings",
         "activities",
@@ -135,6 +135,7 @@ def meetings() -> Object:
             Proposal("happened_at", "start"),
             Proposal("duration_seconds", "seconds"),
         ),
+        reach=reach,
     )
 
 

@@ -102,7 +102,7 @@ _ZONES: Final[Mapping[str, str]] = {
     "SA Pacific Standard Time": "America/Bogota",
 }
 
-_MEETINGS: Final = meetings()
+_MEETINGS: Final = meetings(reach=_BACK)
 
 
 class Microsoft(Vendor):

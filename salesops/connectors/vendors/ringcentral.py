@@ -71,7 +71,7 @@ _USERS: Final = owners(
     Column("name", _("Name")),
     email="contact.email",
 )
-_CALLS: Final = calls("calls", _call, person_by="external_id", overlap=timedelta(days=1))
+_CALLS: Final = calls("calls", _call, person_by="external_id", overlap=timedelta(days=1), reach=_REACH)
 
 
 class RingCentral(Vendor):

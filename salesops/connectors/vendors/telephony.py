@@ -98,6 +98,7 @@ def calls(
     *,
     person_by: str,
     overlap: timedelta,
+    reach: timedelta | None = None,
     moments: ColumnType = ColumnType.MOMENT,
     link: str = "",
 ) -> Object:
@@ -128,6 +129,7 @@ def calls(
             Proposal("note", "note"),
         ),
         overlap=overlap,
+        reach=reach,
         shape=shape,
         link=link,
     )

@@ -76,7 +76,7 @@ _USERS: Final = owners(
     Column("name", _("Name")),
     id="extension_id",
 )
-_CALLS: Final = calls("calls", _call, person_by="external_id", overlap=timedelta(days=1))
+_CALLS: Final = calls("calls", _call, person_by="external_id", overlap=timedelta(days=1), reach=_REACH)
 
 
 class Zoom(Vendor):

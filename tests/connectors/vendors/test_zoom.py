@@ -7,6 +7,9 @@ from typing import ClassVar
 
 import pytest
 
+from salesops.connectors.choices import DriftKind
+from salesops.connectors.models import Drift
+from salesops.connectors.services import reconciling
 from salesops.connectors.vendors import vendor_of
 from tests.connectors.calling import ActivityConformance, activity, sue
 from tests.connectors.conformance import Table
@@ -87,6 +90,22 @@ class TestZoom(ActivityConformance):
         new = link.standin.put("call", None, duration=60)
         link.start().run()
         assert set(self.table(link)) == {f"call-{id}", f"call-{new}"}
+
+    def test_a_call_of_longer_ago_than_is_asked_for_is_not_missed(self, link: Link) -> None:
+        """Reconciling lists what is no longer there, of what it could have seen."""
+        now = link.standin.clock.now
+        old, new = (
+            link.standin.put("call", None, duration=60, start_time=at, end_time=at)
+            for at in (now - timedelta(days=720), now - timedelta(days=20))
+        )
+        link.start().run()
+        for id in (old, new):
+            link.standin.purge("call", id)
+        link.sync(after=20 * 86_400)
+        reconciling.enqueue(actor=link.actor, connection=link.connection, at=link.at)
+        link.run()
+        drifts = Drift.objects.filter(stream__object="calls").values_list("external_id", "kind")
+        assert list(drifts) == [(f"call-{new}", DriftKind.MISSING_THERE)]
 
     def test_a_page_whose_token_ended_begins_its_month_anew(self, link: Link) -> None:
         for number in range(25):
