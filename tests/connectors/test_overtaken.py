@@ -233,7 +233,7 @@ def test_the_second_edit_is_what_is_written(link: Link, org: Salesforce) -> None
     org.faults.add("500", when=lambda ask: ask.method == "PATCH", times=None)
     pushing.enqueue_all(at=link.at)
     link.run()
-    assert Outgoing.objects.get().attempts == 1
+    assert Outgoing.objects.get().error["code"] == "vendor-passing"
     link.at += timedelta(minutes=20)
     edit("Second")
     pushing.enqueue_all(at=link.at)
@@ -332,3 +332,181 @@ def test_what_was_read_long_ago_is_read_again_though_the_rest_waits(link: Link, 
     link.sync(after=7201)
     assert link.last_run().state == RunState.DONE
     assert Account.objects.filter(name="Bolt").exists()
+
+
+# --- The source is away, or not what it was
+
+
+def middle_of_writing(link: Link, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> list[str]:
+    """Do something after the first edit was written; the ids that were written."""
+    write, written = type(VENDOR).write, []
+
+    def and_then(self: Any, object: Any, external_id: str, *rest: Any, **more: Any) -> Any:
+        written.append(external_id)
+        told = write(self, object, external_id, *rest, **more)
+        if len(written) == 1:
+            with rest[1]._aside():  # as another process would
+                act()
+        return told
+
+    monkeypatch.setattr(type(VENDOR), "write", and_then)
+    return written
+
+
+@pytest.fixture
+def edited(link: Link) -> Link:
+    """Loaded; the next steps of four deals are the portal's, and were edited."""
+    link.start().run()
+    Stream.objects.filter(object="Opportunity").update(masters={"next_step": "portal"})
+    for deal in Deal.objects.order_by("external_id")[:4]:
+        edit_deal(actor=link.actor, deal_id=deal.pk, version=deal.version, at=link.at, changes={"next_step": "Call Bo"})
+    return link
+
+
+def push(link: Link) -> None:
+    pushing.enqueue_all(at=link.at)
+    link.run()
+
+
+def steps(org: Salesforce) -> int:
+    return sum(row["NextStep"] == "Call Bo" for row in org.rows("Opportunity"))
+
+
+def test_edits_wait_for_a_source_that_is_away(edited: Link, org: Salesforce) -> None:
+    """For hours, not for ten attempts; and it is asked for three of them, not for each."""
+    org.faults.add("500", when=lambda ask: ask.method == "PATCH", times=None)
+    for _minute in range(12):
+        edited.at += timedelta(minutes=1)
+        push(edited)
+    assert set(Outgoing.objects.values_list("state", "attempts")) == {("waiting", 0)}
+    assert Outgoing.objects.exclude(error={}).count() == 3
+    org.faults.clear()
+    edited.at += timedelta(minutes=1)
+    push(edited)
+    assert steps(org) == 4
+
+
+def test_an_edit_is_given_up_after_a_week(edited: Link, org: Salesforce) -> None:
+    org.faults.add("500", when=lambda ask: ask.method == "PATCH", times=None)
+    push(edited)
+    edited.at += timedelta(days=8)
+    push(edited)
+    assert Outgoing.objects.filter(state="refused").count() == 3
+
+
+@pytest.mark.parametrize("act", ["pause", "disconnect"])
+def test_nothing_is_written_any_more_once_it_is_paused(
+    edited: Link, org: Salesforce, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    def stop() -> None:
+        getattr(connecting, act)(actor=edited.actor, connection=edited.connection, at=edited.at)
+
+    written = middle_of_writing(edited, monkeypatch, stop)
+    push(edited)
+    assert (len(written), steps(org)) == (1, 1)
+
+
+def test_one_object_that_cannot_be_given_keeps_no_other_back(link: Link, org: Salesforce) -> None:
+    org.faults.add("500", when=lambda ask: "FROM Account" in ask.params.get("q", ""), times=None)
+    link.start().run()
+    assert link.last_run().state == RunState.FAILED
+    assert (len(link.raws("Account")), len(link.raws("Opportunity"))) == (0, 30)
+    org.faults.clear()
+    link.sync(after=7200)
+    assert (link.last_run().state, len(link.raws("Account"))) == (RunState.DONE, 1)
+
+
+def test_a_vendor_that_is_away_is_not_asked_for_everything(link: Link, org: Salesforce) -> None:
+    org.faults.add("500", when=lambda ask: "FROM " in ask.params.get("q", ""), times=None)
+    before = {object: asked(org, object) for object in ("Account", "Contact", "Opportunity")}
+    link.start().run()
+    assert [asked(org, object) > before[object] for object in before] == [True, True, False]
+
+
+def test_what_a_person_wants_is_not_undone_by_a_fault(
+    link: Link, org: Salesforce, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything is wanted once more while the page is asked for that fails then."""
+    link.start().run()
+    read = type(VENDOR).read
+
+    def and_fail(self: Any, object: Any, ask: Any, http: Any) -> Any:
+        if object.code != "Opportunity":
+            return read(self, object, ask, http)
+        monkeypatch.setattr(type(VENDOR), "read", read)
+        with http._aside():  # as another process would
+            link.resync()
+        raise KeyError("gone")
+
+    monkeypatch.setattr(type(VENDOR), "read", and_fail)
+    link.sync()
+    link.sync()
+    assert link.last_run().counts["Opportunity"]["unchanged"] >= 30
+
+
+def test_another_account_is_not_mixed_in(link: Link, org: Salesforce) -> None:
+    link.start().run()
+    known = link.connection.account_id
+    link.connection.account_id = "00DOTHER"
+    link.connection.save()
+    with link.caller() as http, pytest.raises(ValidationError, match="make another connection"):
+        connecting.identify(actor=link.actor, connection=link.connection, at=link.at, http=http)
+    link.connection.refresh_from_db()
+    assert (link.connection.state, link.connection.account_id) == (ConnectionState.PAUSED, "00DOTHER")
+    link.connection.account_id = known
+    link.connection.save()
+    with link.caller() as http:
+        connecting.identify(actor=link.actor, connection=link.connection, at=link.at, http=http)
+
+
+def test_finding_out_leaves_what_a_sweep_wrote_meanwhile(
+    link: Link, org: Salesforce, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link.start().run()
+    columns = type(VENDOR).columns
+
+    def and_sync(self: Any, object: Any, http: Any) -> Any:
+        monkeypatch.setattr(type(VENDOR), "columns", columns)
+        stream = link.stream("Opportunity")
+        connecting.resync(actor=link.actor, connection=link.connection, at=link.at)
+        assert stream.revision + 1 == link.stream("Opportunity").revision
+        return columns(self, object, http)
+
+    monkeypatch.setattr(type(VENDOR), "columns", and_sync)
+    with link.caller() as http:
+        connecting.discover(actor=link.actor, connection=link.connection, at=link.at, http=http)
+    assert link.stream("Opportunity").cursor == {}
+
+
+def test_an_id_that_has_no_room_is_shortened(link: Link) -> None:
+    stream = link.stream("Account")
+    applier = Applier(stream, actor=system_actor())
+    long = [Raw("x" * 300 + tail, "2026-06-17T10:00:00.000000", {"Id": tail, "Name": f"Firm {tail}"}) for tail in "ab"]
+    for _again in range(2):
+        with transaction.atomic():
+            applier.apply(long, at=NOW)
+    ids = sorted(link.raws("Account"))
+    assert [len(each) for each in ids] == [200, 200]
+    assert ids[0][:167] == ids[1][:167] == "x" * 167
+
+
+def test_new_masters_reach_a_sweep_under_way(link: Link, org: Salesforce, in_the_middle: Middle) -> None:
+    link.start().run()
+    for number in range(30):
+        org.put("Opportunity", number + 1, NextStep="As they say")
+
+    def decide() -> None:
+        stream = link.stream("Opportunity")
+        connecting.decide_mapping(
+            actor=link.actor,
+            stream=stream,
+            mapping=Mapping.from_plain(stream.mapping).unwrap(),
+            masters={"next_step": "portal"},
+            is_wanted=True,
+            at=link.at,
+        )
+
+    in_the_middle(decide)
+    link.sync()
+    link.sync()
+    assert Deal.objects.filter(next_step="As they say").count() == 10

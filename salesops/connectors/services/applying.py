@@ -42,6 +42,8 @@ _NOWHERE: Final = Checkpoint(0, 0, 0)
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 #: Records whose parts are looked for in one question.
 _WHOLES: Final = 100
+#: As long as ids of a source are kept.
+_LONGEST_ID: Final = 200
 
 
 @dataclass(slots=True)
@@ -511,10 +513,19 @@ def _newest(raws: Sequence[Raw]) -> dict[str, Raw]:
     """Each record once: its newest telling, of two equal ones the later."""
     newest: dict[str, Raw] = {}
     for raw in raws:
+        if len(raw.external_id) > _LONGEST_ID or len(raw.merged_into) > _LONGEST_ID:
+            raw = replace(raw, external_id=_fitting(raw.external_id), merged_into=_fitting(raw.merged_into))
         seen = newest.get(raw.external_id)
         if seen is None or raw.version >= seen.version:
             newest[raw.external_id] = raw
     return newest
+
+
+def _fitting(external_id: str) -> str:
+    """An id that has room: the same one always the same."""
+    if len(external_id) <= _LONGEST_ID:
+        return external_id
+    return f"{external_id[: _LONGEST_ID - 33]}~{hashlib.sha256(external_id.encode()).hexdigest()[:32]}"
 
 
 def _is_settled(stored: RawRecord) -> bool:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from salesops.audit.services import record
 from salesops.connectors.choices import ConnectionState, Master, StreamState
-from salesops.connectors.models import Connection, Source, Stream
+from salesops.connectors.models import Connection, RawRecord, Source, Stream
 from salesops.connectors.rules.fields import KINDS, FieldType
 from salesops.connectors.rules.mapping import FieldRule
 from salesops.connectors.rules.mapping import Mapping as FieldMapping
@@ -98,6 +98,10 @@ def change(
         merged = {**before, **options}
         _check_settings([each for each in settings_ if not each.is_secret or each.name in given], {**merged, **given})
         row.options = merged
+        if any(before.get(name, "") != merged.get(name, "") for name in vendor_of(row.vendor).decide_versions):
+            # Versions are written in another way from now on: what was told before is older than whatever comes.
+            row.streams.update(revision=F("revision") + 1, cursor={})
+            RawRecord.objects.filter(stream__connection=row).update(version="", digest="")
         if (before.get(ADDRESS.name) or "") != (merged.get(ADDRESS.name) or ""):
             credentials.forget(row)
         changed = []
@@ -183,13 +187,34 @@ def _kept_as(row: Connection, source: Source) -> dict[str, str | int]:
 
 
 def identify(*, actor: Actor, connection: Connection, at: datetime, http: Caller | None = None) -> Identity:
-    """Ask the vendor whose account it is, and keep the answer. Raises Fault, Wait or WireError with words."""
+    """Ask the vendor whose account it is, and keep the answer. Raises Fault, Wait or WireError with words.
+
+    Raises ValidationError, and pauses, where somebody signed in at another account than the one whose records are here.
+    """
     check_may_connect(actor)
     if http is None:
         with Caller(connection) as opened:
             identity = opened.vendor.identify(opened)
     else:
         identity = http.vendor.identify(http)
+    with transaction.atomic():
+        row = Connection.objects.select_for_update().get(pk=connection.pk)
+        is_another = (
+            vendor_of(row.vendor).oauth is not None
+            and row.account_id not in ("", identity.account_id[:120])
+            and RawRecord.objects.filter(stream__connection=row).exists()
+        )
+        if is_another and row.state == ConnectionState.RUNNING:
+            row.state = ConnectionState.PAUSED
+            row.save(update_fields=["state"])
+    if is_another:
+        raise ValidationError(
+            _(
+                "This is %(account)s; the records that are here came from %(known)s. Sign in there, or make another"
+                " connection. This one is paused."
+            )
+            % {"account": identity.account_name or identity.account_id, "known": row.account_name or row.account_id}
+        )
     with transaction.atomic():
         row = Connection.objects.select_for_update().get(pk=connection.pk)
         row.account_id, row.account_name = identity.account_id[:120], identity.account_name[:200]
@@ -212,21 +237,25 @@ def discover(*, actor: Actor, connection: Connection, at: datetime, http: Caller
         if columns:  # an object that this customer does not have has none
             found.append((each, columns, vendor.words(each, http)))
     with transaction.atomic():
-        known = {stream.object: stream for stream in Stream.objects.filter(connection=connection)}
+        # Only what is found out here is written: a sweep or a person may be at the rest.
+        known = {stream.object: stream for stream in Stream.objects.select_for_update().filter(connection=connection)}
         for number, (each, columns, words) in enumerate(sorted(found, key=lambda one: _rank(one[0].kind))):
             plain = [asdict(column) for column in columns]
             stream = known.get(each.code)
-            if stream is None:
-                stream = Stream(
+            if stream is not None:
+                stream.position, stream.columns = number, plain
+                stream.save(update_fields=["position", "columns"])
+            else:
+                Stream.objects.create(
                     connection=connection,
                     object=each.code,
                     kind=each.kind,
                     is_wanted=each.is_offered,
                     mapping=proposed(each, columns, words, currency=_currency_of(connection)).as_plain(),
                     masters={one.field: one.master for one in each.proposal if one.master != Master.CRM},
+                    position=number,
+                    columns=plain,
                 )
-            stream.position, stream.columns = number, plain
-            stream.save()
     return list(Stream.objects.filter(connection=connection))
 
 
@@ -314,8 +343,9 @@ def decide_mapping(
         row.masters = {name: value for name, value in masters.items() if value != Master.CRM}
         row.is_wanted = is_wanted
         after = {"mapping": row.mapping, "masters": row.masters, "is_wanted": row.is_wanted}
+        if before != after:
+            row.revision += 1  # a sweep under way goes on by what is wanted now
         if before["mapping"] != after["mapping"]:
-            row.revision += 1
             row.cursor = {}  # everything is read once more; what is unchanged there is converted anew
             row.records.update(digest="")
         row.save()

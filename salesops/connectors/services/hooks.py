@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets as tokens
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from salesops.connectors.services import calling, credentials, pulling
 from salesops.connectors.services.applying import Applier
 from salesops.connectors.services.brakes import Brake
 from salesops.connectors.services.calling import Caller, Wait
+from salesops.connectors.services.pulling import UNFORESEEN
 from salesops.connectors.vendors import vendor_of
 from salesops.connectors.vendors.base import Event, Fault, FaultKind, Raw, version_of
 from salesops.connectors.wire import WireError
@@ -31,6 +33,8 @@ from salesops.jobs import services as jobs
 from salesops.jobs.runner import JobRun
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _noop
+
+log = logging.getLogger(__name__)
 
 #: The job that brings in what was pushed.
 INBOX: Final = "connectors.inbox"
@@ -237,6 +241,14 @@ def bring_in(run: JobRun) -> None:
         inbox.close()
 
 
+def _as_fault(error: Exception) -> Fault:
+    """A reply that cannot be read passes; one that nobody foresaw is the record's own, and no other's."""
+    if isinstance(error, WireError):
+        return Fault(FaultKind.PASSING, error.problem)
+    log.exception("A record that was pushed could not be read.", exc_info=error)
+    return Fault(FaultKind.REFUSED, pulling.unforeseen(type(error).__name__))
+
+
 class _CannotNow(Exception):  # noqa: N818 - not an error: come back later
     """The vendor cannot be asked at all now; the sweep says so to people."""
 
@@ -365,9 +377,8 @@ class _Work:
         except NotImplementedError:
             self._told_only(ids, unknown)
             return
-        except WireError as error:
-            raise _CannotNow from error
-        except Fault as fault:
+        except (Fault, WireError, *UNFORESEEN) as error:
+            fault = error if isinstance(error, Fault) else _as_fault(error)
             if fault.kind is FaultKind.UNAUTHORIZED:
                 raise _CannotNow from fault
             if len(ids) > 1 and fault.kind in (FaultKind.REFUSED, FaultKind.MISSING):

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
+from django.db import DataError
 from django.utils.translation import gettext as translate
 
 from salesops.connectors.choices import ConnectionState, RunKind, RunState, StreamState
@@ -29,12 +30,16 @@ from salesops.values.outcomes import gettext_noop as _
 
 log = logging.getLogger(__name__)
 
+#: What a reply in an unknown form, or a fault of ours in reading it, raises.
+UNFORESEEN: Final = (ValueError, TypeError, LookupError, ValidationError, DataError)
 #: Rows that are asked for at once; None leaves it to the vendor.
 PAGE_ROWS: int | None = None
 #: So many pages in a row without a record are no honest end.
 EMPTY_PAGES: Final = 50
 #: So often may the very same page come in one sweep.
 _SAME_PAGES: Final = 2
+#: So many records do not go all at once.
+_SUSPICIOUS: Final = 10
 #: What was read so lately, in a run that had to wait, is not read again before the rest.
 _LATELY: Final = timedelta(hours=1)
 #: Windows are not halved below this.
@@ -60,12 +65,19 @@ def sync(run: JobRun) -> None:
             )
             run.state |= {"run_id": made.pk, "done": _read_lately(made)}
     problems: list[Problem] = []
+    has_passed = False
     with calling.caller_for(connection, run) as http:
         try:
             for stream in wanted(connection):
                 if stream.pk in run.state["done"]:
                     continue
-                problem = _in_step(run, connection, stream, http)
+                try:
+                    problem = _in_step(run, stream, http)
+                except _Passing as passing:
+                    # One object that cannot be given keeps no other back; a second one means that the vendor cannot answer.
+                    if has_passed:
+                        raise _Stopped(passing.problem) from passing
+                    has_passed, problem = True, passing.problem
                 if problem is not None:
                     problems.append(problem)
                 if run.cancelled:
@@ -131,27 +143,38 @@ class _Stopped(Exception):  # noqa: N818
         self.problem, self.is_broken = problem, is_broken
 
 
-def _in_step(run: JobRun, connection: Connection, stream: Stream, http: Caller) -> Problem | None:
-    """Sweep one object to its end. Gives its problem where only this object has one; raises where all have it."""
+class _Passing(Exception):  # noqa: N818
+    """The vendor could not give the next page of an object now; the sweep goes on there."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.code)
+        self.problem = problem
+
+
+def _in_step(run: JobRun, stream: Stream, http: Caller) -> Problem | None:
+    """Sweep one object to its end. Gives its problem where only this object has one; raises where all may have it."""
     try:
         Sweep(run, stream, http).go()
     except Fault as fault:
-        if fault.kind in (FaultKind.UNAUTHORIZED, FaultKind.PASSING):
-            raise _Stopped(fault.problem, is_broken=fault.kind is FaultKind.UNAUTHORIZED) from fault
+        if fault.kind is FaultKind.UNAUTHORIZED:
+            raise _Stopped(fault.problem, is_broken=True) from fault
+        if fault.kind is FaultKind.PASSING:
+            raise _Passing(fault.problem) from fault
         _note_problem(run, stream, fault.problem)
         return fault.problem
     except WireError as error:
         raise _Stopped(error.problem) from error
-    except (KeyError, ValueError, TypeError, LookupError, ValidationError) as error:
+    except UNFORESEEN as error:
         # A fault of ours or a reply that nobody foresaw: said where people look, and the other objects go on.
         log.exception("The sync of %s failed.", stream)
-        problem = _unforeseen(type(error).__name__)
+        problem = unforeseen(type(error).__name__)
         _note_problem(run, stream, problem)
         return problem
     return None
 
 
-def _unforeseen(kind: str) -> Problem:
+def unforeseen(kind: str) -> Problem:
+    """What people are told of it."""
     return Problem.of(
         "unforeseen",
         _("Something came that the portal does not understand (%(kind)s)."),
@@ -161,12 +184,22 @@ def _unforeseen(kind: str) -> Problem:
 
 
 def _note_problem(run: JobRun, stream: Stream, problem: Problem) -> None:
-    """Say on the object what stands in its way. Its next sweep begins anew where the last complete one ended."""
+    """Say on the object what stands in its way. Its next sweep begins anew where the last complete one ended.
+
+    Raises _Overtaken where a person wants another sweep by now: theirs is not undone.
+    """
     with run.batch():
+        if _revision(stream) != stream.revision:
+            raise _Overtaken
         kept = {name: stream.cursor[name] for name in ("follow_from", "token") if name in stream.cursor}
         stream.cursor, stream.state, stream.error = kept, StreamState.FAILED, problem.as_plain()
         stream.save(update_fields=["cursor", "state", "error"])
         run.state["done"].append(stream.pk)
+
+
+def _revision(stream: Stream) -> int | None:
+    """What a person wants of an object by now, locked; None when it is gone."""
+    return Stream.objects.select_for_update().filter(pk=stream.pk).values_list("revision", flat=True).first()
 
 
 # --- One sweep
@@ -209,12 +242,10 @@ class Sweep:
     def _batch(self) -> Iterator[None]:
         """A batch of the job, unless a person has overtaken what is under way."""
         with self.run.batch():
-            wanted_now = (
-                Stream.objects.filter(pk=self.stream.pk, is_wanted=True)
-                .values_list("revision", "connection__state")
-                .first()
-            )
-            if wanted_now != (self.stream.revision, ConnectionState.RUNNING):
+            is_wanted = Stream.objects.filter(
+                pk=self.stream.pk, is_wanted=True, connection__state=ConnectionState.RUNNING
+            ).exists()
+            if _revision(self.stream) != self.stream.revision or not is_wanted:
                 raise _Overtaken
             yield
 
@@ -413,6 +444,16 @@ class Sweep:
         seen: set[str] = set()
         for ids in self.stream.met.filter(is_later=False).values_list("ids", flat=True).iterator(chunk_size=50):
             seen.update(ids)
+        if not seen and self.stream.records.filter(is_gone=False).count() >= _SUSPICIOUS:
+            raise Fault(
+                FaultKind.REFUSED,
+                Problem.of(
+                    "suddenly-empty",
+                    _("The source gave no record at all of %(object)s, where there were many: nothing was removed."),
+                    remedy=_("Look whether the source is being filled anew, and what the connected user may see."),
+                    object=self.object.label,
+                ),
+            )
         # What was pushed since the sweep began may have come after its page was read.
         began = self.cursor.moment("asked_at") or self.run.now()
         there = self.stream.records.filter(is_gone=False, received_at__lt=began)

@@ -35,6 +35,9 @@ from salesops.values.outcomes import gettext_noop as _
 PUSH: Final = "connectors.push"
 #: So often is a change tried that the source cannot take.
 _ATTEMPTS: Final = 10
+#: So long an edit waits for a source that cannot answer, and so many of one run are tried against it.
+_PATIENCE: Final = timedelta(days=7)
+_MOST_PASSING: Final = 3
 #: Rows compared at once.
 BATCH: Final = 500
 #: A row saved this long ago may belong to a transaction that was not committed when we last looked.
@@ -98,8 +101,14 @@ def push(run: JobRun) -> None:
     problem: Problem | None = None
     state = RunState.DONE
     counts: dict[str, dict[str, int]] = {}
+    passing = 0
     with calling.caller_for(connection, run) as http:
         for change in waiting.select_related("record", "record__stream").order_by("pk"):
+            # Paused, disconnected or left out meanwhile: from then on nothing is written any more.
+            if not Stream.objects.filter(
+                pk=change.record.stream_id, is_wanted=True, connection__state=ConnectionState.RUNNING
+            ).exists():
+                continue
             try:
                 became = _send(run, change, http)
             except Wait as wait:
@@ -109,7 +118,11 @@ def push(run: JobRun) -> None:
                 state, problem = RunState.FAILED, error.problem
                 if isinstance(error, WireError) or error.kind is FaultKind.UNAUTHORIZED:
                     break
-                _tried_in_vain(run, change, error.problem)  # and the others go on
+                is_passing = error.kind is FaultKind.PASSING
+                _tried_in_vain(run, change, error.problem, counts=not is_passing)  # and the others go on
+                passing += is_passing
+                if passing >= _MOST_PASSING:
+                    break  # it is not the record: the source cannot answer
                 continue
             its = counts.setdefault(change.record.stream.object, {})
             its[became] = its.get(became, 0) + 1
@@ -288,11 +301,13 @@ def _as_it_is(applier: Applier, external_id: str, http: Caller) -> Raw | None:
         return None
 
 
-def _tried_in_vain(run: JobRun, change: Outgoing, problem: Problem) -> None:
-    """Count an attempt; what the source cannot take ten times is given up, with its words."""
+def _tried_in_vain(run: JobRun, change: Outgoing, problem: Problem, *, counts: bool) -> None:
+    """Count an attempt; what the source cannot take ten times is given up, with its words. While the source cannot answer
+    nothing is counted: an edit waits for days."""
     with run.batch():
-        attempts = change.attempts + 1
-        state = OutgoingState.REFUSED if attempts >= _ATTEMPTS else OutgoingState.WAITING
+        attempts = change.attempts + counts
+        is_in_vain = attempts >= _ATTEMPTS or run.now() - change.made_at > _PATIENCE
+        state = OutgoingState.REFUSED if is_in_vain else OutgoingState.WAITING
         Outgoing.objects.filter(pk=change.pk).update(attempts=attempts, state=state, error=problem.as_plain())
         run.state["sent"] = run.state.get("sent", 0) + 1
 

@@ -460,6 +460,8 @@ class Vendor(ABC):
     objects: ClassVar[tuple[Object, ...]] = ()
     #: Requests in so many seconds that the vendor allows where its replies do not say.
     allowance: ClassVar[tuple[int, float]] = (10, 1.0)
+    #: Settings that decide how versions are written: when one is changed, what was told before is older than all to come.
+    decide_versions: ClassVar[tuple[str, ...]] = ()
     #: Whose proofs and forms its webhooks have (`rules.proofs.CHECKS`, `rules.pushes.READERS`; "": it has none), and the
     #: credential that proves.
     hook_scheme: ClassVar[str] = ""

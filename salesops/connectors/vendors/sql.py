@@ -101,6 +101,7 @@ class Sql(Vendor):
             pattern=r"[A-Za-z0-9_+\-]{1,40}(/[A-Za-z0-9_+\-]{1,40}){0,2}",
         ),
     )
+    decide_versions = ("key", "cursor", "zone", "statement")
     #: Pages in a second.
     allowance = (10, 1.0)
 

@@ -15,7 +15,7 @@ import pytest
 
 from salesops.accounts.models import Account
 from salesops.connectors.choices import RunState
-from salesops.connectors.services import pulling
+from salesops.connectors.services import connecting, pulling
 from salesops.connectors.vendors import vendor_of
 from salesops.connectors.vendors.base import Ask, Fault, FaultKind, Page
 from salesops.connectors.vendors.sql import VENDOR
@@ -219,6 +219,45 @@ def test_accounts_of_a_database_are_kept_in_step(cast: Cast, path: Path, frozen:
     change(path, "UPDATE customers SET city = 'Rome', updated_at = '2026-07-03 10:00:00' WHERE id = 1")
     link.sync()
     assert Account.objects.get(name="Firm 1").city == "Rome"
+
+
+def kept_in_step(cast: Cast, path: Path, **settings: str) -> Link:
+    """The customers of a database, loaded."""
+    link = Link(cast.actor("ada"), SqliteFile())
+    link.connect(
+        "sql",
+        options={**told(path, **settings).settings, "address": ""},
+        secrets={"database_url": f"sqlite:///{path}"},
+    ).start()
+    link.run()
+    assert Account.objects.filter(removed_at__isnull=True).count() == 5
+    return link
+
+
+def test_another_cursor_does_not_make_all_that_comes_older(cast: Cast, path: Path) -> None:
+    """Without a cursor rows have no moment; what was told with one must not stand above them for ever."""
+    link = kept_in_step(cast, path)
+    options = {**link.connection.options, "cursor": "", "deleted": ""}
+    connecting.change(actor=link.actor, connection=link.connection, options=options, given={}, at=link.at)
+    change(path, "UPDATE customers SET city = 'Rome' WHERE id = 1")
+    link.sync()
+    assert Account.objects.get(name="Firm 1").city == "Rome"
+
+
+def test_a_source_that_is_suddenly_empty_takes_nothing_away(cast: Cast, path: Path) -> None:
+    """A table that is being filled anew; a few rows may well be all that there were."""
+    link = kept_in_step(cast, path, cursor="", deleted="")
+    for number in range(6, 11):
+        change(path, f"INSERT INTO customers VALUES ({number}, 'Firm {number}', 'Berlin', '2026-07-01 10:00:00', 0)")
+    link.sync()
+    assert Account.objects.count() == 10
+    change(path, "DELETE FROM customers")
+    link.sync()
+    assert link.stream("rows").error["code"] == "suddenly-empty"
+    assert Account.objects.count() == 10
+    change(path, "INSERT INTO customers VALUES (1, 'Firm 1', 'Berlin', '2026-07-01 10:00:00', 0)")
+    link.sync(after=7200)
+    assert (link.stream("rows").error, Account.objects.count()) == ({}, 1)
 
 
 class Deals(Conformance):
