@@ -290,6 +290,7 @@ def test_rows_with_equal_cursors_are_read_once_each(tmp_path: Path, cursors: lis
         ("postgresql://a:b@db.example.com/x?hostaddr=10.0.0.1", "sql-address"),
         ("postgresql://a:b@db.example.com/x?sslmode=prefer", "sql-address"),
         ("postgresql://a:b@db.example.com,10.0.0.1/x", "sql-address"),
+        ("sqlite://host//srv/data/crm.sqlite3", "sql-address"),
         ("postgresql://db.example.com/x", "sql-address"),
         ("mysql://a:b@db.example.com/x?local_infile=1", "sql-address"),
         ("mysql://a:b@db.example.com/x?read_default_file=/etc/my.cnf", "sql-address"),
@@ -321,6 +322,18 @@ def test_the_portals_own_files_are_refused(shop: Path, tmp_path: Path, monkeypat
     monkeypatch.setitem(settings.DATABASES["default"], "NAME", ":memory:")
     monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
     assert _problem(_url(shop), "SELECT 1") == "sql-own"
+
+
+def test_a_link_out_of_the_folder_leads_nowhere(
+    shop: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path_factory.mktemp("folder")
+    monkeypatch.setattr(settings, "CONNECTORS_SQLITE_FOLDERS", [str(folder)])
+    (folder / "link.sqlite3").symlink_to(shop)
+    assert _problem(_url(folder / "link.sqlite3"), "SELECT 1") == "sql-no-folder"
+    assert _problem(_url(folder / ".." / tmp_path.name / shop.name), "SELECT 1") == "sql-no-folder"
+    assert _problem(_url(folder / "missing.sqlite3"), "SELECT 1") == "sql-no-file"
+    assert _problem(_url(folder), "SELECT 1") == "sql-no-file"
 
 
 def test_a_copy_of_a_portal_is_known_by_its_tables(shop: Path) -> None:

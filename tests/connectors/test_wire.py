@@ -707,6 +707,15 @@ def test_keys_do_not_go_along_to_another_origin(crm: Listener, listeners: Any) -
         assert set(asked.headers) == {"host", "user-agent", "accept", "accept-encoding"}
 
 
+def test_another_name_on_the_same_port_is_another_origin(crm: Listener, names: Names) -> None:
+    names.answers["crm.test"] = [["127.0.0.1"]]
+    crm.answers |= {"/": led_on(f"http://crm.test:{crm.port}/files"), "/files": http("200 OK")}
+    headers = {"Authorization": "Bearer x", "X-Api-Key": SECRET, "Accept": "text/csv"}
+    with Client([crm.allowed, f"crm.test:{crm.port}"]) as client:
+        client.send(Request("GET", crm.origin + "/", headers))
+    assert set(crm.asked[1].headers) == {"host", "user-agent", "accept", "accept-encoding"}
+
+
 @pytest.mark.parametrize("status", ["307 On", "308 On"])
 def test_bodies_do_not_go_along_to_another_origin(crm: Listener, listeners: Any, status: str) -> None:
     other = listeners()
