@@ -61,6 +61,8 @@ _SCHEMES: Final[dict[str, str]] = {
 _PORTS: Final = {"postgresql": 5432, "mysql": 3306}
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.\-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")
 _TLS: Final = ("disable", "require", "verify-full")
+#: What a line to another machine gets where the address says nothing: "require" alone believes whoever answers.
+_TLS_AWAY: Final = {"postgresql": "require", "mysql": "verify-full"}
 _LOOPBACK: Final = ("127.0.0.1", "::1")
 #: Tables that together only a portal has.
 _OF_A_PORTAL: Final = ("django_migrations", "jobs_job", "audit_auditentry")
@@ -276,7 +278,7 @@ def _server(parts: URL, dialect: str, addresses: Addresses) -> _Target:
         )
     found = tuple(addresses(host, port))
     if not tls:
-        tls = "disable" if all(address in _LOOPBACK for address in found) else "require"
+        tls = "disable" if all(address in _LOOPBACK for address in found) else _TLS_AWAY[dialect]
     target = _Target(
         dialect, parts.database, host, port, parts.username, str(parts.password or ""), str(tls), addresses=found
     )

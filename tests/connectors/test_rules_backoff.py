@@ -147,6 +147,7 @@ def test_the_wait_is_never_none_and_never_long(
         ({"X-RateLimit-Reset": "9999-12-31T23:59:59-14:00"}, Reading(resets_at=NOW + timedelta(days=31))),
         ({"X-RateLimit-Reset": "Thu, 18 Jun 99999999999999999999 09:30:00 GMT"}, None),
         ({"X-RateLimit-Reset": "999999999999999", "X-RateLimit-Limit": "x"}, None),
+        ({"X-RateLimit-Limit": "9" * 5000}, Reading(limit=999_999_999_999_999)),  # what a database still holds
         ({"Content-Type": "application/json"}, None),
     ],
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
@@ -288,6 +290,7 @@ def test_rows_with_equal_cursors_are_read_once_each(tmp_path: Path, cursors: lis
         ("postgresql://a:b@db.example.com/x?hostaddr=10.0.0.1", "sql-address"),
         ("postgresql://a:b@db.example.com/x?sslmode=prefer", "sql-address"),
         ("postgresql://a:b@db.example.com,10.0.0.1/x", "sql-address"),
+        ("sqlite://host//srv/data/crm.sqlite3", "sql-address"),
         ("postgresql://db.example.com/x", "sql-address"),
         ("mysql://a:b@db.example.com/x?local_infile=1", "sql-address"),
         ("mysql://a:b@db.example.com/x?read_default_file=/etc/my.cnf", "sql-address"),
@@ -321,6 +324,18 @@ def test_the_portals_own_files_are_refused(shop: Path, tmp_path: Path, monkeypat
     assert _problem(_url(shop), "SELECT 1") == "sql-own"
 
 
+def test_a_link_out_of_the_folder_leads_nowhere(
+    shop: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path_factory.mktemp("folder")
+    monkeypatch.setattr(settings, "CONNECTORS_SQLITE_FOLDERS", [str(folder)])
+    (folder / "link.sqlite3").symlink_to(shop)
+    assert _problem(_url(folder / "link.sqlite3"), "SELECT 1") == "sql-no-folder"
+    assert _problem(_url(folder / ".." / tmp_path.name / shop.name), "SELECT 1") == "sql-no-folder"
+    assert _problem(_url(folder / "missing.sqlite3"), "SELECT 1") == "sql-no-file"
+    assert _problem(_url(folder), "SELECT 1") == "sql-no-file"
+
+
 def test_a_copy_of_a_portal_is_known_by_its_tables(shop: Path) -> None:
     with sqlite3.connect(shop) as line:
         for name in sqlbox._OF_A_PORTAL:
@@ -330,20 +345,25 @@ def test_a_copy_of_a_portal_is_known_by_its_tables(shop: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("addresses", "query", "tls"),
+    ("scheme", "addresses", "query", "tls"),
     [
-        (["127.0.0.1"], "", "disable"),
-        (["10.0.0.1"], "", "require"),
-        (["127.0.0.1", "10.0.0.1"], "", "require"),
-        (["10.0.0.1"], "?sslmode=verify-full", "verify-full"),
-        (["10.0.0.1"], "?sslmode=disable", "disable"),
+        ("mysql", ["127.0.0.1"], "", "disable"),
+        ("mysql", ["10.0.0.1"], "", "verify-full"),
+        ("mariadb", ["127.0.0.1", "10.0.0.1"], "", "verify-full"),
+        ("mysql", ["10.0.0.1"], "?sslmode=require", "require"),
+        ("mysql", ["10.0.0.1"], "?sslmode=verify-full", "verify-full"),
+        ("mysql", ["10.0.0.1"], "?sslmode=disable", "disable"),
+        ("postgresql", ["127.0.0.1"], "", "disable"),
+        ("postgresql", ["127.0.0.1", "10.0.0.1"], "", "require"),
+        ("postgresql", ["10.0.0.1"], "?sslmode=verify-full", "verify-full"),
     ],
 )
 def test_lines_to_other_machines_are_encrypted_unless_it_is_said_otherwise(
-    addresses: list[str], query: str, tls: str
+    scheme: str, addresses: list[str], query: str, tls: str
 ) -> None:
-    target = sqlbox._target(f"mysql://a:b@db.example.com/x{query}", lambda host, port: addresses)
-    assert (target.tls, target.port, target.addresses) == (tls, 3306, tuple(addresses))
+    target = sqlbox._target(f"{scheme}://a:b@db.example.com/x{query}", lambda host, port: addresses)
+    assert (target.tls, target.addresses) == (tls, tuple(addresses))
+    assert target.port == (5432 if scheme == "postgresql" else 3306)
 
 
 def test_no_text_tells_the_password() -> None:
@@ -799,6 +819,61 @@ def test_mariadb_cuts_a_billion_rows_at_the_time_limit(mariadb: MariaDb) -> None
     with pytest.raises(SqlBoxError) as caught:
         read_page(_mariadb_url(mariadb, "reader"), text, cursor="id", key="id", addresses=loopback, time_limit_s=0.5)
     assert caught.value.problem.code == "sql-time-limit"
+
+
+@pytest.mark.parametrize(
+    ("host", "query", "is_trusted", "comes_in"),
+    [
+        ("db.internal", "", True, True),
+        ("db.internal", "", False, False),  # a certificate of nobody known
+        ("other.internal", "", True, False),  # and one of another host
+        ("db.internal", "?sslmode=verify-full", False, False),
+        ("other.internal", "?sslmode=verify-full", True, False),
+        ("other.internal", "?sslmode=require", False, True),
+    ],
+)
+def test_whose_certificate_a_line_to_another_machine_takes(
+    mariadb: MariaDb, monkeypatch: pytest.MonkeyPatch, host: str, query: str, is_trusted: bool, comes_in: bool
+) -> None:
+    """Who stands in between could answer with what they like, and hear the password."""
+    monkeypatch.setattr(sqlbox, "_LOOPBACK", ())  # as if it were far away
+    if is_trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(mariadb.folder / "cert.pem"))
+    url = _mariadb_url(mariadb, "reader").replace("127.0.0.1", host) + query
+    if comes_in:
+        with opened(url, addresses=loopback) as box:
+            assert box.rows(PageQuery("SHOW STATUS LIKE 'Ssl_version'", {}), 1).rows == [("Ssl_version", "TLSv1.3")]
+        return
+    with pytest.raises(SqlBoxError) as caught, opened(url, addresses=loopback):
+        pass
+    assert caught.value.problem.code == "sql-unreachable"
+    assert "certificate verify failed" in str(caught.value.problem.as_plain())
+
+
+def test_a_server_without_tls_hears_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A greeting that offers no TLS is not answered with the user's word: somebody in between could take the offer out."""
+    monkeypatch.setattr(sqlbox, "_LOOPBACK", ())
+    heard: list[bytes] = []
+    # Protocol 10, no capabilities beyond the handshake's own: 0x0800 (TLS) is not among them.
+    hello = b"\x0a8.0.0\x00" + bytes(4) + b"saltsalt\x00" + b"\x00\x82" + b"\x2d\x02\x00" + b"\x08\x00" + b"\x15"
+    hello += bytes(10) + b"saltsaltsalt\x00" + b"mysql_native_password\x00"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            line, _from = server.accept()
+            with line:
+                line.sendall(len(hello).to_bytes(3, "little") + b"\x00" + hello)
+                heard.append(line.recv(1000))
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        url = f"mysql://reader:fake-word@db.internal:{server.getsockname()[1]}/shop?sslmode=require"
+        with pytest.raises(SqlBoxError) as caught, opened(url, addresses=loopback):
+            pass
+        thread.join(10)
+    assert caught.value.problem.code == "sql-unreachable"
+    assert "SSL is required" in str(caught.value.problem.as_plain())
+    assert heard == [b""]  # it hung up
 
 
 def test_the_query_of_a_page_is_what_runs() -> None:

@@ -8,9 +8,10 @@ import socket
 import ssl
 import struct
 import threading
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
@@ -18,10 +19,6 @@ from typing import Any
 
 import httpcore
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from django.core.exceptions import ImproperlyConfigured
 
 from salesops.connectors import wire
@@ -39,6 +36,7 @@ from salesops.connectors.wire import (
     Unreachable,
     WireError,
 )
+from tests.connectors.certificates import write_certificate
 
 SECRET = "not-a-real-secret"
 PUBLIC = "93.184.216.34"
@@ -437,6 +435,69 @@ def test_public_addresses_are_public(address: str) -> None:
     assert wire.is_public(address)
 
 
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("0.0.0.0", "0.255.255.255"),  # noqa: S104
+        ("10.0.0.0", "10.255.255.255"),
+        ("100.64.0.0", "100.127.255.255"),
+        ("127.0.0.0", "127.255.255.255"),
+        ("168.63.129.16", "168.63.129.16"),
+        ("169.254.0.0", "169.254.255.255"),
+        ("172.16.0.0", "172.31.255.255"),
+        ("192.0.0.0", "192.0.0.255"),
+        ("192.0.2.0", "192.0.2.255"),
+        ("192.88.99.0", "192.88.99.255"),
+        ("192.168.0.0", "192.168.255.255"),
+        ("198.18.0.0", "198.19.255.255"),
+        ("198.51.100.0", "198.51.100.255"),
+        ("203.0.113.0", "203.0.113.255"),
+        ("224.0.0.0", "255.255.255.255"),
+        ("2001::", "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff"),
+        ("2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"),
+        ("2002::", "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+        ("3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff"),
+        ("::", "1fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+        ("4000::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+        ("64:ff9b::10.0.0.0", "64:ff9b::10.255.255.255"),
+    ],
+)
+def test_what_is_not_public_is_so_from_its_first_address_to_its_last(first: str, last: str) -> None:
+    assert not wire.is_public(first)
+    assert not wire.is_public(last)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "1.0.0.0", "9.255.255.255", "11.0.0.0", "100.63.255.255", "126.255.255.255", "128.0.0.0", "168.63.129.15",
+        "168.63.129.17", "169.253.255.255", "169.255.0.0", "172.15.255.255", "191.255.255.255", "192.0.3.0",
+        "192.88.98.255", "192.88.100.0", "192.167.255.255", "192.169.0.0", "198.17.255.255", "198.20.0.0",
+        "198.51.99.255", "198.51.101.0", "203.0.112.255", "203.0.114.0", "223.255.255.255", "2001:200::", "2001:db7::",
+        "2001:db9::", "2001:ffff::", "2003::", "3ffe::", "3fff:1000::",
+    ],
+)  # fmt: skip
+def test_what_lies_beside_is_public(address: str) -> None:
+    assert wire.is_public(address)
+
+
+@pytest.mark.parametrize("host", ["xn--a", "xn--0.example.com", "xn--zzzzzzzz.example", "xn--u-ccb.com"])
+def test_a_name_that_spells_nothing_is_no_name(host: str, crm: Listener, client: Client, names: Names) -> None:
+    with pytest.raises(Forbidden):
+        client.send(Request("GET", f"https://{host}/"))
+    crm.answers["/"] = led_on(f"https://{host}/")
+    with pytest.raises(Forbidden):
+        client.send(Request("GET", crm.origin + "/"))
+    assert names.asked == []
+
+
+def test_a_name_in_other_letters_is_asked(names: Names, reached: list[str]) -> None:
+    names.answers["xn--e1afmkfd.xn--p1ai"] = [["127.0.0.1"]]
+    with Client([]) as client, pytest.raises(Forbidden):
+        client.send(Request("GET", "https://xn--e1afmkfd.xn--p1ai/"))
+    assert names.asked == ["xn--e1afmkfd.xn--p1ai"]
+
+
 def test_what_was_looked_at_is_what_is_connected_to(names: Names, reached: list[str]) -> None:
     names.answers["crm.test"] = [[PUBLIC], ["127.0.0.1"]]
     with Client([]) as client:
@@ -646,6 +707,15 @@ def test_keys_do_not_go_along_to_another_origin(crm: Listener, listeners: Any) -
         assert set(asked.headers) == {"host", "user-agent", "accept", "accept-encoding"}
 
 
+def test_another_name_on_the_same_port_is_another_origin(crm: Listener, names: Names) -> None:
+    names.answers["crm.test"] = [["127.0.0.1"]]
+    crm.answers |= {"/": led_on(f"http://crm.test:{crm.port}/files"), "/files": http("200 OK")}
+    headers = {"Authorization": "Bearer x", "X-Api-Key": SECRET, "Accept": "text/csv"}
+    with Client([crm.allowed, f"crm.test:{crm.port}"]) as client:
+        client.send(Request("GET", crm.origin + "/", headers))
+    assert set(crm.asked[1].headers) == {"host", "user-agent", "accept", "accept-encoding"}
+
+
 @pytest.mark.parametrize("status", ["307 On", "308 On"])
 def test_bodies_do_not_go_along_to_another_origin(crm: Listener, listeners: Any, status: str) -> None:
     other = listeners()
@@ -700,28 +770,7 @@ def test_without_a_place_to_go_it_is_a_reply(crm: Listener, client: Client) -> N
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for crm.internal and 127.0.0.1 that vouches for itself: cert.pem, and key.pem beside it."""
-    folder = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "crm.internal")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=2))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName("crm.internal"), x509.IPAddress(ip_address("127.0.0.1"))]), False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    form = serialization.PrivateFormat.PKCS8
-    (folder / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
-    return folder
+    return write_certificate(tmp_path_factory.mktemp("tls"), "crm.internal")
 
 
 @pytest.fixture
@@ -810,6 +859,38 @@ def test_drips_add_up(crm: Listener, start: bytes, drop: bytes) -> None:
         client.send(Request("GET", crm.origin + "/"))
 
 
+def test_drips_add_up_over_tls(safe: Listener, trusted: None) -> None:
+    safe.answers["/"] = dripping(safe, b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n")
+    with Client([safe.allowed], timeout=0.5) as client, pytest.raises(TimedOut):
+        client.send(Request("GET", safe.origin + "/"))
+
+
+def test_one_silent_address_leaves_time_for_the_others(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
+    names.answers["crm.test"] = [["2606:4700::1111", PUBLIC]]
+    given: list[float] = []
+
+    def connect(self: Any, host: str, port: int, timeout: float, *rest: Any) -> Any:
+        given.append(timeout)
+        raise httpcore.ConnectTimeout("silent")
+
+    monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", connect)
+    with Client([], timeout=60) as client, pytest.raises(TimedOut):
+        client.send(Request("GET", "https://crm.test/"))
+    assert given == [10, 10]
+
+
+def test_nothing_stays_open_behind_it(crm: Listener) -> None:
+    left = threading.Event()
+    crm.answers["/"] = lambda connection: (
+        connection.sendall(http("200 OK", body=b"{}")),
+        left.set() if connection.recv(1) == b"" else None,
+    )
+    with Client([crm.allowed]) as client:
+        client.send(Request("GET", crm.origin + "/"))
+        assert not left.is_set()
+    assert left.wait(2)
+
+
 def test_redirects_add_up(crm: Listener) -> None:
     def slowly(connection: socket.socket) -> None:
         crm.ended.wait(0.3)
@@ -839,10 +920,41 @@ def test_a_silent_handshake_is_not_waited_for(listeners: Any) -> None:
 
 def test_a_silent_resolver_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     never = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *rest, **more: [never.wait(2)][1:])
+    asking: list[threading.Thread] = []
+
+    def hang(*_rest: Any, **_more: Any) -> list[Any]:
+        asking.append(threading.current_thread())
+        return [never.wait(2)][1:]
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
     with Client([], timeout=0.2) as client, pytest.raises(TimedOut):
         client.send(Request("GET", "https://crm.test/"))
+    assert [thread.daemon for thread in asking] == [True]  # it does not keep the process from ending
     never.set()
+
+
+def test_whoever_takes_a_long_body_slowly_is_not_waited_for() -> None:
+    """Each send of a piece succeeds; together they would take a minute."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+
+        def sip() -> None:
+            line, _from = server.accept()
+            with line:
+                while not over.wait(0.05) and line.recv(8192):
+                    pass
+
+        thread = threading.Thread(target=sip, daemon=True)
+        thread.start()
+        port = server.getsockname()[1]
+        began = time.monotonic()
+        with Client([f"127.0.0.1:{port}"], timeout=0.5) as client, pytest.raises(TimedOut):
+            client.send(Request("POST", f"http://127.0.0.1:{port}/", body=bytes(10_000_000)))
+        took = time.monotonic() - began
+        over.set()
+        thread.join(5)
+    assert took < 3
 
 
 # --- How much -----------------------------------------------------------------------------------------------------
@@ -996,6 +1108,12 @@ def test_failures_tell_no_secrets(crm: Listener) -> None:
             assert error.__suppress_context__ or error.__context__ is None
             shown = f"{error} {error!r} {json.dumps(error.problem.as_plain())} {request!r}"
             assert SECRET not in shown, shown
+
+
+def test_a_host_is_not_shown_at_any_length(client: Client) -> None:
+    with pytest.raises(Forbidden) as caught:
+        client.send(Request("GET", f"https://{'x' * 5000}.example/"))
+    assert str(caught.value) == f"{'x' * 253} is not an address that may be asked."
 
 
 def test_a_reply_shows_nothing_of_itself() -> None:

@@ -155,5 +155,5 @@ def _until(text: str, sent: datetime) -> timedelta | None:
         seconds /= 1000
     try:
         return datetime.fromtimestamp(seconds, UTC) - sent
-    except (ValueError, OverflowError, OSError):
+    except ValueError:  # beyond the last year there is
         return None

@@ -254,10 +254,9 @@ def close(delivery: Delivery, secrets: Sequence[str]) -> Verdict:
     """`close-sig-hash`: hex HMAC-SHA256 over moment and body with the key read as hex (developer.close.com webhooks)."""
     moment = delivery.header("close-sig-timestamp")
     message = moment.encode("utf-8", "replace") + delivery.body
-    keys = [key for secret in secrets if (key := _hex(secret))]
     verdict = _verdict(
         [delivery.header("close-sig-hash")],
-        [key.hex() for key in keys],
+        [_hex(secret).hex() for secret in secrets],
         lambda secret: [_hmac(bytes.fromhex(secret), message).hex()],
     )
     return _timely(delivery, moment, verdict)

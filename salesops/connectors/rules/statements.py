@@ -85,8 +85,6 @@ def check_statement(text: str, dialect: str) -> Outcome[str]:
             _("Use a PostgreSQL, MySQL, MariaDB or SQLite database, or import a file."),
             dialect=dialect[:40],
         )
-    if not text.strip():
-        return _refused("sql-empty", _("There is no statement."), _("Write a SELECT."))
     if len(text) > MOST_CHARACTERS:
         return _refused(
             "sql-too-long",
