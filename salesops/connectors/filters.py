@@ -17,6 +17,7 @@ from salesops.connectors.choices import (
     RunState,
 )
 from salesops.connectors.models import Source
+from salesops.connectors.selectors.connections import FAILING
 from salesops.core.filters import OneOfFilter, PeriodFilter, PortalFilterSet, RowsFilter, YesNoFilter
 
 
@@ -40,6 +41,7 @@ class ConnectionFilter(PortalFilterSet):
 
     search_fields = ("source__name", "account_name")
     state = OneOfFilter(choices=ConnectionState.choices, label=_("State"))
+    fails = YesNoFilter(condition=FAILING, label=_("Fails"))
 
 
 class RawRecordFilter(PortalFilterSet):

@@ -8,6 +8,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.db.models import Count, Exists, F, Min, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
@@ -30,8 +31,9 @@ from salesops.commissions.selectors.adjustments import adjustments_for
 from salesops.commissions.selectors.disputes import disputes_to_answer, hours_left
 from salesops.commissions.selectors.periods import periods_to_open, standings, unpaid_statements
 from salesops.commissions.selectors.plans import to_acknowledge
-from salesops.connectors.choices import IMPORTS
-from salesops.connectors.models import RejectedRow
+from salesops.connectors.choices import IMPORTS, ConnectionState, HoldState, RawState
+from salesops.connectors.models import Connection, Hold, RawRecord, RejectedRow
+from salesops.connectors.selectors.connections import FAILING
 from salesops.core import display, features
 from salesops.core.actor import Actor, Role
 from salesops.core.days import company_day
@@ -84,7 +86,10 @@ def cards_for(actor: Actor, *, at: datetime) -> list[Card]:
         ((Role.FINANCE,), _adjustments),
         ((Role.FINANCE, Role.REVOPS), _periods),
         ((Role.FINANCE, Role.REVOPS), _drafts),
+        ((Role.REVOPS, Role.ADMIN), _failing_connections),
+        ((Role.REVOPS, Role.ADMIN), _holds),
         ((Role.REVOPS,), _shelf),
+        ((Role.REVOPS,), _shelf_of_connections),
         ((Role.REVOPS,), _deals_without),
         ((Role.REVOPS, Role.ADMIN), _dead_jobs),
     ]
@@ -531,6 +536,65 @@ def _shelf(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
         )
 
 
+def _shelf_of_connections(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
+    """Records that could not be taken, by connection."""
+    refused = RawRecord.objects.visible_to(actor).filter(state=RawState.REFUSED).order_by("stream__connection_id")
+    of_connections = refused.values_list("stream__connection_id", "stream__connection__source__name")
+    for pk, name, count in of_connections.annotate(count=Count("pk"))[:MOST]:
+        yield Card(
+            rank=28,
+            icon="file-alert",
+            tone="amber",
+            title=ngettext("%(count)s record is on the shelf", "%(count)s records are on the shelf", count)
+            % {"count": display.number(count)},
+            why=f"{name} · {_('They came from there and could not be taken')}",
+            action=_("Mend"),
+            url=f"{reverse('connectors:rawrecord_shelf', kwargs={'pk': pk})}?state=refused",
+        )
+
+
+def _failing_connections(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
+    """Sources that the portal should be in step with and is not."""
+    names = list(
+        Connection.objects.visible_to(actor).filter(FAILING).order_by("pk").values_list("source__name", flat=True)
+    )
+    if names:
+        yield Card(
+            rank=13,
+            icon="alert-triangle",
+            tone="red",
+            title=ngettext("%(count)s connection fails", "%(count)s connections fail", len(names))
+            % {"count": display.number(len(names))},
+            why=_("What changes there is not here yet: %(names)s") % {"names": ", ".join(names[:MOST])},
+            action=_("Open"),
+            url=_list("connectors:connection_list", fails="yes"),
+        )
+
+
+def _holds(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
+    """Changes of closed deals that a person must decide about, the oldest first."""
+    rows = Hold.objects.visible_to(actor).filter(state=HoldState.WAITING).order_by("made_at", "pk")
+    for hold in rows.select_related("stream__connection__source")[:MOST]:
+        yield Card(
+            rank=14,
+            icon="shield-lock",
+            tone="amber",
+            title=ngettext(
+                "%(count)s closed deal would change in one go",
+                "%(count)s closed deals would change in one go",
+                hold.deals,
+            )
+            % {"count": display.number(hold.deals)},
+            why=_("%(source)s · %(amount)s in all; commission is counted from them, so a person decides")
+            % {
+                "source": hold.stream.connection,
+                "amount": display.money(hold.amount_minor, settings.COMPANY_CURRENCY),
+            },
+            action=_("Decide"),
+            url=reverse("connectors:hold_decide", kwargs={"pk": hold.pk}),
+        )
+
+
 def _deals_without(actor: Actor, at: datetime, today: date) -> Iterator[Card]:
     """Won deals that nobody will be credited for."""
     count = (
@@ -596,7 +660,7 @@ class Tile:
 
 
 def tiles_for(actor: Actor, *, at: datetime) -> list[Tile]:
-    """The actor's own figures: what they earned, and how far they are in the period."""
+    """The actor's own figures: what they earned, how far they are in the period, and how what they run is."""
     if actor.user_id is None:
         return []
     rows = Statement.objects.visible_to(actor).filter(person_id=actor.user_id).select_related("period")
@@ -613,4 +677,33 @@ def tiles_for(actor: Actor, *, at: datetime) -> list[Tile]:
                 url=reverse("commissions:statement_detail", kwargs={"pk": statement.pk}),
             )
         )
+    if actor.has(Role.REVOPS, Role.ADMIN):
+        found += _tiles_of_connections(actor)
     return found
+
+
+def _tiles_of_connections(actor: Actor) -> list[Tile]:
+    """How many connections are in step, and how many fail; nothing in a company that has connected nothing."""
+    counted = (
+        Connection.objects.visible_to(actor)
+        .exclude(state=ConnectionState.DISCONNECTED)
+        .aggregate(
+            all=Count("pk"),
+            failing=Count("pk", filter=FAILING),
+            running=Count("pk", filter=Q(state=ConnectionState.RUNNING) & ~FAILING),
+        )
+    )
+    if not counted["all"]:
+        return []
+    failing = counted["failing"]
+    return [
+        Tile(
+            label=_("Connections in step"),
+            value=_("%(count)s of %(all)s")
+            % {"count": display.number(counted["running"]), "all": display.number(counted["all"])},
+            note=ngettext("%(count)s fails", "%(count)s fail", failing) % {"count": display.number(failing)}
+            if failing
+            else _("None fails"),
+            url=reverse("connectors:connection_list"),
+        )
+    ]

@@ -12,14 +12,18 @@ import httpx
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import strip_tags
 
 from salesops.connectors.choices import ConnectionState, HoldState, Master, RawState
 from salesops.connectors.models import Authorization, ConfirmedName, Connection, Credential, RawRecord, Stream
 from salesops.connectors.selectors.connections import Counted
 from salesops.connectors.services import budgets
+from salesops.core import display
 from salesops.deals.models import Deal
 from salesops.jobs.models import Job
 from tests.cast import NOW, Cast
+from tests.commissions.pay import FLAT_8, calculated, plan_in_force, statement_of, won
 from tests.connectors.linking import Link, allowed
 from tests.connectors.standins.base import StandIn
 from tests.connectors.standins.salesforce import Salesforce
@@ -418,3 +422,26 @@ def test_what_is_behind_is_said(client_of: Callable[[str], Client], link: Link) 
     Connection.objects.update(failing_since=NOW)
     assert "Data from Salesforce is as of" in text_of(ana.get(address))
     assert "Data from" not in text_of(ana.get(reverse("leads:lead_list")))
+
+
+def test_a_statement_that_rests_on_stale_data_says_so(
+    client_of: Callable[[str], Client], link: Link, cast: Cast
+) -> None:
+    """Whoever reads a statement is told as of when the deals are from which it was counted; a fresh one says nothing."""
+    plan_in_force(cast, FLAT_8, people=("ana",))
+    won(cast, "ana", 1_000_00)
+    link.start().run()
+    statement = statement_of(cast, "ana", calculated(cast))
+    address = reverse("commissions:statement_detail", kwargs={"pk": statement.pk})
+    before = NOW - timedelta(days=2)
+    for who in ("ana", "finn"):
+        with timezone.override(cast.people[who].time_zone):
+            as_of = f"Data from Salesforce is as of {display.moment(before)}."
+        client = client_of(who)
+        Connection.objects.update(last_success_at=NOW, failing_since=None)
+        assert "Data from" not in text_of(client.get(address))
+        Connection.objects.update(last_success_at=before, failing_since=NOW)
+        assert as_of in strip_tags(text_of(client.get(address)))
+        Stream.objects.filter(kind="deals").update(is_wanted=False)
+        assert "Data from" not in text_of(client.get(address)), "accounts alone change no statement"
+        Stream.objects.filter(kind="deals").update(is_wanted=True)

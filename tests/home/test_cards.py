@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -18,9 +20,9 @@ from salesops.commissions.services.approvals import approve_statements, lock_per
 from salesops.commissions.services.disputes import open_dispute
 from salesops.commissions.services.payroll import release_payroll
 from salesops.commissions.services.plans import assign_to_plan
-from salesops.connectors.models import RejectedRow
+from salesops.connectors.models import Connection, Hold, RejectedRow, Source
 from salesops.deals.models import Deal, DealSplit, Stage
-from salesops.home.cards import MOST, cards_for
+from salesops.home.cards import MOST, cards_for, tiles_for
 from salesops.jobs.models import Job
 from salesops.leads.models import Lead
 from salesops.leads.services import touch_lead
@@ -82,8 +84,8 @@ COUNTED = {
     "ana": {"/activities/": 8, "/leads/": 8, "/deals/": 7},
     "max": {"/leads/": 3, "/deals/": 7, "/disputes/": 1},
     "finn": {"/disputes/": 1, "/adjustments/": 2},
-    "rita": {"/deals/": 2, "shelf/": 1, "/jobs/": 1},
-    "ada": {"/jobs/": 1},
+    "rita": {"/deals/": 2, "shelf/": 3, "/connections/": 1, "/jobs/": 1},
+    "ada": {"/connections/": 1, "/jobs/": 1},
 }
 
 
@@ -111,6 +113,12 @@ def test_a_card_leads_to_exactly_the_rows_it_counts(who: str, cast: Cast, client
     for status in ("new", "new", "new", "working"):
         Lead.objects.create(name="Nobody's", pod=cast.north, status=status, created_at=NOW)
     RejectedRow.objects.create(file_import=scene.file_import, line=3, cells=["x"], state="dismissed")
+    for state in ("refused", "dismissed"):
+        scene.raw_record.pk, scene.raw_record.external_id, scene.raw_record.state = None, f"006{state}", state
+        scene.raw_record._state.adding = True
+        scene.raw_record.save()
+    Connection.objects.update(failing_since=NOW)
+    other_connection(cast, "Calls", state="paused", failing_since=NOW)
     Job.objects.filter(pk=scene.job.pk).update(state="dead", finished_at=NOW)
     open_dispute(
         actor=cast.actor("finn"), statement=own_statement(cast, "finn"), line="", subject="Mine", message="Mine", at=NOW
@@ -127,7 +135,7 @@ def test_a_card_leads_to_exactly_the_rows_it_counts(who: str, cast: Cast, client
             at=NOW,
         )
     Adjustment.objects.filter(amount_minor=3).update(state="withdrawn")
-    found = {}
+    found: Counter[str] = Counter()
     for card in cards_for(cast.actor(who), at=NOW):
         number = re.match(r"\d+", card.title)
         if number is None or "?" not in card.url:
@@ -135,8 +143,70 @@ def test_a_card_leads_to_exactly_the_rows_it_counts(who: str, cast: Cast, client
         page = client_of(who).get(f"{card.url}&part=totals")
         count = int(number[0]) + (MOST if card.icon == "dots" else 0)
         assert page.context["count"] == count, card
-        found[next(end for end in COUNTED[who] if card.url.split("?")[0].endswith(end))] = count
+        found[next(end for end in COUNTED[who] if card.url.split("?")[0].endswith(end))] += count
     assert found == COUNTED[who]
+
+
+def other_connection(cast: Cast, name: str, **fields: Any) -> Connection:
+    """One more connection, which reaches nobody."""
+    return Connection.objects.create(
+        source=Source.objects.create(code=name.lower(), name=name),
+        vendor="stripe",
+        hook_token=f"the token of {name}",
+        made_by=cast.rita,
+        made_at=NOW,
+        **fields,
+    )
+
+
+def test_how_connections_are_stands_on_the_home_page(
+    cast: Cast, client_of: Callable[[str], Client], django_assert_num_queries: Any
+) -> None:
+    """How many are in step, how many fail and which, what is held: for revops and administrators."""
+
+    def told(name: str) -> list[tuple[str, str, str]]:
+        return [(tile.value, tile.note, tile.url) for tile in tiles_for(cast.actor(name), at=NOW)]
+
+    def titles(name: str) -> dict[str, str]:
+        return {card.title: card.why for card in cards_for(cast.actor(name), at=NOW) if "connection" in card.url}
+
+    rita = cast.actor("rita")
+    assert told("rita") == told("ada") == []
+    other_connection(cast, "Billing", state="running")
+    other_connection(cast, "Gone", state="disconnected", failing_since=NOW)
+    assert told("rita") == told("ada") == [("1 of 1", "None fails", "/connections/")]
+    assert titles("rita") == {}
+    with django_assert_num_queries(1):
+        tiles_for(rita, at=NOW)
+    other_connection(cast, "Calls", state="running", failing_since=NOW)
+    other_connection(cast, "Mails", state="broken")
+    other_connection(cast, "Drafted")
+    assert told("rita") == told("ada") == [("1 of 4", "2 fail", "/connections/")]
+    fails = {"2 connections fail": "What changes there is not here yet: Calls, Mails"}
+    assert titles("rita") == titles("ada") == fails
+    with django_assert_num_queries(1):
+        tiles_for(rita, at=NOW)
+    page = str(client_of("rita").get("/").content.decode())
+    assert "Connections in step" in page
+    assert 'href="/connections/?fails=yes"' in page
+    for name in ("max", "finn", "elsa"):
+        assert titles(name) == {}
+        assert "/connections/" not in {url for *_rest, url in told(name)}
+
+
+def test_held_changes_wait_on_the_home_page(cast: Cast) -> None:
+    """They lead to where they are decided, and go with the decision."""
+    hold = make_scene(cast).hold
+
+    def held(name: str) -> list[tuple[str, str, str]]:
+        return [(c.title, c.why, c.url) for c in cards_for(cast.actor(name), at=NOW) if c.icon == "shield-lock"]
+
+    said = "Cloud CRM · $1,200.00 in all; commission is counted from them, so a person decides"
+    assert held("rita") == [("1 closed deal would change in one go", said, f"/connections/holds/{hold.pk}/")]
+    assert held("ada") == held("rita")
+    assert held("finn") == []
+    Hold.objects.update(state="turned_away", decided_by=cast.rita, decided_at=NOW, reason="Not so.")
+    assert held("rita") == []
 
 
 def test_a_new_company_is_told_what_to_do_first(cast: Cast) -> None:

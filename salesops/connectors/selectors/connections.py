@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from salesops.connectors.choices import ConnectionState, HoldState, RawState, StreamState
 from salesops.connectors.models import (
@@ -31,6 +31,8 @@ from salesops.values.outcomes import Problem
 STALE_AFTER: Final = 3
 #: States in which a connection should keep its records fresh; one that was paused or ended is as of a moment, too.
 _LIVE: Final = (ConnectionState.RUNNING, ConnectionState.BROKEN, ConnectionState.PAUSED)
+#: Connections that should be in step and are not: the vendor refuses, or cannot be reached.
+FAILING: Final = Q(state=ConnectionState.BROKEN) | Q(state=ConnectionState.RUNNING, failing_since__isnull=False)
 
 
 def connections_for(actor: Actor) -> QuerySet[Connection]:
