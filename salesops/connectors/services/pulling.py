@@ -459,7 +459,9 @@ class Sweep:
         there = self.stream.records.filter(is_gone=False, received_at__lt=began)
         gone = [
             Raw(external_id, version, {}, is_deleted=True)
-            for external_id, version in there.values_list("external_id", "version")
+            for external_id, version in there.order_by()
+            .values_list("external_id", "version")
+            .iterator(chunk_size=5_000)
             if external_id not in seen
         ]
         return self.applier.apply(gone, at=at).counts

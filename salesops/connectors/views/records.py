@@ -250,7 +250,7 @@ class EventSecretView(ActionView):
             given={name: form.cleaned_data["webhook_secret"]},
             at=self.now,
         )
-        return _("The new secret is kept. What was signed with the one before is still taken.")
+        return _("The new secret is kept. What was signed with the one before is taken for another day.")
 
 
 class OutgoingListView(ConnectionListPage):
