@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from salesops.connectors.choices import ConnectionState
 from salesops.connectors.models import (
     Connection,
     Drift,
@@ -19,8 +21,9 @@ from salesops.connectors.models import (
     WebhookEvent,
 )
 from salesops.connectors.rules.fields import KINDS
-from salesops.connectors.selectors.connections import is_stale, problem_of, stale_at, vendor_label
+from salesops.connectors.selectors.connections import is_stale, problem_of, vendor_label
 from salesops.connectors.selectors.imports import cell_texts
+from salesops.connectors.selectors.told import Told
 from salesops.core import display, parts
 from salesops.core.tables import (
     BadgeColumn,
@@ -134,7 +137,8 @@ class ConnectionTable(PortalTable):
 
     name = LinkColumn("connectors:connection_detail", accessor="source__name", verbose_name=gettext_lazy("Source"))
     vendor = PortalColumn(verbose_name=gettext_lazy("Vendor"))
-    state = BadgeColumn(accessor="state", tones=CONNECTION_TONES)
+    account_name = PortalColumn(verbose_name=gettext_lazy("Account"))
+    state = StateColumn(verbose_name=gettext_lazy("State"))
     last_success_at = MomentColumn(verbose_name=gettext_lazy("Last success"))
     lag = StateColumn(
         accessor="last_success_at",
@@ -149,7 +153,7 @@ class ConnectionTable(PortalTable):
     made_by = PersonColumn(accessor="made_by", verbose_name=gettext_lazy("Connected by"))
 
     default_columns = (
-        "name", "vendor", "state", "last_success_at", "lag", "record_count", "shelf_count", "problem",
+        "name", "vendor", "account_name", "state", "lag", "record_count", "shelf_count", "problem",
     )  # fmt: skip
 
     class Meta:
@@ -164,14 +168,28 @@ class ConnectionTable(PortalTable):
         """By its name."""
         return vendor_label(value)
 
+    def show_state(self, value: Any, record: Connection) -> str:
+        """Where it stands; one that is not in step yet, or should be and is not, says so."""
+        label, tone = self._standing(record)
+        return parts.badge(label, tone)
+
+    def export_state(self, value: Any, record: Connection) -> Cell:
+        """In words."""
+        return self._standing(record)[0]
+
+    def _standing(self, record: Connection) -> tuple[str, str]:
+        if record.state == ConnectionState.RUNNING and record.failing_since is not None:
+            return _("Fails"), "red"
+        if record.state == ConnectionState.RUNNING and record.last_success_at is None:
+            return _("First load"), "blue"
+        return str(record.get_state_display()), CONNECTION_TONES.get(record.state, "grey")
+
     def show_lag(self, value: Any, record: Connection) -> str:
-        """How long ago, or since when it is stale."""
+        """How long ago it was in step, and whether that is too long."""
         if self.now is None or value is None:
             return str(parts.NOTHING)
-        if is_stale(record, self.now):
-            since = record.failing_since or stale_at(record)
-            return parts.badge(_("stale since %(moment)s") % {"moment": display.moment(since)}, "amber")
-        return parts.moment(value, self.now)
+        ago = parts.moment(value, self.now)
+        return format_html("{} {}", parts.badge(_("stale"), "amber"), ago) if is_stale(record, self.now) else ago
 
     def export_lag(self, value: Any, record: Connection) -> Cell:
         """Whether it is stale."""
@@ -187,11 +205,19 @@ class ConnectionTable(PortalTable):
         return self.show_problem(value, record)
 
 
+class ObjectColumn(PortalColumn):
+    """An object by the name that its vendor's users know: the page knows the connection, so it sets `object_label`."""
+
+    def show(self, value: Any, record: Any, table: PortalTable) -> str:
+        """The name, or the vendor's own word."""
+        return str(getattr(record, "object_label", "") or value)
+
+
 class RawRecordTable(PortalTable):
     """What a connection brought."""
 
     external_id = LinkColumn("connectors:rawrecord_detail", verbose_name=gettext_lazy("Id at the source"))
-    object = PortalColumn(accessor="stream__object", verbose_name=gettext_lazy("Object"))
+    object = ObjectColumn(accessor="stream__object", verbose_name=gettext_lazy("Object"))
     kind = PortalColumn(accessor="stream__kind", verbose_name=gettext_lazy("Becomes"))
     state = BadgeColumn(accessor="state", tones=RAW_TONES)
     problems = PortalColumn(orderable=False, verbose_name=gettext_lazy("Problems"))
@@ -357,7 +383,7 @@ class OutgoingTable(PortalTable):
         pk_field="record_id",
         verbose_name=gettext_lazy("Record"),
     )
-    object = PortalColumn(accessor="record__stream__object", verbose_name=gettext_lazy("Object"))
+    object = ObjectColumn(accessor="record__stream__object", verbose_name=gettext_lazy("Object"))
     fields = PortalColumn(orderable=False, verbose_name=gettext_lazy("What changes there"))
     state = BadgeColumn(accessor="state", tones=OUTGOING_TONES)
     attempts = NumberColumn(verbose_name=gettext_lazy("Attempts"))
@@ -372,8 +398,9 @@ class OutgoingTable(PortalTable):
         fields = ()
 
     def show_fields(self, value: Any, record: Outgoing) -> str:
-        """Field by field: what the source said, what it is told."""
-        return " · ".join(f"{name}: {pair[0]} → {pair[1]}" for name, pair in record.fields.items())
+        """Field by field: what the source said, what it is told. The page has put it into words."""
+        changes: Sequence[Told] = getattr(record, "told", ())
+        return " · ".join(f"{each.label}: {each.before or '—'} → {each.after or '—'}" for each in changes)
 
     def export_fields(self, value: Any, record: Outgoing) -> Cell:
         """Field by field."""
@@ -393,7 +420,7 @@ class DriftTable(PortalTable):
     """Where reconciling found a difference."""
 
     external_id = PortalColumn(verbose_name=gettext_lazy("Id at the source"))
-    object = PortalColumn(accessor="stream__object", verbose_name=gettext_lazy("Object"))
+    object = ObjectColumn(accessor="stream__object", verbose_name=gettext_lazy("Object"))
     kind = BadgeColumn(
         accessor="kind", tones={"missing_here": "amber", "missing_there": "violet", "differs": "blue"},
         verbose_name=gettext_lazy("What differs"),

@@ -14,7 +14,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -165,8 +165,88 @@ def _statement() -> str:
     return f"/commissions/statements/{best.pk}/"
 
 
+@contextmanager
+def _followed() -> Iterator[str]:
+    """A connection for the time of its picture, with a few records on its shelf and one object still coming; its page.
+
+    No vendor is asked: the rows are what a vendor would have left.
+    """
+    from salesops.connectors.models import Connection, RateBudget, RawRecord, Source, Stream
+    from salesops.connectors.services.connecting import proposed
+    from salesops.connectors.vendors import vendor_of
+    from salesops.people.models import User
+
+    minute = timedelta(minutes=1)
+    vendor = vendor_of("salesforce")
+    source = Source.objects.create(code="picture", name="Salesforce")
+    connection = Connection.objects.create(
+        source=source,
+        vendor=vendor.code,
+        state="running",
+        account_name="Acme Selling",
+        hook_token="the token of a picture",
+        next_sync_at=NOW + 3 * minute,
+        last_success_at=NOW - 2 * minute,
+        made_by=User.objects.filter(role_grants__role="revops").order_by("pk")[0],
+        made_at=NOW,
+    )
+    RateBudget.objects.create(
+        connection=connection, tokens_milli=0, filled_at=NOW, day_limit=100_000, day_remaining=98_412
+    )
+    for position, (code, taken, refused) in enumerate(
+        (("User", 28, 0), ("Account", 412, 0), ("Contact", 893, 2), ("Opportunity", 655, 4), ("Task", 230, 0))
+    ):
+        object = vendor.object(code)
+        is_loading = code == "Task"
+        stream = Stream.objects.create(
+            connection=connection,
+            object=code,
+            kind=object.kind,
+            position=position,
+            columns=[],
+            mapping=proposed(object, object.columns, currency="USD").as_plain(),
+            state="first_load" if is_loading else "following",
+            load_began_at=NOW - 4 * minute if is_loading else None,
+            load_done=2_300 if is_loading else taken,
+            load_total=6_100 if is_loading else taken,
+            last_success_at=None if is_loading else NOW - 2 * minute,
+        )
+        RawRecord.objects.bulk_create(
+            RawRecord(
+                stream=stream,
+                external_id=f"{code}-{number}",
+                digest="",
+                payload="{}",
+                received_at=NOW,
+                state="refused" if number < refused else "taken",
+            )
+            for number in range(taken)
+        )
+    try:
+        yield connection.get_absolute_url()
+    finally:
+        RawRecord.objects.filter(stream__connection=connection).delete()
+        connection.streams.all().delete()
+        connection.delete()
+        source.delete()
+
+
+def _take(browser: Browser, url: str, name: str, role: str, path: str, scheme: str, height: int) -> None:
+    """Write one picture."""
+    page = page_of(browser, url, role, width=1440, height=height, scheme=scheme)
+    page.goto(path, wait_until="networkidle")
+    png = page.screenshot()
+    page.goto("about:blank")
+    picture = small(pixels(page, png))
+    if len(picture) > BOUND:
+        raise SystemExit(f"{name}.png has {len(picture):,} bytes; more than {BOUND:,}.")
+    (IMAGES / f"{name}.png").write_bytes(picture)
+    print(f"{name}.png {len(picture):,} bytes")
+    page.context.close()
+
+
 def main() -> None:
-    """Make the four pictures."""
+    """Make the five pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="a folder to keep the demo company in")
     given = parser.parse_args()
@@ -182,16 +262,9 @@ def main() -> None:
                 ("board", "manager", "/deals/board/", "dark", 900),
                 ("statement", "finance", _statement(), "light", 1160),
             ):
-                page = page_of(browser, url, role, width=1440, height=height, scheme=scheme)
-                page.goto(path, wait_until="networkidle")
-                png = page.screenshot()
-                page.goto("about:blank")
-                picture = small(pixels(page, png))
-                if len(picture) > BOUND:
-                    raise SystemExit(f"{name}.png has {len(picture):,} bytes; more than {BOUND:,}.")
-                (IMAGES / f"{name}.png").write_bytes(picture)
-                print(f"{name}.png {len(picture):,} bytes")
-                page.context.close()
+                _take(browser, url, name, role, path, scheme, height)
+            with _followed() as path:
+                _take(browser, url, "connection", "revops", path, "light", 700)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
@@ -10,18 +11,22 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import strip_tags
 
 from salesops.connectors.choices import ConnectionState, HoldState, Master, RawState
-from salesops.connectors.models import Authorization, ConfirmedName, Connection, Credential, RawRecord, Stream
+from salesops.connectors.models import Authorization, ConfirmedName, Connection, Credential, Outgoing, RawRecord, Stream
 from salesops.connectors.selectors.connections import Counted
+from salesops.connectors.selectors.told import Difference, Told, told
 from salesops.connectors.services import budgets
 from salesops.core import display
 from salesops.deals.models import Deal
 from salesops.jobs.models import Job
+from salesops.values.outcomes import Problem
 from tests.cast import NOW, Cast
 from tests.commissions.pay import FLAT_8, calculated, plan_in_force, statement_of, won
 from tests.connectors.linking import Link, allowed
@@ -356,7 +361,7 @@ def test_a_hold_is_decided(client_of: Callable[[str], Client], link: Link) -> No
     (hold,) = page.context["holds"]
     page = rita.get(at("hold_decide", hold.pk))
     assert [row["raw"].external_id for row in page.context["rows"]] == won
-    assert all(("amount_minor", 1_000, 9_000) in row["changes"] for row in page.context["rows"])
+    assert all(Told("Amount", "$10.00", "$90.00") in row["changes"] for row in page.context["rows"])
     assert rita.post(at("hold_decide", hold.pk), {"decision": "admit", "reason": ""}).status_code == 422
     assert set(Deal.objects.filter(external_id__in=won).values_list("amount_minor", flat=True)) == {1_000}
     rita.post(at("hold_decide", hold.pk), {"decision": "admit", "reason": "Agreed with finance."})
@@ -445,3 +450,103 @@ def test_a_statement_that_rests_on_stale_data_says_so(
         Stream.objects.filter(kind="deals").update(is_wanted=False)
         assert "Data from" not in text_of(client.get(address)), "accounts alone change no statement"
         Stream.objects.filter(kind="deals").update(is_wanted=True)
+
+
+def test_a_run_counts_what_is_refused_once(link: Link) -> None:
+    """What stays on the shelf is tried again after each sweep, and is no second refusal."""
+    put_deal(link.standin, "Nobody's", 5, AccountId="001NOBODY")
+    link.start().run()
+    assert list(link.states("Opportunity").values()).count("refused") == 1
+    assert link.last_run().counts["Opportunity"]["refused"] == 1
+    put_deal(link.standin, "One more", 6)
+    assert link.sync().counts["Opportunity"].get("refused", 0) <= 1
+    assert list(link.states("Opportunity").values()).count("refused") == 1
+
+
+def test_what_is_ticked_is_what_starts(client_of: Callable[[str], Client], link: Link) -> None:
+    """The boxes beside the start count, whether they were kept before or not; a start from elsewhere changes none."""
+    rita = client_of("rita")
+    page = text_of(rita.get(link.connection.get_absolute_url()))
+    assert f'form="objects-form" formaction="{at("connection_start", link.connection.pk)}" name="chosen"' in page
+    rita.post(at("connection_start", link.connection.pk), {"chosen": "1", "object": ["User", "Account"]})
+    wanted = Stream.objects.filter(is_wanted=True)
+    assert set(wanted.values_list("object", flat=True)) == {"User", "Account"}
+    assert Connection.objects.get().state == ConnectionState.RUNNING
+    rita.post(at("connection_pause", link.connection.pk))
+    rita.post(at("connection_start", link.connection.pk))
+    assert set(wanted.values_list("object", flat=True)) == {"User", "Account"}
+
+
+def refused_sign_in() -> dict[str, Any]:
+    """What is kept of a vendor that no longer lets the portal in."""
+    return Problem.of("sign-in", "Salesforce no longer accepts the sign-in.", remedy="Connect anew.").as_plain()
+
+
+def test_a_connection_that_fails_does_not_say_that_it_is_in_step(
+    client_of: Callable[[str], Client], link: Link
+) -> None:
+    """On its page and in the list; the list is narrowed to those that fail."""
+    link.start().run()
+    rita = client_of("rita")
+    pages = (link.connection.get_absolute_url(), at("connection_list"))
+    badge = re.compile(r'<span class="pill pill-(?:red|green|blue)">(In step|Fails|First load)</span>')
+    assert [badge.findall(text_of(rita.get(page))) for page in pages] == [["In step"], ["In step"]]
+    narrowed = f"{at('connection_list')}?fails=yes"
+    assert "Salesforce" not in text_of(rita.get(f"{narrowed}&part=rows"))
+    Connection.objects.update(failing_since=NOW)
+    assert [badge.findall(text_of(rita.get(page))) for page in pages] == [["Fails"], ["Fails"]]
+    assert badge.findall(text_of(rita.get(narrowed))) == ["Fails"]
+    Connection.objects.update(failing_since=None, last_success_at=None)
+    assert [badge.findall(text_of(rita.get(page))) for page in pages] == [["First load"], ["First load"]]
+    Connection.objects.update(state=ConnectionState.BROKEN, failing_since=NOW, error=refused_sign_in())
+    page = text_of(rita.get(pages[0]))
+    assert page.count("no longer accepts the sign-in") == 1
+    assert page.count("notice-bad") == 1
+
+
+def test_changes_are_told_in_words(client_of: Callable[[str], Client], link: Link, cast: Cast) -> None:
+    """Fields by their names, money as money, keys as what they name; whoever may not see a record gets its number."""
+    link.start().run()
+    deal = Deal.objects.get(name="Deal 1")
+    for who, account in (("rita", "Acme"), ("ana", f"#{deal.account_id}")):
+        (origin,) = client_of(who).get(at("origin_detail", deal.pk, kind="deal")).context["origins"]
+        words = {each.label: (each.before, each.after) for each in origin["changes"]}
+        assert words["Amount"] == ("", "$101.00")
+        assert words["Account"] == ("", account)
+        assert words["Owner"] == ("", "Ana Alvarez")
+        assert words["Stage"] == ("", deal.stage.name)
+        assert words["Expected close"] == ("", "1 Jul 2026")
+        assert all(before or after for before, after in words.values())
+        assert not {"amount_minor", "account_id", "owner_id", "stage_id"} & set(words)
+    columns = {"amount_minor": (100, 250), "account_id": (deal.account_id, None), "owner_id": (cast.alba.pk, 0)}
+    seen = told(cast.actor("ana"), "deals", [Difference(deal.pk, columns), Difference(None, {"name": (None, "")})])
+    assert seen == [
+        [Told("Amount", "$1.00", "$2.50"), Told("Account", f"#{deal.account_id}", ""), Told("Owner", "Alba Abe", "#0")],
+        [],
+    ]
+
+
+def test_what_is_written_back_costs_the_same_for_many(
+    client_of: Callable[[str], Client], link: Link, django_assert_num_queries: Any
+) -> None:
+    """The list tells fields and objects by their names without asking for each row."""
+    link.start().run()
+    raw = RawRecord.objects.get(stream__object="Opportunity", record_id=Deal.objects.get(name="Deal 1").pk)
+    fields = {"amount_minor": [10_100, 20_000], "account_id": [None, Deal.objects.get(name="Deal 1").account_id]}
+
+    def write(count: int) -> None:
+        for number in range(count):
+            Outgoing.objects.create(
+                record=raw, key=f"{count}-{number}", fields=fields, base_version="", state="written", made_at=NOW
+            )
+
+    rita, address = client_of("rita"), at("outgoing_list", link.connection.pk)
+    write(1)
+    rita.get(address)
+    with CaptureQueriesContext(connection) as few:
+        page = text_of(rita.get(address))
+    assert "Amount: $101.00 → $200.00 · Account: — → Acme" in page
+    assert "Opportunities" in page
+    write(30)
+    with django_assert_num_queries(len(few)):
+        rita.get(address)

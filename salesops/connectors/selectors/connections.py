@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import Count, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from salesops.connectors.choices import ConnectionState, HoldState, RawState, StreamState
 from salesops.connectors.models import (
@@ -286,6 +287,11 @@ def objects_of(connection: Connection) -> dict[str, Object]:
     """The vendor's objects by code."""
     vendor = vendor_known(connection)
     return {each.code: each for each in vendor.objects_for(connection.options)} if vendor else {}
+
+
+def object_labels(connection: Connection) -> dict[str, str]:
+    """The names of the vendor's objects by code, in the reader's language."""
+    return {code: _(each.label) for code, each in objects_of(connection).items()}
 
 
 def link_of(raw: RawRecord) -> str:

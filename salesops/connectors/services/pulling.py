@@ -411,7 +411,9 @@ class Sweep:
         after = self.cursor.plain.get("shelf_after", 0)
         while rows := shelf.waiting(self.stream, after=after):
             with self._batch():
-                self._count(shelf.try_again(self.applier, rows, at=self.run.now()).counts)
+                counts = shelf.try_again(self.applier, rows, at=self.run.now()).counts
+                counts.pop("refused", None)  # what is refused once more was counted when it came
+                self._count(counts)
                 after = self.cursor.plain["shelf_after"] = rows[-1].pk
                 self._keep("shelf")
 

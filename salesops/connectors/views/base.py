@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, Final
 
@@ -172,3 +172,11 @@ class ConnectionListPage(ScopedListView):
             "tabs": tabs_of(self.actor, self.connection, self.tab),
             "lead_text": self.lead,
         }
+
+    def add_figures(self, rows: Sequence[Any]) -> None:
+        """The objects by the names that the vendor's users know."""
+        labels = selectors.object_labels(self.connection)
+        for row in rows:
+            of = getattr(row, "record", row)
+            code = of.stream.object if hasattr(of, "stream") else getattr(of, "object", "")
+            row.object_label = labels.get(code, code)

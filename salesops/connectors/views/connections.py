@@ -340,7 +340,11 @@ class ConnectionStartView(ActionView):
     """Begin, or go on."""
 
     def act(self, request: HttpRequest) -> str:
-        """Start it."""
+        """Start it, with the objects that are ticked where the page has boxes for them."""
+        if "chosen" in request.POST:
+            connecting.choose(
+                actor=self.actor, connection=self.connection, objects=request.POST.getlist("object"), at=self.now
+            )
         connecting.start(actor=self.actor, connection=self.connection, at=self.now)
         return _("It runs. The first load may take a while; it can be followed here.")
 
@@ -477,7 +481,12 @@ class ConnectionEditView(ScopedEditView):
     def get_context(self) -> dict[str, Any]:
         """The other pages of the connection, its secrets by name."""
         vendor = selectors.vendor_known(self.object)
-        labels = {each.name: _(each.label) for each in self.asked}
+        labels = {
+            "access_token": _("Access token"),
+            "refresh_token": _("Refresh token"),
+            "webhook_secret": _("Secret of webhooks"),
+            "webhook_secret_before": _("Secret of webhooks before"),
+        } | {each.name: _(each.label) for each in self.asked}
         return {
             "connection": self.object,
             "tabs": tabs_of(self.actor, self.object, "connection_edit"),

@@ -42,9 +42,12 @@ class OriginView(PortalView):
             {
                 "raw": each.raw,
                 "link": each.link,
+                "object_label": selectors.object_labels(each.raw.stream.connection).get(
+                    each.raw.stream.object, each.raw.stream.object
+                ),
                 "source": each.raw.stream.connection.source.name,
                 "problems": each.problems if may_see_payload else [],
-                "changes": changes_of(each.raw),
+                "changes": changes_of(self.actor, each.raw),
                 "payload": pretty(each.raw.payload) if may_see_payload else "",
             }
             for each in selectors.origins_of(kinds, row.pk)

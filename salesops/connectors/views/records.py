@@ -27,13 +27,14 @@ from salesops.connectors.filters import (
     WebhookEventFilter,
 )
 from salesops.connectors.forms import HoldForm, WebhookSecretForm
-from salesops.connectors.models import Connection, Hold, RawRecord
+from salesops.connectors.models import Connection, Hold, RawRecord, Stream
 from salesops.connectors.rules.convert import Lookup
 from salesops.connectors.rules.fields import KINDS, LookupKind
 from salesops.connectors.selectors import connections as selectors
 from salesops.connectors.selectors.lookups import record_named
+from salesops.connectors.selectors.told import Difference, Told, told
 from salesops.connectors.services import brakes, connecting, shelf
-from salesops.connectors.services.applying import Applied, Applier
+from salesops.connectors.services.applying import Applied, Applier, RawFate
 from salesops.connectors.tables import (
     DriftTable,
     OutgoingTable,
@@ -270,6 +271,18 @@ class OutgoingListView(ConnectionListPage):
         """The changes."""
         return selectors.outgoing_of(self.actor, self.connection)
 
+    def add_figures(self, rows: Sequence[Any]) -> None:
+        """The objects by their names, and what changes in words."""
+        super().add_figures(rows)
+        for kind in {row.record.stream.kind for row in rows}:
+            of_kind = [row for row in rows if row.record.stream.kind == kind]
+            differences = [
+                Difference(row.record.record_id, {name: (pair[0], pair[1]) for name, pair in row.fields.items()})
+                for row in of_kind
+            ]
+            for row, words in zip(of_kind, told(self.actor, kind, differences), strict=True):
+                row.told = words
+
 
 class DriftListView(ConnectionListPage):
     """Where reconciling found a difference."""
@@ -321,7 +334,8 @@ class RecordDetailView(RecordView):
             "link": selectors.link_of(raw),
             "page": RECORD_PAGES.get(raw.stream.kind, "") if raw.record_id else "",
             "payload": pretty(raw.payload),
-            "changes": changes_of(raw),
+            "object_label": selectors.object_labels(raw.stream.connection).get(raw.stream.object, raw.stream.object),
+            "changes": changes_of(self.actor, raw),
             "problem_of_outgoing": None,
         }
         return render(request, "connectors/rawrecord_detail.html", context)
@@ -353,9 +367,22 @@ def pretty(payload: str) -> str:
         return payload
 
 
-def changes_of(raw: RawRecord) -> list[tuple[str, Any, Any]]:
-    """What a record changed when it last did: column, before, after."""
-    return [(name, pair[0], pair[1]) for name, pair in raw.changed.items()]
+def changes_of(actor: Actor, raw: RawRecord) -> list[Told]:
+    """What a record changed when it last did."""
+    columns = {name: (pair[0], pair[1]) for name, pair in raw.changed.items()}
+    return told(actor, raw.stream.kind, [Difference(raw.record_id, columns)])[0]
+
+
+def told_of(actor: Actor, stream: Stream, fates: Sequence[RawFate]) -> list[list[Told]]:
+    """What each record would change."""
+    return told(
+        actor,
+        stream.kind,
+        [
+            Difference(fate.record_id, {name: (fate.before.get(name), value) for name, value in fate.after.items()})
+            for fate in fates
+        ],
+    )
 
 
 class RecordNameView(RecordView):
@@ -430,15 +457,14 @@ class HoldDecideView(ScopedFormView):
         hold = self.object
         connection = hold.stream.connection
         rows: list[RawRecord] = []
-        changes: dict[str, list[tuple[str, Any, Any]]] = {}
+        changes: dict[str, list[Told]] = {}
         names: dict[str, str] = {}
         if hold.state == HoldState.WAITING:
             rows = list(hold.records.select_related("stream").order_by("pk")[:_SHOWN])
             applier = Applier(hold.stream, actor=self.actor)
-            for fate in applier.preview([shelf.raw_of(row) for row in rows], at=self.now):
-                changes[fate.raw.external_id] = [
-                    (name, fate.before.get(name), value) for name, value in fate.after.items()
-                ]
+            fates = applier.preview([shelf.raw_of(row) for row in rows], at=self.now)
+            for fate, words in zip(fates, told_of(self.actor, hold.stream, fates), strict=True):
+                changes[fate.raw.external_id] = words
                 names[fate.raw.external_id] = fate.label
         return {
             "hold": hold,

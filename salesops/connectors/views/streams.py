@@ -23,6 +23,8 @@ from salesops.connectors.services.applying import RawFate
 from salesops.connectors.services.connecting import PREVIEWED
 from salesops.connectors.vendors.base import Raw
 from salesops.connectors.views.base import REFUSALS, ConnectorsView, caller, refusal_of
+from salesops.connectors.views.records import told_of
+from salesops.core.actor import Actor
 from salesops.core.upserts import Fate
 from salesops.values.outcomes import Problem
 
@@ -118,7 +120,7 @@ class StreamSampleView(StreamView):
         context = self.context() | {"mapping": Mapping.from_plain(self.stream.mapping).value}
         try:
             raws, fates = self.sampled()
-            context["rows"] = rows_shown(self.stream, raws[:SAMPLED], fates)
+            context["rows"] = rows_shown(self.actor, self.stream, raws[:SAMPLED], fates)
             context["headers"] = list(context["rows"][0]["cells"]) if context["rows"] else []
         except REFUSALS as error:
             context["refusal"] = refusal_of(error)
@@ -136,7 +138,7 @@ class StreamPreviewView(StreamView):
         except REFUSALS as error:
             context["refusal"] = refusal_of(error)
             return render(request, "connectors/stream_preview.html", context)
-        rows = rows_shown(self.stream, raws, fates)
+        rows = rows_shown(self.actor, self.stream, raws, fates)
         wanted = request.GET.get("fate", "")
         words = (
             (Fate.CREATED, _("Created"), "green"),
@@ -158,7 +160,7 @@ class StreamPreviewView(StreamView):
         return render(request, "connectors/stream_preview.html", context)
 
 
-def rows_shown(stream: Stream, raws: list[Raw], fates: list[RawFate]) -> list[dict[str, Any]]:
+def rows_shown(actor: Actor, stream: Stream, raws: list[Raw], fates: list[RawFate]) -> list[dict[str, Any]]:
     """Records with their cells and what would become of each. Before the first success, a record that only lacks what
     it refers to waits: the first load brings that first."""
     by_id = {fate.raw.external_id: fate for fate in fates}
@@ -174,6 +176,8 @@ def rows_shown(stream: Stream, raws: list[Raw], fates: list[RawFate]) -> list[di
     mapping = Mapping.from_plain(stream.mapping).unwrap()
     named = next((rule for code in ("name", "subject") if (rule := mapping.rule(code)) is not None), None)
     name_column = named.column or "" if named else ""
+    told = told_of(actor, stream, fates)
+    changes = {fate.raw.external_id: words for fate, words in zip(fates, told, strict=True)}
     rows = []
     for raw, cells in zip(raws, connecting.cells_of(stream, raws), strict=True):
         fate = by_id.get(raw.external_id)
@@ -189,7 +193,7 @@ def rows_shown(stream: Stream, raws: list[Raw], fates: list[RawFate]) -> list[di
                 "name": fate.label or cells.get(name_column, ""),
                 "cells": cells,
                 "problems": fate.problems,
-                "changes": [(name, fate.before.get(name), value) for name, value in fate.after.items()],
+                "changes": changes[fate.raw.external_id],
             }
         )
     return rows

@@ -1,0 +1,159 @@
+"""What a record changes, in a person's words: fields by their names, money as money, keys as the records that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import Field as ModelField
+from django.db.models import ForeignKey, Model
+from django.utils.translation import gettext as _
+
+from salesops.connectors.destinations import destination_of
+from salesops.connectors.rules.fields import KINDS
+from salesops.core import display
+from salesops.core.actor import Actor
+
+_MINOR: Final = "_minor"
+_KEY: Final = "_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What differs of one record: its key where it is here already, and by column what was and what would be."""
+
+    record_id: int | None
+    columns: Mapping[str, tuple[Any, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One field in words; "" for what is empty."""
+
+    label: str
+    before: str
+    after: str
+
+
+def told(actor: Actor, kind: str, differences: Sequence[Difference]) -> list[list[Told]]:
+    """The differences of records of one kind, each in the order of its columns; what stays empty is left out.
+
+    One query for the currencies of records that are here, and one for each kind of record that keys name, however many
+    differences there are. A record that the actor may not see is told by its number.
+    """
+    model = _model_of(kind)
+    fields = {name: _field_of(model, name) for each in differences for name in each.columns}
+    names = {
+        name: _names(actor, field, {value for each in differences for value in each.columns.get(name, ())})
+        for name, field in fields.items()
+        if isinstance(field, ForeignKey)
+    }
+    currencies = _currencies(model, differences)
+    found = []
+    for each in differences:
+        currency = _currency(each, currencies)
+        found.append(
+            [
+                Told(
+                    label_of(kind, name, fields[name]),
+                    _words(name, before, fields[name], names.get(name, {}), currency[0]),
+                    _words(name, after, fields[name], names.get(name, {}), currency[1]),
+                )
+                for name, (before, after) in each.columns.items()
+                if not (_is_empty(before) and _is_empty(after))
+            ]
+        )
+    return found
+
+
+def label_of(kind: str, name: str, field: ModelField[Any, Any] | None = None) -> str:
+    """The name of a column: as mappings call the field, else as the record's own page does."""
+    code = name.removesuffix(_MINOR).removesuffix(_KEY)
+    known = KINDS[kind].field(code) or KINDS[kind].field(name) if kind in KINDS else None
+    if known is not None:
+        return _(known.label)
+    words = str(field.verbose_name) if field is not None else code.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def _model_of(kind: str) -> type[Model] | None:
+    try:
+        shown = destination_of(kind).shown
+    except KeyError:
+        return None
+    return shown.model if shown is not None else None
+
+
+def _field_of(model: type[Model] | None, name: str) -> ModelField[Any, Any] | None:
+    if model is None:
+        return None
+    for code in (name, name.removesuffix(_KEY)):
+        try:
+            field = model._meta.get_field(code)
+        except FieldDoesNotExist:
+            continue
+        return field if isinstance(field, ModelField) else None
+    return None
+
+
+def _names(actor: Actor, field: ForeignKey[Any, Any], keys: Iterable[Any]) -> dict[int, str]:
+    """What those keys name, as far as the actor may know."""
+    wanted = {key for key in keys if isinstance(key, int)}
+    if not wanted:
+        return {}
+    rows = field.related_model._default_manager
+    seen = rows.visible_to(actor) if hasattr(rows, "visible_to") else rows.all()
+    return {row.pk: str(row) for row in seen.filter(pk__in=wanted)}
+
+
+def _currencies(model: type[Model] | None, differences: Sequence[Difference]) -> dict[int, str]:
+    """The currency of each record whose money changes and whose currency does not."""
+    if model is None or _field_of(model, "currency") is None:
+        return {}
+    keys = {
+        each.record_id
+        for each in differences
+        if each.record_id is not None and any(name.endswith(_MINOR) for name in each.columns)
+    }
+    return dict(model._base_manager.filter(pk__in=keys).values_list("pk", "currency")) if keys else {}
+
+
+def _currency(difference: Difference, currencies: Mapping[int, str]) -> tuple[str, str]:
+    """In which currency money was, and is."""
+    known = currencies.get(difference.record_id or 0, "")
+    before, after = difference.columns.get("currency", (known, known))
+    return str(before or after or known), str(after or before or known)
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value == ""
+
+
+def _words(name: str, value: Any, field: ModelField[Any, Any] | None, names: Mapping[int, str], currency: str) -> str:
+    """One value for reading."""
+    if _is_empty(value):
+        return ""
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
+    if isinstance(field, ForeignKey):
+        return names.get(value, f"#{value}")
+    if name.endswith(_MINOR) and isinstance(value, int) and currency:
+        return display.money(value, currency)
+    if field is not None and field.choices:
+        return str(dict(field.flatchoices).get(value, value))
+    return _moment_or_day(value) or str(value)
+
+
+def _moment_or_day(value: Any) -> str:
+    """A day or a moment in the reader's writing, also from the JSON that is kept; "" for anything else."""
+    if isinstance(value, str):
+        try:
+            value = date.fromisoformat(value) if len(value) == len("2026-01-01") else datetime.fromisoformat(value)
+        except ValueError:
+            return ""
+    if isinstance(value, datetime):
+        return display.moment(value) if value.tzinfo is not None else ""
+    return display.day(value) if isinstance(value, date) else ""
