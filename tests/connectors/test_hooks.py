@@ -219,7 +219,7 @@ def test_nobody_knocks_at_a_connection_that_has_ended(door: Door, link: Link) ->
 
 
 def test_two_secrets_count_while_one_is_replaced(door: Door, link: Link) -> None:
-    """The one before stays good until it is replaced in its turn."""
+    """The one before stays good for a day (test_changing_secrets.py), or until it is replaced in its turn."""
     for secret, expected in (("fake-second", [401, 200, 200]), ("fake-third", [401, 401, 200])):
         before = expected[1]
         connecting.change(

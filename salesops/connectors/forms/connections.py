@@ -121,7 +121,7 @@ class WebhookSecretForm(PortalForm):
         label=gettext_lazy("Secret"),
         max_length=500,
         widget=SecretInput,
-        help_text=gettext_lazy("What was signed with the one before stays good for a day."),
+        help_text=gettext_lazy("What was signed with the one before is taken for one more day."),
     )
 
 
