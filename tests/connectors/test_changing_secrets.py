@@ -169,7 +169,7 @@ def test_the_secret_of_the_webhooks_is_replaced_on_its_page(
     response = rita.post(page, {"webhook_secret": ""}, follow=True)
     assert said(response) == ["Write the new secret."]
     response = rita.post(page, {"webhook_secret": SECOND}, follow=True)
-    assert said(response) == ["The new secret is kept. What was signed with the one before is still taken."]
+    assert said(response) == ["The new secret is kept. What was signed with the one before is taken for another day."]
     assert SECOND not in text_of(response)
     assert "is taken for one more day" in text_of(response)
     assert client_of("ana").post(page, {"webhook_secret": "hers"}).status_code == 403
