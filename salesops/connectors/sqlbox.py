@@ -356,7 +356,7 @@ def _shut(line: socket.socket) -> None:
 # --- Opening -------------------------------------------------------------------------------------------------------
 
 
-def _connect_postgresql(target: _Target, seconds: float, watch: _Watch) -> Any:
+def _connect_postgresql(target: _Target, _seconds: float, watch: _Watch) -> Any:
     import psycopg
 
     # Connected to the addresses that were checked; the name remains for the certificate.
@@ -373,7 +373,6 @@ def _connect_postgresql(target: _Target, seconds: float, watch: _Watch) -> Any:
         application_name="salesops",
         client_encoding="UTF8",
         passfile=os.devnull,
-        tcp_user_timeout=int(seconds * 1000) + 5_000,
         # A server that vanishes in the middle of a query is noticed within half a minute, not after the system's two hours.
         keepalives=1,
         keepalives_idle=10,
@@ -385,7 +384,7 @@ def _connect_postgresql(target: _Target, seconds: float, watch: _Watch) -> Any:
     return line
 
 
-def _connect_mysql(target: _Target, seconds: float, watch: _Watch) -> Any:
+def _connect_mysql(target: _Target, _seconds: float, watch: _Watch) -> Any:
     import pymysql
 
     context: ssl.SSLContext | None = None
@@ -404,8 +403,6 @@ def _connect_mysql(target: _Target, seconds: float, watch: _Watch) -> Any:
         ssl=context,
         ssl_disabled=context is None,
         connect_timeout=_CONNECT_SECONDS,
-        read_timeout=seconds + 5,
-        write_timeout=_CONNECT_SECONDS,
         local_infile=False,
         defer_connect=True,
     )
@@ -432,6 +429,10 @@ _CONNECT: Final[dict[str, Callable[[_Target, float, _Watch], Any]]] = {
     "sqlite": _connect_sqlite,
 }
 _ENGINES: Final = {"postgresql": "postgresql+psycopg://", "mysql": "mysql+pymysql://", "sqlite": "sqlite://"}
+
+
+#: What drivers raise. PyMySQL says by a RuntimeError that the server asked for a file of ours, which it does not get.
+_FAILED: Final = (SQLAlchemyError, RuntimeError)
 
 
 class Box:
@@ -575,7 +576,7 @@ class Box:
         """Run a query and take at most `most` of its rows, and no more than MOST_BYTES. Raises SqlBoxError."""
         try:
             return self._rows(query, most)
-        except SQLAlchemyError as error:
+        except _FAILED as error:
             raise _said(error, self._target, self._seconds) from None
 
     def _shorten(self) -> None:
@@ -788,14 +789,14 @@ def _opened(target: _Target, watch: _Watch, time_limit_s: float, zone: ZoneInfo)
         ) from None
     try:
         connection = engine.connect()
-    except (SQLAlchemyError, OSError) as error:
+    except (*_FAILED, OSError) as error:
         raise _said(error, target, time_limit_s, is_opening=True) from None
     raw: Any = connection.connection.driver_connection
     try:
         box = Box(connection, target, time_limit_s, zone)
         try:
             box.close_up()
-        except SQLAlchemyError as error:
+        except _FAILED as error:
             raise _said(error, target, time_limit_s) from None
         yield box
     finally:

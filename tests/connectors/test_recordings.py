@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from salesops.connectors.management.commands import connector_record
 from salesops.connectors.models import RawRecord
 from salesops.connectors.rules.recordings import recording, scrubbed
 from tests.cast import NOW, Cast
@@ -63,6 +64,49 @@ def test_secrets_are_removed_from_addresses_headers_and_bodies() -> None:
     assert "canary" not in json.dumps(made)
     assert made[0]["headers"] == {"x-ratelimit-remaining": "7"}
     assert made[0]["query"] == "access_token=REMOVED&limit=2"
+
+
+@pytest.mark.parametrize(
+    ("row", "kept"),
+    [
+        ({"type": "eva@lemaire.example"}, {"type": "person-"}),
+        ({"next_page": "https://lemaire.example/2"}, {"next_page": "https://example.com/"}),
+        ({"Website": "https://lemaire.example/about"}, {"Website": "https://example.com/"}),
+        ({"api_key": 12345, "note": ""}, {"api_key": "REMOVED", "note": ""}),
+        ({"password": {"a": "eva"}}, {"password": {"a": "text "}}),
+    ],
+)
+def test_whoever_stands_in_a_word_of_the_vendor_goes(row: dict[str, object], kept: dict[str, object]) -> None:
+    made = scrubbed(row)
+    assert made.keys() == kept.keys()
+    for name, begins in kept.items():
+        assert str(made[name]).startswith(str(begins).removesuffix("'}"))
+    assert "lemaire" not in json.dumps(made)
+
+
+def test_an_amount_as_text_is_replaced_by_an_amount() -> None:
+    made = scrubbed({"amount": "-48250.75"})["amount"]
+    assert made != "-48250.75"
+    assert (len(made), made[0], made[-3:]) == (9, "-", ".75")
+
+
+def test_whoever_is_asked_for_goes_from_the_address() -> None:
+    made = recording([("GET", "https://v.example/?email=eva@lemaire.example&q=name='Eva'&page=2", 200, {}, b"")])
+    assert made[0]["query"] == "email=REMOVED&q=REMOVED&page=2"
+
+
+def test_what_a_recording_leaves_in_is_still_searched_for_secrets(
+    cast: Cast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token that stands where nobody thought of one: the portal knows it, because it opened it."""
+    with Salesforce() as org, allowed(org):
+        org.clock.now = NOW
+        org.put("Account", 1, Name="Lemaire")
+        Link(cast.actor("rita"), org).connect("salesforce")
+        token = next(iter(org.grants[0].access))
+        monkeypatch.setattr(connector_record, "recording", lambda _exchanges: [{"path": f"/odd/{token}"}])
+        call_command("connector_record", "salesforce", "Account", str(tmp_path / "a.json"), rows=1, verbosity=0)
+    assert json.loads((tmp_path / "a.json").read_text())["exchanges"] == [{"path": "/odd/•••"}]
 
 
 def test_the_command_writes_a_recording_and_brings_nothing_in(cast: Cast, tmp_path: Path) -> None:

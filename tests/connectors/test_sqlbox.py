@@ -6,6 +6,7 @@ import os
 import socket
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
@@ -15,6 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy
 from django.conf import settings
 from django.db import connection
 from hypothesis import HealthCheck, given
@@ -291,6 +293,8 @@ def test_rows_with_equal_cursors_are_read_once_each(tmp_path: Path, cursors: lis
         ("postgresql://a:b@db.example.com/x?sslmode=prefer", "sql-address"),
         ("postgresql://a:b@db.example.com,10.0.0.1/x", "sql-address"),
         ("sqlite://host//srv/data/crm.sqlite3", "sql-address"),
+        ("postgresql://a:b@db.example.com", "sql-address"),
+        ("mysql://a:b@db.example.com/", "sql-address"),
         ("postgresql://db.example.com/x", "sql-address"),
         ("mysql://a:b@db.example.com/x?local_infile=1", "sql-address"),
         ("mysql://a:b@db.example.com/x?read_default_file=/etc/my.cnf", "sql-address"),
@@ -336,6 +340,15 @@ def test_a_link_out_of_the_folder_leads_nowhere(
     assert _problem(_url(folder), "SELECT 1") == "sql-no-file"
 
 
+def test_the_file_that_was_looked_at_is_the_one_that_is_opened(shop: Path, tmp_path: Path) -> None:
+    """SQLite would read the signs of an address in a name: %41 is an A there."""
+    for name, word in (("shop%41.sqlite3", "one"), ("shopA.sqlite3", "other")):
+        with sqlite3.connect(tmp_path / name) as line:
+            line.execute(f"CREATE TABLE t AS SELECT '{word}' AS word")
+    with opened(_url(tmp_path / "shop%2541.sqlite3"), addresses=loopback) as box:
+        assert box.rows(PageQuery("SELECT word FROM t", {}), 1).rows == [("one",)]
+
+
 def test_a_copy_of_a_portal_is_known_by_its_tables(shop: Path) -> None:
     with sqlite3.connect(shop) as line:
         for name in sqlbox._OF_A_PORTAL:
@@ -364,6 +377,68 @@ def test_lines_to_other_machines_are_encrypted_unless_it_is_said_otherwise(
     target = sqlbox._target(f"{scheme}://a:b@db.example.com/x{query}", lambda host, port: addresses)
     assert (target.tls, target.addresses) == (tls, tuple(addresses))
     assert target.port == (5432 if scheme == "postgresql" else 3306)
+
+
+def test_lines_are_cut_when_the_time_is_up() -> None:
+    """Those that are watched, and one that is opened just then."""
+    ours, theirs = socket.socketpair()
+    late, also = socket.socketpair()
+    with ours, theirs, late, also, sqlbox._Watch(0.1 - sqlbox._GRACE) as watch:
+        for line in (theirs, also):
+            line.settimeout(5)
+        watch.over(ours.fileno())
+        assert not watch.has_cut
+        assert theirs.recv(1) == b""  # the end of what comes
+        assert watch.has_cut
+        watch.over(late.fileno())
+        assert also.recv(1) == b""
+
+
+def test_a_server_that_says_nothing_is_left_when_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlbox, "_GRACE", 0.1)
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def say_nothing() -> None:
+            line, _from = server.accept()
+            with line:
+                over.wait(8)
+
+        thread = threading.Thread(target=say_nothing, daemon=True)
+        thread.start()
+        url, began = f"mysql://a:b@127.0.0.1:{server.getsockname()[1]}/x", time.monotonic()
+        with pytest.raises(SqlBoxError) as caught, opened(url, addresses=loopback, time_limit_s=0.1):
+            pass
+        took = time.monotonic() - began
+        over.set()
+        thread.join(5)
+    assert caught.value.problem.code == "sql-time-limit"
+    assert took < 5
+
+
+def test_each_address_has_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[tuple[tuple[str, int], float]] = []
+
+    def connect(address: tuple[str, int], timeout: float = 0) -> socket.socket:
+        tried.append((address, timeout))
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    both = ["93.184.216.34", "93.184.216.35"]
+    with pytest.raises(SqlBoxError), opened("mysql://a:b@db.example.com/x", addresses=lambda host, port: both):
+        pass
+    assert tried == [((both[0], 3306), 10), ((both[1], 3306), 10)]
+
+
+def test_lines_are_left_alone_before() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        with sqlbox._Watch(0.1 - sqlbox._GRACE) as watch:
+            watch.over(ours.fileno())
+        time.sleep(0.2)
+        ours.sendall(b"x")
+        assert theirs.recv(1) == b"x"
+        assert not watch.has_cut
 
 
 def test_no_text_tells_the_password() -> None:
@@ -756,6 +831,29 @@ def test_the_session_of_mariadb_is_set_up(mariadb: MariaDb) -> None:
         assert box.rows(PageQuery(text, {}), 1).rows == [
             (1, 5, 5, "+00:00", "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION", 0)
         ]
+        [(limit,)] = box.rows(PageQuery("SELECT @@max_statement_time", {}), 1).rows
+        assert 55 < limit <= 60  # seconds: what is left of those given
+
+
+def test_the_transaction_of_our_own_questions_is_over_before_theirs(
+    mariadb: MariaDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MySQL keeps its information_schema in tables: to ask it begins a transaction, which would still be one that writes."""
+    done: list[str] = []
+    ask, undo = sqlbox.Box._ask, sqlalchemy.Connection.rollback
+
+    def asked(self: Any, text: str, values: Any = None) -> list[Any]:
+        done.append("ask")
+        return ask(self, text, values)
+
+    def undone(self: Any) -> None:
+        done.append("undo")
+        undo(self)
+
+    monkeypatch.setattr(sqlbox.Box, "_ask", asked)
+    monkeypatch.setattr(sqlalchemy.Connection, "rollback", undone)
+    with opened(_mariadb_url(mariadb, "reader"), addresses=loopback):
+        assert done == ["undo", "ask", "ask", "ask", "undo"]
 
 
 def test_a_copy_of_a_portal_on_mariadb_is_known(mariadb: MariaDb) -> None:
@@ -848,6 +946,46 @@ def test_whose_certificate_a_line_to_another_machine_takes(
         pass
     assert caught.value.problem.code == "sql-unreachable"
     assert "certificate verify failed" in str(caught.value.problem.as_plain())
+
+
+def test_on_this_machine_nobody_listens_in(mariadb: MariaDb) -> None:
+    with opened(_mariadb_url(mariadb, "reader"), addresses=loopback) as box:
+        assert box.rows(PageQuery("SHOW STATUS LIKE 'Ssl_version'", {}), 1).rows == [("Ssl_version", "")]
+
+
+def test_a_server_that_wants_a_file_of_ours_gets_none(tmp_path: Path) -> None:
+    """The server, not the statement, says which file LOAD DATA LOCAL sends."""
+    file = tmp_path / "ours.txt"
+    file.write_text("not-a-real-secret")
+    heard: list[bytes] = []
+
+    def packet(number: int, body: bytes) -> bytes:
+        return len(body).to_bytes(3, "little") + bytes([number]) + body
+
+    hello = b"\x0a8.0.0\x00" + bytes(4) + b"saltsalt\x00" + b"\xff\xf7" + b"\x2d\x02\x00" + b"\x0f\x00" + b"\x15"
+    hello += bytes(10) + b"saltsaltsalt\x00" + b"mysql_native_password\x00"
+    fine = b"\x00\x00\x00\x02\x00\x00\x00"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            line, _from = server.accept()
+            with line, suppress(ConnectionError):
+                line.sendall(packet(0, hello))
+                line.recv(1000)
+                line.sendall(packet(2, fine))
+                while question := line.recv(1000):
+                    heard.append(question)
+                    line.sendall(packet(1, fine if question[5:8] == b"SET" else b"\xfb" + str(file).encode()))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"mysql://reader:fake-word@127.0.0.1:{server.getsockname()[1]}/shop"
+        with pytest.raises(SqlBoxError) as caught, opened(url, addresses=loopback):
+            pass
+        thread.join(10)
+    assert caught.value.problem.code == "sql-unreachable"
+    assert heard
+    assert b"not-a-real-secret" not in b"".join(heard)
 
 
 def test_a_server_without_tls_hears_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
