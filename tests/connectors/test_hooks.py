@@ -665,3 +665,27 @@ def test_old_events_are_forgotten(door: Door, link: Link) -> None:
     assert hooks.forget_old(at=link.at + timedelta(days=30)) == 0
     assert hooks.forget_old(at=link.at + timedelta(days=30, seconds=1)) == len(EventState.values) - 1
     assert states() == ["new"]
+
+
+def test_one_record_that_nobody_understands_keeps_no_other_out(
+    door: Door, link: Link, org: Salesforce, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said on its event; the inbox does not die of it."""
+    ids = [deal(org) for _ in range(3)]
+    fetch = type(salesforce_vendor.VENDOR).fetch
+
+    def odd(self: Any, object: Any, external_ids: Any, *rest: Any) -> Any:
+        if ids[0] in external_ids:
+            raise KeyError("Id")
+        return fetch(self, object, external_ids, *rest)
+
+    monkeypatch.setattr(type(salesforce_vendor.VENDOR), "fetch", odd)
+    door.tell(*changed(*ids))
+    link.at += timedelta(minutes=1)
+    link.run()
+    assert set(WebhookEvent.objects.values_list("external_id", "state")) == {
+        (ids[0], EventState.FAILED),
+        (ids[1], EventState.HANDLED),
+        (ids[2], EventState.HANDLED),
+    }
+    assert set(Deal.objects.values_list("external_id", flat=True)) == set(ids[1:])
