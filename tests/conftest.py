@@ -16,11 +16,20 @@ from django.db.backends.base.operations import BaseDatabaseOperations
 from django.test import Client
 from django.utils import translation
 
-from tests.cast import NOW, Cast, make_cast
+from tests.cast import NOW, Cast
+from tests.kept import _beginning, _begun, _django_db_helper, _kept, cast, in_order, scene
 
 # A deadline would fail property tests on a busy machine only; where a change is judged, the examples are always the same.
 hypothesis.settings.register_profile("salesops", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("salesops")
+
+
+__all__ = ["_beginning", "_begun", "_django_db_helper", "_kept", "cast", "scene"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a file that begin with the same rows run one after the other."""
+    in_order(items)
 
 
 #: The rows that migrations made, as JSON; kept when the test database is new.
@@ -75,12 +84,6 @@ def _in_english() -> Iterator[None]:
     """A page in another language leaves that language active in this thread; the next test begins in English."""
     yield
     translation.activate("en")
-
-
-@pytest.fixture
-def cast(db: None) -> Cast:
-    """The people and pods of tests/cast.py."""
-    return make_cast()
 
 
 @pytest.fixture

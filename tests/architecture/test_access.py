@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from django.db import transaction
@@ -13,7 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from salesops.pods.selectors import actor_for
 from tests.access_matrix import OPEN, ROWS, WHO, Row
 from tests.cast import NOW, Cast
-from tests.scene import Scene, make_scene
+from tests.scene import Scene
 
 #: Address books of others: they bring their own tests, ours are in tests/people and tests/architecture/test_admin.py.
 FOREIGN = {"admin", "account", "i18n", "mfa", "socialaccount", "usersessions"}
@@ -36,11 +35,6 @@ def test_every_address_has_a_row() -> None:
     rows = {row.name for row in ROWS} | OPEN
     assert names - rows == set(), "addresses without a row in tests/access_matrix.py"
     assert rows - names == set(), "rows for addresses that are gone"
-
-
-@pytest.fixture
-def scene(cast: Cast, frozen: Any) -> Scene:
-    return make_scene(cast)
 
 
 ROOMS = sorted({row.name.split(":")[0] for row in ROWS})

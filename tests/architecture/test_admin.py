@@ -24,7 +24,7 @@ from salesops.deals.models import Product, Stage
 from salesops.people.models import FunctionAssignment, ReportingLine, RoleGrant, User
 from salesops.pods.models import Pod, PodMembership, Segment
 from tests.cast import NOW, PASSWORD, SINCE, TODAY, Cast
-from tests.scene import Scene, make_scene
+from tests.scene import Scene
 
 ClientOf = Callable[[str], Client]
 OURS = [(model, page) for model, page in admin.site._registry.items()]
@@ -66,11 +66,6 @@ def address(model: type[models.Model], page: str, *args: Any) -> str:
 
 def entries() -> list[tuple[str, str, dict[str, Any], dict[str, Any]]]:
     return [(e.action, e.actor_name, e.before, e.after) for e in AuditEntry.objects.order_by("sequence")]
-
-
-@pytest.fixture
-def scene(cast: Cast, frozen: Any) -> Scene:
-    return make_scene(cast)
 
 
 @pytest.fixture

@@ -12,13 +12,7 @@ from django.urls import resolve, reverse
 
 from salesops.audit.models import AuditEntry
 from tests.access_matrix import ROWS, WHO, Row
-from tests.cast import Cast
-from tests.scene import Scene, make_scene
-
-
-@pytest.fixture
-def scene(cast: Cast, frozen: Any) -> Scene:
-    return make_scene(cast)
+from tests.scene import Scene
 
 
 def everything() -> dict[str, list[tuple[Any, ...]]]:

@@ -13,8 +13,7 @@ import pytest
 from django.test import Client
 from django.urls import Resolver404, resolve
 
-from tests.cast import Cast
-from tests.scene import make_scene
+from tests.scene import Scene
 
 _LINK = re.compile(r"<a\b[^>]*?\bhref=\"([^\"]*)\"")
 _LOADED = re.compile(r"<[^>]*?\bhx-get=\"([^\"]*)\"[^>]*?\bhx-trigger=\"load")
@@ -75,6 +74,5 @@ def broken_links(client: Client) -> list[str]:
 
 
 @pytest.mark.parametrize("who", READERS)
-def test_every_link_opens(who: str, cast: Cast, client_of: Callable[[str], Client]) -> None:
-    make_scene(cast)
+def test_every_link_opens(who: str, scene: Scene, client_of: Callable[[str], Client]) -> None:
     assert broken_links(client_of(who)) == []

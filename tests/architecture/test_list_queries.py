@@ -16,8 +16,7 @@ from django.urls import resolve, reverse
 from salesops.core.views.lists import ScopedListView
 from salesops.people.models import User
 from tests.access_matrix import ROWS, WHO, Row
-from tests.cast import Cast
-from tests.scene import Scene, make_scene
+from tests.scene import Scene
 
 pytestmark = pytest.mark.django_db
 
@@ -96,8 +95,7 @@ def more_of(row: models.Model, count: int, others: list[User]) -> None:
     model._base_manager.bulk_create(made, batch_size=1_000)
 
 
-def test_no_list_asks_more_for_more_rows(client_of: Callable[[str], Client], cast: Cast) -> None:
-    scene = make_scene(cast)
+def test_no_list_asks_more_for_more_rows(client_of: Callable[[str], Client], scene: Scene) -> None:
     others, found = people(MANY), {}
     for row, who in lists(scene):
         client, address = client_of(WHO[who]), f"{reverse(row.name, kwargs=row.kwargs(scene))}?per=200"

@@ -22,6 +22,8 @@ from salesops.jobs.testing import run_due
 from tests.cast import NOW
 from tests.connectors.standins.base import StandIn
 
+#: One for all, because each reads the certificates of the machine anew.
+BROWSER = httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 REDIRECT = "https://portal.example/connections/authorized/"
 
 
@@ -58,7 +60,7 @@ class Link:
     def sign_in(self) -> None:
         """Go to the vendor's page, which consents at once, and come back with its code."""
         url = authorizing.begin(actor=self.actor, connection=self.connection, redirect_uri=REDIRECT, at=self.at)
-        came_back = urlsplit(httpx.get(url, trust_env=False).headers["location"])
+        came_back = urlsplit(BROWSER.get(url).headers["location"])
         told = {name: values[0] for name, values in parse_qs(came_back.query).items()}
         authorizing.complete(actor=self.actor, state=told.pop("state"), code=told.pop("code"), extra=told, at=self.at)
         self.connection.refresh_from_db()

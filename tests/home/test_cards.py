@@ -30,7 +30,7 @@ from salesops.people.models import RoleGrant
 from tests.cast import NOW, TODAY, Cast
 from tests.commissions.pay import FLAT_8, calculated, plan_in_force, won
 from tests.leads.routed import arrives, in_force, make_pool
-from tests.scene import make_scene
+from tests.scene import Scene
 
 LATER = NOW.replace(month=7)
 
@@ -90,8 +90,9 @@ COUNTED = {
 
 
 @pytest.mark.parametrize("who", COUNTED)
-def test_a_card_leads_to_exactly_the_rows_it_counts(who: str, cast: Cast, client_of: Callable[[str], Client]) -> None:
-    scene = make_scene(cast)
+def test_a_card_leads_to_exactly_the_rows_it_counts(
+    who: str, cast: Cast, scene: Scene, client_of: Callable[[str], Client]
+) -> None:
     stages = {kind: Stage.objects.filter(kind=kind).first() for kind in ("open", "won")}
     deal = {"pod": cast.north, "amount_minor": 1, "currency": "USD", "created_at": NOW, "stage_entered_at": NOW}
     for days in (-3, -2, -1, 0, 1) * 2 + (-4,):
@@ -194,9 +195,9 @@ def test_how_connections_are_stands_on_the_home_page(
         assert "/connections/" not in {url for *_rest, url in told(name)}
 
 
-def test_held_changes_wait_on_the_home_page(cast: Cast) -> None:
+def test_held_changes_wait_on_the_home_page(cast: Cast, scene: Scene) -> None:
     """They lead to where they are decided, and go with the decision."""
-    hold = make_scene(cast).hold
+    hold = scene.hold
 
     def held(name: str) -> list[tuple[str, str, str]]:
         return [(c.title, c.why, c.url) for c in cards_for(cast.actor(name), at=NOW) if c.icon == "shield-lock"]

@@ -25,7 +25,7 @@ from salesops.jobs.models import Job
 from tests.access_matrix import ROWS
 from tests.cast import NOW, Cast
 from tests.commissions.pay import FLAT_8, calculated, plan_in_force, won
-from tests.scene import make_scene
+from tests.scene import Scene
 
 pytestmark = pytest.mark.django_db
 ClientOf = Callable[[str], Client]
@@ -114,8 +114,7 @@ def test_switches_are_turned_and_neither_made_nor_renamed_nor_deleted(client_of:
 # --- The API ---
 
 
-def test_every_address_of_the_api_is_closed_while_it_is_off(client_of: ClientOf, cast: Cast) -> None:
-    scene = make_scene(cast)
+def test_every_address_of_the_api_is_closed_while_it_is_off(client_of: ClientOf, scene: Scene) -> None:
     turn(client_of, "api", on=False)
     finn = client_of("finn")
     rows = [row for row in ROWS if row.name.startswith("api:") and row.name != "api:docs"]

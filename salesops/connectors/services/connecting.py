@@ -301,6 +301,8 @@ def _currency_of(connection: Connection) -> str:
 
 def _stages_meant(words: Sequence[Word]) -> tuple[tuple[str, str], ...]:
     """Words of a vendor and the codes of the portal's stages that they are taken to mean."""
+    if not words:
+        return ()
     stages = list(Stage.objects.filter(is_active=True).order_by("position"))
     names = {fold_name(stage.name): stage for stage in stages} | {fold_name(stage.code): stage for stage in stages}
     pairs = []
