@@ -220,15 +220,26 @@ class RawRecordTable(PortalTable):
     object = ObjectColumn(accessor="stream__object", verbose_name=gettext_lazy("Object"))
     kind = PortalColumn(accessor="stream__kind", verbose_name=gettext_lazy("Becomes"))
     state = BadgeColumn(accessor="state", tones=RAW_TONES)
+    title = PortalColumn(accessor="pk", orderable=False, verbose_name=gettext_lazy("Name at the source"))
     problems = PortalColumn(orderable=False, verbose_name=gettext_lazy("Problems"))
     version = PortalColumn(orderable=False, verbose_name=gettext_lazy("Version"))
     received_at = MomentColumn(ago=True, verbose_name=gettext_lazy("Received"), initial_sort_descending=True)
 
-    default_columns: ClassVar[Sequence[str]] = ("external_id", "object", "kind", "state", "version", "received_at")
+    default_columns: ClassVar[Sequence[str]] = (
+        "external_id", "title", "object", "kind", "state", "version", "received_at",
+    )  # fmt: skip
 
     class Meta:
         model = RawRecord
         fields = ()
+
+    def show_title(self, value: Any, record: RawRecord) -> str:
+        """As the page has read it from the payload."""
+        return str(getattr(record, "title", ""))
+
+    def export_title(self, value: Any, record: RawRecord) -> Cell:
+        """As the page has read it from the payload."""
+        return self.show_title(value, record)
 
     def show_kind(self, value: Any, record: RawRecord) -> str:
         """In words."""
@@ -250,7 +261,7 @@ class RawRecordTable(PortalTable):
 class ShelfTable(RawRecordTable):
     """What could not be taken."""
 
-    default_columns = ("external_id", "object", "problems", "state", "received_at")
+    default_columns = ("external_id", "title", "object", "problems", "state", "received_at")
 
 
 class SyncRunTable(PortalTable):

@@ -325,7 +325,9 @@ def test_the_shelf(client_of: Callable[[str], Client], link: Link, cast: Cast) -
     link.start().run()
     (refused,) = RawRecord.objects.filter(stream=stream, state=RawState.REFUSED)
     rita = client_of("rita")
-    assert "was not found" in text_of(rita.get(at("rawrecord_shelf", link.connection.pk)))
+    shelf = text_of(rita.get(at("rawrecord_shelf", link.connection.pk)))
+    assert "was not found" in shelf
+    assert "Of a stranger" in shelf, "the name as the source tells it, though nothing was made of it"
     page = rita.get(at("rawrecord_detail", refused.pk))
     (asked,) = page.context["unknown"]
     assert (asked["lookup"].kind.value, asked["lookup"].by, asked["lookup"].text) == ("person", "external_id", stranger)
@@ -338,6 +340,7 @@ def test_the_shelf(client_of: Callable[[str], Client], link: Link, cast: Cast) -
     refused.refresh_from_db()
     assert refused.state == RawState.TAKEN
     assert Deal.objects.get(name="Of a stranger").owner == cast.ana
+    assert "Of a stranger" in text_of(rita.get(at("rawrecord_list", link.connection.pk)))
     assert ConfirmedName.objects.get().text == f"salesforce:{stranger}"
 
     left = list(RawRecord.objects.filter(state=RawState.REFUSED).values_list("pk", flat=True))

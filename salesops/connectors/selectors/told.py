@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,12 +14,18 @@ from django.db.models import ForeignKey, Model
 from django.utils.translation import gettext as _
 
 from salesops.connectors.destinations import destination_of
+from salesops.connectors.models import RawRecord, Stream
 from salesops.connectors.rules.fields import KINDS
+from salesops.connectors.rules.mapping import Mapping as FieldMapping
+from salesops.connectors.rules.shapes import value_at
+from salesops.connectors.vendors import vendor_of
 from salesops.core import display
 from salesops.core.actor import Actor
 
 _MINOR: Final = "_minor"
 _KEY: Final = "_id"
+#: Fields by which people call a record, the best first.
+_NAMING: Final = ("name", "subject", "number", "email")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,35 @@ def label_of(kind: str, name: str, field: ModelField[Any, Any] | None = None) ->
         return _(known.label)
     words = str(field.verbose_name) if field is not None else code.replace("_", " ")
     return words[:1].upper() + words[1:]
+
+
+def titles_of(actor: Actor, rows: Sequence[RawRecord]) -> dict[int, str]:
+    """What records are called at their source, by their own key: what stands where the mapping finds a name, a subject, a
+    number or an e-mail address. Without those that have none of it. One query, and the payloads of no more than these rows.
+    """
+    ways = {row.stream_id: _way_to_title(row.stream) for row in rows}
+    found = {}
+    tellings = RawRecord.objects.visible_to(actor).filter(pk__in=[row.pk for row in rows])
+    for pk, stream_id, newer, taken in tellings.values_list("pk", "stream_id", "told", "payload"):
+        columns, shape = ways[stream_id]
+        text = newer or taken
+        if not columns or not text:
+            continue
+        payload = json.loads(text)
+        payload = shape(payload) if shape else payload
+        title = next((value for path in columns if (value := value_at(payload, path)) not in (None, "")), None)
+        if title is not None:
+            found[pk] = str(title)
+    return found
+
+
+def _way_to_title(stream: Stream) -> tuple[list[str], Any]:
+    """The columns in which a record may be named, and how the vendor's payloads are brought into shape."""
+    mapping = FieldMapping.from_plain(stream.mapping).unwrap()
+    rules = [rule for name in _NAMING if (rule := mapping.rule(name)) is not None]
+    objects = vendor_of(stream.connection.vendor).objects_for(stream.connection.options)
+    shape = next((each.shape for each in objects if each.code == stream.object), None)
+    return [rule.column for rule in rules if rule.column], shape
 
 
 def _model_of(kind: str) -> type[Model] | None:

@@ -32,7 +32,7 @@ from salesops.connectors.rules.convert import Lookup
 from salesops.connectors.rules.fields import KINDS, LookupKind
 from salesops.connectors.selectors import connections as selectors
 from salesops.connectors.selectors.lookups import record_named
-from salesops.connectors.selectors.told import Difference, Told, told
+from salesops.connectors.selectors.told import Difference, Told, titles_of, told
 from salesops.connectors.services import brakes, connecting, shelf
 from salesops.connectors.services.applying import Applied, Applier, RawFate
 from salesops.connectors.tables import (
@@ -82,7 +82,20 @@ class ShelfAction(BulkAction):
         return reverse(self.url_name, kwargs=self.kwargs)
 
 
-class ShelfView(ConnectionListPage):
+class RecordsPage(ConnectionListPage):
+    """A list of records as the source tells them."""
+
+    def add_figures(self, rows: Sequence[Any]) -> None:
+        """What they are called there, besides."""
+        super().add_figures(rows)
+        for row in rows:
+            row.stream.connection = self.connection
+        titles = titles_of(self.actor, rows)
+        for row in rows:
+            row.title = titles.get(row.pk, "")
+
+
+class ShelfView(RecordsPage):
     """What could not be taken."""
 
     table_class, filterset_class = ShelfTable, ShelfFilter
@@ -168,7 +181,7 @@ def said_of(done: Applied) -> str:
     ) % {"taken": display.number(taken), "left": display.number(left)}
 
 
-class RecordListView(ConnectionListPage):
+class RecordListView(RecordsPage):
     """All records of a connection."""
 
     table_class, filterset_class = RawRecordTable, RawRecordFilter
