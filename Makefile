@@ -55,8 +55,8 @@ prism: .venv/node.stamp ## Install the mock server that vendors' own description
 test: dev ## Run the tests, embedded: SQLite and no server
 	env -u DATABASE_URL -u BROKER_URL -u CACHE_URL $(PYTEST) -m "not chaos and not benchmark and not browser"
 
-test-services: dev ## Run the same tests on PostgreSQL and Redis (DATABASE_URL and BROKER_URL, or throwaway servers)
-	$(BIN)/python -m tests.servers -- $(PYTEST) -m "not chaos and not benchmark and not browser"
+test-services: dev ## Run the tests that use a database or a broker on PostgreSQL and Redis (DATABASE_URL and BROKER_URL, or throwaway servers)
+	$(BIN)/python -m tests.servers -- $(PYTEST) --where-servers-matter -m "not chaos and not benchmark and not browser"
 
 browser: dev ## Drive the real pages in Chromium (skipped where there is none)
 	env -u DATABASE_URL -u BROKER_URL -u CACHE_URL $(BIN)/python -m pytest -m browser

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -13,7 +15,7 @@ from django.apps import apps
 from django.core import serializers
 from django.db import connection
 from django.db.backends.base.operations import BaseDatabaseOperations
-from django.test import Client
+from django.test import Client, SimpleTestCase
 from django.utils import translation
 
 from tests.cast import NOW, Cast
@@ -27,9 +29,39 @@ hypothesis.settings.load_profile("salesops")
 __all__ = ["_beginning", "_begun", "_django_db_helper", "_kept", "cast", "scene"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What `make test-services` says."""
+    parser.addoption(
+        "--where-servers-matter",
+        action="store_true",
+        help="leave out the tests that use neither a database nor a server, and are the same everywhere",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests of a file that begin with the same rows run one after the other."""
+    if config.getoption("--where-servers-matter"):
+        left_out = [item for item in items if not servers_matter(item)]
+        config.hook.pytest_deselected(items=left_out)
+        kept = set(items) - set(left_out)
+        items[:] = [item for item in items if item in kept]
     in_order(items)
+
+
+def servers_matter(item: Any) -> bool:
+    """Whether a test could end otherwise with PostgreSQL and Redis: it uses the database, or its file knows of servers
+    or starts programs, or it is about jobs."""
+    if {"db", "transactional_db", "live_server"} & set(item.fixturenames) or item.get_closest_marker("django_db"):
+        return True
+    if issubclass(getattr(item, "cls", None) or object, SimpleTestCase) or "jobs" in item.path.parts:
+        return True
+    text = _text_of(item.path)
+    return any(word in text for word in ("DATABASE_URL", "BROKER_URL", "subprocess", "tests.servers"))
+
+
+@cache
+def _text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 #: The rows that migrations made, as JSON; kept when the test database is new.
