@@ -364,6 +364,15 @@ def test_whoever_waits_for_another_that_renews_gives_up_after_half_a_minute(
     assert vendor.slept == pytest.approx(30, abs=0.3)
 
 
+def test_a_secret_of_the_app_that_does_not_open_is_said(signed_in: Connection) -> None:
+    Credential.objects.create(connection=signed_in, name="client_secret", sealed="v1.gone.AAAA", changed_at=NOW)
+    vendor = Vendor(signed_in, reply(401))
+    with pytest.raises(Fault) as told:
+        vendor.caller.get("api/v1/users")
+    assert (told.value.kind, told.value.problem.code) == (FaultKind.UNAUTHORIZED, "credential-unopened")
+    assert bearers(vendor) == ["access-0"]
+
+
 def test_a_key_is_not_renewed_like_the_sign_in_that_was_there_before(
     connection: Connection, renewed: list[int]
 ) -> None:

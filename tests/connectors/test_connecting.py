@@ -236,7 +236,11 @@ def test_records_of_two_accounts_never_meet(cast: Cast, frozen: Any) -> None:
     assert "currency" not in row.options
     told_of(cast, row, known)
     assert Connection.objects.get().options["currency"] == "CHF"
-    # While nothing came, another account is just another account; so it is where one has a key, which says whose it is.
+    # A key or the address of a database was chosen by a person, not by whoever was signed in: a database may move.
+    Connection.objects.update(vendor="sql")
+    told_of(cast, row, "db.example.com/crm")
+    Connection.objects.update(vendor="salesforce", account_id=known)
+    # While nothing came, another account is just another account.
     RawRecord.objects.all().delete()
     told_of(cast, row, "00DOTHER")
     assert Connection.objects.get().account_id == "00DOTHER"

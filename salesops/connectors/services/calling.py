@@ -253,7 +253,10 @@ class Caller:
             with self._aside():
                 mine = credentials.may_renew(self.connection, seen=seen, at=self._clock())
             if mine:
-                renew(self.connection, self._client, aside=self._aside, at=self._clock())
+                try:
+                    renew(self.connection, self._client, aside=self._aside, at=self._clock())
+                except VaultError as error:  # of the app's own secret
+                    raise Fault(FaultKind.UNAUTHORIZED, _unopened()) from error
                 break
             if credentials.mark_of(self.connection) != seen:
                 break
