@@ -366,7 +366,8 @@ def _connect_postgresql(target: _Target, _seconds: float, watch: _Watch) -> Any:
         port=target.port,
         dbname=target.database,
         user=target.user,
-        password=target.password or None,
+        # Said even where there is none: libpq would look for one in the environment and in a file, and those are ours.
+        password=target.password,
         sslmode=target.tls,
         sslrootcert="system" if target.tls == "verify-full" else None,
         connect_timeout=_CONNECT_SECONDS,
@@ -444,6 +445,8 @@ class Box:
         self._zone = zone
         self._seconds = seconds
         self._deadline = time.monotonic() + seconds
+        #: The result that was read last. PyMySQL would read the rest of it as soon as Python forgets it.
+        self._result: Any = None
 
     @property
     def dialect(self) -> str:
@@ -587,8 +590,8 @@ class Box:
 
     def _rows(self, query: PageQuery, most: int) -> Rows:
         self._shorten()
-        result = self._connection.exec_driver_sql(
-            query.text, query.values, execution_options={"stream_results": True, "max_row_buffer": _FETCHED}
+        self._result = result = self._connection.exec_driver_sql(
+            query.text, query.values, execution_options={"stream_results": True}
         )
         if not result.returns_rows:
             raise _error("sql-no-rows", _("The statement gives no rows."), _("Write exactly one SELECT."))
@@ -801,7 +804,7 @@ def _opened(target: _Target, watch: _Watch, time_limit_s: float, zone: ZoneInfo)
         yield box
     finally:
         # Closed and not reused: reading what is left of a result could take longer than the statement itself. PyMySQL
-        # would read it even then, whenever Python forgets the result.
+        # would read it even then, when Python forgets the result.
         if (result := getattr(raw, "_result", None)) is not None:
             result.unbuffered_active = False
         with suppress(SQLAlchemyError):

@@ -126,7 +126,7 @@ def _encode(raw: bytes) -> str:
 def _decode(text: str) -> bytes:
     """Back again. Raises ValueError for signs that base64 skips and bits it ignores: a value is written in one way only."""
     raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    if len(raw) <= _NONCE_BYTES or _encode(raw) != text:
+    if _encode(raw) != text:
         raise ValueError("not as it was written")
     return raw
 

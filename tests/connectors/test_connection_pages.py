@@ -19,10 +19,19 @@ from django.utils import timezone
 from django.utils.html import strip_tags
 
 from salesops.connectors.choices import ConnectionState, HoldState, Master, RawState
-from salesops.connectors.models import Authorization, ConfirmedName, Connection, Credential, Outgoing, RawRecord, Stream
+from salesops.connectors.models import (
+    Authorization,
+    ConfirmedName,
+    Connection,
+    Credential,
+    Outgoing,
+    RawRecord,
+    Source,
+    Stream,
+)
 from salesops.connectors.selectors.connections import Counted
 from salesops.connectors.selectors.told import Difference, Told, told
-from salesops.connectors.services import budgets
+from salesops.connectors.services import budgets, shelf
 from salesops.core import display
 from salesops.deals.models import Deal
 from salesops.jobs.models import Job
@@ -349,6 +358,30 @@ def test_the_shelf(client_of: Callable[[str], Client], link: Link, cast: Cast) -
     assert said(response)[-1:] == [f"0 records were taken, {len(left)} left."]
     rita.post(at("rawrecord_dismiss", link.connection.pk), {"pk": left})
     assert set(RawRecord.objects.filter(pk__in=left).values_list("state", flat=True)) == {RawState.DISMISSED}
+
+
+def test_what_is_set_aside_lies_on_that_shelf_and_is_no_more_than_a_batch(
+    client_of: Callable[[str], Client], link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = Stream.objects.get(object="Opportunity")
+    other = Connection.objects.create(
+        source=Source.objects.create(code="other", name="Other"), vendor="salesforce", hook_token="t",
+        made_by=link.connection.made_by, made_at=NOW,
+    )  # fmt: skip
+    theirs = Stream.objects.create(connection=other, object="Opportunity", kind="deals")
+    rows = [
+        RawRecord.objects.create(
+            stream=stream, external_id=str(number), version="", payload="{}", received_at=NOW, state=RawState.REFUSED
+        )
+        for number, stream in enumerate((mine, mine, theirs))
+    ]
+    address, rita = at("rawrecord_dismiss", link.connection.pk), client_of("rita")
+    assert said(rita.post(address, {"pk": [rows[2].pk]}, follow=True)) == ["No row is chosen."]
+    monkeypatch.setattr(shelf, "BATCH", 1)
+    for chosen in ({"pk": [row.pk for row in rows]}, {"all": "1"}):
+        RawRecord.objects.update(state=RawState.REFUSED)
+        rita.post(address, chosen)
+        assert list(RawRecord.objects.filter(state=RawState.DISMISSED)) == [rows[0]]
 
 
 def test_a_hold_is_decided(client_of: Callable[[str], Client], link: Link) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pytest
 from django.core.cache import cache
+from django.core.handlers.wsgi import WSGIRequest
 from django.db import OperationalError
 from django.db import connection as database
 from django.http import HttpResponse
@@ -202,9 +203,26 @@ def test_whatever_is_refused_leaves_nothing(door: Door, link: Link) -> None:
     for status, sent, headers, where in attempts:
         answer = door.knock(sent, headers, **where)
         assert (answer.status_code, answer.content) == (status, b"")
-    assert Client().get(f"/hooks/salesforce/{link.connection.hook_token}/").status_code == 405
+    for method in ("GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE"):
+        answer = Client().generic(method, f"/hooks/salesforce/{link.connection.hook_token}/", body, headers=good)
+        assert (answer.status_code, answer.content) == (405, b"")
     assert is_untouched()
     assert door.knock(body, good).status_code == 200
+
+
+def test_no_more_is_read_of_a_delivery_than_is_taken(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sends without an end fills no memory; of an unknown address nothing is read at all."""
+    asked: list[tuple[int, ...]] = []
+    read = WSGIRequest.read
+
+    def noted(self: WSGIRequest, *size: int) -> bytes:
+        asked.append(size)
+        return read(self, *size)
+
+    monkeypatch.setattr(WSGIRequest, "read", noted)
+    assert door.knock(b"x" * (2 * 1024 * 1024), {"X-Hook-Secret": SECRET}).status_code == 413
+    assert door.knock(b"x" * (2 * 1024 * 1024), {"X-Hook-Secret": SECRET}, token="nobody").status_code == 404
+    assert asked == [(1024 * 1024 + 1,)]
 
 
 def test_nobody_knocks_at_a_connection_that_has_ended(door: Door, link: Link) -> None:
@@ -272,6 +290,10 @@ def test_whoever_guesses_is_slowed_down(door: Door, link: Link) -> None:
     assert door.tell(*changed("006A")).status_code == 200
     guesses = [door.knock(b"{}", {}, token=f"guess-{number}").status_code for number in range(62)]
     assert guesses == [404] * 60 + [429] * 2
+    # Somebody else at another address is answered as before.
+    address = f"/hooks/salesforce/{link.connection.hook_token}/"
+    answer = door.client.generic("POST", address, b"{}", "application/json", REMOTE_ADDR="198.51.100.7")
+    assert answer.status_code == 401
 
 
 def test_logs_hold_neither_body_nor_secret_nor_address(door: Door, link: Link) -> None:
@@ -376,6 +398,37 @@ def test_events_of_another_account_go_to_its_connection(
     assert door.knock(*hubspot(1, 2, 3)).status_code == 200
     assert kept() == {mine.pk: ["1"], other.pk: ["2"]}
     assert Job.objects.filter(kind=hooks.INBOX, payload__connection_id=other.pk).count() == 1
+
+
+def test_before_it_is_started_and_of_other_vendors_nothing_is_kept(
+    door: Door, link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither at its own address nor at that of a connection of the same app; numbers of accounts are a vendor's own."""
+    mine = link.connection
+    other, stranger = (
+        connecting.create(
+            actor=link.actor, vendor=vendor, name="Other", options=mine.options, given={"client_secret": SECRET}, at=NOW
+        )
+        for vendor in ("salesforce", "hubspot")
+    )
+    credentials.keep(other, "webhook_secret", SECRET, at=link.at)
+    Connection.objects.filter(pk=mine.pk).update(account_id="1")
+    Connection.objects.filter(pk=other.pk).update(account_id="2")
+    Connection.objects.filter(pk=stranger.pk).update(account_id="2", state=ConnectionState.RUNNING)
+    speaks(monkeypatch, "hubspot")
+    for state in (ConnectionState.DRAFT, ConnectionState.DISCONNECTED):
+        Connection.objects.filter(pk=other.pk).update(state=state)
+        assert door.knock(*hubspot(2)).status_code == 200
+        assert is_untouched()
+    Connection.objects.filter(pk=mine.pk).update(state=ConnectionState.DRAFT)
+    assert door.knock(*hubspot(1)).status_code == 200
+    assert is_untouched()
+    Connection.objects.filter(pk__in=(mine.pk, other.pk)).update(state=ConnectionState.BROKEN)
+    assert door.knock(*hubspot(1, 2)).status_code == 200
+    assert list(WebhookEvent.objects.order_by("external_id").values_list("external_id", "connection_id")) == [
+        ("1", mine.pk),
+        ("2", other.pk),
+    ]
 
 
 # --- In the background ------------------------------------------------------------------------------------------------
@@ -655,6 +708,16 @@ def test_a_collection_that_changed_is_swept_at_once(
     pushed_in(link)
     assert states() == ["handled"]
     assert link.connection.next_sync_at == link.at
+
+
+def test_an_event_ends_once(door: Door, link: Link) -> None:
+    """What another worker has ended meanwhile keeps its end."""
+    door.tell(*changed("006A"))
+    event = WebhookEvent.objects.get()
+    WebhookEvent.objects.update(state=EventState.FAILED, handled_at=NOW, error={"code": "x"})
+    hooks._end([event], EventState.HANDLED, at=link.at + timedelta(hours=1))
+    ended = WebhookEvent.objects.get()
+    assert (ended.state, ended.handled_at, ended.error) == (EventState.FAILED, NOW, {"code": "x"})
 
 
 def test_old_events_are_forgotten(door: Door, link: Link) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.test import Client
 from django.urls import reverse
 
@@ -317,15 +318,20 @@ def test_a_file_cut_in_the_middle_of_a_row_keeps_what_was_read(
 
 
 def test_a_file_larger_than_allowed_is_refused_before_it_is_kept(
-    client_of: Callable[[str], Client], source: Source, settings: Any
+    client_of: Callable[[str], Client], source: Source, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The page says how large it may be; no byte of it stays on the disk."""
+    """The page says how large it may be; no byte of it stays on the disk, nor is one written of a request that is too large."""
     settings.IMPORT_MAX_BYTES = 1024 * 1024
+    written: list[int] = []
+    monkeypatch.setattr(
+        TemporaryFileUploadHandler, "receive_data_chunk", lambda _self, data, _start: written.append(len(data))
+    )
     folder = Path(settings.MEDIA_ROOT) / "imports"
     before = set(folder.glob("*")) if folder.exists() else set()
     for size in (1, 3):  # by its own size, and by the size of the request before anything of it was stored
         response = send(client_of("rita"), "deals.csv", DEALS.encode() + b"x" * size * 1024 * 1024, source)
         assert "larger than 1 MB" in text_of(response)
+    assert written == []
     assert not FileImport.objects.exists()
     assert (set(folder.glob("*")) if folder.exists() else set()) == before
 

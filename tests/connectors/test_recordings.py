@@ -56,7 +56,12 @@ def test_secrets_are_removed_from_addresses_headers_and_bodies() -> None:
                 "GET",
                 "https://vendor.example/v1/deals?access_token=canary-1&limit=2",
                 200,
-                {"Set-Cookie": "canary-2", "X-RateLimit-Remaining": "7", "Authorization": "canary-3"},
+                {
+                    "Set-Cookie": "canary-2",
+                    "X-RateLimit-Remaining": "7",
+                    "Authorization": "canary-3",
+                    "Date-Of-Birth": "canary-5",
+                },
                 b'{"access_token": "canary-4", "data": []}',
             )
         ]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import re
 import socket
 import sqlite3
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -12,7 +15,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -26,6 +29,7 @@ from hypothesis import strategies as st
 from salesops.connectors import sqlbox
 from salesops.connectors.rules.statements import PageQuery, check_statement, wrapped
 from salesops.connectors.sqlbox import Place, SqlBoxError, SqlColumn, describe, opened, read_page
+from tests.connectors.certificates import write_certificate
 from tests.connectors.mariadb import MariaDb
 from tests.servers import MissingServerError
 
@@ -197,10 +201,26 @@ BILLION = (
 
 
 def test_a_billion_rows_are_cut_at_the_time_limit(shop: Path) -> None:
+    began = time.monotonic()
     with pytest.raises(SqlBoxError) as caught:
         read_page(_url(shop), BILLION, cursor="id", key="id", addresses=nowhere, time_limit_s=0.2)
     assert caught.value.problem.code == "sql-time-limit"
     assert caught.value.problem.text() == "The statement took longer than 0.2 seconds and was cut off."
+    assert time.monotonic() - began < 5  # in the middle, not when it was over
+
+
+def test_nothing_stays_open_behind_the_box(shop: Path) -> None:
+    with opened(_url(shop), addresses=nowhere) as box:
+        raw: Any = box._connection.connection.driver_connection
+        assert box.rows(PageQuery("SELECT count(*) AS id FROM deals", {}), 1).rows == [(3,)]
+    with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+        raw.execute("SELECT 1")
+
+
+def test_no_more_rows_are_taken_than_were_asked_for(shop: Path) -> None:
+    with opened(_url(shop), addresses=nowhere) as box:
+        assert box.rows(PageQuery("SELECT id FROM deals ORDER BY id", {}), 2).rows == [(1,), (2,)]
+        assert box.rows(PageQuery("SELECT id FROM deals ORDER BY id", {}), 5).rows == [(1,), (2,), (3,)]
 
 
 def test_many_rows_are_cut_at_the_row_cap(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -326,6 +346,35 @@ def test_the_portals_own_files_are_refused(shop: Path, tmp_path: Path, monkeypat
     monkeypatch.setitem(settings.DATABASES["default"], "NAME", ":memory:")
     monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
     assert _problem(_url(shop), "SELECT 1") == "sql-own"
+
+
+@pytest.mark.parametrize(
+    ("portal", "url", "addresses", "is_own"),
+    [
+        ({"HOST": "db.invalid", "PORT": "6000"}, "postgresql://a:b@DB.invalid:6000/salesops", ["10.0.0.1"], True),
+        ({"HOST": "db.invalid", "PORT": "6000"}, "postgresql://a:b@other.invalid:6000/salesops", ["10.0.0.1"], False),
+        ({"HOST": "db.invalid", "PORT": "6000"}, "postgresql://a:b@db.invalid:6001/salesops", ["10.0.0.1"], False),
+        ({"HOST": "db.invalid", "PORT": "6000"}, "postgresql://a:b@db.invalid:6000/crm", ["10.0.0.1"], False),
+        ({"HOST": "db.invalid", "PORT": "3306"}, "mysql://a:b@db.invalid/salesops", ["10.0.0.1"], False),
+        ({"HOST": "db.invalid"}, "postgresql://a:b@db.invalid/salesops", ["10.0.0.1"], True),
+        ({"HOST": "127.0.0.1"}, "postgresql://a:b@db.invalid/salesops", ["10.0.0.1", "127.0.0.1"], True),
+        ({"HOST": "127.0.0.1"}, "postgresql://a:b@db.invalid/salesops", ["10.0.0.1"], False),
+        ({"HOST": "/run/postgresql"}, "postgresql://a:b@db.invalid/salesops", ["127.0.0.1"], True),
+        ({"HOST": ""}, "postgresql://a:b@db.invalid/salesops", ["::1"], True),
+        ({"HOST": ""}, "postgresql://a:b@db.invalid/salesops", ["10.0.0.1"], False),
+    ],
+)
+def test_the_server_of_the_portal_is_known_by_name_and_by_address(
+    monkeypatch: pytest.MonkeyPatch, portal: dict[str, str], url: str, addresses: list[str], is_own: bool
+) -> None:
+    given = {"ENGINE": "django.db.backends.postgresql", "NAME": "salesops", "PORT": "", **portal}
+    monkeypatch.setitem(settings.DATABASES, "default", given)
+    if not is_own:
+        assert sqlbox._target(url, lambda host, port: addresses).database in ("salesops", "crm")
+        return
+    with pytest.raises(SqlBoxError) as caught:
+        sqlbox._target(url, lambda host, port: addresses)
+    assert caught.value.problem.code == "sql-own"
 
 
 def test_a_link_out_of_the_folder_leads_nowhere(
@@ -455,6 +504,72 @@ def test_no_text_tells_the_password() -> None:
     assert "fake-secret" not in f"{caught.value.problem.as_plain()} {caught.value!r} {caught.value.__cause__!r}"
 
 
+def test_what_a_database_says_at_length_is_shortened() -> None:
+    target = sqlbox._Target("postgresql", "x", "h", 1, "u", "fake-word", "require")
+    assert target.scrub("fake-word " + "n" * 1_000) == "••• " + "n" * 296
+
+
+@pytest.mark.parametrize(
+    ("codes", "code"),
+    [
+        (["57014", "25P03", "25P04", 3024, 1969, 1317, 2013], "sql-time-limit"),
+        (["42501", 1142, 1143, 1044, 1370], "sql-no-rights"),
+        (["28P01", "28000", "3D000", 1045, 1049, 1698], "sql-no-entry"),
+        (["25006", 1792], "sql-forbidden"),
+        (["42703", 1064], "sql-failed"),
+    ],
+)
+def test_what_the_codes_of_databases_mean(codes: list[str | int], code: str) -> None:
+    import psycopg
+    import pymysql
+
+    target = sqlbox._Target("postgresql", "x", "h", 1, "u", "fake-word", "require")
+    for each in codes:
+        error = (
+            pymysql.err.OperationalError(each, "for fake-word it is so")
+            if isinstance(each, int)
+            else psycopg.errors.lookup(each)("for fake-word it is so")
+        )
+        said = sqlbox._said(error, target, 60).problem
+        assert (each, said.code) == (each, code)
+        assert "fake-word" not in str(said.as_plain())
+        assert ("for ••• it is so" in said.text()) is (code != "sql-time-limit")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ('FATAL:  password authentication failed for user "u"', "sql-no-entry"),
+        ('FATAL:  database "x" does not exist', "sql-no-entry"),
+        ('FATAL:  no pg_hba.conf entry for host "10.0.0.1"', "sql-no-entry"),
+        ('FATAL:  role "u" is not permitted to log in', "sql-no-entry"),
+        ("connection refused", "sql-unreachable"),
+    ],
+)
+def test_what_postgresql_says_before_it_gives_codes(words: str, code: str) -> None:
+    import psycopg
+
+    target = sqlbox._Target("postgresql", "x", "h", 1, "u", "fake-word", "require")
+    assert sqlbox._said(psycopg.OperationalError(words), target, 60, is_opening=True).problem.code == code
+    assert sqlbox._said(psycopg.OperationalError(words), target, 60).problem.code == "sql-failed"
+
+
+def test_no_error_behind_the_one_that_is_told_holds_a_value_of_a_row(shop: Path) -> None:
+    with pytest.raises(SqlBoxError) as caught:
+        read_page(
+            _url(shop),
+            "SELECT id, at FROM missing",
+            cursor="at",
+            key="id",
+            addresses=nowhere,
+            after=Place("Lemaire", 1),
+        )
+    behind = caught.value.__context__
+    assert isinstance(behind, sqlalchemy.exc.OperationalError)
+    assert "no such table: missing" in str(behind)
+    assert "Lemaire" not in f"{behind} {behind!r}"
+
+
 @given(
     st.one_of(
         st.integers(),
@@ -494,6 +609,14 @@ _SHOP = """
 """
 
 
+#: What the reader's sessions begin with: none of it is what the box needs.
+_OF_THE_READER = [
+    "client_encoding = 'LATIN1'", "datestyle = 'SQL, DMY'", "extra_float_digits = -15",
+    "idle_in_transaction_session_timeout = 0", "intervalstyle = 'iso_8601'", "lock_timeout = 0",
+    "standard_conforming_strings = off", "statement_timeout = 0", "timezone = 'Asia/Tokyo'",
+]  # fmt: skip
+
+
 def _server_url(user: str, database: str) -> str:
     part = connection.settings_dict
     return (
@@ -513,6 +636,8 @@ def foreign() -> Iterator[str]:
         for role in ("sqlbox_reader", "sqlbox_writer"):
             with suppress(psycopg.errors.DuplicateObject):
                 line.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'fake-word'")
+        for setting in _OF_THE_READER:
+            line.execute(f"ALTER ROLE sqlbox_reader SET {setting}")
         with suppress(psycopg.errors.DuplicateObject):
             line.execute("CREATE ROLE sqlbox_mighty LOGIN SUPERUSER PASSWORD 'fake-word'")
         line.execute(f'CREATE DATABASE "{name}"')
@@ -561,7 +686,7 @@ def test_a_page_of_postgresql_has_exact_values(foreign: str) -> None:
 def test_the_session_of_postgresql_is_set_up(foreign: str) -> None:
     names = [
         "transaction_read_only", "lock_timeout", "idle_in_transaction_session_timeout", "standard_conforming_strings",
-        "timezone", "datestyle", "intervalstyle", "extra_float_digits",
+        "timezone", "datestyle", "intervalstyle", "extra_float_digits", "client_encoding",
     ]  # fmt: skip
     # The host's name leads nowhere: what was checked is what is connected to.
     url = _server_url("sqlbox_reader", foreign).replace("@127.0.0.1:", "@db.example.com:")
@@ -570,8 +695,53 @@ def test_the_session_of_postgresql_is_set_up(foreign: str) -> None:
             PageQuery("SELECT " + ", ".join(f"current_setting('{name}') AS {name}" for name in names), {}), 1
         )
         values = list(found.rows[0])
-        assert values.pop(2) != "0"
-        assert values == ["on", "5s", "on", "UTC", "ISO, YMD", "postgres", "1"]
+        assert 85_000 < _milliseconds(values.pop(2)) <= 90_001  # what was left when it was set, and half a minute
+        assert values == ["on", "5s", "on", "UTC", "ISO, YMD", "postgres", "1", "UTF8"]
+
+
+def _milliseconds(shown: str) -> int:
+    """A span as PostgreSQL shows it, in the largest unit that divides it."""
+    number, unit = re.fullmatch(r"(\d+)(ms|s|min)", shown).groups()  # type: ignore[union-attr]  # fails the test
+    return int(number) * {"ms": 1, "s": 1_000, "min": 60_000}[unit]
+
+
+@on_postgresql
+def test_each_step_on_postgresql_gets_what_is_left_of_the_time(foreign: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our own questions as well; what a statement sets for itself lasts for one step."""
+    ask, limits = sqlbox.Box._ask, list[int]()
+    shown = PageQuery("SELECT current_setting('statement_timeout') AS shown", {})
+
+    def asked(self: Any, text: str, values: Any = None) -> list[Any]:
+        limits.append(_milliseconds(ask(self, "SHOW statement_timeout")[0][0]))
+        return ask(self, text, values)
+
+    monkeypatch.setattr(sqlbox.Box, "_ask", asked)
+    with opened(_server_url("sqlbox_reader", foreign), addresses=loopback, time_limit_s=60) as box:
+        assert len(limits) == 2
+        assert all(55_000 < limit <= 60_001 for limit in limits)
+        box.rows(PageQuery("SELECT set_config('statement_timeout', '0', true)", {}), 1)
+        box._deadline = time.monotonic() + 20
+        [(text,)] = box.rows(shown, 1).rows
+        assert 15_000 < _milliseconds(text) <= 20_001
+
+
+@on_postgresql
+def test_rows_that_are_not_wanted_do_not_come_from_postgresql(foreign: str) -> None:
+    many = "SELECT generate_series(1, 20000000) AS id"
+    with opened(_server_url("sqlbox_reader", foreign), addresses=loopback, time_limit_s=2) as box:
+        assert box.rows(PageQuery(many, {}), 2).rows == [(1,), (2,)]
+
+
+@on_postgresql
+def test_a_postgresql_that_vanishes_is_noticed(foreign: str) -> None:
+    with opened(_server_url("sqlbox_reader", foreign), addresses=loopback) as box:
+        raw: Any = box._connection.connection.driver_connection
+        with socket.socket(fileno=os.dup(raw.fileno())) as line:
+            assert line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            assert [
+                line.getsockopt(socket.IPPROTO_TCP, option)
+                for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            ] == [10, 5, 3]
 
 
 @on_postgresql
@@ -662,11 +832,23 @@ def test_a_role_that_reaches_out_of_its_database_is_not_used(foreign: str) -> No
     assert _problem(_server_url("sqlbox_mighty", foreign), "SELECT 1") == "sql-role"
     admin = psycopg.connect(_server_url("sqlbox_mighty", foreign), autocommit=True)
     with admin:
-        admin.execute("GRANT pg_execute_server_program TO sqlbox_reader")
-        try:
-            assert _problem(_server_url("sqlbox_reader", foreign), "SELECT 1") == "sql-role"
-        finally:
-            admin.execute("REVOKE pg_execute_server_program FROM sqlbox_reader")
+        for role in ("pg_execute_server_program", "pg_read_server_files", "pg_write_server_files"):
+            admin.execute(f"GRANT {role} TO sqlbox_reader")
+            try:
+                assert _problem(_server_url("sqlbox_reader", foreign), "SELECT 1") == "sql-role"
+            finally:
+                admin.execute(f"REVOKE {role} FROM sqlbox_reader")
+        for name in (
+            "dblink", "dblink_connect", "dblink_connect_u", "dblink_exec", "dblink_open", "dblink_send_query", "lo_export",
+            "lo_import", "pg_execute_server_program", "pg_file_write", "pg_ls_dir", "pg_read_binary_file", "pg_read_file",
+            "pg_reload_conf", "pg_rotate_logfile", "pg_stat_file", "pg_switch_wal",
+        ):  # fmt: skip
+            admin.execute(f"CREATE FUNCTION public.{name}(point) RETURNS integer LANGUAGE sql AS 'SELECT 1'")
+            try:
+                with pytest.raises(SqlBoxError, match=rf"more than read tables: {name}\."):
+                    describe(_server_url("sqlbox_reader", foreign), "SELECT 1 AS id", addresses=loopback)
+            finally:
+                admin.execute(f"DROP FUNCTION public.{name}(point)")
         try:
             admin.execute("CREATE EXTENSION dblink")
         except psycopg.Error:
@@ -697,6 +879,36 @@ def test_a_portal_behind_another_door_is_known_by_its_tables(foreign: str, monke
     monkeypatch.setattr(sqlbox, "_is_own_server", lambda target: False)
     url = _server_url("sqlbox_reader", connection.settings_dict["NAME"])
     assert _problem(url, "SELECT 1") == "sql-own"
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    "made",
+    [
+        "TABLE {} (id integer)",
+        "TABLE {} (id integer) PARTITION BY RANGE (id)",
+        "VIEW {} AS SELECT 1 AS id",
+    ],
+)
+def test_a_copy_of_a_portal_on_postgresql_is_known(foreign: str, made: str) -> None:
+    import psycopg
+
+    kind = made.partition(" ")[0]
+    with psycopg.connect(_server_url("sqlbox_mighty", foreign), autocommit=True) as admin:
+        try:
+            for name in sqlbox._OF_A_PORTAL:
+                assert _reads(_server_url("sqlbox_reader", foreign))
+                admin.execute("CREATE " + made.format(name))
+            assert _problem(_server_url("sqlbox_reader", foreign), "SELECT 1") == "sql-own"
+        finally:
+            for name in sqlbox._OF_A_PORTAL:
+                admin.execute(f"DROP {kind} IF EXISTS {name}")
+
+
+def _reads(url: str) -> bool:
+    """Whether the box opens."""
+    with opened(url, addresses=loopback) as box:
+        return box.rows(PageQuery("SELECT 1 AS id", {}), 1).rows == [(1,)]
 
 
 @on_postgresql
@@ -755,6 +967,157 @@ def test_ties_of_every_type_are_read_once_each(foreign: str, key: str) -> None:
             break
         after = Place.from_plain(page.next.as_plain())
     assert seen == list(range(1, 46))
+
+
+class Greeter:
+    """Listens where a PostgreSQL would, answers each of what it hears with the next of its words, and notes all it hears.
+
+    certificate: its folder; after the first word it goes on in TLS. holds: after its words it says nothing and holds the
+    line.
+    """
+
+    def __init__(self, *words: bytes, certificate: Path | None = None, holds: bool = False) -> None:
+        self.words, self.certificate, self.holds = words, certificate, holds
+        self.heard: list[bytes] = []
+        self.over = threading.Event()
+
+    def __enter__(self) -> Self:
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self.over.set()
+        self.thread.join(10)
+        self.server.close()
+
+    @property
+    def port(self) -> int:
+        return int(self.server.getsockname()[1])
+
+    def _serve(self) -> None:
+        line, _from = self.server.accept()
+        line.settimeout(8)
+        try:
+            for number, word in enumerate(self.words):
+                self.heard.append(line.recv(1000))
+                line.sendall(word)
+                if number == 0 and self.certificate is not None:
+                    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                    context.load_cert_chain(self.certificate / "cert.pem", self.certificate / "key.pem")
+                    line = context.wrap_socket(line, server_side=True)
+            self.heard.append(line.recv(1000))
+            if self.holds:
+                self.over.wait(8)
+        except OSError:
+            self.heard.append(b"")
+        finally:
+            line.close()
+
+
+#: How a client asks PostgreSQL for TLS; how a server asks it for the password as it is, and how it lets it in.
+_TLS_PLEASE = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
+_PASSWORD_PLEASE = b"R\x00\x00\x00\x08\x00\x00\x00\x03"
+_COME_IN = b"R\x00\x00\x00\x08\x00\x00\x00\x00" + b"Z\x00\x00\x00\x05I"
+
+
+def test_a_postgresql_without_tls_hears_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlbox, "_LOOPBACK", ())  # as if it were far away
+    with Greeter(b"N") as greeter:
+        url = f"postgresql://reader:fake-word@db.internal:{greeter.port}/crm"
+        with pytest.raises(SqlBoxError) as caught, opened(url, addresses=loopback):
+            pass
+        greeter.thread.join(10)
+    assert caught.value.problem.code == "sql-unreachable"
+    assert greeter.heard == [_TLS_PLEASE, b""]
+
+
+@pytest.mark.parametrize(
+    ("host", "query", "is_trusted", "comes_in"),
+    [
+        ("db.internal", "verify-full", True, True),
+        ("db.internal", "verify-full", False, False),
+        ("other.internal", "verify-full", True, False),
+        ("other.internal", "require", False, True),
+    ],
+)
+def test_whose_certificate_a_line_to_a_postgresql_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, query: str, is_trusted: bool, comes_in: bool
+) -> None:
+    write_certificate(tmp_path, "db.internal")
+    if is_trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+    with Greeter(b"S", certificate=tmp_path) as greeter:
+        url = f"postgresql://reader:fake-word@{host}:{greeter.port}/crm?sslmode={query}"
+        with pytest.raises(SqlBoxError) as caught, opened(url, addresses=loopback):
+            pass
+        greeter.thread.join(10)
+    assert caught.value.problem.code == "sql-unreachable"
+    assert greeter.heard[0] == _TLS_PLEASE
+    assert (b"reader" in b"".join(greeter.heard)) is comes_in
+
+
+@pytest.mark.parametrize("place", ["file", "environment"])
+def test_no_password_of_the_machine_goes_to_a_server_that_somebody_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """libpq knows passwords of its own, from a file or the environment: the portal's, not the source's."""
+    if place == "file":
+        (tmp_path / "pgpass").write_text("*:*:*:*:not-a-real-secret\n")
+        (tmp_path / "pgpass").chmod(0o600)
+        monkeypatch.setenv("PGPASSFILE", str(tmp_path / "pgpass"))
+    else:
+        monkeypatch.setenv("PGPASSWORD", "not-a-real-secret")
+    with Greeter(_PASSWORD_PLEASE) as greeter:
+        url = f"postgresql://reader@127.0.0.1:{greeter.port}/crm"
+        with pytest.raises(SqlBoxError) as caught, opened(url, addresses=loopback):
+            pass
+        greeter.thread.join(10)
+    assert caught.value.problem.code == "sql-unreachable"
+    assert b"reader" in greeter.heard[0]
+    assert greeter.heard[1:] == [b""]
+
+
+def test_no_ticket_of_the_machine_goes_to_a_server_that_somebody_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which libpq takes from Kerberos by itself, where it was built with it."""
+    import psycopg
+
+    given: list[dict[str, Any]] = []
+
+    def connect(**options: Any) -> None:
+        given.append(options)
+        raise psycopg.OperationalError("nobody")
+
+    monkeypatch.setattr(psycopg, "connect", connect)
+    with pytest.raises(SqlBoxError), opened("postgresql://reader@127.0.0.1:1/crm", addresses=loopback):
+        pass
+    assert [options["gssencmode"] for options in given] == ["disable"]
+
+
+def test_a_postgresql_that_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlbox, "_CONNECT_SECONDS", 2)
+    began = time.monotonic()
+    with Greeter(holds=True) as greeter:
+        url = f"postgresql://reader:fake-word@127.0.0.1:{greeter.port}/crm"
+        with pytest.raises(SqlBoxError) as caught, opened(url, addresses=loopback):
+            pass
+        took = time.monotonic() - began
+    assert caught.value.problem.code == "sql-unreachable"
+    assert took < 6
+
+
+def test_a_postgresql_that_stops_in_the_middle_is_left_when_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlbox, "_GRACE", 0.1)
+    began = time.monotonic()
+    with Greeter(_COME_IN, holds=True) as greeter:
+        url = f"postgresql://reader:fake-word@127.0.0.1:{greeter.port}/crm?sslmode=disable"
+        with pytest.raises(SqlBoxError) as caught, opened(url, addresses=loopback, time_limit_s=0.1):
+            pass
+        took = time.monotonic() - began
+    assert caught.value.problem.code == "sql-time-limit"
+    assert len(greeter.heard) == 2  # who it is, and a question
+    assert took < 5
 
 
 # --- MariaDB, of the kin of MySQL --------------------------------------------------------------------------------------
@@ -917,6 +1280,31 @@ def test_mariadb_cuts_a_billion_rows_at_the_time_limit(mariadb: MariaDb) -> None
     with pytest.raises(SqlBoxError) as caught:
         read_page(_mariadb_url(mariadb, "reader"), text, cursor="id", key="id", addresses=loopback, time_limit_s=0.5)
     assert caught.value.problem.code == "sql-time-limit"
+
+
+def test_the_rest_of_a_result_is_not_read_when_the_box_is_left(
+    mariadb: MariaDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyMySQL reads on to the last row whenever Python forgets a result; a box that has what it wanted must not wait."""
+    from pymysql.connections import MySQLResult
+
+    read_on: list[bool] = []
+    finish = MySQLResult._finish_unbuffered_query
+
+    def noted(result: MySQLResult) -> None:
+        read_on.append(result.unbuffered_active)
+        finish(result)
+
+    monkeypatch.setattr(MySQLResult, "_finish_unbuffered_query", noted)
+    many = "SELECT a.id FROM deals a CROSS JOIN deals b CROSS JOIN deals c CROSS JOIN deals d CROSS JOIN deals e"
+    with opened(_mariadb_url(mariadb, "reader"), addresses=loopback) as box:
+        assert len(box.rows(PageQuery(many, {}), 2).rows) == 2
+        raw: Any = box._connection.connection.driver_connection
+        assert raw._result.unbuffered_active  # nor was it read before the first row was taken
+        assert read_on == []
+    del box, raw
+    gc.collect()
+    assert True not in read_on
 
 
 @pytest.mark.parametrize(

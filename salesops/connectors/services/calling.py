@@ -84,7 +84,7 @@ class Caller:
         self._client = Client(timeout=deadline or self.vendor.deadline)
         self._tries = tries
         self._secrets: dict[str, str] = {}
-        #: The mark of the token that is in use here: whoever finds another one need not renew.
+        #: The mark of the token that is in use here: whoever finds another one need not renew. None while none is.
         self._mark: str | None = None
 
     def __enter__(self) -> Caller:
@@ -188,7 +188,7 @@ class Caller:
             verdict = self.vendor.verdict(reply)
             if verdict is None or reply.status in expect:
                 return reply
-            if verdict.kind is FaultKind.UNAUTHORIZED and self.vendor.oauth and not has_renewed:
+            if verdict.kind is FaultKind.UNAUTHORIZED and self._has_token() and not has_renewed:
                 has_renewed = True
                 self._renew()
                 continue
@@ -233,8 +233,13 @@ class Caller:
 
     # --- the token
 
+    def _has_token(self) -> bool:
+        """Whether requests are signed with the token of a sign-in, and not with a key."""
+        self.vendor.sign({}, self)
+        return self._mark is not None
+
     def _renew_in_time(self) -> None:
-        if self.vendor.oauth is None:
+        if not self._has_token():
             return
         ends = credentials.expires_at(self.connection)
         if ends is not None and ends <= self._clock() + _RENEW_BEFORE:
@@ -248,15 +253,17 @@ class Caller:
             with self._aside():
                 mine = credentials.may_renew(self.connection, seen=seen, at=self._clock())
             if mine:
-                renew(self.connection, self._client, aside=self._aside, at=self._clock())
+                try:
+                    renew(self.connection, self._client, aside=self._aside, at=self._clock())
+                except VaultError as error:  # of the app's own secret
+                    raise Fault(FaultKind.UNAUTHORIZED, _unopened()) from error
                 break
             if credentials.mark_of(self.connection) != seen:
                 break
             if self._clock() >= until:
                 raise Wait(self._clock() + self._longest)
             self._sleep(0.2)
-        self._secrets.clear()
-        self._mark = None
+        self._secrets.clear()  # the next request opens the new one
 
 
 def caller_for(connection: Connection, run: JobRun) -> Caller:

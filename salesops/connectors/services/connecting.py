@@ -95,7 +95,9 @@ def change(
     with transaction.atomic():
         row = Connection.objects.select_for_update().get(pk=connection.pk)
         before = dict(row.options)
-        merged = {**before, **options}
+        # What a sign-in told (the address of the company, say) is nothing that a person types.
+        asked = {each.name for each in settings_ if not each.is_secret}
+        merged = {**before, **{name: value for name, value in options.items() if name in asked}}
         _check_settings([each for each in settings_ if not each.is_secret or each.name in given], {**merged, **given})
         row.options = merged
         if any(before.get(name, "") != merged.get(name, "") for name in vendor_of(row.vendor).decide_versions):

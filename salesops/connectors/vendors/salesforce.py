@@ -410,7 +410,8 @@ class Salesforce(Vendor):
             # A page may be cut shorter than it was asked for; the locator gives its rest.
             answer = http.get(answer["nextRecordsUrl"]).json()
             rows += answer["records"]
-            if len(rows) > 2 * _PAGE:
+            is_over = answer.get("done", True)
+            if len(rows) > 2 * _PAGE or not (is_over or answer["records"]):
                 raise endless(self.label)
         return {**answer, "records": rows}
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from datetime import date
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
 from salesops.connectors.choices import RawState, RunState
+from salesops.connectors.vendors.base import Fault, FaultKind
+from salesops.connectors.vendors.salesforce import VENDOR
+from salesops.connectors.wire import Reply
 from salesops.deals.models import Deal, StageChange
 from tests.connectors.compared import deals
 from tests.connectors.conformance import Conformance, Table
@@ -87,3 +90,40 @@ class TestSalesforce(Conformance):
         assert run.state == RunState.DONE, run.error
         assert link.states("Opportunity")[even] == RawState.TAKEN
         assert json.loads(link.raws("Opportunity")[odd].payload)["Name"] == name
+
+
+@pytest.mark.parametrize(("rows", "asked"), [(500, 9), (1, 4001), (0, 1)])
+def test_a_batch_whose_rest_never_ends_is_stopped(rows: int, asked: int) -> None:
+    """Whether it gives rows again and again, or none and says that there are more."""
+
+    class Locator:
+        settings: ClassVar[dict[str, str]] = {}
+        asked = -1
+
+        def get(self, url: str, params: object = None, **_more: object) -> Reply:
+            self.asked += 1
+            assert self.asked < 5_000, "it was asked without an end"
+            records = [{"Id": f"001{number}"} for number in range(rows)]
+            body = {"done": False, "records": records if self.asked else [], "nextRecordsUrl": "/query/01g-1"}
+            return Reply(200, {}, json.dumps(body).encode(), "https://acme.my.salesforce.com/")
+
+    http: Any = Locator()
+    with pytest.raises(Fault) as told:
+        VENDOR._query(http, "SELECT Id FROM Account")
+    assert told.value.kind is FaultKind.ENDLESS
+    assert http.asked == asked
+
+
+def test_a_batch_whose_rest_is_empty_is_over() -> None:
+    class Locator:
+        settings: ClassVar[dict[str, str]] = {}
+        bodies: ClassVar[list[dict[str, Any]]] = [
+            {"done": False, "records": [{"Id": "001A"}], "nextRecordsUrl": "/query/01g-1"},
+            {"done": True, "records": []},
+        ]
+
+        def get(self, url: str, params: object = None, **_more: object) -> Reply:
+            return Reply(200, {}, json.dumps(self.bodies.pop(0)).encode(), "https://acme.my.salesforce.com/")
+
+    http: Any = Locator()
+    assert VENDOR._query(http, "SELECT Id FROM Account")["records"] == [{"Id": "001A"}]
