@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 
 from salesops.accounts.models import Account
 from salesops.connectors.choices import DriftKind, HoldState, OutgoingState, RawState, RunKind
+from salesops.connectors.destinations import destination_of
 from salesops.connectors.models import Drift, Hold, Outgoing, RawRecord, Stream, SyncRun
 from salesops.connectors.services import brakes, pulling, pushing, reconciling
 from salesops.connectors.services.applying import Applier
+from salesops.connectors.vendors.base import Raw, version_of
 from salesops.core.actor import system_actor
 from salesops.deals.models import Deal
 from salesops.deals.services.deals import edit_deal
@@ -133,6 +136,58 @@ def test_of_two_edits_the_newer_stands(link: Link, org: Salesforce, portal_first
     link.sync()
     assert deal(3).amount_minor == stands
     assert org.row("Opportunity", 4)["Amount"] == Decimal(stands) / 100
+
+
+@pytest.mark.parametrize("touched", ["another field", "by the system", "recalculated"])
+def test_an_older_edit_does_not_win_because_its_row_was_written_later(
+    link: Link, org: Salesforce, touched: str
+) -> None:
+    """Of the field itself the source has the last word: nobody changed it here since."""
+    link.at = org.clock.now
+    edit(link, 3, amount_minor=123_00)
+    link.sleep(60)
+    put(org, 3, Amount=Decimal("77.00"))
+    link.sleep(60)
+    if touched == "another field":
+        edit(link, 3, next_step="Call Bo")
+    elif touched == "by the system":
+        row = deal(3)
+        edit_deal(
+            actor=system_actor(), deal_id=row.pk, version=row.version, at=link.at, changes={"amount_minor": 124_00}
+        )
+    Deal.objects.filter(pk=deal(3).pk).update(updated_at=link.at)
+    link.sync()
+    assert deal(3).amount_minor == 77_00
+    push(link)
+    assert org.row("Opportunity", 4)["Amount"] == Decimal("77.00")
+
+
+def test_what_a_person_let_in_of_the_source_is_no_edit_of_theirs(link: Link, org: Salesforce) -> None:
+    applier = Applier(link.stream("Opportunity"), actor=link.actor)  # as when she tries a record again
+    raw = link.raws("Opportunity")[org.identity("Opportunity", 4)]
+    payload = json.loads(raw.payload)
+    told_at = link.at + timedelta(minutes=1)
+    late = told_at + timedelta(minutes=5)
+    applier.apply([Raw(raw.external_id, version_of(told_at), payload | {"Amount": 88})], at=late)
+    assert deal(3).amount_minor == 88_00
+    Deal.objects.filter(pk=deal(3).pk).update(amount_minor=123_00)  # as a program of ours would
+    told_at += timedelta(minutes=1)
+    applier.apply([Raw(raw.external_id, version_of(told_at), payload | {"Amount": 99})], at=late)
+    assert deal(3).amount_minor == 99_00
+
+
+def test_the_moments_of_a_page_are_read_in_one_query(
+    link: Link, org: Salesforce, django_assert_num_queries: Any
+) -> None:
+    link.at = org.clock.now
+    for number in range(8):
+        edit(link, number, amount_minor=123_00)
+    pks = [deal(number).pk for number in range(8)]
+    since = link.at - timedelta(seconds=1)
+    with django_assert_num_queries(1):
+        found = destination_of("deals").edited(pks, since=since)
+    assert found == {pk: {"amount_minor": link.at} for pk in pks}
+    assert destination_of("deals").edited(pks, since=link.at) == {}
 
 
 def test_a_write_that_is_refused_is_shown_and_not_repeated(link: Link, org: Salesforce) -> None:

@@ -24,7 +24,7 @@ from salesops.connectors.destinations import Destination, destination_of
 from salesops.connectors.models import RawRecord, Stream
 from salesops.connectors.rules.convert import Converter, Record
 from salesops.connectors.rules.mapping import Mapping as FieldMapping
-from salesops.connectors.rules.masters import Said, decide, silent
+from salesops.connectors.rules.masters import Said, contested, decide, silent
 from salesops.connectors.rules.shapes import Flattener
 from salesops.connectors.rules.tables import Checkpoint, Row
 from salesops.connectors.selectors.identities import Identities, hosts_and_guests, namesakes, record_ids, standing
@@ -338,22 +338,32 @@ class Applier:
         if not ids:
             return {}
         current = self.destination.current(list(ids.values()))
-        moments = self.destination.updated(list(ids.values()))
         before = self.last_said([raws[place].external_id for place in ids])
-        kept: dict[int, frozenset[str]] = {}
+        told: dict[int, Said] = {}
+        rules: dict[int, Mapping[str, str]] = {}
         for place, pk in ids.items():
             record = records[place]
             if record is None or pk not in current:
                 continue
-            said = Said(
+            told[place] = Said(
                 now=plain_values(record),
                 before=before.get(raws[place].external_id),
                 portal=current[pk],
                 said_at=moment_of(raws[place].version),
-                edited_at=moments.get(pk),
             )
             is_guest = raws[place].external_id in guests
-            kept[place] = decide(masters=dict.fromkeys(record.values, Master.FILL) if is_guest else masters, said=said)
+            rules[place] = dict.fromkeys(record.values, Master.FILL) if is_guest else masters
+        # When a row was saved says nothing of a field: any write moves that.
+        since = {
+            place: said.said_at
+            for place, said in told.items()
+            if said.said_at is not None and contested(masters=rules[place], said=said)
+        }
+        edited = self.destination.edited([ids[place] for place in since], since=min(since.values())) if since else {}
+        kept: dict[int, frozenset[str]] = {}
+        for place, said in told.items():
+            said = replace(said, edited_at=edited.get(ids[place], {}))
+            kept[place] = decide(masters=rules[place], said=said)
             if raws[place].external_id in hosts:
                 kept[place] |= silent(said)
         return kept
