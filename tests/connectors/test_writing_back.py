@@ -14,7 +14,7 @@ from salesops.accounts.models import Account
 from salesops.connectors.choices import DriftKind, HoldState, OutgoingState, RawState, RunKind
 from salesops.connectors.destinations import destination_of
 from salesops.connectors.models import Drift, Hold, Outgoing, RawRecord, Stream, SyncRun
-from salesops.connectors.services import brakes, pulling, pushing, reconciling
+from salesops.connectors.services import brakes, pulling, pushing, reconciling, shelf
 from salesops.connectors.services.applying import Applier
 from salesops.connectors.vendors.base import Raw, version_of
 from salesops.core.actor import system_actor
@@ -251,6 +251,80 @@ def test_many_changes_of_closed_deals_wait_for_a_person(link: Link, org: Salesfo
     link.sync()
     assert {deal(number).amount_minor for number in range(8)} == {900_00 if admit else 100_00}
     assert not RawRecord.objects.filter(state=RawState.HELD).exists()
+
+
+def patches(org: Salesforce) -> int:
+    return len(org.asked("/services/data", "PATCH"))
+
+
+@pytest.mark.parametrize(
+    ("admit", "amount", "stands"), [(True, 123_00, 900_00), (False, 123_00, 123_00), (True, None, 900_00)]
+)
+def test_an_edit_of_a_deal_that_is_held_goes_out_once_it_is_decided(
+    link: Link, org: Salesforce, admit: bool, amount: int | None, stands: int
+) -> None:
+    """Next steps are the portal's and go out; of two amounts the source's is newer."""
+    close(org, range(10))
+    link.sync()
+    link.connection.brake_deals = 0
+    link.connection.save()
+    link.at = org.clock.now
+    if amount is not None:
+        edit(link, 3, amount_minor=amount)
+    link.sleep(60)
+    put(org, 3, Amount=Decimal("900.00"), StageName="Closed Won", CloseDate=date(2026, 6, 1))
+    link.sync()
+    assert link.states("Opportunity")[org.identity("Opportunity", 4)] == RawState.HELD
+    edit(link, 3, next_step="Call Bo")
+    for _again in range(3):
+        assert push(link) is None  # nothing can be written now, and no run says so each minute
+    assert patches(org) == 0
+    change = Outgoing.objects.get()
+    assert (change.state, change.error["code"]) == (OutgoingState.WAITING, "record-not-taken")
+    applier = Applier(link.stream("Opportunity"), actor=system_actor())
+    brakes.decide(actor=link.actor, hold=Hold.objects.get(), admit=admit, reason="", applier=applier, at=link.at)
+    push(link)
+    if not admit:  # until the source speaks again
+        assert patches(org) == 0
+        close(org, range(3, 4))
+        put(org, 3, Amount=Decimal("100.00"), StageName="Closed Won", CloseDate=date(2026, 6, 1))
+        link.sync()
+    for _minute in range(2):  # looked at anew, then written
+        push(link)
+    assert org.row("Opportunity", 4)["NextStep"] == "Call Bo"
+    link.sync()
+    push(link)
+    assert (patches(org), deal(3).next_step) == (1, "Call Bo")
+    assert not Outgoing.objects.filter(state=OutgoingState.WAITING).exists()
+    if admit:
+        assert (deal(3).amount_minor, org.row("Opportunity", 4)["Amount"]) == (stands, Decimal(stands) / 100)
+
+
+def test_an_edit_of_a_record_on_the_shelf_goes_out_once_that_is_taken(link: Link, org: Salesforce) -> None:
+    put(org, 3, StageName="No such stage")
+    link.sync()
+    external_id = org.identity("Opportunity", 4)
+    assert link.states("Opportunity")[external_id] == RawState.REFUSED
+    shelf.dismiss(
+        actor=link.actor, connection=link.connection, ids=[link.raws("Opportunity")[external_id].pk], at=link.at
+    )
+    edit(link, 3, next_step="Call Bo")
+    push(link)
+    assert (patches(org), Outgoing.objects.get().state) == (0, OutgoingState.WAITING)
+    link.sleep(60)
+    edit(link, 3, next_step="Call Bo again")
+    Deal.objects.exclude(pk=deal(3).pk).update(updated_at=NOW)
+    Stream.objects.filter(pushed_at__gt=link.at).update(pushed_at=link.at)
+    push(link)
+    assert Outgoing.objects.get().values == {"NextStep": "Call Bo again"}
+    put(org, 3)
+    link.sync()
+    for _minute in range(2):
+        push(link)
+    link.sync()
+    push(link)
+    assert (patches(org), org.row("Opportunity", 4)["NextStep"]) == (1, "Call Bo again")
+    assert Outgoing.objects.get().state == OutgoingState.WRITTEN
 
 
 def test_many_deleted_closed_deals_wait_too(link: Link, org: Salesforce) -> None:
