@@ -129,10 +129,11 @@ class Destination:
     merge: Merge | None = None
     shown: Shown | None = None
 
-    def current(self, pks: Collection[int]) -> dict[int, dict[str, Any]]:
+    def current(self, pks: Collection[int], *, lock: bool = False) -> dict[int, dict[str, Any]]:
         """What these rows hold now, by key, in the names that `Record.flat()` gives (`amount_minor`, `owner_id`). One query.
 
-        Rows that do not exist are left out; nothing for a kind that cannot be read back.
+        Rows that do not exist are left out; nothing for a kind that cannot be read back. `lock`: nobody changes them until
+        the caller's transaction ends.
         """
         if self.shown is None or not pks:
             return {}
@@ -140,7 +141,10 @@ class Destination:
         names = (*shown.columns, *shown.days.values())
         zone = ZoneInfo(settings.COMPANY_TIME_ZONE)
         found: dict[int, dict[str, Any]] = {}
-        for pk, *values in shown.rows.filter(pk__in=set(pks)).order_by().values_list("pk", *names):
+        rows = shown.rows.filter(pk__in=set(pks)).order_by()
+        if lock:  # in the order in which everybody locks them, so that two never wait for one another
+            rows = rows.order_by("pk").select_for_update()
+        for pk, *values in rows.values_list("pk", *names):
             held = dict(zip(names, values, strict=True))
             for name, column in shown.days.items():
                 moment = held.pop(column)

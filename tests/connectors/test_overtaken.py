@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -14,19 +17,21 @@ from django.test import override_settings
 
 from salesops.accounts.models import Account, Contact
 from salesops.connectors.choices import ConnectionState, HoldState, RawState, RunKind, RunState
+from salesops.connectors.destinations import Destination
 from salesops.connectors.models import Credential, Hold, Outgoing, RawRecord, Stream, SyncRun
 from salesops.connectors.rules.mapping import Mapping
 from salesops.connectors.services import authorizing, connecting, pulling, pushing, reconciling
 from salesops.connectors.services.applying import Applier
-from salesops.connectors.vendors.base import Fault, FaultKind, Raw
+from salesops.connectors.vendors.base import Fault, FaultKind, Raw, version_of
 from salesops.connectors.vendors.salesforce import VENDOR
 from salesops.connectors.wire import Client
 from salesops.core.actor import system_actor
 from salesops.deals.models import Deal
-from salesops.deals.services.deals import edit_deal
+from salesops.deals.services.deals import StaleDealError, edit_deal
 from tests.cast import NOW, Cast
 from tests.connectors.linking import Link, allowed
 from tests.connectors.standins.salesforce import Salesforce
+from tests.elsewhere import Elsewhere
 
 
 @pytest.fixture
@@ -510,3 +515,47 @@ def test_new_masters_reach_a_sweep_under_way(link: Link, org: Salesforce, in_the
     link.sync()
     link.sync()
     assert Deal.objects.filter(next_step="As they say").count() == 10
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("master", ["fill", "newest"])
+def test_an_edit_made_while_a_page_is_written_is_not_overwritten(
+    link: Link, org: Salesforce, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, master: str
+) -> None:
+    """Whoever comes second sees what the first one wrote: the page the edit, or the person what came."""
+    link.start().run()
+    Stream.objects.filter(object="Opportunity").update(masters={"next_step": master})
+    deal = Deal.objects.get(name="Deal 3")
+    raw = link.raws("Opportunity")[deal.external_id]
+    payload = json.loads(raw.payload) | {"NextStep": "As they say"}
+    read, is_read, is_saved = Destination.current, Event(), Event()
+    told: list[str] = []
+
+    def and_wait(self: Destination, *rest: Any, **more: Any) -> Any:
+        found = read(self, *rest, **more)
+        is_read.set()
+        is_saved.wait(1)  # as long as it takes others to come between
+        return found
+
+    monkeypatch.setattr(Destination, "current", and_wait)
+
+    def bring() -> None:
+        applier = Applier(link.stream("Opportunity"), actor=system_actor())
+        version = version_of(link.at + timedelta(minutes=1))
+        with transaction.atomic():
+            applier.apply([Raw(raw.external_id, version, payload)], at=link.at)
+
+    def edit() -> None:
+        assert is_read.wait(60)
+        at = link.at + timedelta(minutes=2)
+        try:
+            edit_deal(actor=link.actor, deal_id=deal.pk, version=deal.version, at=at, changes={"next_step": "By hand"})
+            told.append("By hand")
+        except StaleDealError as error:
+            told.append(error.deal.next_step)
+        is_saved.set()
+
+    place, stands = Elsewhere(tmp_path), []
+    place.run(bring, edit)
+    place.run(lambda: stands.append(Deal.objects.get(pk=deal.pk).next_step))
+    assert told == stands

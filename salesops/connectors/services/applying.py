@@ -261,7 +261,7 @@ class Applier:
         places: list[int] = []
         records = [each.record for each in converted]
         ids = self._rows_meant(raws, records, known)
-        overruled = self._overruled(raws, records, ids)
+        overruled = self._overruled(raws, records, ids, lock=not preview)
         has_deferred = self.converter.has_deferred
         for place, (raw, each) in enumerate(zip(raws, converted, strict=True)):
             fate = RawFate(raw, Fate.UNCHANGED, problems=list(each.problems))
@@ -326,18 +326,18 @@ class Applier:
         return ids
 
     def _overruled(
-        self, raws: Sequence[Raw], records: Sequence[Record | None], ids: Mapping[int, int]
+        self, raws: Sequence[Raw], records: Sequence[Record | None], ids: Mapping[int, int], *, lock: bool
     ) -> dict[int, frozenset[str]]:
         """By place: the values of a record that the portal keeps, because it is the master of them. Of a company of which
         another system has the say, only what is empty is filled; what it filled is not emptied by the silence of the one
-        that has it."""
+        that has it. `lock`: what is decided here is written next, and no edit may come between."""
         masters = {name: Master(value) for name, value in self.stream.masters.items() if value != Master.CRM}
         hosts, guests = hosts_and_guests(self.stream, {raws[place].external_id: pk for place, pk in ids.items()})
         shared = hosts | guests
         ids = {place: pk for place, pk in ids.items() if masters or raws[place].external_id in shared}
         if not ids:
             return {}
-        current = self.destination.current(list(ids.values()))
+        current = self.destination.current(list(ids.values()), lock=lock)
         before = self.last_said([raws[place].external_id for place in ids])
         told: dict[int, Said] = {}
         rules: dict[int, Mapping[str, str]] = {}
