@@ -253,6 +253,71 @@ def test_many_changes_of_closed_deals_wait_for_a_person(link: Link, org: Salesfo
     assert not RawRecord.objects.filter(state=RawState.HELD).exists()
 
 
+@pytest.fixture
+def turned_away(link: Link, org: Salesforce) -> Link:
+    """Six changes of amounts and two deletions of closed deals were turned away, where three may change in one go."""
+    close(org, range(10))
+    link.sync()
+    link.connection.brake_deals = 3
+    link.connection.save()
+    for number in range(6):
+        put(org, number, Amount=Decimal("900.00"), StageName="Closed Won", CloseDate=date(2026, 6, 1))
+    for number in (6, 7):
+        org.delete("Opportunity", number + 1)
+    link.sync()
+    applier = Applier(link.stream("Opportunity"), actor=system_actor())
+    brakes.decide(actor=link.actor, hold=Hold.objects.get(), admit=False, reason="", applier=applier, at=link.at)
+    return link
+
+
+def stand(link: Link) -> None:
+    """Nothing of what was turned away has come in."""
+    assert {deal(number).amount_minor for number in range(8)} == {100_00}
+
+
+def test_what_was_turned_away_does_not_come_in_by_portions(turned_away: Link, org: Salesforce) -> None:
+    """Whoever tries some of it again has all of it decided anew."""
+    link, ids = turned_away, [org.identity("Opportunity", number + 1) for number in range(8)]
+    rows = link.raws("Opportunity")
+    for portion in (ids[:2], ids[2:4], ids[6:]):
+        done = shelf.retry(
+            actor=link.actor, connection=link.connection, ids=[rows[each].pk for each in portion], at=link.at
+        )
+        assert set(done.counts) <= {"held"}
+        link.sync()
+        stand(link)
+    hold = Hold.objects.get(state=HoldState.WAITING)
+    assert (hold.deals, hold.records.count(), hold.amount_minor) == (8, 8, 6 * 800_00 + 2 * 100_00)
+    applier = Applier(link.stream("Opportunity"), actor=system_actor())
+    brakes.decide(actor=link.actor, hold=hold, admit=True, reason="", applier=applier, at=link.at)
+    assert {deal(number).amount_minor for number in range(6)} == {900_00}
+    assert not Deal.objects.filter(name__in=["Deal 6", "Deal 7"]).exists()
+
+
+@pytest.mark.parametrize("again", ["resync", "mapping", "mend"])
+def test_what_was_turned_away_stays_so_however_it_is_read_again(turned_away: Link, org: Salesforce, again: str) -> None:
+    link = turned_away
+    link.connection.brake_deals = 100
+    link.connection.save()
+    if again == "resync":
+        link.resync()
+    elif again == "mapping":
+        RawRecord.objects.update(digest="")
+        link.resync()
+    else:
+        for external_id, row in link.raws("Opportunity").items():
+            kind = DriftKind.MISSING_THERE if row.is_gone else DriftKind.DIFFERS
+            Drift.objects.create(stream=row.stream, external_id=external_id, kind=kind, found_at=link.at)
+        with link.caller() as http:
+            reconciling.mend(actor=link.actor, connection=link.connection, http=http, at=link.at)
+    link.sync()
+    stand(link)
+    for number in range(6):
+        put(org, number, Amount=Decimal("901.00"), StageName="Closed Won", CloseDate=date(2026, 6, 1))
+    link.sync()  # spoken again
+    assert {deal(number).amount_minor for number in range(6)} == {901_00}
+
+
 def patches(org: Salesforce) -> int:
     return len(org.asked("/services/data", "PATCH"))
 

@@ -116,6 +116,9 @@ class Applier:
         texts: dict[str, tuple[str, str]] = {}
         for external_id, raw in newest.items():
             stored = known.get(external_id)
+            if stored is not None and _is_turned_away(stored, raw):
+                done.counts["unchanged"] += 1
+                continue
             if raw.is_deleted or raw.merged_into:
                 if stored is None or stored.version > raw.version or _is_gone_already(stored, raw):
                     done.counts["unchanged"] += 1
@@ -541,6 +544,14 @@ def _fitting(external_id: str) -> str:
 def _is_settled(stored: RawRecord) -> bool:
     """Whether the same telling again would change nothing."""
     return stored.state in (RawState.TAKEN, RawState.DISMISSED, RawState.HELD)
+
+
+def _is_turned_away(stored: RawRecord, raw: Raw) -> bool:
+    """Whether a person said that this very telling does not come in: it stays so in whatever way it comes again, until the
+    source says something newer or somebody has the whole hold decided anew (`brakes.reopen`)."""
+    if stored.state != RawState.DISMISSED or stored.hold_id is None or raw.version > stored.version:
+        return False
+    return (stored.is_gone, stored.merged_into) == (raw.is_deleted or bool(raw.merged_into), raw.merged_into)
 
 
 def _is_same(stored: RawRecord, digest: str, problems: list[dict[str, Any]]) -> bool:

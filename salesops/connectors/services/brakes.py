@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,12 +76,29 @@ def settle(stream: Stream, applier: Applier, *, actor: Actor, at: datetime) -> H
     if waiting is None and len(rows) <= connection.brake_deals and amount <= connection.brake_minor:
         let_in(stream, applier, rows, at=at)
         return None
-    if waiting is None:
-        waiting = Hold(stream=stream, made_at=at)
-    waiting.deals, waiting.amount_minor = len(rows), amount
-    waiting.save()
-    RawRecord.objects.filter(pk__in=[row.pk for row in rows]).update(hold=waiting)
-    return waiting
+    return _wait(waiting or Hold(stream=stream, made_at=at), rows, amount)
+
+
+def _wait(hold: Hold, rows: Sequence[RawRecord], amount: int) -> Hold:
+    """Let these rows wait for a person together."""
+    hold.deals, hold.amount_minor = len(rows), amount
+    hold.save()
+    RawRecord.objects.filter(pk__in=[row.pk for row in rows]).update(hold=hold)
+    return hold
+
+
+def reopen(stream: Stream, applier: Applier, holds: Collection[int], *, at: datetime) -> int:
+    """Have what was turned away decided anew, by the keys of its holds: all of each together, however little it is, so that
+    nothing comes in by portions. Call it inside a transaction. Gives how many records wait then that did not before."""
+    Stream.objects.select_for_update().filter(pk=stream.pk).values_list("pk").first()
+    count = RawRecord.objects.filter(
+        stream=stream, hold__in=holds, hold__state=HoldState.TURNED_AWAY, state=RawState.DISMISSED
+    ).update(state=RawState.HELD)
+    if count:
+        waiting = Hold.objects.select_for_update().filter(stream=stream, state=HoldState.WAITING).first()
+        rows = list(RawRecord.objects.filter(stream=stream, state=RawState.HELD).order_by("pk"))
+        _wait(waiting or Hold(stream=stream, made_at=at), rows, _money(applier, rows))
+    return count
 
 
 def let_in(stream: Stream, applier: Applier, rows: Sequence[RawRecord], *, at: datetime) -> None:
@@ -100,7 +117,8 @@ def let_in(stream: Stream, applier: Applier, rows: Sequence[RawRecord], *, at: d
 
 
 def decide(*, actor: Actor, hold: Hold, admit: bool, reason: str, applier: Applier, at: datetime) -> Hold:
-    """A person lets in what is held, or turns it away: then the portal keeps what it has until the source changes again.
+    """A person lets in what is held, or turns it away: then the portal keeps what it has until the source changes again,
+    or somebody has all of it decided anew (`reopen`).
 
     Raises PermissionDenied, ValidationError when it was decided already.
     """

@@ -161,11 +161,19 @@ class RecordDismissView(ChosenView):
 
 def said_of(done: Applied) -> str:
     """What came of records that were tried again."""
-    left = done.counts["refused"]
-    taken = sum(done.counts.values()) - left
-    return ngettext(
+    left, held = done.counts["refused"], done.counts["held"]
+    taken = sum(done.counts.values()) - left - held
+    said = ngettext(
         "%(taken)s record was taken, %(left)s left.", "%(taken)s records were taken, %(left)s left.", taken
     ) % {"taken": display.number(taken), "left": display.number(left)}
+    if not held:
+        return said
+    waits = ngettext(
+        "%(held)s record changes closed deals and waits for a decision.",
+        "%(held)s records change closed deals and wait for a decision.",
+        held,
+    ) % {"held": display.number(held)}
+    return f"{said} {waits}"
 
 
 class RecordListView(ConnectionListPage):
