@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from salesops.accounts.models import Account
 from salesops.connectors.choices import DriftKind, HoldState, OutgoingState, RawState, RunKind
@@ -18,7 +20,7 @@ from salesops.connectors.services import brakes, pulling, pushing, reconciling, 
 from salesops.connectors.services.applying import Applier
 from salesops.connectors.vendors.base import Raw, version_of
 from salesops.core.actor import system_actor
-from salesops.deals.models import Deal
+from salesops.deals.models import Deal, DealLine, DealSplit
 from salesops.deals.services.deals import edit_deal
 from tests.cast import NOW, Cast
 from tests.connectors.linking import Link, allowed
@@ -405,6 +407,144 @@ def test_many_deleted_closed_deals_wait_too(link: Link, org: Salesforce) -> None
     applier = Applier(link.stream("Opportunity"), actor=system_actor())
     brakes.decide(actor=link.actor, hold=Hold.objects.get(), admit=True, reason="", applier=applier, at=link.at)
     assert Deal.objects.filter(removed_at__isnull=True).count() == 4
+
+
+# --- the brake, for what hangs on deals
+
+LINES, SPLITS = "OpportunityLineItem", "OpportunitySplit"
+
+
+def put_line(org: Salesforce, number: int, place: int = 0, **fields: Any) -> str:
+    """A line of a deal of the org: half of its 100.00 unless it is said."""
+    return org.put(
+        LINES,
+        100 + number * 10 + place,
+        **{
+            "OpportunityId": org.identity("Opportunity", number + 1),
+            "Product2Id": org.identity("Product2", 1),
+            "Quantity": Decimal(1),
+            "UnitPrice": Decimal(50),
+            "TotalPrice": Decimal(50),
+            **fields,
+        },
+    )
+
+
+def put_split(org: Salesforce, number: int, user: int, percent: int = 100) -> str:
+    """A share of a deal of the org."""
+    return org.put(
+        SPLITS,
+        100 + number,
+        OpportunityId=org.identity("Opportunity", number + 1),
+        SplitOwnerId=org.identity("User", user),
+        SplitPercentage=Decimal(percent),
+        SplitTypeId=org.identity("OpportunitySplitType", 1),
+    )
+
+
+@pytest.fixture
+def parted(org: Salesforce, cast: Cast) -> Link:
+    """In step with ten won deals of 100.00, each of two lines and wholly Ana's; three may change in one go."""
+    org.enable_splits()
+    org.put("User", 3, Name="Sam Silva", Email=cast.sam.email, IsActive=True)
+    org.put("Product2", 1, Name="Licence", ProductCode="L", IsActive=True)
+    close(org, range(10))
+    for number in range(10):
+        put_line(org, number)
+        put_line(org, number, 1)
+        put_split(org, number, 2)
+    link = Link(cast.actor("rita"), org).connect("salesforce")
+    link.want("User", "Account", "Product2", "Opportunity", LINES, SPLITS).start().run()
+    assert (DealLine.objects.count(), DealSplit.objects.count()) == (20, 10)
+    assert not RawRecord.objects.filter(state=RawState.HELD).exists()
+    link.connection.brake_deals = 3
+    link.connection.save()
+    return link
+
+
+def decide(link: Link, hold: Hold, *, admit: bool) -> None:
+    applier = Applier(hold.stream, actor=system_actor())
+    brakes.decide(actor=link.actor, hold=hold, admit=admit, reason="", applier=applier, at=link.at)
+
+
+@pytest.mark.parametrize("admit", [True, False])
+def test_many_shares_of_closed_deals_wait_for_a_person(
+    parted: Link, org: Salesforce, cast: Cast, client_of: Callable[[str], Client], admit: bool
+) -> None:
+    for number in range(8):
+        put_split(org, number, 3)
+    parted.sync()
+    hold = Hold.objects.get()
+    page = str(client_of("rita").get(reverse("connectors:hold_decide", kwargs={"pk": hold.pk})).content.decode())
+    assert all(reverse("deals:deal_detail", kwargs={"pk": deal(number).pk}) in page for number in range(8))
+    assert (hold.stream.object, hold.deals, hold.amount_minor) == (SPLITS, 8, 8 * 100_00)
+    assert set(DealSplit.objects.values_list("person", flat=True)) == {cast.ana.pk}
+    decide(parted, hold, admit=admit)
+    parted.sync()
+    assert DealSplit.objects.filter(person=cast.sam).count() == (8 if admit else 0)
+
+
+@pytest.mark.parametrize("change", ["price", "gone", "more", "moved"])
+def test_many_lines_of_closed_deals_wait_for_a_person(parted: Link, org: Salesforce, change: str) -> None:
+    """Two lines of a deal alter one deal."""
+    before = list(DealLine.objects.order_by("pk").values_list("deal", "amount_minor"))
+    for number in range(6):
+        if change == "price":
+            put_line(org, number, UnitPrice=Decimal(70), TotalPrice=Decimal(70))
+            put_line(org, number, 1, UnitPrice=Decimal(70), TotalPrice=Decimal(70))
+        elif change == "gone":
+            org.delete(LINES, 100 + number * 10)
+        elif change == "more":
+            put_line(org, number, 2)
+        else:
+            put_line(org, number, OpportunityId=org.identity("Opportunity", 10))
+    parted.sync()
+    hold = Hold.objects.get()
+    found = (hold.deals, hold.amount_minor)
+    assert found == {"price": (6, 12 * 20_00), "gone": (6, 300_00), "more": (6, 300_00), "moved": (7, 300_00)}[change]
+    assert list(DealLine.objects.order_by("pk").values_list("deal", "amount_minor")) == before
+    decide(parted, hold, admit=True)
+    assert list(DealLine.objects.order_by("pk").values_list("deal", "amount_minor")) != before
+    assert not RawRecord.objects.filter(state=RawState.HELD).exists()
+
+
+def test_few_parts_of_closed_deals_come_in_at_the_end_of_the_sweep(parted: Link, org: Salesforce, cast: Cast) -> None:
+    for number in range(3):
+        put_split(org, number, 3)
+        put_line(org, number, UnitPrice=Decimal(70), TotalPrice=Decimal(70))
+    parted.sync()
+    assert not Hold.objects.exists()
+    assert DealSplit.objects.filter(person=cast.sam).count() == 3
+    assert DealLine.objects.filter(amount_minor=70_00).count() == 3
+
+
+def test_parts_that_come_with_their_deals_do_not_wait(parted: Link, org: Salesforce) -> None:
+    """Also where a deal was open here before, or is read again without a change."""
+    for number in range(20, 26):
+        put(org, number)
+    parted.sync()
+    close(org, range(20, 32))
+    for number in range(20, 32):
+        put_line(org, number)
+        put_split(org, number, 2)
+    put_line(org, 1, Description="As before")
+    parted.resync()
+    parted.sync()
+    assert not Hold.objects.exists()
+    assert (DealLine.objects.count(), DealSplit.objects.count()) == (32, 22)
+
+
+def test_shares_made_by_hand_are_not_replaced_in_many_closed_deals(parted: Link, org: Salesforce, cast: Cast) -> None:
+    """The source tells its shares once more, each the same: it would take the place of what was agreed here."""
+    for row in DealSplit.objects.all():
+        row.share_bp = 5_000
+        row.save()
+        DealSplit.objects.create(deal=row.deal, person=cast.sam, share_bp=5_000)
+    RawRecord.objects.filter(stream__object=SPLITS).update(digest="")
+    parted.resync()
+    parted.sync()
+    assert Hold.objects.get().deals == 10
+    assert DealSplit.objects.filter(person=cast.sam).count() == 10
 
 
 # --- reconciling

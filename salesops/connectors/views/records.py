@@ -467,6 +467,7 @@ class HoldDecideView(ScopedFormView):
         rows: list[RawRecord] = []
         changes: dict[str, list[Told]] = {}
         names: dict[str, str] = {}
+        deals: dict[str, int] = {}
         if hold.state == HoldState.WAITING:
             rows = list(hold.records.select_related("stream").order_by("pk")[:_SHOWN])
             applier = Applier(hold.stream, actor=self.actor)
@@ -474,6 +475,7 @@ class HoldDecideView(ScopedFormView):
             for fate, words in zip(fates, told_of(self.actor, hold.stream, fates), strict=True):
                 changes[fate.raw.external_id] = words
                 names[fate.raw.external_id] = fate.label
+            deals = brakes.deals_of(applier, rows, at=self.now)
         return {
             "hold": hold,
             "connection": connection,
@@ -481,6 +483,7 @@ class HoldDecideView(ScopedFormView):
             "rows": [
                 {
                     "raw": row,
+                    "deal": deals.get(row.external_id),
                     "name": names.get(row.external_id, ""),
                     "changes": changes.get(row.external_id, []),
                     "link": selectors.link_of(row),
