@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import F
 from django.test import override_settings
 
 from salesops.accounts.models import Account, Contact
 from salesops.connectors.choices import ConnectionState, HoldState, RawState, RunKind, RunState
 from salesops.connectors.destinations import Destination
-from salesops.connectors.models import Credential, Hold, Outgoing, RawRecord, Stream, SyncRun
+from salesops.connectors.models import Credential, Drift, Hold, Outgoing, RawRecord, Stream, SyncRun
 from salesops.connectors.rules.mapping import Mapping
 from salesops.connectors.services import authorizing, connecting, pulling, pushing, reconciling
 from salesops.connectors.services.applying import Applier
@@ -28,6 +29,7 @@ from salesops.connectors.wire import Client
 from salesops.core.actor import system_actor
 from salesops.deals.models import Deal
 from salesops.deals.services.deals import StaleDealError, edit_deal
+from salesops.jobs.models import Job
 from tests.cast import NOW, Cast
 from tests.connectors.linking import Link, allowed
 from tests.connectors.standins.salesforce import Salesforce
@@ -268,6 +270,66 @@ def test_a_comparison_goes_on_after_a_wait(link: Link, org: Salesforce) -> None:
     link.run()
     assert runs.get().state == RunState.DONE
     assert runs.get().counts["Opportunity"]["compared"] == 30
+
+
+@pytest.fixture
+def comparing(link: Link, monkeypatch: pytest.MonkeyPatch) -> Middle:
+    """In step; do something while the opportunities are asked for, to compare them."""
+    link.start().run()
+    link.sync(after=86_400)
+
+    def arrange(act: Callable[[], object]) -> None:
+        ids = type(VENDOR).ids
+
+        def and_then(self: Any, object: Any, ask: Any, http: Any) -> Any:
+            if object.code == "Opportunity":
+                with http._aside():  # as another process would
+                    act()
+            return ids(self, object, ask, http)
+
+        monkeypatch.setattr(type(VENDOR), "ids", and_then)
+        reconciling.enqueue(actor=link.actor, connection=link.connection, at=link.at)
+        link.run()
+
+    return arrange
+
+
+@pytest.mark.parametrize("act", ["pause", "disconnect"])
+def test_a_comparison_stops_when_it_is_paused(link: Link, org: Salesforce, comparing: Middle, act: str) -> None:
+    for number in range(30):
+        org.drift("Opportunity", number + 1, Name="Other")
+
+    comparing(lambda: getattr(connecting, act)(actor=link.actor, connection=link.connection, at=link.at))
+    assert not Drift.objects.exists()
+    assert SyncRun.objects.get(kind=RunKind.RECONCILE).state == RunState.WAITING
+    assert link.connection.reconciled_at is None
+    assert not Job.objects.filter(kind=reconciling.RECONCILE, state="new").exists()
+
+
+def test_an_object_that_is_mapped_anew_is_not_compared_by_the_old_mapping(
+    link: Link, org: Salesforce, comparing: Middle
+) -> None:
+    for number in range(30):
+        org.drift("Opportunity", number + 1, Name="Other")
+    comparing(lambda: Stream.objects.filter(object="Opportunity").update(revision=F("revision") + 1))
+    assert not Drift.objects.exists()
+    run = SyncRun.objects.get(kind=RunKind.RECONCILE)
+    assert (run.state, set(run.counts)) == (RunState.DONE, {"Account", "Contact"})
+
+
+def test_of_two_comparisons_that_are_asked_for_one_is_made(link: Link, org: Salesforce) -> None:
+    """Also while the rest of one waits for the vendor, and while the rest of the rest does."""
+    link.start().run()
+    org.faults.add("429", when=lambda ask: "FROM Opportunity" in ask.params.get("q", ""), times=2, retry_after=900)
+    reconciling.enqueue(actor=link.actor, connection=link.connection, at=link.at)
+    for state in (RunState.WAITING, RunState.WAITING, RunState.DONE):
+        for _again in range(2):
+            reconciling.enqueue(actor=link.actor, connection=link.connection, at=link.at)
+            assert Job.objects.filter(kind=reconciling.RECONCILE, state="new").count() == 1
+        link.run()
+        assert SyncRun.objects.get(kind=RunKind.RECONCILE).state == state
+        link.sleep(1000)
+    assert not Job.objects.filter(kind=reconciling.RECONCILE, state="new").exists()
 
 
 # --- where secrets go

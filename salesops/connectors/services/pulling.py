@@ -85,7 +85,7 @@ def sync(run: JobRun) -> None:
         except Wait as wait:
             _end(run, connection, RunState.WAITING, wait.problem, next_at=wait.until)
             return
-        except _Overtaken:
+        except Overtaken:
             _end(run, connection, RunState.WAITING, None, next_at=run.now())
             return
         except _Stopped as stopped:
@@ -130,7 +130,7 @@ def close_left(connection: Connection, kind: RunKind, *, at: datetime) -> None:
     )
 
 
-class _Overtaken(Exception):  # noqa: N818
+class Overtaken(Exception):  # noqa: N818
     """A person paused or ended the connection, changed the mapping or wants everything read once more: what is under way
     stops before its next page and is begun as it is wanted now."""
 
@@ -186,11 +186,11 @@ def unforeseen(kind: str) -> Problem:
 def _note_problem(run: JobRun, stream: Stream, problem: Problem) -> None:
     """Say on the object what stands in its way. Its next sweep begins anew where the last complete one ended.
 
-    Raises _Overtaken where a person wants another sweep by now: theirs is not undone.
+    Raises Overtaken where a person wants another sweep by now: theirs is not undone.
     """
     with run.batch():
         if _revision(stream) != stream.revision:
-            raise _Overtaken
+            raise Overtaken
         kept = {name: stream.cursor[name] for name in ("follow_from", "token") if name in stream.cursor}
         stream.cursor, stream.state, stream.error = kept, StreamState.FAILED, problem.as_plain()
         stream.save(update_fields=["cursor", "state", "error"])
@@ -200,6 +200,13 @@ def _note_problem(run: JobRun, stream: Stream, problem: Problem) -> None:
 def _revision(stream: Stream) -> int | None:
     """What a person wants of an object by now, locked; None when it is gone."""
     return Stream.objects.select_for_update().filter(pk=stream.pk).values_list("revision", flat=True).first()
+
+
+def check_wanted(stream: Stream) -> None:
+    """Go on with an object only as it was when the work began: call it in the batch that writes. Raises Overtaken."""
+    is_wanted = Stream.objects.filter(pk=stream.pk, is_wanted=True, connection__state=ConnectionState.RUNNING).exists()
+    if _revision(stream) != stream.revision or not is_wanted:
+        raise Overtaken
 
 
 # --- One sweep
@@ -242,11 +249,7 @@ class Sweep:
     def _batch(self) -> Iterator[None]:
         """A batch of the job, unless a person has overtaken what is under way."""
         with self.run.batch():
-            is_wanted = Stream.objects.filter(
-                pk=self.stream.pk, is_wanted=True, connection__state=ConnectionState.RUNNING
-            ).exists()
-            if _revision(self.stream) != self.stream.revision or not is_wanted:
-                raise _Overtaken
+            check_wanted(self.stream)
             yield
 
     def go(self) -> None:
