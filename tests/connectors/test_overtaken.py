@@ -19,10 +19,11 @@ from django.test import override_settings
 from salesops.accounts.models import Account, Contact
 from salesops.connectors.choices import ConnectionState, HoldState, RawState, RunKind, RunState
 from salesops.connectors.destinations import Destination
-from salesops.connectors.models import Credential, Drift, Hold, Outgoing, RawRecord, Stream, SyncRun
+from salesops.connectors.models import Connection, Credential, Drift, Hold, Outgoing, RawRecord, Stream, SyncRun
 from salesops.connectors.rules.mapping import Mapping
 from salesops.connectors.services import authorizing, connecting, pulling, pushing, reconciling
 from salesops.connectors.services.applying import Applier
+from salesops.connectors.services.calling import Caller
 from salesops.connectors.vendors.base import Fault, FaultKind, Raw, version_of
 from salesops.connectors.vendors.salesforce import VENDOR
 from salesops.connectors.wire import Client
@@ -527,6 +528,47 @@ def test_another_account_is_not_mixed_in(link: Link, org: Salesforce) -> None:
     link.connection.save()
     with link.caller() as http:
         connecting.identify(actor=link.actor, connection=link.connection, at=link.at, http=http)
+
+
+@pytest.mark.parametrize("state", [ConnectionState.BROKEN, ConnectionState.DISCONNECTED, ConnectionState.RUNNING])
+def test_a_sign_in_at_another_account_is_refused_before_anything_is_kept(link: Link, state: ConnectionState) -> None:
+    """Not for a moment could its records be read; what was in step stays in step with the account before."""
+    link.start().run()
+    known = link.connection.account_id
+    Connection.objects.filter(pk=link.connection.pk).update(account_id="00DOTHER", state=state, next_sync_at=None)
+    before = dict(Credential.objects.values_list("name", "sealed"))
+    with pytest.raises(ValidationError, match=r"make another connection\. Nothing was changed\."):
+        link.sign_in()
+    link.connection.refresh_from_db()
+    assert (link.connection.state, link.connection.next_sync_at) == (state, None)
+    assert dict(Credential.objects.values_list("name", "sealed")) == before
+
+    Connection.objects.filter(pk=link.connection.pk).update(account_id=known)
+    link.sign_in()
+    assert link.connection.state == ConnectionState.RUNNING
+    assert dict(Credential.objects.values_list("name", "sealed")) != before
+
+
+def test_where_nobody_says_whose_account_it_is_nothing_is_kept(
+    link: Link, org: Salesforce, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link.start().run()
+    Connection.objects.filter(pk=link.connection.pk).update(state=ConnectionState.BROKEN)
+    before = dict(Credential.objects.values_list("name", "sealed"))
+    renewals = len(org.asked("/services/oauth2/token", "POST"))
+    trial = link.trial
+
+    def late(connection: Connection, token: str) -> Caller:
+        org.expire_tokens()
+        return trial(connection, token)
+
+    monkeypatch.setattr(link, "trial", late)
+    with pytest.raises(Fault):
+        link.sign_in()
+    link.connection.refresh_from_db()
+    assert link.connection.state == ConnectionState.BROKEN
+    assert dict(Credential.objects.values_list("name", "sealed")) == before
+    assert len(org.asked("/services/oauth2/token", "POST")) == renewals + 1  # the token on trial is not renewed
 
 
 def test_finding_out_leaves_what_a_sweep_wrote_meanwhile(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from salesops.connectors.rules.mapping import Mapping as FieldMapping
 from salesops.connectors.rules.tables import cell_text
 from salesops.connectors.services import credentials
 from salesops.connectors.services.applying import Applier, RawFate
+from salesops.connectors.services.authorizing import speaks_for_records
 from salesops.connectors.services.calling import Caller
 from salesops.connectors.vendors import vendor_of
 from salesops.connectors.vendors.base import ADDRESS, Ask, Column, Identity, Object, Raw, Setting, Word
@@ -201,8 +202,8 @@ def identify(*, actor: Actor, connection: Connection, at: datetime, http: Caller
         row = Connection.objects.select_for_update().get(pk=connection.pk)
         is_another = (
             vendor_of(row.vendor).oauth is not None
-            and row.account_id not in ("", identity.account_id[:120])
-            and RawRecord.objects.filter(stream__connection=row).exists()
+            and row.account_id != identity.account_id[:120]
+            and speaks_for_records(row)
         )
         if is_another and row.state == ConnectionState.RUNNING:
             row.state = ConnectionState.PAUSED
