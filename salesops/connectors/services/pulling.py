@@ -16,7 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db import DataError
 from django.utils.translation import gettext as translate
 
-from salesops.connectors.choices import ConnectionState, RunKind, RunState, StreamState
+from salesops.connectors.choices import SUDDENLY_EMPTY, ConnectionState, RunKind, RunState, StreamState
 from salesops.connectors.models import Connection, Met, Stream, SyncRun
 from salesops.connectors.services import calling, shelf
 from salesops.connectors.services.applying import Applier
@@ -219,7 +219,8 @@ class Cursor:
     follow_from, token: where the next sweep begins. While one is under way: since, until, began_at (the vendor's clock
     when it began), position, phase ("rows", "deletions", "shelf"), high (newest version seen), windows (questions that
     were halved and still wait), marks (of the pages seen: to notice that they repeat), keeps_ids (of a sweep over
-    the whole object: what its pages bring is kept in `Met`).
+    the whole object: what its pages bring is kept in `Met`), may_be_empty (so many records a person said are really gone
+    where this sweep brings none).
     """
 
     plain: dict[str, Any]
@@ -449,13 +450,18 @@ class Sweep:
         seen: set[str] = set()
         for ids in self.stream.met.filter(is_later=False).values_list("ids", flat=True).iterator(chunk_size=50):
             seen.update(ids)
-        if not seen and self.stream.records.filter(is_gone=False).count() >= _SUSPICIOUS:
+        # Of more than a person was told of nobody said that it is gone.
+        fewest = max(_SUSPICIOUS, self.cursor.plain.get("may_be_empty", 0) + 1)
+        if not seen and self.stream.records.filter(is_gone=False).count() >= fewest:
             raise Fault(
                 FaultKind.REFUSED,
                 Problem.of(
-                    "suddenly-empty",
+                    SUDDENLY_EMPTY,
                     _("The source gave no record at all of %(object)s, where there were many: nothing was removed."),
-                    remedy=_("Look whether the source is being filled anew, and what the connected user may see."),
+                    remedy=_(
+                        "Look whether the source is being filled anew, and what the connected user may see. If they are really"
+                        " gone, say so here."
+                    ),
                     object=self.object.label,
                 ),
             )
