@@ -101,7 +101,11 @@ def _parts(applier: Applier, raws: Sequence[Raw], known: Mapping[str, RawRecord]
     stream = applier.stream
     if stream.last_success_at is None:
         return {}
-    ids = {raw.external_id: row.record_id for raw in raws if (row := known.get(raw.external_id)) and row.record_id}
+    ids = {
+        raw.external_id: stored.record_id
+        for raw in raws
+        if (stored := known.get(raw.external_id)) is not None and stored.record_id is not None
+    }
     model: Any = _PARTS[stream.kind]
     stood: dict[int, DealLine | DealSplit] = model.objects.in_bulk(set(ids.values()))
     found: dict[str, _Part] = {}
