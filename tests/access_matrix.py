@@ -437,6 +437,7 @@ ROWS: list[Row] = [
     Row("connectors:connection_disconnect", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.connection.pk}),
     Row("connectors:connection_edit", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.connection.pk}),
     Row("connectors:stream_edit", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.stream.pk}),
+    Row("connectors:stream_empty", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.stream.pk}),
     Row("connectors:stream_sample", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.stream.pk}),
     Row("connectors:stream_preview", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.stream.pk}),
     Row("connectors:rawrecord_shelf", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.connection.pk}),
@@ -627,6 +628,7 @@ ROWS: list[Row] = [
             "webhookevent_secret",
         )
     ),
+    Row("connectors:stream_empty", {422: CONFIGURING}, method="POST", kwargs=lambda s: {"pk": s.stream.pk}),
     Row("connectors:stream_edit", {302: CONFIGURING}, method="POST", kwargs=lambda s: {"pk": s.stream.pk}),
     Row("connectors:rawrecord_name", {302: CONFIGURING}, method="POST", kwargs=lambda s: {"pk": s.raw_record.pk}),
     Row("connectors:rawrecord_retry_one", {302: CONFIGURING}, method="POST", kwargs=lambda s: {"pk": s.raw_record.pk}),

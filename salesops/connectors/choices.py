@@ -7,6 +7,8 @@ from django.utils.translation import gettext_lazy as _
 
 #: The switch for bringing in files.
 IMPORTS: Final = "imports"
+#: The problem of an object that all at once is empty at its source; a person may say that it really is.
+SUDDENLY_EMPTY: Final = "suddenly-empty"
 
 
 class ImportState(models.TextChoices):

@@ -34,6 +34,8 @@ from salesops.accounts.services.upserts import (
 )
 from salesops.activities.models import Activity
 from salesops.activities.services.upserts import ActivityRecord, remove_activities, upsert_activities
+from salesops.audit.selectors import edits_by_people
+from salesops.connectors.models import Source
 from salesops.connectors.rules.convert import Record
 from salesops.connectors.rules.fields import KINDS, LookupKind
 from salesops.core.actor import Actor
@@ -127,10 +129,11 @@ class Destination:
     merge: Merge | None = None
     shown: Shown | None = None
 
-    def current(self, pks: Collection[int]) -> dict[int, dict[str, Any]]:
+    def current(self, pks: Collection[int], *, lock: bool = False) -> dict[int, dict[str, Any]]:
         """What these rows hold now, by key, in the names that `Record.flat()` gives (`amount_minor`, `owner_id`). One query.
 
-        Rows that do not exist are left out; nothing for a kind that cannot be read back.
+        Rows that do not exist are left out; nothing for a kind that cannot be read back. `lock`: nobody changes them until
+        the caller's transaction ends.
         """
         if self.shown is None or not pks:
             return {}
@@ -138,7 +141,10 @@ class Destination:
         names = (*shown.columns, *shown.days.values())
         zone = ZoneInfo(settings.COMPANY_TIME_ZONE)
         found: dict[int, dict[str, Any]] = {}
-        for pk, *values in shown.rows.filter(pk__in=set(pks)).order_by().values_list("pk", *names):
+        rows = shown.rows.filter(pk__in=set(pks)).order_by()
+        if lock:  # in the order in which everybody locks them, so that two never wait for one another
+            rows = rows.order_by("pk").select_for_update()
+        for pk, *values in rows.values_list("pk", *names):
             held = dict(zip(names, values, strict=True))
             for name, column in shown.days.items():
                 moment = held.pop(column)
@@ -146,11 +152,25 @@ class Destination:
             found[pk] = held
         return found
 
-    def updated(self, pks: Collection[int]) -> dict[int, datetime]:
-        """When each of these rows was last saved; nothing for a kind that does not keep it. One query."""
-        if self.shown is None or not self.shown.moment or not pks:
+    def edited(self, pks: Collection[int], *, since: datetime) -> dict[int, dict[str, datetime]]:
+        """When a person last changed each value of these rows, in the names of `current`, where that was after `since`.
+
+        What a connection brought is no edit, also where a person let it in. One query.
+        """
+        if self.shown is None or not pks:
             return {}
-        return dict(self.shown.rows.filter(pk__in=set(pks)).order_by().values_list("pk", self.shown.moment))
+        model, days = self.shown.model, {column: name for name, column in self.shown.days.items()}
+        # The audit names a reference without "_id", and some services an id as well.
+        names = {
+            said: days.get(column.attname, column.attname)
+            for column in model._meta.concrete_fields
+            for said in (column.attname.removesuffix("_id"), column.attname)
+        }
+        brought = Source.objects.filter(connection__isnull=False).values("code")
+        found: dict[int, dict[str, datetime]] = {}
+        for pk, moment, after in edits_by_people(model, pks, since=since, not_because=brought):
+            found.setdefault(pk, {}).update({names[name]: moment for name in after if name in names})
+        return found
 
     def changed_since(self, moment: datetime, limit: int) -> list[tuple[int, datetime]]:
         """Rows saved at or after a moment with when, the earliest first, at most `limit`: also removed ones.

@@ -62,7 +62,16 @@ _PORTS: Final = {"postgresql": 5432, "mysql": 3306}
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.\-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")
 _TLS: Final = ("disable", "require", "verify-full")
 #: What a line to another machine gets where the address says nothing: "require" alone believes whoever answers.
-_TLS_AWAY: Final = {"postgresql": "require", "mysql": "verify-full"}
+_TLS_AWAY: Final = "verify-full"
+#: Where systems keep the authorities that they trust, for libpq: the OpenSSL that psycopg brings looks in no such place.
+_AUTHORITIES: Final = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+#: What drivers say of a certificate that they do not take.
+_UNTRUSTED: Final = re.compile(r"certificate.verify.failed|certificate .*does not match host name", re.IGNORECASE)
 _LOOPBACK: Final = ("127.0.0.1", "::1")
 #: Tables that together only a portal has.
 _OF_A_PORTAL: Final = ("django_migrations", "jobs_job", "audit_auditentry")
@@ -278,7 +287,7 @@ def _server(parts: URL, dialect: str, addresses: Addresses) -> _Target:
         )
     found = tuple(addresses(host, port))
     if not tls:
-        tls = "disable" if all(address in _LOOPBACK for address in found) else _TLS_AWAY[dialect]
+        tls = "disable" if all(address in _LOOPBACK for address in found) else _TLS_AWAY
     target = _Target(
         dialect, parts.database, host, port, parts.username, str(parts.password or ""), str(tls), addresses=found
     )
@@ -369,7 +378,7 @@ def _connect_postgresql(target: _Target, _seconds: float, watch: _Watch) -> Any:
         # Said even where there is none: libpq would look for one in the environment and in a file, and those are ours.
         password=target.password,
         sslmode=target.tls,
-        sslrootcert="system" if target.tls == "verify-full" else None,
+        sslrootcert=_authorities() if target.tls == "verify-full" else None,
         connect_timeout=_CONNECT_SECONDS,
         application_name="salesops",
         client_encoding="UTF8",
@@ -383,6 +392,12 @@ def _connect_postgresql(target: _Target, _seconds: float, watch: _Watch) -> Any:
     )
     watch.over(line.fileno())
     return line
+
+
+def _authorities() -> str:
+    """The file of the authorities that this machine trusts, or the one that SSL_CERT_FILE names."""
+    found = ssl.get_default_verify_paths().cafile
+    return found or next((each for each in _AUTHORITIES if os.path.isfile(each)), "system")
 
 
 def _connect_mysql(target: _Target, _seconds: float, watch: _Watch) -> Any:
@@ -742,6 +757,16 @@ def _said(error: Exception, target: _Target, seconds: float, *, is_opening: bool
             "sql-unreadable",
             _("The file cannot be read: %(words)s"),
             _("Look whether it is whole and nobody keeps it locked. It is tried again."),
+            words=words,
+        )
+    if is_opening and _UNTRUSTED.search(words):
+        return _error(
+            "sql-unreachable",
+            _("The certificate of the database's server cannot be trusted: %(words)s"),
+            _(
+                "Name the host as its certificate does. Where the company has an authority of its own, an administrator adds"
+                " it to those that the portal's machine trusts, or names its file in SSL_CERT_FILE."
+            ),
             words=words,
         )
     if is_opening or (isinstance(error, DBAPIError) and error.connection_invalidated):

@@ -50,6 +50,7 @@ urlpatterns = [
     path("connections/<int:pk>/written/", records.OutgoingListView.as_view(), name="outgoing_list"),
     path("connections/<int:pk>/differences/", records.DriftListView.as_view(), name="drift_list"),
     path("connections/objects/<int:pk>/", streams.StreamEditView.as_view(), name="stream_edit"),
+    path("connections/objects/<int:pk>/gone/", streams.StreamEmptyView.as_view(), name="stream_empty"),
     path("connections/objects/<int:pk>/sample/", streams.StreamSampleView.as_view(), name="stream_sample"),
     path("connections/objects/<int:pk>/preview/", streams.StreamPreviewView.as_view(), name="stream_preview"),
     path("connections/records/<int:pk>/", records.RecordDetailView.as_view(), name="rawrecord_detail"),

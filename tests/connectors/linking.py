@@ -62,7 +62,14 @@ class Link:
         url = authorizing.begin(actor=self.actor, connection=self.connection, redirect_uri=REDIRECT, at=self.at)
         came_back = urlsplit(BROWSER.get(url).headers["location"])
         told = {name: values[0] for name, values in parse_qs(came_back.query).items()}
-        authorizing.complete(actor=self.actor, state=told.pop("state"), code=told.pop("code"), extra=told, at=self.at)
+        authorizing.complete(
+            actor=self.actor,
+            state=told.pop("state"),
+            code=told.pop("code"),
+            extra=told,
+            at=self.at,
+            caller=self.trial,
+        )
         self.connection.refresh_from_db()
 
     def want(self, *objects: str) -> Link:
@@ -103,6 +110,10 @@ class Link:
         self.slept += seconds
         self.at += timedelta(seconds=seconds)
         self.standin.clock.advance(seconds)
+
+    def trial(self, connection: Connection, token: str) -> Caller:
+        """A way to the vendor with a token that is not kept yet."""
+        return Caller(connection, clock=lambda: self.at, sleep=self.sleep, trial=token)
 
     def caller_of(self, connection: Connection, run: JobRun) -> Caller:
         """A way to the vendor inside a job."""

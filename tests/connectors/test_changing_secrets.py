@@ -89,7 +89,9 @@ def test_the_key_of_the_portal_is_changed_under_a_connection(link: Link, org: St
     assert link.connection.state == ConnectionState.RUNNING
     assert deals() == THREE | {("While both keys are there", 30_000), ("With the new key alone", 40_000)}
     told = come_back(url)
-    authorizing.complete(actor=link.actor, state=told["state"], code=told["code"], extra={}, at=link.at)
+    authorizing.complete(
+        actor=link.actor, state=told["state"], code=told["code"], extra={}, at=link.at, caller=link.trial
+    )
 
 
 def test_a_key_that_is_lost_is_said_and_mended_by_connecting_anew(

@@ -16,6 +16,7 @@ from django.core.cache import cache
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import OperationalError
 from django.db import connection as database
+from django.db.models import F
 from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
@@ -23,7 +24,7 @@ from django.utils import timezone
 from salesops.config.logs import logging_settings
 from salesops.connectors import vendors
 from salesops.connectors.choices import ConnectionState, EventState, RawState, RunKind
-from salesops.connectors.models import Connection, RawRecord, SyncRun, WebhookEvent
+from salesops.connectors.models import Connection, RawRecord, Stream, SyncRun, WebhookEvent
 from salesops.connectors.rules import proofs, pushes
 from salesops.connectors.services import connecting, credentials, hooks
 from salesops.connectors.vendors import salesforce as salesforce_vendor
@@ -668,6 +669,64 @@ def test_while_it_is_paused_events_wait(door: Door, link: Link, org: Salesforce)
     assert hooks.enqueue_waiting(at=link.at) == 1
     pushed_in(link)
     assert (states(), portal(link)) == (["handled"], source(org))
+
+
+def test_one_job_brings_in_what_comes_while_it_waits_and_while_it_runs(
+    door: Door, link: Link, org: Salesforce, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that takes: never two at once for one connection."""
+    one, other = deal(org), deal(org)
+    for number in range(3):
+        door.tell(*changed(one), identifier=f"msg-{number}")
+        link.at += timedelta(minutes=1)
+
+    def tell() -> None:
+        link.at += timedelta(minutes=1)
+        door.tell(*changed(other), identifier="while it runs")
+
+    while_asked(monkeypatch, tell)
+    pushed_in(link)
+    assert (states(), portal(link)) == (["handled"] * 4, source(org))
+    assert Job.objects.filter(kind=hooks.INBOX).count() == 1
+
+
+def while_asked(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Do something once, while the vendor is asked for records."""
+    fetch = type(salesforce_vendor.VENDOR).fetch
+
+    def and_then(self: Any, object: Any, external_ids: Any, http: Any, *rest: Any) -> Any:
+        monkeypatch.setattr(type(salesforce_vendor.VENDOR), "fetch", fetch)
+        with http._aside():  # as another process would
+            act()
+        return fetch(self, object, external_ids, http, *rest)
+
+    monkeypatch.setattr(type(salesforce_vendor.VENDOR), "fetch", and_then)
+
+
+@pytest.mark.parametrize("what", ["pause", "disconnect", "other mapping", "not wanted"])
+def test_what_was_asked_is_not_brought_in_once_it_is_not_wanted(
+    door: Door, link: Link, org: Salesforce, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """The events stay, and are asked for as it is wanted then."""
+    deal_id = deal(org)
+
+    def act() -> None:
+        if what in ("pause", "disconnect"):
+            getattr(connecting, what)(actor=link.actor, connection=link.connection, at=link.at)
+        elif what == "not wanted":
+            link.want("Account")
+        else:
+            Stream.objects.filter(object="Opportunity").update(revision=F("revision") + 1)
+
+    while_asked(monkeypatch, act)
+    door.tell(*changed(deal_id))
+    pushed_in(link)
+    assert (states(), portal(link)) == (["new"], {})
+    link.at += timedelta(minutes=1)
+    hooks.enqueue_waiting(at=link.at)
+    pushed_in(link)
+    after = {"other mapping": "handled", "not wanted": "ignored"}.get(what, "new")
+    assert (states(), bool(portal(link))) == ([after], what == "other mapping")
 
 
 def test_objects_that_nobody_wants_are_of_no_concern(door: Door, link: Link, org: Salesforce) -> None:

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import F
 from django.test import override_settings
 
 from salesops.accounts.models import Account, Contact
 from salesops.connectors.choices import ConnectionState, HoldState, RawState, RunKind, RunState
-from salesops.connectors.models import Credential, Hold, Outgoing, RawRecord, Stream, SyncRun
+from salesops.connectors.destinations import Destination
+from salesops.connectors.models import Connection, Credential, Drift, Hold, Outgoing, RawRecord, Stream, SyncRun
 from salesops.connectors.rules.mapping import Mapping
 from salesops.connectors.services import authorizing, connecting, pulling, pushing, reconciling
 from salesops.connectors.services.applying import Applier
-from salesops.connectors.vendors.base import Fault, FaultKind, Raw
+from salesops.connectors.services.calling import Caller
+from salesops.connectors.vendors.base import Fault, FaultKind, Raw, version_of
 from salesops.connectors.vendors.salesforce import VENDOR
 from salesops.connectors.wire import Client
 from salesops.core.actor import system_actor
 from salesops.deals.models import Deal
-from salesops.deals.services.deals import edit_deal
+from salesops.deals.services.deals import StaleDealError, edit_deal
+from salesops.jobs.models import Job
 from tests.cast import NOW, Cast
 from tests.connectors.linking import Link, allowed
 from tests.connectors.standins.salesforce import Salesforce
+from tests.elsewhere import Elsewhere
 
 
 @pytest.fixture
@@ -265,6 +273,66 @@ def test_a_comparison_goes_on_after_a_wait(link: Link, org: Salesforce) -> None:
     assert runs.get().counts["Opportunity"]["compared"] == 30
 
 
+@pytest.fixture
+def comparing(link: Link, monkeypatch: pytest.MonkeyPatch) -> Middle:
+    """In step; do something while the opportunities are asked for, to compare them."""
+    link.start().run()
+    link.sync(after=86_400)
+
+    def arrange(act: Callable[[], object]) -> None:
+        ids = type(VENDOR).ids
+
+        def and_then(self: Any, object: Any, ask: Any, http: Any) -> Any:
+            if object.code == "Opportunity":
+                with http._aside():  # as another process would
+                    act()
+            return ids(self, object, ask, http)
+
+        monkeypatch.setattr(type(VENDOR), "ids", and_then)
+        reconciling.enqueue(actor=link.actor, connection=link.connection, at=link.at)
+        link.run()
+
+    return arrange
+
+
+@pytest.mark.parametrize("act", ["pause", "disconnect"])
+def test_a_comparison_stops_when_it_is_paused(link: Link, org: Salesforce, comparing: Middle, act: str) -> None:
+    for number in range(30):
+        org.drift("Opportunity", number + 1, Name="Other")
+
+    comparing(lambda: getattr(connecting, act)(actor=link.actor, connection=link.connection, at=link.at))
+    assert not Drift.objects.exists()
+    assert SyncRun.objects.get(kind=RunKind.RECONCILE).state == RunState.WAITING
+    assert link.connection.reconciled_at is None
+    assert not Job.objects.filter(kind=reconciling.RECONCILE, state="new").exists()
+
+
+def test_an_object_that_is_mapped_anew_is_not_compared_by_the_old_mapping(
+    link: Link, org: Salesforce, comparing: Middle
+) -> None:
+    for number in range(30):
+        org.drift("Opportunity", number + 1, Name="Other")
+    comparing(lambda: Stream.objects.filter(object="Opportunity").update(revision=F("revision") + 1))
+    assert not Drift.objects.exists()
+    run = SyncRun.objects.get(kind=RunKind.RECONCILE)
+    assert (run.state, set(run.counts)) == (RunState.DONE, {"Account", "Contact"})
+
+
+def test_of_two_comparisons_that_are_asked_for_one_is_made(link: Link, org: Salesforce) -> None:
+    """Also while the rest of one waits for the vendor, and while the rest of the rest does."""
+    link.start().run()
+    org.faults.add("429", when=lambda ask: "FROM Opportunity" in ask.params.get("q", ""), times=2, retry_after=900)
+    reconciling.enqueue(actor=link.actor, connection=link.connection, at=link.at)
+    for state in (RunState.WAITING, RunState.WAITING, RunState.DONE):
+        for _again in range(2):
+            reconciling.enqueue(actor=link.actor, connection=link.connection, at=link.at)
+            assert Job.objects.filter(kind=reconciling.RECONCILE, state="new").count() == 1
+        link.run()
+        assert SyncRun.objects.get(kind=RunKind.RECONCILE).state == state
+        link.sleep(1000)
+    assert not Job.objects.filter(kind=reconciling.RECONCILE, state="new").exists()
+
+
 # --- where secrets go
 
 
@@ -462,6 +530,47 @@ def test_another_account_is_not_mixed_in(link: Link, org: Salesforce) -> None:
         connecting.identify(actor=link.actor, connection=link.connection, at=link.at, http=http)
 
 
+@pytest.mark.parametrize("state", [ConnectionState.BROKEN, ConnectionState.DISCONNECTED, ConnectionState.RUNNING])
+def test_a_sign_in_at_another_account_is_refused_before_anything_is_kept(link: Link, state: ConnectionState) -> None:
+    """Not for a moment could its records be read; what was in step stays in step with the account before."""
+    link.start().run()
+    known = link.connection.account_id
+    Connection.objects.filter(pk=link.connection.pk).update(account_id="00DOTHER", state=state, next_sync_at=None)
+    before = dict(Credential.objects.values_list("name", "sealed"))
+    with pytest.raises(ValidationError, match=r"make another connection\. Nothing was changed\."):
+        link.sign_in()
+    link.connection.refresh_from_db()
+    assert (link.connection.state, link.connection.next_sync_at) == (state, None)
+    assert dict(Credential.objects.values_list("name", "sealed")) == before
+
+    Connection.objects.filter(pk=link.connection.pk).update(account_id=known)
+    link.sign_in()
+    assert link.connection.state == ConnectionState.RUNNING
+    assert dict(Credential.objects.values_list("name", "sealed")) != before
+
+
+def test_where_nobody_says_whose_account_it_is_nothing_is_kept(
+    link: Link, org: Salesforce, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link.start().run()
+    Connection.objects.filter(pk=link.connection.pk).update(state=ConnectionState.BROKEN)
+    before = dict(Credential.objects.values_list("name", "sealed"))
+    renewals = len(org.asked("/services/oauth2/token", "POST"))
+    trial = link.trial
+
+    def late(connection: Connection, token: str) -> Caller:
+        org.expire_tokens()
+        return trial(connection, token)
+
+    monkeypatch.setattr(link, "trial", late)
+    with pytest.raises(Fault):
+        link.sign_in()
+    link.connection.refresh_from_db()
+    assert link.connection.state == ConnectionState.BROKEN
+    assert dict(Credential.objects.values_list("name", "sealed")) == before
+    assert len(org.asked("/services/oauth2/token", "POST")) == renewals + 1  # the token on trial is not renewed
+
+
 def test_finding_out_leaves_what_a_sweep_wrote_meanwhile(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
     """The objects are read together; a page of one may be committed before its turn comes."""
     link.start().run()
@@ -510,3 +619,47 @@ def test_new_masters_reach_a_sweep_under_way(link: Link, org: Salesforce, in_the
     link.sync()
     link.sync()
     assert Deal.objects.filter(next_step="As they say").count() == 10
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("master", ["fill", "newest"])
+def test_an_edit_made_while_a_page_is_written_is_not_overwritten(
+    link: Link, org: Salesforce, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, master: str
+) -> None:
+    """Whoever comes second sees what the first one wrote: the page the edit, or the person what came."""
+    link.start().run()
+    Stream.objects.filter(object="Opportunity").update(masters={"next_step": master})
+    deal = Deal.objects.get(name="Deal 3")
+    raw = link.raws("Opportunity")[deal.external_id]
+    payload = json.loads(raw.payload) | {"NextStep": "As they say"}
+    read, is_read, is_saved = Destination.current, Event(), Event()
+    told: list[str] = []
+
+    def and_wait(self: Destination, *rest: Any, **more: Any) -> Any:
+        found = read(self, *rest, **more)
+        is_read.set()
+        is_saved.wait(1)  # as long as it takes others to come between
+        return found
+
+    monkeypatch.setattr(Destination, "current", and_wait)
+
+    def bring() -> None:
+        applier = Applier(link.stream("Opportunity"), actor=system_actor())
+        version = version_of(link.at + timedelta(minutes=1))
+        with transaction.atomic():
+            applier.apply([Raw(raw.external_id, version, payload)], at=link.at)
+
+    def edit() -> None:
+        assert is_read.wait(60)
+        at = link.at + timedelta(minutes=2)
+        try:
+            edit_deal(actor=link.actor, deal_id=deal.pk, version=deal.version, at=at, changes={"next_step": "By hand"})
+            told.append("By hand")
+        except StaleDealError as error:
+            told.append(error.deal.next_step)
+        is_saved.set()
+
+    place, stands = Elsewhere(tmp_path), []
+    place.run(bring, edit)
+    place.run(lambda: stands.append(Deal.objects.get(pk=deal.pk).next_step))
+    assert told == stands

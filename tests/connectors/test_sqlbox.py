@@ -11,7 +11,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -416,7 +416,9 @@ def test_a_copy_of_a_portal_is_known_by_its_tables(shop: Path) -> None:
         ("mysql", ["10.0.0.1"], "?sslmode=verify-full", "verify-full"),
         ("mysql", ["10.0.0.1"], "?sslmode=disable", "disable"),
         ("postgresql", ["127.0.0.1"], "", "disable"),
-        ("postgresql", ["127.0.0.1", "10.0.0.1"], "", "require"),
+        ("postgresql", ["127.0.0.1", "10.0.0.1"], "", "verify-full"),
+        ("postgresql", ["10.0.0.1"], "", "verify-full"),
+        ("postgresql", ["10.0.0.1"], "?sslmode=require", "require"),
         ("postgresql", ["10.0.0.1"], "?sslmode=verify-full", "verify-full"),
     ],
 )
@@ -426,6 +428,61 @@ def test_lines_to_other_machines_are_encrypted_unless_it_is_said_otherwise(
     target = sqlbox._target(f"{scheme}://a:b@db.example.com/x{query}", lambda host, port: addresses)
     assert (target.tls, target.addresses) == (tls, tuple(addresses))
     assert target.port == (5432 if scheme == "postgresql" else 3306)
+
+
+@contextmanager
+def _encrypted(folder: Path) -> Iterator[tuple[int, list[bytes]]]:
+    """A PostgreSQL server as far as its certificate: its port, and what it hears once a line is encrypted."""
+    write_certificate(folder, "db.internal")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    heard: list[bytes] = []
+
+    def serve(server: socket.socket) -> None:
+        with suppress(OSError):
+            line, _address = server.accept()
+            with line:
+                line.recv(8)  # whether we speak TLS
+                line.sendall(b"S")
+                with context.wrap_socket(line, server_side=True) as encrypted:
+                    heard.append(encrypted.recv(1000))
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, args=(server,))
+        thread.start()
+        yield server.getsockname()[1], heard
+        thread.join(10)
+
+
+@pytest.mark.parametrize(
+    ("host", "query", "is_trusted", "comes_in"),
+    [
+        ("db.internal", "", True, True),
+        ("db.internal", "", False, False),
+        ("other.internal", "", True, False),
+        ("other.internal", "?sslmode=require", False, True),
+    ],
+)
+def test_whose_certificate_a_line_to_postgresql_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, query: str, is_trusted: bool, comes_in: bool
+) -> None:
+    """Nothing is said to a server that could be another one; and it is said what to do."""
+    monkeypatch.setattr(sqlbox, "_LOOPBACK", ())  # as if it were far away
+    if is_trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+    with _encrypted(tmp_path) as (port, heard):
+        url = f"postgresql://ana:fake-word@{host}:{port}/crm{query}"
+        with pytest.raises(SqlBoxError) as caught, opened(url, addresses=loopback):
+            pass
+    assert any(b"ana" in each for each in heard) == comes_in
+    assert ("certificate" in caught.value.problem.message) != comes_in
+    assert ("SSL_CERT_FILE" in str(caught.value.problem.remedy)) != comes_in
+
+
+def test_the_authorities_of_the_machine_are_found_for_postgresql(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The OpenSSL that comes with the driver knows none of its own."""
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    assert "BEGIN CERTIFICATE" in Path(sqlbox._authorities()).read_text()
 
 
 def test_lines_are_cut_when_the_time_is_up() -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date
+import json
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from salesops.accounts.models import Account
 from salesops.connectors.choices import DriftKind, HoldState, OutgoingState, RawState, RunKind
+from salesops.connectors.destinations import destination_of
 from salesops.connectors.models import Drift, Hold, Outgoing, RawRecord, Stream, SyncRun
-from salesops.connectors.services import brakes, pulling, pushing, reconciling
+from salesops.connectors.services import brakes, pulling, pushing, reconciling, shelf
 from salesops.connectors.services.applying import Applier
+from salesops.connectors.vendors.base import Raw, version_of
 from salesops.core.actor import system_actor
-from salesops.deals.models import Deal
+from salesops.deals.models import Deal, DealLine, DealSplit
 from salesops.deals.services.deals import edit_deal
 from tests.cast import NOW, Cast
 from tests.connectors.linking import Link, allowed
@@ -135,6 +140,58 @@ def test_of_two_edits_the_newer_stands(link: Link, org: Salesforce, portal_first
     assert org.row("Opportunity", 4)["Amount"] == Decimal(stands) / 100
 
 
+@pytest.mark.parametrize("touched", ["another field", "by the system", "recalculated"])
+def test_an_older_edit_does_not_win_because_its_row_was_written_later(
+    link: Link, org: Salesforce, touched: str
+) -> None:
+    """Of the field itself the source has the last word: nobody changed it here since."""
+    link.at = org.clock.now
+    edit(link, 3, amount_minor=123_00)
+    link.sleep(60)
+    put(org, 3, Amount=Decimal("77.00"))
+    link.sleep(60)
+    if touched == "another field":
+        edit(link, 3, next_step="Call Bo")
+    elif touched == "by the system":
+        row = deal(3)
+        edit_deal(
+            actor=system_actor(), deal_id=row.pk, version=row.version, at=link.at, changes={"amount_minor": 124_00}
+        )
+    Deal.objects.filter(pk=deal(3).pk).update(updated_at=link.at)
+    link.sync()
+    assert deal(3).amount_minor == 77_00
+    push(link)
+    assert org.row("Opportunity", 4)["Amount"] == Decimal("77.00")
+
+
+def test_what_a_person_let_in_of_the_source_is_no_edit_of_theirs(link: Link, org: Salesforce) -> None:
+    applier = Applier(link.stream("Opportunity"), actor=link.actor)  # as when she tries a record again
+    raw = link.raws("Opportunity")[org.identity("Opportunity", 4)]
+    payload = json.loads(raw.payload)
+    told_at = link.at + timedelta(minutes=1)
+    late = told_at + timedelta(minutes=5)
+    applier.apply([Raw(raw.external_id, version_of(told_at), payload | {"Amount": 88})], at=late)
+    assert deal(3).amount_minor == 88_00
+    Deal.objects.filter(pk=deal(3).pk).update(amount_minor=123_00)  # as a program of ours would
+    told_at += timedelta(minutes=1)
+    applier.apply([Raw(raw.external_id, version_of(told_at), payload | {"Amount": 99})], at=late)
+    assert deal(3).amount_minor == 99_00
+
+
+def test_the_moments_of_a_page_are_read_in_one_query(
+    link: Link, org: Salesforce, django_assert_num_queries: Any
+) -> None:
+    link.at = org.clock.now
+    for number in range(8):
+        edit(link, number, amount_minor=123_00)
+    pks = [deal(number).pk for number in range(8)]
+    since = link.at - timedelta(seconds=1)
+    with django_assert_num_queries(1):
+        found = destination_of("deals").edited(pks, since=since)
+    assert found == {pk: {"amount_minor": link.at} for pk in pks}
+    assert destination_of("deals").edited(pks, since=link.at) == {}
+
+
 def test_a_write_that_is_refused_is_shown_and_not_repeated(link: Link, org: Salesforce) -> None:
     org.hide("Opportunity", "NextStep")
     edit(link, 3, next_step="Call Bo")
@@ -198,6 +255,145 @@ def test_many_changes_of_closed_deals_wait_for_a_person(link: Link, org: Salesfo
     assert not RawRecord.objects.filter(state=RawState.HELD).exists()
 
 
+@pytest.fixture
+def turned_away(link: Link, org: Salesforce) -> Link:
+    """Six changes of amounts and two deletions of closed deals were turned away, where three may change in one go."""
+    close(org, range(10))
+    link.sync()
+    link.connection.brake_deals = 3
+    link.connection.save()
+    for number in range(6):
+        put(org, number, Amount=Decimal("900.00"), StageName="Closed Won", CloseDate=date(2026, 6, 1))
+    for number in (6, 7):
+        org.delete("Opportunity", number + 1)
+    link.sync()
+    applier = Applier(link.stream("Opportunity"), actor=system_actor())
+    brakes.decide(actor=link.actor, hold=Hold.objects.get(), admit=False, reason="", applier=applier, at=link.at)
+    return link
+
+
+def stand(link: Link) -> None:
+    """Nothing of what was turned away has come in."""
+    assert {deal(number).amount_minor for number in range(8)} == {100_00}
+
+
+def test_what_was_turned_away_does_not_come_in_by_portions(turned_away: Link, org: Salesforce) -> None:
+    """Whoever tries some of it again has all of it decided anew."""
+    link, ids = turned_away, [org.identity("Opportunity", number + 1) for number in range(8)]
+    rows = link.raws("Opportunity")
+    for portion in (ids[:2], ids[2:4], ids[6:]):
+        done = shelf.retry(
+            actor=link.actor, connection=link.connection, ids=[rows[each].pk for each in portion], at=link.at
+        )
+        assert set(done.counts) <= {"held"}
+        link.sync()
+        stand(link)
+    hold = Hold.objects.get(state=HoldState.WAITING)
+    assert (hold.deals, hold.records.count(), hold.amount_minor) == (8, 8, 6 * 800_00 + 2 * 100_00)
+    applier = Applier(link.stream("Opportunity"), actor=system_actor())
+    brakes.decide(actor=link.actor, hold=hold, admit=True, reason="", applier=applier, at=link.at)
+    assert {deal(number).amount_minor for number in range(6)} == {900_00}
+    assert not Deal.objects.filter(name__in=["Deal 6", "Deal 7"]).exists()
+
+
+@pytest.mark.parametrize("again", ["resync", "mapping", "mend"])
+def test_what_was_turned_away_stays_so_however_it_is_read_again(turned_away: Link, org: Salesforce, again: str) -> None:
+    link = turned_away
+    link.connection.brake_deals = 100
+    link.connection.save()
+    if again == "resync":
+        link.resync()
+    elif again == "mapping":
+        RawRecord.objects.update(digest="")
+        link.resync()
+    else:
+        for external_id, row in link.raws("Opportunity").items():
+            kind = DriftKind.MISSING_THERE if row.is_gone else DriftKind.DIFFERS
+            Drift.objects.create(stream=row.stream, external_id=external_id, kind=kind, found_at=link.at)
+        with link.caller() as http:
+            reconciling.mend(actor=link.actor, connection=link.connection, http=http, at=link.at)
+    link.sync()
+    stand(link)
+    for number in range(6):
+        put(org, number, Amount=Decimal("901.00"), StageName="Closed Won", CloseDate=date(2026, 6, 1))
+    link.sync()  # spoken again
+    assert {deal(number).amount_minor for number in range(6)} == {901_00}
+
+
+def patches(org: Salesforce) -> int:
+    return len(org.asked("/services/data", "PATCH"))
+
+
+@pytest.mark.parametrize(
+    ("admit", "amount", "stands"), [(True, 123_00, 900_00), (False, 123_00, 123_00), (True, None, 900_00)]
+)
+def test_an_edit_of_a_deal_that_is_held_goes_out_once_it_is_decided(
+    link: Link, org: Salesforce, admit: bool, amount: int | None, stands: int
+) -> None:
+    """Next steps are the portal's and go out; of two amounts the source's is newer."""
+    close(org, range(10))
+    link.sync()
+    link.connection.brake_deals = 0
+    link.connection.save()
+    link.at = org.clock.now
+    if amount is not None:
+        edit(link, 3, amount_minor=amount)
+    link.sleep(60)
+    put(org, 3, Amount=Decimal("900.00"), StageName="Closed Won", CloseDate=date(2026, 6, 1))
+    link.sync()
+    assert link.states("Opportunity")[org.identity("Opportunity", 4)] == RawState.HELD
+    edit(link, 3, next_step="Call Bo")
+    for _again in range(3):
+        assert push(link) is None  # nothing can be written now, and no run says so each minute
+    assert patches(org) == 0
+    change = Outgoing.objects.get()
+    assert (change.state, change.error["code"]) == (OutgoingState.WAITING, "record-not-taken")
+    applier = Applier(link.stream("Opportunity"), actor=system_actor())
+    brakes.decide(actor=link.actor, hold=Hold.objects.get(), admit=admit, reason="", applier=applier, at=link.at)
+    push(link)
+    if not admit:  # until the source speaks again
+        assert patches(org) == 0
+        close(org, range(3, 4))
+        put(org, 3, Amount=Decimal("100.00"), StageName="Closed Won", CloseDate=date(2026, 6, 1))
+        link.sync()
+    for _minute in range(2):  # looked at anew, then written
+        push(link)
+    assert org.row("Opportunity", 4)["NextStep"] == "Call Bo"
+    link.sync()
+    push(link)
+    assert (patches(org), deal(3).next_step) == (1, "Call Bo")
+    assert not Outgoing.objects.filter(state=OutgoingState.WAITING).exists()
+    if admit:
+        assert (deal(3).amount_minor, org.row("Opportunity", 4)["Amount"]) == (stands, Decimal(stands) / 100)
+
+
+def test_an_edit_of_a_record_on_the_shelf_goes_out_once_that_is_taken(link: Link, org: Salesforce) -> None:
+    put(org, 3, StageName="No such stage")
+    link.sync()
+    external_id = org.identity("Opportunity", 4)
+    assert link.states("Opportunity")[external_id] == RawState.REFUSED
+    shelf.dismiss(
+        actor=link.actor, connection=link.connection, ids=[link.raws("Opportunity")[external_id].pk], at=link.at
+    )
+    edit(link, 3, next_step="Call Bo")
+    push(link)
+    assert (patches(org), Outgoing.objects.get().state) == (0, OutgoingState.WAITING)
+    link.sleep(60)
+    edit(link, 3, next_step="Call Bo again")
+    Deal.objects.exclude(pk=deal(3).pk).update(updated_at=NOW)
+    Stream.objects.filter(pushed_at__gt=link.at).update(pushed_at=link.at)
+    push(link)
+    assert Outgoing.objects.get().values == {"NextStep": "Call Bo again"}
+    put(org, 3)
+    link.sync()
+    for _minute in range(2):
+        push(link)
+    link.sync()
+    push(link)
+    assert (patches(org), org.row("Opportunity", 4)["NextStep"]) == (1, "Call Bo again")
+    assert Outgoing.objects.get().state == OutgoingState.WRITTEN
+
+
 def test_many_deleted_closed_deals_wait_too(link: Link, org: Salesforce) -> None:
     close(org, range(10))
     link.sync()
@@ -211,6 +407,144 @@ def test_many_deleted_closed_deals_wait_too(link: Link, org: Salesforce) -> None
     applier = Applier(link.stream("Opportunity"), actor=system_actor())
     brakes.decide(actor=link.actor, hold=Hold.objects.get(), admit=True, reason="", applier=applier, at=link.at)
     assert Deal.objects.filter(removed_at__isnull=True).count() == 4
+
+
+# --- the brake, for what hangs on deals
+
+LINES, SPLITS = "OpportunityLineItem", "OpportunitySplit"
+
+
+def put_line(org: Salesforce, number: int, place: int = 0, **fields: Any) -> str:
+    """A line of a deal of the org: half of its 100.00 unless it is said."""
+    return org.put(
+        LINES,
+        100 + number * 10 + place,
+        **{
+            "OpportunityId": org.identity("Opportunity", number + 1),
+            "Product2Id": org.identity("Product2", 1),
+            "Quantity": Decimal(1),
+            "UnitPrice": Decimal(50),
+            "TotalPrice": Decimal(50),
+            **fields,
+        },
+    )
+
+
+def put_split(org: Salesforce, number: int, user: int, percent: int = 100) -> str:
+    """A share of a deal of the org."""
+    return org.put(
+        SPLITS,
+        100 + number,
+        OpportunityId=org.identity("Opportunity", number + 1),
+        SplitOwnerId=org.identity("User", user),
+        SplitPercentage=Decimal(percent),
+        SplitTypeId=org.identity("OpportunitySplitType", 1),
+    )
+
+
+@pytest.fixture
+def parted(org: Salesforce, cast: Cast) -> Link:
+    """In step with ten won deals of 100.00, each of two lines and wholly Ana's; three may change in one go."""
+    org.enable_splits()
+    org.put("User", 3, Name="Sam Silva", Email=cast.sam.email, IsActive=True)
+    org.put("Product2", 1, Name="Licence", ProductCode="L", IsActive=True)
+    close(org, range(10))
+    for number in range(10):
+        put_line(org, number)
+        put_line(org, number, 1)
+        put_split(org, number, 2)
+    link = Link(cast.actor("rita"), org).connect("salesforce")
+    link.want("User", "Account", "Product2", "Opportunity", LINES, SPLITS).start().run()
+    assert (DealLine.objects.count(), DealSplit.objects.count()) == (20, 10)
+    assert not RawRecord.objects.filter(state=RawState.HELD).exists()
+    link.connection.brake_deals = 3
+    link.connection.save()
+    return link
+
+
+def decide(link: Link, hold: Hold, *, admit: bool) -> None:
+    applier = Applier(hold.stream, actor=system_actor())
+    brakes.decide(actor=link.actor, hold=hold, admit=admit, reason="", applier=applier, at=link.at)
+
+
+@pytest.mark.parametrize("admit", [True, False])
+def test_many_shares_of_closed_deals_wait_for_a_person(
+    parted: Link, org: Salesforce, cast: Cast, client_of: Callable[[str], Client], admit: bool
+) -> None:
+    for number in range(8):
+        put_split(org, number, 3)
+    parted.sync()
+    hold = Hold.objects.get()
+    page = str(client_of("rita").get(reverse("connectors:hold_decide", kwargs={"pk": hold.pk})).content.decode())
+    assert all(reverse("deals:deal_detail", kwargs={"pk": deal(number).pk}) in page for number in range(8))
+    assert (hold.stream.object, hold.deals, hold.amount_minor) == (SPLITS, 8, 8 * 100_00)
+    assert set(DealSplit.objects.values_list("person", flat=True)) == {cast.ana.pk}
+    decide(parted, hold, admit=admit)
+    parted.sync()
+    assert DealSplit.objects.filter(person=cast.sam).count() == (8 if admit else 0)
+
+
+@pytest.mark.parametrize("change", ["price", "gone", "more", "moved"])
+def test_many_lines_of_closed_deals_wait_for_a_person(parted: Link, org: Salesforce, change: str) -> None:
+    """Two lines of a deal alter one deal."""
+    before = list(DealLine.objects.order_by("pk").values_list("deal", "amount_minor"))
+    for number in range(6):
+        if change == "price":
+            put_line(org, number, UnitPrice=Decimal(70), TotalPrice=Decimal(70))
+            put_line(org, number, 1, UnitPrice=Decimal(70), TotalPrice=Decimal(70))
+        elif change == "gone":
+            org.delete(LINES, 100 + number * 10)
+        elif change == "more":
+            put_line(org, number, 2)
+        else:
+            put_line(org, number, OpportunityId=org.identity("Opportunity", 10))
+    parted.sync()
+    hold = Hold.objects.get()
+    found = (hold.deals, hold.amount_minor)
+    assert found == {"price": (6, 12 * 20_00), "gone": (6, 300_00), "more": (6, 300_00), "moved": (7, 300_00)}[change]
+    assert list(DealLine.objects.order_by("pk").values_list("deal", "amount_minor")) == before
+    decide(parted, hold, admit=True)
+    assert list(DealLine.objects.order_by("pk").values_list("deal", "amount_minor")) != before
+    assert not RawRecord.objects.filter(state=RawState.HELD).exists()
+
+
+def test_few_parts_of_closed_deals_come_in_at_the_end_of_the_sweep(parted: Link, org: Salesforce, cast: Cast) -> None:
+    for number in range(3):
+        put_split(org, number, 3)
+        put_line(org, number, UnitPrice=Decimal(70), TotalPrice=Decimal(70))
+    parted.sync()
+    assert not Hold.objects.exists()
+    assert DealSplit.objects.filter(person=cast.sam).count() == 3
+    assert DealLine.objects.filter(amount_minor=70_00).count() == 3
+
+
+def test_parts_that_come_with_their_deals_do_not_wait(parted: Link, org: Salesforce) -> None:
+    """Also where a deal was open here before, or is read again without a change."""
+    for number in range(20, 26):
+        put(org, number)
+    parted.sync()
+    close(org, range(20, 32))
+    for number in range(20, 32):
+        put_line(org, number)
+        put_split(org, number, 2)
+    put_line(org, 1, Description="As before")
+    parted.resync()
+    parted.sync()
+    assert not Hold.objects.exists()
+    assert (DealLine.objects.count(), DealSplit.objects.count()) == (32, 22)
+
+
+def test_shares_made_by_hand_are_not_replaced_in_many_closed_deals(parted: Link, org: Salesforce, cast: Cast) -> None:
+    """The source tells its shares once more, each the same: it would take the place of what was agreed here."""
+    for row in DealSplit.objects.all():
+        row.share_bp = 5_000
+        row.save()
+        DealSplit.objects.create(deal=row.deal, person=cast.sam, share_bp=5_000)
+    RawRecord.objects.filter(stream__object=SPLITS).update(digest="")
+    parted.resync()
+    parted.sync()
+    assert Hold.objects.get().deals == 10
+    assert DealSplit.objects.filter(person=cast.sam).count() == 10
 
 
 # --- reconciling

@@ -1,7 +1,7 @@
 """Who wins where a source and the portal say different things about a field: decided by value and by moment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,14 +11,15 @@ class Said:
     """What is said about one record, as canonical values by name (`amount_minor`, `owner_id`).
 
     now: by the source. before: by the source last time, None when that is not known. portal: what stands here.
-    said_at: when it changed at the source. edited_at: when it last changed here.
+    said_at: when it changed at the source. edited_at: by name, when a person last changed that value here; it is asked for
+    only of those that are `contested`.
     """
 
     now: Mapping[str, Any]
     before: Mapping[str, Any] | None
     portal: Mapping[str, Any]
     said_at: datetime | None = None
-    edited_at: datetime | None = None
+    edited_at: Mapping[str, datetime] = field(default_factory=dict)
 
 
 def decide(*, masters: Mapping[str, str], said: Said) -> frozenset[str]:
@@ -33,6 +34,22 @@ def decide(*, masters: Mapping[str, str], said: Said) -> frozenset[str]:
             if name in said.now and _is_kept(name, master, said):
                 kept.add(name)
     return frozenset(kept)
+
+
+def contested(*, masters: Mapping[str, str], said: Said) -> frozenset[str]:
+    """The names of the values that were changed on both sides, of which the newest stands: only the moments decide."""
+    before = said.before or {}
+    return frozenset(
+        name
+        for code, master in masters.items()
+        if master == "newest"
+        for name in names_of(code)
+        if name in said.now
+        and name in before
+        and not same(said.portal.get(name), before[name])
+        and not same(said.now[name], before[name])
+        and not same(said.now[name], said.portal.get(name))
+    )
 
 
 def silent(said: Said) -> frozenset[str]:
@@ -74,4 +91,5 @@ def _is_kept(name: str, master: str, said: Said) -> bool:
         return False
     if same(said.now[name], said.before[name]):
         return True
-    return said.edited_at is not None and said.said_at is not None and said.edited_at > said.said_at
+    edited_at = said.edited_at.get(name)
+    return edited_at is not None and said.said_at is not None and edited_at > said.said_at

@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from salesops.connectors.choices import ConnectionState, HoldState, RawState, StreamState
+from salesops.connectors.choices import SUDDENLY_EMPTY, ConnectionState, HoldState, RawState, StreamState
 from salesops.connectors.models import (
     Connection,
     Drift,
@@ -213,6 +213,11 @@ def _put(counted: Counted, state: str, count: int) -> None:
         counted.held = count
 
 
+def present(stream: Stream) -> int:
+    """How many records of an object are here and were not taken away at the source."""
+    return stream.records.filter(is_gone=False).count()
+
+
 @dataclass(frozen=True, slots=True)
 class Loading:
     """A first load: how much of how much, and how long it will still take as far as that can be told."""
@@ -249,6 +254,11 @@ class StreamShown:
     counted: Counted
     loading: Loading | None
     problem: Problem | None
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether a person may say that its records are really gone."""
+        return self.problem is not None and self.problem.code == SUDDENLY_EMPTY
 
 
 def streams_shown(actor: Actor, connection: Connection, at: datetime) -> list[StreamShown]:

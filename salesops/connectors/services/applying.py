@@ -24,7 +24,7 @@ from salesops.connectors.destinations import Destination, destination_of
 from salesops.connectors.models import RawRecord, Stream
 from salesops.connectors.rules.convert import Converter, Record
 from salesops.connectors.rules.mapping import Mapping as FieldMapping
-from salesops.connectors.rules.masters import Said, decide, silent
+from salesops.connectors.rules.masters import Said, contested, decide, silent
 from salesops.connectors.rules.shapes import Flattener
 from salesops.connectors.rules.tables import Checkpoint, Row
 from salesops.connectors.selectors.identities import Identities, hosts_and_guests, namesakes, record_ids, standing
@@ -116,6 +116,9 @@ class Applier:
         texts: dict[str, tuple[str, str]] = {}
         for external_id, raw in newest.items():
             stored = known.get(external_id)
+            if stored is not None and _is_turned_away(stored, raw):
+                done.counts["unchanged"] += 1
+                continue
             if raw.is_deleted or raw.merged_into:
                 if stored is None or stored.version > raw.version or _is_gone_already(stored, raw):
                     done.counts["unchanged"] += 1
@@ -261,7 +264,7 @@ class Applier:
         places: list[int] = []
         records = [each.record for each in converted]
         ids = self._rows_meant(raws, records, known)
-        overruled = self._overruled(raws, records, ids)
+        overruled = self._overruled(raws, records, ids, lock=not preview)
         has_deferred = self.converter.has_deferred
         for place, (raw, each) in enumerate(zip(raws, converted, strict=True)):
             fate = RawFate(raw, Fate.UNCHANGED, problems=list(each.problems))
@@ -326,34 +329,44 @@ class Applier:
         return ids
 
     def _overruled(
-        self, raws: Sequence[Raw], records: Sequence[Record | None], ids: Mapping[int, int]
+        self, raws: Sequence[Raw], records: Sequence[Record | None], ids: Mapping[int, int], *, lock: bool
     ) -> dict[int, frozenset[str]]:
         """By place: the values of a record that the portal keeps, because it is the master of them. Of a company of which
         another system has the say, only what is empty is filled; what it filled is not emptied by the silence of the one
-        that has it."""
+        that has it. `lock`: what is decided here is written next, and no edit may come between."""
         masters = {name: Master(value) for name, value in self.stream.masters.items() if value != Master.CRM}
         hosts, guests = hosts_and_guests(self.stream, {raws[place].external_id: pk for place, pk in ids.items()})
         shared = hosts | guests
         ids = {place: pk for place, pk in ids.items() if masters or raws[place].external_id in shared}
         if not ids:
             return {}
-        current = self.destination.current(list(ids.values()))
-        moments = self.destination.updated(list(ids.values()))
+        current = self.destination.current(list(ids.values()), lock=lock)
         before = self.last_said([raws[place].external_id for place in ids])
-        kept: dict[int, frozenset[str]] = {}
+        told: dict[int, Said] = {}
+        rules: dict[int, Mapping[str, str]] = {}
         for place, pk in ids.items():
             record = records[place]
             if record is None or pk not in current:
                 continue
-            said = Said(
+            told[place] = Said(
                 now=plain_values(record),
                 before=before.get(raws[place].external_id),
                 portal=current[pk],
                 said_at=moment_of(raws[place].version),
-                edited_at=moments.get(pk),
             )
             is_guest = raws[place].external_id in guests
-            kept[place] = decide(masters=dict.fromkeys(record.values, Master.FILL) if is_guest else masters, said=said)
+            rules[place] = dict.fromkeys(record.values, Master.FILL) if is_guest else masters
+        # When a row was saved says nothing of a field: any write moves that.
+        since = {
+            place: said.said_at
+            for place, said in told.items()
+            if said.said_at is not None and contested(masters=rules[place], said=said)
+        }
+        edited = self.destination.edited([ids[place] for place in since], since=min(since.values())) if since else {}
+        kept: dict[int, frozenset[str]] = {}
+        for place, said in told.items():
+            said = replace(said, edited_at=edited.get(ids[place], {}))
+            kept[place] = decide(masters=rules[place], said=said)
             if raws[place].external_id in hosts:
                 kept[place] |= silent(said)
         return kept
@@ -531,6 +544,14 @@ def _fitting(external_id: str) -> str:
 def _is_settled(stored: RawRecord) -> bool:
     """Whether the same telling again would change nothing."""
     return stored.state in (RawState.TAKEN, RawState.DISMISSED, RawState.HELD)
+
+
+def _is_turned_away(stored: RawRecord, raw: Raw) -> bool:
+    """Whether a person said that this very telling does not come in: it stays so in whatever way it comes again, until the
+    source says something newer or somebody has the whole hold decided anew (`brakes.reopen`)."""
+    if stored.state != RawState.DISMISSED or stored.hold_id is None or raw.version > stored.version:
+        return False
+    return (stored.is_gone, stored.merged_into) == (raw.is_deleted or bool(raw.merged_into), raw.merged_into)
 
 
 def _is_same(stored: RawRecord, digest: str, problems: list[dict[str, Any]]) -> bool:

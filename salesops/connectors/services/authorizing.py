@@ -8,8 +8,9 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from copy import copy
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -18,7 +19,7 @@ from django.utils.translation import gettext
 
 from salesops.audit.services import record
 from salesops.connectors.choices import ConnectionState
-from salesops.connectors.models import Authorization, Connection
+from salesops.connectors.models import Authorization, Connection, RawRecord
 from salesops.connectors.services import credentials
 from salesops.connectors.vendors import vendor_of
 from salesops.connectors.vendors.base import Fault, FaultKind, OAuth
@@ -27,6 +28,9 @@ from salesops.core.actor import Actor
 from salesops.core.vault import VaultError, seal, unseal
 from salesops.values.outcomes import Problem
 from salesops.values.outcomes import gettext_noop as _
+
+if TYPE_CHECKING:
+    from salesops.connectors.services.calling import Caller
 
 #: How long a person has for signing in at the vendor.
 _LIFE: Final = timedelta(minutes=15)
@@ -66,10 +70,21 @@ def begin(*, actor: Actor, connection: Connection, redirect_uri: str, at: dateti
     return f"{oauth.authorize_url.format_map(connection.options)}?{urlencode(asked)}"
 
 
-def complete(*, actor: Actor, state: str, code: str, extra: Mapping[str, str], at: datetime) -> Connection:
+def complete(
+    *,
+    actor: Actor,
+    state: str,
+    code: str,
+    extra: Mapping[str, str],
+    at: datetime,
+    caller: Callable[[Connection, str], Caller],
+) -> Connection:
     """Turn the code that a vendor sent back into tokens. `extra`: the other parameters of the return (`realmId`).
+    `caller`: the way to the vendor for a connection with a token that is not kept yet.
 
-    A return counts once, for the person who began it and within its time. Raises ValidationError, Fault.
+    A return counts once, for the person who began it and within its time. Where records of an account are here, the vendor
+    is asked first whose account it is now: of another one nothing is kept, and nothing is synced for a moment.
+    Raises ValidationError, Fault, Wait, WireError.
     """
     with transaction.atomic():
         row = (
@@ -87,20 +102,41 @@ def complete(*, actor: Actor, state: str, code: str, extra: Mapping[str, str], a
         asked["code_verifier"] = unseal(row.sealed_verifier, bound_to=row.bound_to)
     with Client(timeout=30) as client:
         answer = _ask(connection, client, asked)
+    realm = {"realm_id": extra["realmId"]} if "realmId" in extra else {}
+    if realm and not re.fullmatch(r"[0-9]{1,30}", realm["realm_id"]):
+        raise ValidationError(gettext("The vendor sent back no company that can be asked. Begin anew."))
+    if speaks_for_records(connection):
+        trial = copy(connection)
+        trial.options = {**connection.options, **_told(answer), **realm}
+        with caller(trial, str(answer["access_token"])) as http:
+            identity = http.vendor.identify(http)
+        if identity.account_id[:120] != connection.account_id:
+            raise ValidationError(
+                gettext(
+                    "This is %(account)s; the records that are here came from %(known)s. Sign in there, or make another"
+                    " connection. Nothing was changed."
+                )
+                % {
+                    "account": identity.account_name or identity.account_id,
+                    "known": connection.account_name or connection.account_id,
+                }
+            )
     with transaction.atomic():
         # Read anew and locked: it may have been paused or changed while the vendor was asked.
         connection = Connection.objects.select_for_update(of=("self",)).select_related("source").get(pk=connection.pk)
         _keep(connection, answer, at=at)
-        if "realmId" in extra:
-            if not re.fullmatch(r"[0-9]{1,30}", extra["realmId"]):
-                raise ValidationError(gettext("The vendor sent back no company that can be asked. Begin anew."))
-            connection.options = {**connection.options, "realm_id": extra["realmId"]}
+        connection.options = {**connection.options, **realm}
         if connection.state in (ConnectionState.BROKEN, ConnectionState.DISCONNECTED):
             connection.state = ConnectionState.RUNNING if connection.streams.exists() else ConnectionState.DRAFT
             connection.next_sync_at, connection.error, connection.failing_since = at, {}, None
         connection.save(update_fields=["options", "state", "next_sync_at", "error", "failing_since"])
         record(actor=actor, action="connection.authorized", subject=connection, at=at)
     return connection
+
+
+def speaks_for_records(connection: Connection) -> bool:
+    """Whether records of the account that the connection is known to speak for are here."""
+    return bool(connection.account_id) and RawRecord.objects.filter(stream__connection=connection).exists()
 
 
 def give_up(*, actor: Actor, state: str) -> Connection | None:
@@ -180,8 +216,11 @@ def _keep(connection: Connection, answer: Mapping[str, Any], *, at: datetime) ->
     if answer.get("refresh_token"):
         credentials.keep(connection, credentials.REFRESH, str(answer["refresh_token"]), at=at)
     credentials.keep(connection, credentials.ACCESS, str(answer["access_token"]), at=at, expires_at=ends)
-    told = {name: str(answer[name]) for name in _KEPT if answer.get(name)}
-    connection.options = {**connection.options, **told}
+    connection.options = {**connection.options, **_told(answer)}
+
+
+def _told(answer: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(answer[name]) for name in _KEPT if answer.get(name)}
 
 
 def _oauth(connection: Connection) -> OAuth:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +17,7 @@ from salesops.connectors.models import Hold, RawRecord, Stream
 from salesops.core.actor import Actor, Noun, Scope
 from salesops.core.upserts import Fate
 from salesops.deals.choices import StageKind
-from salesops.deals.models import Deal
+from salesops.deals.models import Deal, DealLine, DealSplit
 
 if TYPE_CHECKING:
     from salesops.connectors.services.applying import Applier
@@ -29,35 +30,130 @@ _PAYS: Final = frozenset(
         "term_months",
     }
 )  # fmt: skip
-#: The kinds of records that change what deals pay.
-WATCHED: Final = frozenset({"deals"})
+#: The same of the lines that a deal is made of. Of a share everything counts.
+_LINE_PAYS: Final = frozenset({"deal_id", "product_id", "quantity", "unit_price_minor", "discount_bp", "amount_minor"})
+#: Parts of deals, by kind, and where they stand. Stage history is not among them: nothing is paid by it.
+_PARTS: Final[Mapping[str, type[DealLine] | type[DealSplit]]] = {"deal_lines": DealLine, "deal_splits": DealSplit}
 
 
 class Brake:
-    """Looks at the rows of a page before they are brought in. Only for deals, and only for those closed already."""
+    """Looks at the rows of a page before they are brought in: at deals that are closed already, and at parts of such."""
 
     def sets_aside(
         self, applier: Applier, raws: Sequence[Raw], known: Mapping[str, RawRecord], at: datetime
     ) -> set[str]:
         """The ids of rows that would change what a closed deal pays: they are held until the sweep has ended."""
-        if applier.stream.kind not in WATCHED:
-            return set()
-        pairs = [
-            (stored.record_id, raw)
-            for raw in raws
-            if (stored := known.get(raw.external_id)) is not None and stored.record_id is not None
-        ]
-        ids = {pk for pk, _raw in pairs}
-        closed = set(Deal.objects.filter(pk__in=ids).exclude(kind=StageKind.OPEN).values_list("pk", flat=True))
-        touched = [raw for pk, raw in pairs if pk in closed]
-        if not touched:
-            return set()
-        gone = {raw.external_id for raw in touched if raw.is_deleted or raw.merged_into}
-        changing = [raw for raw in touched if raw.external_id not in gone]
-        for fate in applier.compare(changing, known, at=at):
-            if fate.fate == Fate.CHANGED and not _PAYS.isdisjoint(fate.after):
-                gone.add(fate.raw.external_id)
-        return gone
+        if applier.stream.kind == "deals":
+            return _deals_set_aside(applier, raws, known, at)
+        if applier.stream.kind in _PARTS:
+            return set(_parts(applier, raws, known, at))
+        return set()
+
+
+def _deals_set_aside(applier: Applier, raws: Sequence[Raw], known: Mapping[str, RawRecord], at: datetime) -> set[str]:
+    pairs = [
+        (stored.record_id, raw)
+        for raw in raws
+        if (stored := known.get(raw.external_id)) is not None and stored.record_id is not None
+    ]
+    ids = {pk for pk, _raw in pairs}
+    # Locked, so that nobody closes one between this look and the writing.
+    deals = Deal.objects.filter(pk__in=ids).order_by("pk").select_for_update().values_list("pk", "kind")
+    closed = {pk for pk, kind in deals if kind != StageKind.OPEN}
+    touched = [raw for pk, raw in pairs if pk in closed]
+    if not touched:
+        return set()
+    gone = {raw.external_id for raw in touched if raw.is_deleted or raw.merged_into}
+    changing = [raw for raw in touched if raw.external_id not in gone]
+    for fate in applier.compare(changing, known, at=at):
+        if fate.fate == Fate.CHANGED and not _PAYS.isdisjoint(fate.after):
+            gone.add(fate.raw.external_id)
+    return gone
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of closed deals that would be altered. amount_minor: by how much, as far as the part itself says."""
+
+    deals: frozenset[int]
+    amount_minor: int = 0
+
+
+def deals_of(applier: Applier, rows: Sequence[RawRecord], *, at: datetime) -> dict[str, int]:
+    """The closed deal that each held record would alter, by external id; of a line that moves to another deal one of both."""
+    if applier.stream.kind not in _PARTS:
+        return {row.external_id: row.record_id for row in rows if row.record_id is not None}
+    return {external_id: min(part.deals) for external_id, part in _parts_held(applier, rows, at).items()}
+
+
+def _parts_held(applier: Applier, rows: Sequence[RawRecord], at: datetime) -> dict[str, _Part]:
+    from salesops.connectors.services.shelf import raw_of
+
+    return _parts(applier, [raw_of(row) for row in rows], {row.external_id: row for row in rows}, at)
+
+
+def _parts(applier: Applier, raws: Sequence[Raw], known: Mapping[str, RawRecord], at: datetime) -> dict[str, _Part]:
+    """The lines or shares that would alter closed deals, with these.
+
+    The very first load of the parts is none, and those of deals that themselves came or were closed since the last sweep
+    over the parts come with their deals.
+    """
+    stream = applier.stream
+    if stream.last_success_at is None:
+        return {}
+    ids = {
+        raw.external_id: stored.record_id
+        for raw in raws
+        if (stored := known.get(raw.external_id)) is not None and stored.record_id is not None
+    }
+    model: Any = _PARTS[stream.kind]
+    stood: dict[int, DealLine | DealSplit] = model.objects.in_bulk(set(ids.values()))
+    found: dict[str, _Part] = {}
+    telling = []
+    for raw in raws:
+        row = stood.get(ids.get(raw.external_id, 0))
+        if not raw.is_deleted and not raw.merged_into:
+            telling.append(raw)
+        elif row is not None:
+            found[raw.external_id] = _Part(frozenset({row.deal_id}), abs(_amount(row)))
+    said = applier.values_of(telling)
+    for fate in applier.compare(telling, known, at=at):
+        external_id = fate.raw.external_id
+        row = stood.get(ids.get(external_id, 0))
+        told = said.get(external_id, {}).get("deal_id")
+        pays = fate.fate == Fate.CHANGED and (model is DealSplit or not _LINE_PAYS.isdisjoint(fate.after))
+        if fate.fate != Fate.CREATED and not pays:
+            continue
+        before = _amount(row)
+        after = fate.after.get("amount_minor", before)
+        # A line that becomes another one, or another deal's, moves all that it is worth.
+        found[external_id] = _Part(
+            frozenset({pk for pk in (told, row.deal_id if row else None) if pk is not None}),
+            abs(after - before if after != before else before),
+        )
+    closed = _closed(stream, {pk for part in found.values() for pk in part.deals})
+    return {
+        external_id: _Part(part.deals & closed, part.amount_minor)
+        for external_id, part in found.items()
+        if part.deals & closed
+    }
+
+
+def _amount(row: DealLine | DealSplit | None) -> int:
+    return row.amount_minor if isinstance(row, DealLine) else 0
+
+
+def _closed(stream: Stream, deals: set[int]) -> set[int]:
+    """Which of these deals are closed, and were before the last sweep over their parts."""
+    closed = set(Deal.objects.filter(pk__in=deals).exclude(kind=StageKind.OPEN).values_list("pk", flat=True))
+    lately = RawRecord.objects.filter(
+        stream__connection=stream.connection_id,
+        stream__kind="deals",
+        record_id__in=closed,
+        state=RawState.TAKEN,
+        received_at__gt=stream.last_success_at,
+    )
+    return closed - {pk for pk, changed in lately.values_list("record_id", "changed") if pk and "stage_id" in changed}
 
 
 def settle(stream: Stream, applier: Applier, *, actor: Actor, at: datetime) -> Hold | None:
@@ -71,17 +167,34 @@ def settle(stream: Stream, applier: Applier, *, actor: Actor, at: datetime) -> H
         if waiting is not None:
             waiting.delete()
         return None
-    amount = _money(applier, rows)
+    deals, amount = _extent(applier, rows, at=at)
     connection = stream.connection
-    if waiting is None and len(rows) <= connection.brake_deals and amount <= connection.brake_minor:
+    if waiting is None and deals <= connection.brake_deals and amount <= connection.brake_minor:
         let_in(stream, applier, rows, at=at)
         return None
-    if waiting is None:
-        waiting = Hold(stream=stream, made_at=at)
-    waiting.deals, waiting.amount_minor = len(rows), amount
-    waiting.save()
-    RawRecord.objects.filter(pk__in=[row.pk for row in rows]).update(hold=waiting)
-    return waiting
+    return _wait(waiting or Hold(stream=stream, made_at=at), rows, deals, amount)
+
+
+def _wait(hold: Hold, rows: Sequence[RawRecord], deals: int, amount: int) -> Hold:
+    """Let these rows wait for a person together."""
+    hold.deals, hold.amount_minor = deals, amount
+    hold.save()
+    RawRecord.objects.filter(pk__in=[row.pk for row in rows]).update(hold=hold)
+    return hold
+
+
+def reopen(stream: Stream, applier: Applier, holds: Collection[int], *, at: datetime) -> int:
+    """Have what was turned away decided anew, by the keys of its holds: all of each together, however little it is, so that
+    nothing comes in by portions. Call it inside a transaction. Gives how many records wait then that did not before."""
+    Stream.objects.select_for_update().filter(pk=stream.pk).values_list("pk").first()
+    count = RawRecord.objects.filter(
+        stream=stream, hold__in=holds, hold__state=HoldState.TURNED_AWAY, state=RawState.DISMISSED
+    ).update(state=RawState.HELD)
+    if count:
+        waiting = Hold.objects.select_for_update().filter(stream=stream, state=HoldState.WAITING).first()
+        rows = list(RawRecord.objects.filter(stream=stream, state=RawState.HELD).order_by("pk"))
+        _wait(waiting or Hold(stream=stream, made_at=at), rows, *_extent(applier, rows, at=at))
+    return count
 
 
 def let_in(stream: Stream, applier: Applier, rows: Sequence[RawRecord], *, at: datetime) -> None:
@@ -100,7 +213,8 @@ def let_in(stream: Stream, applier: Applier, rows: Sequence[RawRecord], *, at: d
 
 
 def decide(*, actor: Actor, hold: Hold, admit: bool, reason: str, applier: Applier, at: datetime) -> Hold:
-    """A person lets in what is held, or turns it away: then the portal keeps what it has until the source changes again.
+    """A person lets in what is held, or turns it away: then the portal keeps what it has until the source changes again,
+    or somebody has all of it decided anew (`reopen`).
 
     Raises PermissionDenied, ValidationError when it was decided already.
     """
@@ -127,6 +241,19 @@ def decide(*, actor: Actor, hold: Hold, admit: bool, reason: str, applier: Appli
             at=at,
         )
     return held
+
+
+def _extent(applier: Applier, rows: Sequence[RawRecord], *, at: datetime) -> tuple[int, int]:
+    """How many closed deals the held rows would alter, and by how much money in minor units. A share moves all that its
+    deal is worth, once for each deal."""
+    if applier.stream.kind not in _PARTS:
+        return len(rows), _money(applier, rows)
+    parts = _parts_held(applier, rows, at)
+    deals = {pk for part in parts.values() for pk in part.deals}
+    if _PARTS[applier.stream.kind] is DealLine:
+        return len(deals), sum(part.amount_minor for part in parts.values())
+    worth = Deal.objects.filter(pk__in=deals).values_list("amount_minor", flat=True)
+    return len(deals), sum(abs(each) for each in worth)
 
 
 def _money(applier: Applier, rows: Sequence[RawRecord]) -> int:

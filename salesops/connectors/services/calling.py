@@ -58,7 +58,7 @@ class Caller:
 
     aside: a transaction for what must be kept whatever becomes of the caller's work (`JobRun.aside` in a job). deadline:
     seconds that one exchange may take, the vendor's own unless a person waits. clock and sleep: of tests. on_reply: sees
-    every exchange (recordings).
+    every exchange (recordings). trial: an access token that is not kept yet; it is used and never renewed.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Caller:
         on_reply: Callable[[Request, Reply], None] | None = None,
         deadline: float | None = None,
         tries: int = TRIES,
+        trial: str = "",
     ) -> None:
         self.connection = connection
         self.vendor: Vendor = vendor_of(connection.vendor)
@@ -83,7 +84,8 @@ class Caller:
         self._base = self.vendor.base(self.settings)
         self._client = Client(timeout=deadline or self.vendor.deadline)
         self._tries = tries
-        self._secrets: dict[str, str] = {}
+        self._is_trial = bool(trial)
+        self._secrets: dict[str, str] = {credentials.ACCESS: trial} if trial else {}
         #: The mark of the token that is in use here: whoever finds another one need not renew. None while none is.
         self._mark: str | None = None
 
@@ -165,7 +167,7 @@ class Caller:
             # Replies name their next page: a token goes nowhere but to the vendor.
             raise Fault(FaultKind.REFUSED, _elsewhere(self.vendor))
         pairs = _pairs(params)
-        has_renewed = False
+        has_renewed = self._is_trial
         self._renew_in_time()
         for attempt in range(1, self._tries + 1):
             self.await_turn()
@@ -239,7 +241,7 @@ class Caller:
         return self._mark is not None
 
     def _renew_in_time(self) -> None:
-        if not self._has_token():
+        if self._is_trial or not self._has_token():
             return
         ends = credentials.expires_at(self.connection)
         if ends is not None and ends <= self._clock() + _RENEW_BEFORE:

@@ -17,14 +17,16 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from salesops.audit.services import record
-from salesops.connectors.choices import ConnectionState, Master, StreamState
+from salesops.connectors.choices import SUDDENLY_EMPTY, ConnectionState, Master, StreamState
 from salesops.connectors.models import Connection, RawRecord, Source, Stream
 from salesops.connectors.rules.fields import KINDS, FieldType
 from salesops.connectors.rules.mapping import FieldRule
 from salesops.connectors.rules.mapping import Mapping as FieldMapping
 from salesops.connectors.rules.tables import cell_text
+from salesops.connectors.selectors.connections import present
 from salesops.connectors.services import credentials
 from salesops.connectors.services.applying import Applier, RawFate
+from salesops.connectors.services.authorizing import speaks_for_records
 from salesops.connectors.services.calling import Caller
 from salesops.connectors.vendors import vendor_of
 from salesops.connectors.vendors.base import ADDRESS, Ask, Column, Identity, Object, Raw, Setting, Word
@@ -203,8 +205,8 @@ def identify(*, actor: Actor, connection: Connection, at: datetime, http: Caller
         row = Connection.objects.select_for_update().get(pk=connection.pk)
         is_another = (
             vendor_of(row.vendor).oauth is not None
-            and row.account_id not in ("", identity.account_id[:120])
-            and RawRecord.objects.filter(stream__connection=row).exists()
+            and row.account_id != identity.account_id[:120]
+            and speaks_for_records(row)
         )
         if is_another and row.state == ConnectionState.RUNNING:
             row.state = ConnectionState.PAUSED
@@ -504,6 +506,35 @@ def resync(*, actor: Actor, connection: Connection, objects: Collection[str] | N
             row.next_sync_at = at
             row.save(update_fields=["next_sync_at"])
             enqueue_sync(row, at=at)
+    return count
+
+
+def confirm_empty(*, actor: Actor, stream: Stream, at: datetime) -> int:
+    """Let the next sweep over an object that suddenly came empty remove what is here, if it comes empty once more. It holds
+    for that sweep and for so many records. Gives how many. Raises PermissionDenied, ValidationError where the object has no
+    such problem or its connection is not running."""
+    check_may_connect(actor)
+    with transaction.atomic():
+        connection = Connection.objects.select_for_update().get(pk=stream.connection_id)
+        row = Stream.objects.select_for_update().get(pk=stream.pk)
+        if row.error.get("code") != SUDDENLY_EMPTY:
+            raise ValidationError(_("The object has no such problem any more. Load the page again."))
+        if connection.state != ConnectionState.RUNNING:
+            raise ValidationError(_("It is not running. Start it first."))
+        count = present(row)
+        row.cursor = {**row.cursor, "may_be_empty": count}
+        row.revision += 1  # a sweep under way does not know of it
+        row.save(update_fields=["cursor", "revision"])
+        record(
+            actor=actor,
+            action="connection.emptied",
+            subject=connection,
+            after={"object": row.object, "records": count},
+            at=at,
+        )
+        connection.next_sync_at = at
+        connection.save(update_fields=["next_sync_at"])
+        enqueue_sync(connection, at=at)
     return count
 
 

@@ -184,11 +184,11 @@ def _number(value: Any) -> str:
 
 
 def enqueue(connection: Connection, *, at: datetime) -> None:
-    """Ring for the job that brings in what was pushed; one for all that comes within a few seconds."""
-    slot = int(at.timestamp() // GATHERED.total_seconds())
+    """Ring for the job that brings in what was pushed; one for all that comes within a few seconds, and while one runs that
+    one is meant: it looks until nothing waits. What comes as it ends is rung for within a minute (`enqueue_waiting`)."""
     jobs.enqueue(
         kind=INBOX,
-        key=f"inbox:{connection.pk}:{slot}",
+        key=f"inbox:{connection.pk}",
         payload={"connection_id": connection.pk},
         actor=system_actor(),
         at=at,
@@ -235,7 +235,7 @@ def bring_in(run: JobRun) -> None:
         try:
             while events := inbox.next():
                 inbox.take(events)
-        except (Wait, _CannotNow):
+        except (Wait, _CannotNow, pulling.Overtaken):
             pass  # what was not brought in stays new, and the clock rings for it
     with run.finish():
         inbox.close()
@@ -277,6 +277,11 @@ class _Inbox:
             each.ask(self.http, at=self.run.now())
         at = self.run.now()
         with self.run.batch():
+            # Paused, ended or mapped anew meanwhile: what was asked is left, and asked again as it is wanted then.
+            if not Connection.objects.filter(pk=self.connection.pk, state=ConnectionState.RUNNING).exists():
+                raise pulling.Overtaken
+            for each in work:
+                pulling.check_wanted(each.stream)
             for each in work:
                 self._apply(each, at)
             ended = {event.pk for each in work for event in each.events}

@@ -16,7 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db import DataError
 from django.utils.translation import gettext as translate
 
-from salesops.connectors.choices import ConnectionState, RunKind, RunState, StreamState
+from salesops.connectors.choices import SUDDENLY_EMPTY, ConnectionState, RunKind, RunState, StreamState
 from salesops.connectors.models import Connection, Met, Stream, SyncRun
 from salesops.connectors.services import calling, shelf
 from salesops.connectors.services.applying import Applier
@@ -85,7 +85,7 @@ def sync(run: JobRun) -> None:
         except Wait as wait:
             _end(run, connection, RunState.WAITING, wait.problem, next_at=wait.until)
             return
-        except _Overtaken:
+        except Overtaken:
             _end(run, connection, RunState.WAITING, None, next_at=run.now())
             return
         except _Stopped as stopped:
@@ -130,7 +130,7 @@ def close_left(connection: Connection, kind: RunKind, *, at: datetime) -> None:
     )
 
 
-class _Overtaken(Exception):  # noqa: N818
+class Overtaken(Exception):  # noqa: N818
     """A person paused or ended the connection, changed the mapping or wants everything read once more: what is under way
     stops before its next page and is begun as it is wanted now."""
 
@@ -186,11 +186,11 @@ def unforeseen(kind: str) -> Problem:
 def _note_problem(run: JobRun, stream: Stream, problem: Problem) -> None:
     """Say on the object what stands in its way. Its next sweep begins anew where the last complete one ended.
 
-    Raises _Overtaken where a person wants another sweep by now: theirs is not undone.
+    Raises Overtaken where a person wants another sweep by now: theirs is not undone.
     """
     with run.batch():
         if _revision(stream) != stream.revision:
-            raise _Overtaken
+            raise Overtaken
         kept = {name: stream.cursor[name] for name in ("follow_from", "token") if name in stream.cursor}
         stream.cursor, stream.state, stream.error = kept, StreamState.FAILED, problem.as_plain()
         stream.save(update_fields=["cursor", "state", "error"])
@@ -200,6 +200,13 @@ def _note_problem(run: JobRun, stream: Stream, problem: Problem) -> None:
 def _revision(stream: Stream) -> int | None:
     """What a person wants of an object by now, locked; None when it is gone."""
     return Stream.objects.select_for_update().filter(pk=stream.pk).values_list("revision", flat=True).first()
+
+
+def check_wanted(stream: Stream) -> None:
+    """Go on with an object only as it was when the work began: call it in the batch that writes. Raises Overtaken."""
+    is_wanted = Stream.objects.filter(pk=stream.pk, is_wanted=True, connection__state=ConnectionState.RUNNING).exists()
+    if _revision(stream) != stream.revision or not is_wanted:
+        raise Overtaken
 
 
 # --- One sweep
@@ -212,7 +219,8 @@ class Cursor:
     follow_from, token: where the next sweep begins. While one is under way: since, until, began_at (the vendor's clock
     when it began), position, phase ("rows", "deletions", "shelf"), high (newest version seen), windows (questions that
     were halved and still wait), marks (of the pages seen: to notice that they repeat), keeps_ids (of a sweep over
-    the whole object: what its pages bring is kept in `Met`).
+    the whole object: what its pages bring is kept in `Met`), may_be_empty (so many records a person said are really gone
+    where this sweep brings none).
     """
 
     plain: dict[str, Any]
@@ -242,11 +250,7 @@ class Sweep:
     def _batch(self) -> Iterator[None]:
         """A batch of the job, unless a person has overtaken what is under way."""
         with self.run.batch():
-            is_wanted = Stream.objects.filter(
-                pk=self.stream.pk, is_wanted=True, connection__state=ConnectionState.RUNNING
-            ).exists()
-            if _revision(self.stream) != self.stream.revision or not is_wanted:
-                raise _Overtaken
+            check_wanted(self.stream)
             yield
 
     def go(self) -> None:
@@ -446,13 +450,18 @@ class Sweep:
         seen: set[str] = set()
         for ids in self.stream.met.filter(is_later=False).values_list("ids", flat=True).iterator(chunk_size=50):
             seen.update(ids)
-        if not seen and self.stream.records.filter(is_gone=False).count() >= _SUSPICIOUS:
+        # Of more than a person was told of nobody said that it is gone.
+        fewest = max(_SUSPICIOUS, self.cursor.plain.get("may_be_empty", 0) + 1)
+        if not seen and self.stream.records.filter(is_gone=False).count() >= fewest:
             raise Fault(
                 FaultKind.REFUSED,
                 Problem.of(
-                    "suddenly-empty",
+                    SUDDENLY_EMPTY,
                     _("The source gave no record at all of %(object)s, where there were many: nothing was removed."),
-                    remedy=_("Look whether the source is being filled anew, and what the connected user may see."),
+                    remedy=_(
+                        "Look whether the source is being filled anew, and what the connected user may see. If they are really"
+                        " gone, say so here."
+                    ),
                     object=self.object.label,
                 ),
             )

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as translate
 
 from salesops.connectors.choices import OUTGOING_MASTERS, ConnectionState, OutgoingState, RawState, RunKind, RunState
 from salesops.connectors.models import Connection, Outgoing, RawRecord, Stream, SyncRun
-from salesops.connectors.rules.masters import edited_here
+from salesops.connectors.rules.masters import edited_here, same
 from salesops.connectors.services import calling
 from salesops.connectors.services.applying import Applier, columns_of
 from salesops.connectors.services.brakes import Brake
@@ -42,6 +42,10 @@ _MOST_PASSING: Final = 3
 BATCH: Final = 500
 #: A row saved this long ago may belong to a transaction that was not committed when we last looked.
 _OVERLAP: Final = timedelta(minutes=5)
+#: Records whose newest telling was not taken: an edit of them waits, for nobody knows yet what it will be compared with.
+_APART: Final = (RawState.REFUSED, RawState.HELD, RawState.DISMISSED)
+#: Stands in the place of a version in a change that waits for its record to be taken; no source has such a version.
+_NOT_TAKEN: Final = "?"
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -87,7 +91,9 @@ def push(run: JobRun) -> None:
     ]
     for stream in streams:
         _collect(run, stream)
-    waiting = Outgoing.objects.filter(record__stream__in=streams, state=OutgoingState.WAITING)
+    waiting = Outgoing.objects.filter(record__stream__in=streams, state=OutgoingState.WAITING).exclude(
+        record__state__in=_APART
+    )
     if not waiting.exists():
         with run.finish():
             pass
@@ -109,6 +115,8 @@ def push(run: JobRun) -> None:
                 pk=change.record.stream_id, is_wanted=True, connection__state=ConnectionState.RUNNING
             ).exists():
                 continue
+            if RawRecord.objects.filter(pk=change.record_id, state__in=_APART).exists():
+                continue  # since a moment ago: another change of it came back with a telling that waits
             try:
                 became = _send(run, change, http)
             except Wait as wait:
@@ -160,19 +168,29 @@ def _note(change: Outgoing) -> None:
     """Keep a change that is to be written; one of the same record that waits already says from now on what this one says."""
     waiting = Outgoing.objects.filter(record=change.record, state=OutgoingState.WAITING)
     if not waiting.update(
-        values=change.values, fields=change.fields, key=change.key, base_version=change.base_version, attempts=0
+        values=change.values,
+        fields=change.fields,
+        key=change.key,
+        base_version=change.base_version,
+        attempts=0,
+        error=change.error,
     ):
         change.save()
 
 
 def _edits(applier: Applier, pks: list[int], *, at: datetime) -> list[Outgoing]:
+    """What differs on these rows from what the source last said. Of a record whose newest telling was not taken it is only
+    noted that something does: what the telling becomes decides what is written."""
     stream = applier.stream
     raws = {
-        row.record_id: row for row in RawRecord.objects.filter(stream=stream, record_id__in=pks, state=RawState.TAKEN)
+        row.record_id: row
+        for row in RawRecord.objects.filter(stream=stream, record_id__in=pks, state__in=(RawState.TAKEN, *_APART))
+        if row.state == RawState.TAKEN or row.told or row.is_gone  # else none was ever taken
     }
     if not raws:
         return []
     said = applier.last_said([row.external_id for row in raws.values()])
+    apart = applier.values_of([raw_of(row) for row in raws.values() if row.state != RawState.TAKEN and row.told])
     current = applier.destination.current([pk for pk in raws if pk is not None])
     changes = []
     for pk, raw in raws.items():
@@ -180,18 +198,30 @@ def _edits(applier: Applier, pks: list[int], *, at: datetime) -> list[Outgoing]:
         if before is None or pk not in current:
             continue
         edits = edited_here(masters=stream.masters, before=before, portal=current[pk])
+        newest = apart.get(raw.external_id, {})
+        edits = {name: value for name, value in edits.items() if name not in newest or not same(newest[name], value)}
         values = spelled(applier, edits, current[pk])
         if not values:
             continue
-        told = json.dumps([raw.pk, raw.version, values], sort_keys=True, default=str)
+        is_taken = raw.state == RawState.TAKEN
+        told = json.dumps(
+            [raw.pk, raw.version, values, *(() if is_taken else (_NOT_TAKEN,))], sort_keys=True, default=str
+        )
         key = hashlib.sha256(told.encode()).hexdigest()
         if Outgoing.objects.filter(
             key=key
         ).exists():  # written, overtaken or refused already: the same says nothing new
             continue
-        fields = {name: [_plain(before.get(name)), _plain(value)] for name, value in edits.items()}
         changes.append(
-            Outgoing(record=raw, key=key, values=values, fields=fields, base_version=raw.version, made_at=at)
+            Outgoing(
+                record=raw,
+                key=key,
+                values=values,
+                fields={name: [_plain(before.get(name)), _plain(value)] for name, value in edits.items()},
+                base_version=raw.version if is_taken else _NOT_TAKEN,
+                made_at=at,
+                error={} if is_taken else _not_taken().as_plain(),
+            )
         )
     return changes
 
@@ -280,12 +310,15 @@ def _send(run: JobRun, change: Outgoing, http: Caller) -> str:
     with run.batch():
         if told is not None:
             applier.apply([told], at=run.now())
-        Outgoing.objects.filter(pk=change.pk).update(
-            state=state,
-            attempts=change.attempts + 1,
-            sent_at=run.now(),
-            error=error.as_plain() if error else {},
-        )
+        if change.base_version == _NOT_TAKEN:
+            Outgoing.objects.filter(pk=change.pk).delete()  # it only kept in mind to look again
+        else:
+            Outgoing.objects.filter(pk=change.pk).update(
+                state=state,
+                attempts=change.attempts + 1,
+                sent_at=run.now(),
+                error=error.as_plain() if error else {},
+            )
         # What was edited meanwhile, or is still different now that the source spoke, is next.
         for again in _edits(applier, [raw.record_id] if raw.record_id is not None else [], at=run.now()):
             _note(again)
@@ -310,6 +343,14 @@ def _tried_in_vain(run: JobRun, change: Outgoing, problem: Problem, *, counts: b
         state = OutgoingState.REFUSED if is_in_vain else OutgoingState.WAITING
         Outgoing.objects.filter(pk=change.pk).update(attempts=attempts, state=state, error=problem.as_plain())
         run.state["sent"] = run.state.get("sent", 0) + 1
+
+
+def _not_taken() -> Problem:
+    return Problem.of(
+        "record-not-taken",
+        _("What the source last said of this record was not taken. The edit waits until it is."),
+        remedy=_("Look at the record: it is on the shelf, or waits for a decision."),
+    )
 
 
 def _not_written(vendor: str) -> Problem:

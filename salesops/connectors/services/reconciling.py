@@ -23,12 +23,14 @@ from salesops.connectors.services import calling
 from salesops.connectors.services.applying import Applier
 from salesops.connectors.services.brakes import Brake
 from salesops.connectors.services.calling import Caller, Wait
-from salesops.connectors.services.pulling import EMPTY_PAGES, close_left, wanted
+from salesops.connectors.services.pulling import EMPTY_PAGES, Overtaken, check_wanted, close_left, wanted
 from salesops.connectors.vendors.base import Ask, Fault, FaultKind, Page, Raw, endless, moment_of
 from salesops.connectors.wire import WireError
 from salesops.core.actor import Actor, Noun, Scope, system_actor
 from salesops.core.upserts import Fate
 from salesops.jobs import services as jobs
+from salesops.jobs.choices import UNFINISHED
+from salesops.jobs.models import Job
 from salesops.jobs.runner import JobRun
 from salesops.values.outcomes import Problem
 
@@ -45,12 +47,34 @@ def enqueue(*, actor: Actor, connection: Connection, at: datetime) -> None:
         raise PermissionDenied
     if connection.state != ConnectionState.RUNNING:
         raise ValidationError(translate("It is not running. Start it first."))
+    first, again = _keys(connection)
+    with transaction.atomic():
+        _lock(connection)
+        if not Job.objects.filter(key=again, state__in=UNFINISHED).exists():
+            _ring(connection, first, {"connection_id": connection.pk}, at=at)
+
+
+def _keys(connection: Connection) -> tuple[str, str]:
+    """The keys of the jobs that compare a connection: they take turns, since a job that has to wait leaves the rest to
+    another while it is itself not ended yet. At most one of both is unfinished, but for that moment."""
+    return f"reconcile:{connection.pk}", f"reconcile:{connection.pk}:again"
+
+
+def _lock(connection: Connection) -> None:
+    """Whoever asks for a comparison and one that leaves its rest to another job wait for one another."""
+    Connection.objects.select_for_update().filter(pk=connection.pk).values_list("pk").first()
+
+
+def _ring(
+    connection: Connection, key: str, payload: dict[str, Any], *, at: datetime, run_after: datetime | None = None
+) -> None:
     jobs.enqueue(
         kind=RECONCILE,
-        key=f"reconcile:{connection.pk}",
-        payload={"connection_id": connection.pk},
+        key=key,
+        payload=payload,
         actor=system_actor(),
         at=at,
+        run_after=run_after,
         title=translate("%(name)s is compared with its source") % {"name": connection.source.name},
         url=connection.get_absolute_url(),
     )
@@ -82,7 +106,7 @@ def reconcile(run: JobRun) -> None:
             )
             run.state |= {"run_id": made.pk, "done": [], "counts": {}, "began": run.now().isoformat()}
     problem: Problem | None = None
-    state, until = RunState.DONE, run.now()
+    state, until = RunState.DONE, None
     with calling.caller_for(connection, run) as http:
         for stream in wanted(connection):
             if stream.pk in run.state["done"]:
@@ -92,6 +116,13 @@ def reconcile(run: JobRun) -> None:
             except Wait as wait:
                 state, problem, until = RunState.WAITING, wait.problem, wait.until
                 break
+            except Overtaken:
+                if not Connection.objects.filter(pk=connection.pk, state=ConnectionState.RUNNING).exists():
+                    state = RunState.WAITING
+                    break
+                with run.batch():  # one object is wanted otherwise by now: the others are compared all the same
+                    run.state["done"].append(stream.pk)
+                    run.state.pop("census", None)
             except Fault as fault:
                 problem, state = fault.problem, RunState.FAILED
                 if fault.kind in (FaultKind.UNAUTHORIZED, FaultKind.PASSING):
@@ -103,19 +134,13 @@ def reconcile(run: JobRun) -> None:
                 problem, state = error.problem, RunState.FAILED
                 break
     with run.finish():
+        _lock(connection)
         if state == RunState.DONE:
             Connection.objects.filter(pk=connection.pk).update(reconciled_at=run.now())
-        elif state == RunState.WAITING:
-            jobs.enqueue(
-                kind=RECONCILE,
-                key=f"reconcile:{connection.pk}:{until.isoformat()}",
-                payload={"connection_id": connection.pk, "state": dict(run.state)},
-                actor=system_actor(),
-                at=run.now(),
-                run_after=until,
-                title=translate("%(name)s is compared with its source") % {"name": connection.source.name},
-                url=connection.get_absolute_url(),
-            )
+        elif until is not None:
+            first, again = _keys(connection)
+            payload = {"connection_id": connection.pk, "state": dict(run.state)}
+            _ring(connection, first if run.key == again else again, payload, at=run.now(), run_after=until)
         SyncRun.objects.filter(pk=run.state["run_id"]).update(
             state=state,
             finished_at=run.now(),
@@ -133,10 +158,12 @@ class _Census:
         began = datetime.fromisoformat(run.state["began"])
         # What changed since the last sync has not been asked for yet: it is no drift either.
         self.began = min(began, stream.last_success_at or began)
-        if run.state.get("census", {}).get("stream") != stream.pk:
+        kept = run.state.get("census", {})
+        if (kept.get("stream"), kept.get("revision")) != (stream.pk, stream.revision):
             edges = stream.records.aggregate(first=Min("pk"), last=Max("pk"))
             self.state: dict[str, Any] = {
                 "stream": stream.pk,
+                "revision": stream.revision,
                 "first": edges["first"] or 0,
                 "seen": _packed(bytearray(((edges["last"] or 0) - (edges["first"] or 0)) // 8 + 1)),
                 "position": None,
@@ -145,7 +172,7 @@ class _Census:
                 "found": [],
             }
         else:
-            self.state = run.state["census"]
+            self.state = kept
         self.seen = _unpacked(self.state["seen"])
 
     def take(self) -> None:
@@ -157,11 +184,13 @@ class _Census:
             is_last = page.next is None
             self._guard(page)
             with self.run.batch():
+                check_wanted(self.stream)
                 self._compare([raw for raw in page.raws if not raw.is_deleted])
                 self.state |= {"position": page.next, "seen": _packed(self.seen)}
                 self.run.state["census"] = self.state
                 self.run.progress(self.state["counts"]["compared"], None, self.stream.object)
         with self.run.batch():
+            check_wanted(self.stream)
             self._what_is_not_there()
             self._mended()
             self.run.state["counts"][self.stream.object] = self.state["counts"]

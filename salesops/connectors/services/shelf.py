@@ -17,7 +17,7 @@ from salesops.connectors.models import Connection, RawRecord, Stream
 from salesops.connectors.rules.convert import Lookup
 from salesops.connectors.selectors.identities import confirmed_text
 from salesops.connectors.services.applying import Applied, Applier
-from salesops.connectors.services.brakes import Brake
+from salesops.connectors.services.brakes import Brake, reopen
 from salesops.connectors.services.uploads import confirm_name
 from salesops.connectors.vendors.base import Raw
 from salesops.core.actor import Actor, Noun, Scope, system_actor
@@ -44,7 +44,8 @@ def try_again(applier: Applier, rows: Collection[RawRecord], *, at: datetime) ->
 
 
 def retry(*, actor: Actor, connection: Connection, ids: Collection[int], at: datetime) -> Applied:
-    """A person tries chosen records of the shelf again. Raises PermissionDenied."""
+    """A person tries chosen records of the shelf again; what was turned away at the brake waits for a decision once more,
+    with all that was turned away with it. Raises PermissionDenied."""
     _check(actor)
     done = Applied()
     with transaction.atomic():
@@ -60,7 +61,9 @@ def retry(*, actor: Actor, connection: Connection, ids: Collection[int], at: dat
             by_stream.setdefault(row.stream_id, []).append(row)
         for its_rows in by_stream.values():
             applier = Applier(its_rows[0].stream, actor=actor, brake=Brake())
-            tried = try_again(applier, its_rows, at=at)
+            holds = {row.hold_id for row in its_rows if row.hold_id is not None}
+            done.counts["held"] += reopen(its_rows[0].stream, applier, holds, at=at)
+            tried = try_again(applier, [row for row in its_rows if row.hold_id is None], at=at)
             done.counts += tried.counts
             done.fates += tried.fates
         record(

@@ -38,9 +38,9 @@ def imports_files(actor: Actor) -> bool:
     return actor.sight(Noun.IMPORT) >= Scope.ALL
 
 
-def caller(connection: Connection) -> Caller:
-    """The way to a vendor while a person waits for the page."""
-    return Caller(connection, longest_sleep=_PATIENCE, deadline=_DEADLINE, tries=_TRIES)
+def caller(connection: Connection, trial: str = "") -> Caller:
+    """The way to a vendor while a person waits for the page. `trial`: with a token that is not kept yet."""
+    return Caller(connection, longest_sleep=_PATIENCE, deadline=_DEADLINE, tries=_TRIES, trial=trial)
 
 
 def refusal_of(error: Exception) -> Problem:

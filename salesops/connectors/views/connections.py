@@ -228,7 +228,9 @@ class ConnectionAuthorizedView(ConnectorsView):
         found: list[Connection] = []
 
         def act() -> str:
-            found.append(authorizing.complete(actor=self.actor, state=state, code=code, extra=told, at=self.now))
+            found.append(
+                authorizing.complete(actor=self.actor, state=state, code=code, extra=told, at=self.now, caller=caller)
+            )
             return ""
 
         if not carry_out(request, act):

@@ -174,11 +174,19 @@ class RecordDismissView(ChosenView):
 
 def said_of(done: Applied) -> str:
     """What came of records that were tried again."""
-    left = done.counts["refused"]
-    taken = sum(done.counts.values()) - left
-    return ngettext(
+    left, held = done.counts["refused"], done.counts["held"]
+    taken = sum(done.counts.values()) - left - held
+    said = ngettext(
         "%(taken)s record was taken, %(left)s left.", "%(taken)s records were taken, %(left)s left.", taken
     ) % {"taken": display.number(taken), "left": display.number(left)}
+    if not held:
+        return said
+    waits = ngettext(
+        "%(held)s record changes closed deals and waits for a decision.",
+        "%(held)s records change closed deals and wait for a decision.",
+        held,
+    ) % {"held": display.number(held)}
+    return f"{said} {waits}"
 
 
 class RecordListView(RecordsPage):
@@ -472,6 +480,7 @@ class HoldDecideView(ScopedFormView):
         rows: list[RawRecord] = []
         changes: dict[str, list[Told]] = {}
         names: dict[str, str] = {}
+        deals: dict[str, int] = {}
         if hold.state == HoldState.WAITING:
             rows = list(hold.records.select_related("stream").order_by("pk")[:_SHOWN])
             applier = Applier(hold.stream, actor=self.actor)
@@ -479,6 +488,7 @@ class HoldDecideView(ScopedFormView):
             for fate, words in zip(fates, told_of(self.actor, hold.stream, fates), strict=True):
                 changes[fate.raw.external_id] = words
                 names[fate.raw.external_id] = fate.label
+            deals = brakes.deals_of(applier, rows, at=self.now)
         return {
             "hold": hold,
             "connection": connection,
@@ -486,6 +496,7 @@ class HoldDecideView(ScopedFormView):
             "rows": [
                 {
                     "raw": row,
+                    "deal": deals.get(row.external_id),
                     "name": names.get(row.external_id, ""),
                     "changes": changes.get(row.external_id, []),
                     "link": selectors.link_of(row),

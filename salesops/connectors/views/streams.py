@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from salesops.connectors.forms import masters_from, stream_mapping_from
 from salesops.connectors.models import Stream
@@ -22,10 +23,12 @@ from salesops.connectors.services import connecting
 from salesops.connectors.services.applying import RawFate
 from salesops.connectors.services.connecting import PREVIEWED
 from salesops.connectors.vendors.base import Raw
-from salesops.connectors.views.base import REFUSALS, ConnectorsView, caller, refusal_of
+from salesops.connectors.views.base import REFUSALS, ConnectorsView, caller, imports_files, refusal_of
 from salesops.connectors.views.records import told_of
+from salesops.core import display
 from salesops.core.actor import Actor
 from salesops.core.upserts import Fate
+from salesops.core.views import ConfirmView
 from salesops.values.outcomes import Problem
 
 #: Live records shown beside the mapping.
@@ -110,6 +113,41 @@ class StreamEditView(StreamView):
             "company_currency": settings.COMPANY_CURRENCY,
         }
         return render(self.request, "connectors/stream_edit.html", context, status=status)
+
+
+class StreamEmptyView(ConfirmView):
+    """Say that the records of an object that suddenly came empty are really gone."""
+
+    selector = selectors.stream_for
+    title = gettext_lazy("Are they really gone?")
+    submit_label = gettext_lazy("They are really gone: remove them")
+
+    def allows(self, actor: Actor) -> bool:
+        """Revops and administrators."""
+        return imports_files(actor)
+
+    def get_back_url(self) -> str:
+        """The connection."""
+        return str(self.object.connection.get_absolute_url())
+
+    def get_context(self) -> dict[str, Any]:
+        """How many there are."""
+        found = selectors.objects_of(self.object.connection).get(self.object.object)
+        count = selectors.present(self.object)
+        lead = ngettext(
+            "%(object)s: %(count)s record is here. The source is asked once more; if it gives none again, the record is"
+            " removed here. Another object or a later sync is not meant.",
+            "%(object)s: %(count)s records are here. The source is asked once more; if it gives none again, all %(count)s"
+            " are removed here. Another object or a later sync is not meant.",
+            count,
+        ) % {"object": _(found.label) if found else self.object.object, "count": display.number(count)}
+        return {"lead": lead}
+
+    def save(self, form: Any) -> Any:
+        """Keep it for the next sweep, and begin that."""
+        connecting.confirm_empty(actor=self.actor, stream=self.object, at=self.now)
+        messages.success(self.request, _("The source is asked once more. What is gone there is removed here then."))
+        return self.get_back_url()
 
 
 class StreamSampleView(StreamView):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,9 +12,12 @@ from typing import Any, ClassVar
 import psycopg
 import pymysql
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from salesops.accounts.models import Account
 from salesops.connectors.choices import RunState
+from salesops.connectors.models import RawRecord
 from salesops.connectors.services import connecting, pulling
 from salesops.connectors.vendors import vendor_of
 from salesops.connectors.vendors.base import Ask, Fault, FaultKind, Page
@@ -258,6 +261,51 @@ def test_a_source_that_is_suddenly_empty_takes_nothing_away(cast: Cast, path: Pa
     change(path, "INSERT INTO customers VALUES (1, 'Firm 1', 'Berlin', '2026-07-01 10:00:00', 0)")
     link.sync(after=7200)
     assert (link.stream("rows").error, Account.objects.count()) == ({}, 1)
+
+
+def test_a_person_says_that_all_are_really_gone(cast: Cast, path: Path, client_of: Callable[[str], Client]) -> None:
+    """For the very next sweep over that object, and for no more records than there were."""
+    link = kept_in_step(cast, path, cursor="", deleted="")
+    rita = client_of("rita")
+    gone = reverse("connectors:stream_empty", kwargs={"pk": link.stream("rows").pk})
+
+    def fill() -> None:
+        change(path, "DELETE FROM customers")
+        for number in range(1, 13):
+            change(
+                path, f"INSERT INTO customers VALUES ({number}, 'Firm {number}', 'Berlin', '2026-07-01 10:00:00', 0)"
+            )
+        link.sync(after=7200)
+        assert (link.stream("rows").error, Account.objects.count()) == ({}, 12)
+
+    def empty() -> None:
+        change(path, "DELETE FROM customers")
+        link.sync(after=7200)
+        assert (link.stream("rows").error["code"], Account.objects.count()) == ("suddenly-empty", 12)
+
+    fill()
+    assert gone not in str(rita.get(link.connection.get_absolute_url()).content.decode())
+    assert rita.post(gone).status_code == 422  # there is no such problem
+    empty()
+    assert gone in str(rita.get(link.connection.get_absolute_url()).content.decode())
+    assert "all 12 are removed here" in str(rita.get(gone).content.decode())
+    assert rita.post(gone).status_code == 302
+    link.sync()
+    assert (link.stream("rows").error, Account.objects.count()) == ({}, 0)
+    fill()
+    empty()  # what was said once does not hold for ever
+
+    assert rita.post(gone).status_code == 302
+    fill()  # they were not gone
+    empty()
+
+    connecting.confirm_empty(actor=link.actor, stream=link.stream("rows"), at=link.at)
+    row = RawRecord.objects.get(external_id="1")
+    for number in range(3):  # more than were told of
+        RawRecord.objects.create(
+            stream=row.stream, external_id=f"more {number}", version="", payload="{}", received_at=row.received_at
+        )
+    empty()
 
 
 class Deals(Conformance):
