@@ -281,7 +281,7 @@ class SyncRunTable(PortalTable):
     problem = PortalColumn(accessor="error", orderable=False, verbose_name=gettext_lazy("Problem"))
 
     default_columns = (
-        "started_at", "kind", "state", "took", "created", "changed", "unchanged", "refused", "removed", "problem",
+        "started_at", "kind", "state", "took", "created", "changed", "unchanged", "refused", "held", "removed", "problem",
     )  # fmt: skip
 
     class Meta:

@@ -360,7 +360,7 @@ class Drift(models.Model):
 
     class Meta:
         ordering = ["-found_at", "-id"]
-        verbose_name, verbose_name_plural = _("drift"), _("drifts")
+        verbose_name, verbose_name_plural = _("difference"), _("differences")
         constraints = [
             models.UniqueConstraint(
                 fields=["stream", "external_id"], condition=Q(mended_at__isnull=True), name="connectors_drift_open_once"

@@ -597,8 +597,10 @@ def _oauth_settings(vendor: str) -> list[Setting]:
     """What is needed to sign in by OAuth: the app that the company registered at the vendor."""
     if vendor_of(vendor).oauth is None:
         return []
+    has_key = bool(keys_of(vendor))
+    hint = _("Only to sign in: with a token or key of its own it stays empty.") if has_key else ""
     return [
-        Setting("client_id", _("Client id of your app"), is_required=not keys_of(vendor)),
+        Setting("client_id", _("Client id of your app"), hint=hint, is_required=not has_key),
         Setting("client_secret", _("Client secret of your app"), is_secret=True, is_required=False),
     ]
 
@@ -614,7 +616,9 @@ def _hook_settings(vendor: str) -> list[Setting]:
 
 def settings_of(vendor: str) -> list[Setting]:
     """All that a person is asked for to connect a vendor."""
-    return [*vendor_of(vendor).settings, *_oauth_settings(vendor), *_hook_settings(vendor), ADDRESS]
+    known = vendor_of(vendor)
+    by_http = () if known.family == "sql" else (ADDRESS,)
+    return [*known.settings, *_oauth_settings(vendor), *_hook_settings(vendor), *by_http]
 
 
 def _check_settings(settings_: Collection[Setting], given: Mapping[str, Any]) -> None:

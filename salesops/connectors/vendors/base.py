@@ -370,7 +370,7 @@ class Setting:
     is_long: bool = False
 
 
-#: Another address in place of the vendor's own; every vendor offers it to administrators.
+#: Another address in place of the vendor's own; every vendor that is asked by HTTP offers it to administrators.
 ADDRESS: Final = Setting(
     "address",
     _("Another address"),
