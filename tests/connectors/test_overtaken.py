@@ -599,6 +599,29 @@ def test_an_id_that_has_no_room_is_shortened(link: Link) -> None:
     assert ids[0][:167] == ids[1][:167] == "x" * 167
 
 
+def test_another_mapping_is_applied_to_what_is_known_and_unchanged(link: Link, org: Salesforce) -> None:
+    """However many records there are, keeping the mapping writes none of them."""
+    stream = link.stream("Opportunity")
+    whole = Mapping.from_plain(stream.mapping).unwrap()
+
+    def decide(mapping: Mapping) -> None:
+        connecting.decide_mapping(
+            actor=link.actor, stream=stream, mapping=mapping, masters={}, is_wanted=True, at=link.at
+        )
+
+    for number in range(30):
+        org.put("Opportunity", number + 1, NextStep="Call")
+    decide(whole.without("next_step"))
+    link.start().run()
+    assert Deal.objects.filter(next_step="").count() == 30
+    before = set(RawRecord.objects.values_list("pk", "digest"))
+    decide(whole)
+    assert set(RawRecord.objects.values_list("pk", "digest")) == before
+    link.sync()
+    assert Deal.objects.filter(next_step="Call").count() == 30
+    assert link.sync().counts.get("Opportunity", {}).get("changed", 0) == 0
+
+
 def test_new_masters_reach_a_sweep_under_way(link: Link, org: Salesforce, in_the_middle: Middle) -> None:
     link.start().run()
     for number in range(30):

@@ -195,7 +195,7 @@ class RawRecord(models.Model):
 
     payload: JSON text of the telling that was taken; told: of a newer one that was refused or is held ("" when there is
     none, or when none was ever taken). version: of the newest telling; sorts as text; an older one never replaces a newer one. record_id: the portal's row of
-    the stream's kind. problems: why it is on the shelf. changed: what it changed when it last did, {column: [before,
+    the stream's kind. digest: of the payload and the mapping by which it was taken. problems: why it is on the shelf. changed: what it changed when it last did, {column: [before,
     after]}. hold: where it waits for a person.
     """
 

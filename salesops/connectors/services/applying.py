@@ -82,6 +82,9 @@ class Applier:
             each for each in vendor.objects_for(stream.connection.options) if each.code == stream.object
         )
         self.mapping = FieldMapping.from_plain(stream.mapping).unwrap()
+        plain = json.dumps(stream.mapping, sort_keys=True).encode()
+        #: Part of each digest: a telling that is known by another mapping is not known by this one.
+        self._mapped = hashlib.blake2b(plain, digest_size=16).digest()
         self.destination: Destination = destination_of(stream.kind)
         known = {column.path: column for column in (*self.object.columns, *columns_of(stream))}
         self._columns = [known.get(path) or Column(path) for path in self.mapping.columns]
@@ -125,7 +128,7 @@ class Applier:
                 else:
                     gone.append(raw)
                 continue
-            text, digest = _written(raw.payload)
+            text, digest = _written(raw.payload, self._mapped)
             if stored is not None and stored.version > raw.version:  # also of what was set aside and is tried again
                 done.counts["unchanged"] += 1
                 continue
@@ -511,15 +514,15 @@ def without(record: Record, names: Sequence[str] | frozenset[str]) -> Record:
     return Record(record.kind, record.line, values, record.identity)
 
 
-def _written(payload: Mapping[str, Any]) -> tuple[str, str]:
-    """A payload as it is kept, and its digest."""
+def _written(payload: Mapping[str, Any], mapped: bytes) -> tuple[str, str]:
+    """A payload as it is kept, and its digest by a mapping."""
     text = _encode(payload)
     try:
         kept = text.encode()
     except UnicodeEncodeError:  # half of a pair of surrogates, which no database keeps
         text = json.dumps(payload, separators=(",", ":"), default=str)
         kept = text.encode()
-    return text, hashlib.blake2b(kept, digest_size=16).hexdigest()
+    return text, hashlib.blake2b(kept, digest_size=16, key=mapped).hexdigest()
 
 
 def _newest(raws: Sequence[Raw]) -> dict[str, Raw]:

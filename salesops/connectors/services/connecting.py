@@ -352,8 +352,7 @@ def decide_mapping(
         if before != after:
             row.revision += 1  # a sweep under way goes on by what is wanted now
         if before["mapping"] != after["mapping"]:
-            row.cursor = {}  # everything is read once more; what is unchanged there is converted anew
-            row.records.update(digest="")
+            row.cursor = {}  # everything is read once more; by another mapping nothing of it is known
         row.save()
         record(
             actor=actor,
