@@ -81,11 +81,17 @@ def inbox(run: JobRun) -> None:
 
 FORGET = "connectors.forget_webhooks"
 
-comes_round(code=FORGET, title=_("Webhooks of long ago are forgotten"), kind=FORGET, rule="40 3 * * *")
+comes_round(
+    code=FORGET,
+    title=_("Webhooks, runs and mended differences of long ago are forgotten"),
+    kind=FORGET,
+    rule="40 3 * * *",
+)
 
 
 @handles(FORGET)
-def forget_webhooks(run: JobRun) -> None:
-    """Delete what was pushed a month ago and brought in."""
+def forget(run: JobRun) -> None:
+    """Delete what was pushed a month ago and brought in, and the runs and mended differences of half a year ago."""
     with run.finish():
         hooks.forget_old(at=run.now())
+        pulling.forget_old(at=run.now())

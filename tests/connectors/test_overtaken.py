@@ -162,6 +162,21 @@ def test_reading_everything_once_more_is_not_lost_in_a_sync_under_way(
     assert Deal.objects.get(name="Deal 3").amount_minor == 100_00
 
 
+def test_runs_and_mended_differences_of_long_ago_are_forgotten(link: Link) -> None:
+    """After half a year; a run that is not ended and a difference that is open stay for good."""
+    stream, long_ago = link.stream("Opportunity"), NOW - timedelta(days=180)
+    for state, ended in (("done", long_ago), ("failed", NOW), ("waiting", long_ago), ("running", None)):
+        SyncRun.objects.create(
+            connection=link.connection, kind=RunKind.SYNC, state=state, started_at=long_ago, finished_at=ended
+        )
+    for name, mended in (("a", long_ago), ("b", NOW), ("c", None)):
+        Drift.objects.create(stream=stream, external_id=name, kind="differs", found_at=long_ago, mended_at=mended)
+    assert pulling.forget_old(at=NOW) == 0
+    assert pulling.forget_old(at=NOW + timedelta(seconds=1)) == 3
+    assert set(SyncRun.objects.values_list("state", flat=True)) == {"failed", "running"}
+    assert set(Drift.objects.values_list("external_id", flat=True)) == {"b", "c"}
+
+
 def test_a_run_whose_job_ended_without_a_word_is_closed(link: Link) -> None:
     link.start()
     left = SyncRun.objects.create(connection=link.connection, kind=RunKind.SYNC, started_at=link.at)

@@ -17,7 +17,7 @@ from django.db import DataError
 from django.utils.translation import gettext as translate
 
 from salesops.connectors.choices import SUDDENLY_EMPTY, ConnectionState, RunKind, RunState, StreamState
-from salesops.connectors.models import Connection, Met, Stream, SyncRun
+from salesops.connectors.models import Connection, Drift, Met, Stream, SyncRun
 from salesops.connectors.services import calling, shelf
 from salesops.connectors.services.applying import Applier
 from salesops.connectors.services.brakes import Brake, settle
@@ -36,6 +36,8 @@ UNFORESEEN: Final = (ValueError, TypeError, LookupError, ValidationError, DataEr
 PAGE_ROWS: int | None = None
 #: So many pages in a row without a record are no honest end.
 EMPTY_PAGES: Final = 50
+#: How long the history of runs and of mended differences is kept.
+KEPT: Final = timedelta(days=180)
 #: So often may the very same page come in one sweep.
 _SAME_PAGES: Final = 2
 #: So many records do not go all at once.
@@ -128,6 +130,13 @@ def close_left(connection: Connection, kind: RunKind, *, at: datetime) -> None:
     SyncRun.objects.filter(connection=connection, kind=kind, state=RunState.RUNNING).update(
         state=RunState.FAILED, finished_at=at
     )
+
+
+def forget_old(*, at: datetime) -> int:
+    """Delete runs that ended long ago, and differences that were mended long ago. Gives how many."""
+    runs = SyncRun.objects.filter(finished_at__lt=at - KEPT).exclude(state=RunState.RUNNING)
+    mended = Drift.objects.filter(mended_at__lt=at - KEPT)
+    return runs.delete()[0] + mended.delete()[0]
 
 
 class Overtaken(Exception):  # noqa: N818
