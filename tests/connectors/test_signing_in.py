@@ -15,6 +15,7 @@ from django.db import transaction
 
 from salesops.connectors.models import Authorization, Connection, Credential
 from salesops.connectors.services import authorizing, connecting, credentials
+from salesops.connectors.services.calling import Caller
 from salesops.connectors.vendors.base import Fault, FaultKind
 from salesops.connectors.wire import Reply, Request, Unreachable
 from salesops.core.actor import system_actor
@@ -81,7 +82,14 @@ def begun(cast: Cast, connection: Connection, who: str = "rita", *, after: float
 def back(cast: Cast, state: str, who: str = "rita", *, after: float = 0, **extra: str) -> Connection:
     """Come back with a code."""
     at = NOW + timedelta(seconds=after)
-    return authorizing.complete(actor=cast.actor(who), state=state, code="the-code", extra=extra, at=at)
+    return authorizing.complete(
+        actor=cast.actor(who), state=state, code="the-code", extra=extra, at=at, caller=not_asked
+    )
+
+
+def not_asked(connection: Connection, _token: str) -> Caller:
+    """Where no records are here, nobody asks the vendor whose account it is."""
+    raise AssertionError(f"{connection} was asked")
 
 
 # --- The way there and back
