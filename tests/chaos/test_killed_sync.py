@@ -110,6 +110,7 @@ class Customer:
         self.vendor, self.chance = vendor, random.Random(plan.seed)
         self.ids: list[str] = []
         self.gone: list[str] = []
+        self.changed: set[str] = set()
         #: How often a deal came into another stage.
         self.moves: Counter[str] = Counter()
         self.is_content = threading.Event()
@@ -148,6 +149,7 @@ class Customer:
         kind = self.chance.choices(("edit", "move", "create", "delete", "restore"), (50, 20, 15, 10, 5))[0]
         if kind == "create":
             self.ids.append(self.vendor.put(DEALS, None, **self._fields(1_000_000 + number)))
+            self.changed.add(self.ids[-1])
             return
         if kind == "restore" and self.gone:
             id = self.gone.pop(self.chance.randrange(len(self.gone)))
@@ -155,7 +157,11 @@ class Customer:
             self.ids.append(id)
             return
         place = self.chance.randrange(len(self.ids))
+        # A source does not tell how a record looked at last that is gone: only such are deleted as are here as they were.
+        while kind == "delete" and self.ids[place] in self.changed:
+            place = self.chance.randrange(len(self.ids))
         id = self.ids[place]
+        self.changed.add(id)
         if kind == "delete":
             self.ids[place] = self.ids[-1]
             self.ids.pop()
