@@ -131,10 +131,29 @@ def test_a_hubspot_is_connected_followed_and_given_up(
     page.goto(f"/deals/{known.pk}/")
     expect(page.get_by_text("7,777").first).to_be_visible()
 
-    # Paused: what changes there waits.
+    # Paused: what changes there waits until it goes on; everything once more doubles nothing.
     page.goto(connection.get_absolute_url())
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible()
+    hubspot.put("deals", known.external_id, amount=Decimal(8888))
+    hubspot.clock.advance(120)
+    portal.run_jobs()
+    with portal.database():
+        assert Deal.objects.get(pk=known.pk).amount_minor == 7777_00
+    page.get_by_role("button", name="Start", exact=True).click()
+    portal.run_jobs()
+    with portal.database():
+        assert Deal.objects.get(pk=known.pk).amount_minor == 8888_00
+    page.goto(connection.get_absolute_url())
+    page.locator("summary[aria-label=More]").click()
+    page.get_by_role("link", name="Read everything once more").click()
+    page.get_by_role("button", name="Read everything once more").click()
+    expect(page.get_by_text("2 objects are read once more").first).to_be_visible()
+    portal.run_jobs()
+    page.goto(f"{connection.get_absolute_url()}runs/")
+    expect(page.locator("table.rows tbody tr").first).to_contain_text("27")
+    with portal.database():
+        assert Deal.objects.filter(source=connection.source.code).count() == 26
 
     # Another key: the sign-in stays, the old secret is gone from the page and sealed anew.
     with portal.database():
@@ -157,3 +176,19 @@ def test_a_hubspot_is_connected_followed_and_given_up(
         assert not Credential.objects.filter(connection=connection).exists()
         assert Deal.objects.filter(source=connection.source.code).count() == 26
     assert urlsplit(page.url).path == connection.get_absolute_url()
+
+    # Back again: the app's secret is given anew, and after the sign-in it is started.
+    page.goto(f"{connection.get_absolute_url()}settings/")
+    page.get_by_label("Client secret").fill(hubspot.client_secret)
+    page.get_by_role("button", name="Save").first.click()
+    page.goto(connection.get_absolute_url())
+    page.locator("summary[aria-label=More]").click()
+    page.get_by_role("button", name="Sign in anew").click()
+    page.get_by_role("link", name="Go on to HubSpot").click()
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_role("button", name="Sync now")).to_be_visible()
+    hubspot.put("deals", known.external_id, amount=Decimal(9999))
+    hubspot.clock.advance(120)
+    portal.run_jobs()
+    with portal.database():
+        assert Deal.objects.get(pk=known.pk).amount_minor == 9999_00
