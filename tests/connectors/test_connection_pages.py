@@ -581,7 +581,9 @@ def test_what_is_written_back_costs_the_same_for_many(
     rita.get(address)
     with CaptureQueriesContext(connection) as few:
         page = text_of(rita.get(address))
-    assert "Amount: $101.00 → $200.00 · Account: — → Acme" in page
+    # PostgreSQL keeps what stands in JSON in an order of its own.
+    one, other = "Amount: $101.00 → $200.00", "Account: — → Acme"
+    assert f"{one} · {other}" in page or f"{other} · {one}" in page
     assert "Opportunities" in page
     write(30)
     with django_assert_num_queries(len(few)):
