@@ -225,6 +225,14 @@ def close(org: Salesforce, numbers: range) -> None:
         put(org, number, StageName="Closed Won", CloseDate=date(2026, 6, 1))
 
 
+def ten_closed(link: Link, org: Salesforce) -> None:
+    """Ten deals are closed and here, of which three may change in one go."""
+    close(org, range(10))
+    link.sync()
+    link.connection.brake_deals = 3
+    link.connection.save()
+
+
 def test_few_changes_of_closed_deals_come_in_at_the_end_of_the_sweep(link: Link, org: Salesforce) -> None:
     close(org, range(10))
     link.sync()
@@ -236,10 +244,7 @@ def test_few_changes_of_closed_deals_come_in_at_the_end_of_the_sweep(link: Link,
 
 @pytest.mark.parametrize("admit", [True, False])
 def test_many_changes_of_closed_deals_wait_for_a_person(link: Link, org: Salesforce, admit: bool) -> None:
-    close(org, range(10))
-    link.sync()
-    link.connection.brake_deals = 3
-    link.connection.save()
+    ten_closed(link, org)
     for number in range(8):
         put(org, number, Amount=Decimal("900.00"), StageName="Closed Won", CloseDate=date(2026, 6, 1))
     put(org, 20)
@@ -258,10 +263,7 @@ def test_many_changes_of_closed_deals_wait_for_a_person(link: Link, org: Salesfo
 @pytest.fixture
 def turned_away(link: Link, org: Salesforce) -> Link:
     """Six changes of amounts and two deletions of closed deals were turned away, where three may change in one go."""
-    close(org, range(10))
-    link.sync()
-    link.connection.brake_deals = 3
-    link.connection.save()
+    ten_closed(link, org)
     for number in range(6):
         put(org, number, Amount=Decimal("900.00"), StageName="Closed Won", CloseDate=date(2026, 6, 1))
     for number in (6, 7):
@@ -395,10 +397,7 @@ def test_an_edit_of_a_record_on_the_shelf_goes_out_once_that_is_taken(link: Link
 
 
 def test_many_deleted_closed_deals_wait_too(link: Link, org: Salesforce) -> None:
-    close(org, range(10))
-    link.sync()
-    link.connection.brake_deals = 3
-    link.connection.save()
+    ten_closed(link, org)
     for number in range(6):
         org.delete("Opportunity", number + 1)
     link.sync()

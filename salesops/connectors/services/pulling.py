@@ -139,12 +139,12 @@ def forget_old(*, at: datetime) -> int:
     return runs.delete()[0] + mended.delete()[0]
 
 
-class Overtaken(Exception):  # noqa: N818
+class Overtaken(Exception):  # noqa: N818 - not an error: it is begun anew
     """A person paused or ended the connection, changed the mapping or wants everything read once more: what is under way
     stops before its next page and is begun as it is wanted now."""
 
 
-class _Stopped(Exception):  # noqa: N818
+class _Stopped(Exception):  # noqa: N818 - tells a problem, and is none of ours
     """The whole connection cannot go on now."""
 
     def __init__(self, problem: Problem, *, is_broken: bool = False) -> None:
@@ -152,7 +152,7 @@ class _Stopped(Exception):  # noqa: N818
         self.problem, self.is_broken = problem, is_broken
 
 
-class _Passing(Exception):  # noqa: N818
+class _Passing(Exception):  # noqa: N818 - tells a problem, and is none of ours
     """The vendor could not give the next page of an object now; the sweep goes on there."""
 
     def __init__(self, problem: Problem) -> None:
