@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
@@ -337,6 +338,10 @@ def test_the_shelf(client_of: Callable[[str], Client], link: Link, cast: Cast) -
     shelf = text_of(rita.get(at("rawrecord_shelf", link.connection.pk)))
     assert "was not found" in shelf
     assert "Of a stranger" in shelf, "the name as the source tells it, though nothing was made of it"
+    newer = json.dumps({"Name": "Of a newer telling"})
+    RawRecord.objects.filter(pk=refused.pk).update(told=newer)
+    assert "Of a newer telling" in text_of(rita.get(at("rawrecord_shelf", link.connection.pk)))
+    RawRecord.objects.filter(pk=refused.pk).update(told="")
     page = rita.get(at("rawrecord_detail", refused.pk))
     (asked,) = page.context["unknown"]
     assert (asked["lookup"].kind.value, asked["lookup"].by, asked["lookup"].text) == ("person", "external_id", stranger)

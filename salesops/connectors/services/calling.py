@@ -84,7 +84,6 @@ class Caller:
         self._base = self.vendor.base(self.settings)
         self._client = Client(timeout=deadline or self.vendor.deadline)
         self._tries = tries
-        self._is_trial = bool(trial)
         self._secrets: dict[str, str] = {credentials.ACCESS: trial} if trial else {}
         #: The mark of the token that is in use here: whoever finds another one need not renew. None while none is.
         self._mark: str | None = None
@@ -167,7 +166,7 @@ class Caller:
             # Replies name their next page: a token goes nowhere but to the vendor.
             raise Fault(FaultKind.REFUSED, _elsewhere(self.vendor))
         pairs = _pairs(params)
-        has_renewed = self._is_trial
+        has_renewed = False
         self._renew_in_time()
         for attempt in range(1, self._tries + 1):
             self.await_turn()
@@ -236,12 +235,12 @@ class Caller:
     # --- the token
 
     def _has_token(self) -> bool:
-        """Whether requests are signed with the token of a sign-in, and not with a key."""
+        """Whether requests are signed with the token of a sign-in that is kept, and not with a key or a trial."""
         self.vendor.sign({}, self)
         return self._mark is not None
 
     def _renew_in_time(self) -> None:
-        if self._is_trial or not self._has_token():
+        if not self._has_token():
             return
         ends = credentials.expires_at(self.connection)
         if ends is not None and ends <= self._clock() + _RENEW_BEFORE:
