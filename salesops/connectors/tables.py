@@ -50,6 +50,12 @@ IMPORT_TONES = {
 }
 
 
+class ReasonColumn(PortalColumn):
+    """Why something is as it is: read to its end, in as many lines as that takes."""
+
+    css = "cell-wrap"
+
+
 class ImportTable(PortalTable):
     """Files and what became of them."""
 
@@ -85,7 +91,7 @@ class RejectedRowTable(PortalTable):
     """The shelf."""
 
     line = LinkColumn("connectors:row_edit", verbose_name=gettext_lazy("Line"))
-    problems = PortalColumn(orderable=False, verbose_name=gettext_lazy("Column and reason"))
+    problems = ReasonColumn(orderable=False, verbose_name=gettext_lazy("Column and reason"))
     cells = PortalColumn(orderable=False, verbose_name=gettext_lazy("Cells"))
     state = BadgeColumn(accessor="state", tones={"shelved": "amber", "mended": "green", "dismissed": "grey"})
 
@@ -148,7 +154,7 @@ class ConnectionTable(PortalTable):
     )
     record_count = NumberColumn(orderable=False, related=(), verbose_name=gettext_lazy("Records"))
     shelf_count = NumberColumn(orderable=False, related=(), verbose_name=gettext_lazy("On the shelf"))
-    problem = PortalColumn(accessor="error", orderable=False, verbose_name=gettext_lazy("Problem"))
+    problem = ReasonColumn(accessor="error", orderable=False, verbose_name=gettext_lazy("Problem"))
     next_sync_at = MomentColumn(ago=True, verbose_name=gettext_lazy("Next sync"))
     made_by = PersonColumn(accessor="made_by", verbose_name=gettext_lazy("Connected by"))
 
@@ -221,7 +227,7 @@ class RawRecordTable(PortalTable):
     kind = PortalColumn(accessor="stream__kind", verbose_name=gettext_lazy("Becomes"))
     state = BadgeColumn(accessor="state", tones=RAW_TONES)
     title = PortalColumn(accessor="pk", orderable=False, verbose_name=gettext_lazy("Name at the source"))
-    problems = PortalColumn(orderable=False, verbose_name=gettext_lazy("Problems"))
+    problems = ReasonColumn(orderable=False, verbose_name=gettext_lazy("Problems"))
     version = PortalColumn(orderable=False, verbose_name=gettext_lazy("Version"))
     received_at = MomentColumn(ago=True, verbose_name=gettext_lazy("Received"), initial_sort_descending=True)
 
@@ -278,7 +284,7 @@ class SyncRunTable(PortalTable):
     held = NumberColumn(accessor="counts", orderable=False, verbose_name=gettext_lazy("Held"))
     removed = NumberColumn(accessor="counts", orderable=False, verbose_name=gettext_lazy("Removed"))
     pages = NumberColumn(orderable=False, verbose_name=gettext_lazy("Pages"))
-    problem = PortalColumn(accessor="error", orderable=False, verbose_name=gettext_lazy("Problem"))
+    problem = ReasonColumn(accessor="error", orderable=False, verbose_name=gettext_lazy("Problem"))
 
     default_columns = (
         "started_at", "kind", "state", "took", "created", "changed", "unchanged", "refused", "held", "removed", "problem",
@@ -367,7 +373,7 @@ class WebhookEventTable(PortalTable):
     occurred_at = MomentColumn(verbose_name=gettext_lazy("Occurred at"))
     received_at = MomentColumn(verbose_name=gettext_lazy("Received"), initial_sort_descending=True)
     handled_at = MomentColumn(verbose_name=gettext_lazy("Handled"))
-    problem = PortalColumn(accessor="error", orderable=False, verbose_name=gettext_lazy("Problem"))
+    problem = ReasonColumn(accessor="error", orderable=False, verbose_name=gettext_lazy("Problem"))
 
     default_columns = ("key", "object", "external_id", "state", "received_at", "problem")
 
@@ -400,7 +406,7 @@ class OutgoingTable(PortalTable):
     attempts = NumberColumn(verbose_name=gettext_lazy("Attempts"))
     made_at = MomentColumn(verbose_name=gettext_lazy("Changed here"), initial_sort_descending=True)
     sent_at = MomentColumn(verbose_name=gettext_lazy("Written at"))
-    problem = PortalColumn(accessor="error", orderable=False, verbose_name=gettext_lazy("Problem"))
+    problem = ReasonColumn(accessor="error", orderable=False, verbose_name=gettext_lazy("Problem"))
 
     default_columns = ("record", "object", "fields", "state", "made_at", "sent_at", "problem")
 
