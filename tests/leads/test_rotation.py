@@ -172,6 +172,27 @@ def test_a_steady_pool_is_never_a_lead_away(
         assert sum(wheel.credit.values()) == 0
 
 
+def test_two_who_come_due_together_are_not_kept_waiting_by_many_small_credits() -> None:
+    """By largest credit alone each of the two is 16/15 of a lead behind after 22 leads."""
+    wheel = Wheel(dict(enumerate([1, 1, 1, 1, 1, 1, 2, 11, 11])))
+    worst = Fraction(0)
+    for _ in range(30):
+        wheel.take()
+        worst = max(worst, wheel.most_unfair())
+    assert worst == Fraction(29, 30)
+    assert [wheel.got[key] for key in wheel.weights] == [1, 1, 1, 1, 1, 1, 2, 11, 11]
+
+
+def test_somebody_far_ahead_is_waited_for_no_further_than_can_be_looked() -> None:
+    """A million leads by hand: the others go on as they would among themselves, and it takes no longer."""
+    rows = [
+        Candidate(1, 1, tie=1, credit=-1_000_000 * LEAD),
+        Candidate(2, 1, tie=2, credit=500_000 * LEAD),
+        Candidate(3, 3, tie=3, credit=500_000 * LEAD),
+    ]
+    assert take_turn(rows, Method.WEIGHTED).picked == 3
+
+
 @settings(max_examples=300)
 @given(weights, st.data())
 def test_absences_keep_everybody_within_one_lead(listed: list[int], data: st.DataObject) -> None:

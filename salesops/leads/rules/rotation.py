@@ -6,7 +6,8 @@ away or full is not entitled meanwhile and keeps their credit. The credit lives 
 difference whether leads come one by one or in a heap, who brings them in, or how often the portal starts anew.
 
 Taking the largest credit is the smooth weighted round robin of nginx, told in leads instead of weights, so that it
-stays fair when those who can take a lead change: see docs/routing.md.
+stays fair when those who can take a lead change. Where it would leave somebody a whole lead behind later on, who has to
+have theirs first goes first: see docs/routing.md.
 """
 
 from __future__ import annotations
@@ -23,6 +24,12 @@ from salesops.values.split import split_by_largest_remainder
 
 #: Parts of a lead. Divisible by every number up to 22, so that the shares of usual pools are exact.
 LEAD: Final = 6_983_776_800
+
+#: How far below a whole lead anybody stays behind, in parts: above what rounding shares to parts can ever add up to.
+_SLACK: Final = LEAD // 1_000_000
+
+#: Further ahead than this many leads nobody is looked after: whoever took hundreds of leads by hand is no steady pool.
+_LOOK_AHEAD: Final = 10_000
 
 
 class Method(enum.StrEnum):
@@ -120,10 +127,52 @@ def take_turn(
     elif method is Method.LOAD:
         picked = min(able, key=_load).key
     else:
-        picked = min(able, key=lambda each: (-(each.credit + due[each.key]), each.tie)).key
+        picked = _by_credit(able, due)
     changes = dict(due)
     changes[picked] = changes.get(picked, 0) - LEAD
     return Turn(picked, changes, deficits, turn_of)
+
+
+def _by_credit(able: Sequence[Candidate], due: Mapping[int, int]) -> int:
+    """The largest credit, unless somebody would then come to be a whole lead behind who need not.
+
+    Many small credits can be larger than the few great ones that come due together a few leads later (weights of 1 for
+    six, 2 for one and 11 for two: after 22 leads one of the two is 16/15 of a lead behind). Who has to have a lead first
+    so that nobody falls behind is then known from the weights alone, as for jobs with deadlines of which the earliest
+    goes first: Steiner and Yeomans, Level schedules for mixed-model, just-in-time processes, 1993. In a pool that stays
+    the same such an order always exists (Tijdeman, The chairman assignment problem, 1980). Where none does, as after a
+    catch-up, the largest credit is the fairest that is left.
+    """
+    credit = {each.key: each.credit + due[each.key] for each in able}
+    tie = {each.key: each.tie for each in able}
+    largest = min(credit, key=lambda key: (-credit[key], tie[key]))
+    if len(set(credit.values())) == 1 or _in_time(credit, due, largest):
+        return largest
+    begun = [key for key in credit if credit[key] > _SLACK]
+    first = min(begun, key=lambda key: (_deadline(credit[key], due[key], 1), -credit[key], tie[key]))
+    return first if _in_time(credit, due, first) else largest
+
+
+def _deadline(credit: int, due: int, lead: int) -> int:
+    """Up to how many leads from now somebody with this credit must have had this many, so as not to be a lead behind."""
+    return (lead * LEAD - _SLACK - credit) // due + 1
+
+
+def _in_time(credit: Mapping[int, int], due: Mapping[int, int], picked: int) -> bool:
+    """Whether everybody can have their leads in time once this one is picked, should the pool stay as it is.
+
+    Of all leads that somebody must have had by then, the nth may be the nth to come at the earliest. Once nobody is ahead
+    any more that is so by itself, as credits add up to nothing.
+    """
+    after = {key: parts - LEAD if key == picked else parts for key, parts in credit.items()}
+    until = min(_LOOK_AHEAD, max((-parts - _SLACK) // due[key] + 1 for key, parts in after.items()))
+    deadlines: list[int] = []
+    for key, parts in after.items():
+        lead = 1
+        while (by := _deadline(parts, due[key], lead)) <= until:
+            deadlines.append(by)
+            lead += 1
+    return all(by >= place for place, by in enumerate(sorted(deadlines), start=1))
 
 
 def _load(each: Candidate) -> tuple[Fraction, bool, int, int]:
