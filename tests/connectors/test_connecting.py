@@ -63,6 +63,7 @@ def acts(connection: Connection, stream: Stream) -> dict[str, Callable[[Actor], 
         "pause": lambda actor: connecting.pause(actor=actor, **of),
         "sync_now": lambda actor: connecting.sync_now(actor=actor, **of),
         "resync": lambda actor: connecting.resync(actor=actor, **of),
+        "confirm_empty": lambda actor: connecting.confirm_empty(actor=actor, stream=stream, at=NOW),
         "disconnect": lambda actor: connecting.disconnect(actor=actor, **of),
         "retry": lambda actor: shelf.retry(actor=actor, ids=[row.pk], **of),  # type: ignore[union-attr]  # it is there
         "dismiss": lambda actor: shelf.dismiss(actor=actor, ids=[row.pk], **of),  # type: ignore[union-attr]
@@ -75,7 +76,7 @@ def acts(connection: Connection, stream: Stream) -> dict[str, Callable[[Actor], 
 
 ACTS = [
     "create", "change", "configure", "identify", "discover", "decide_mapping", "sample", "choose", "start", "pause",
-    "sync_now", "resync", "disconnect", "retry", "dismiss", "mean", "decide", "reconcile", "mend",
+    "sync_now", "resync", "confirm_empty", "disconnect", "retry", "dismiss", "mean", "decide", "reconcile", "mend",
 ]  # fmt: skip
 
 

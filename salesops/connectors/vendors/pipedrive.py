@@ -512,7 +512,7 @@ def _all(http: Http, url: str) -> list[Mapping[str, Any]]:
         answer = http.get(url, {"limit": _PAGE, "cursor": cursor}).json()
         rows += answer.get("data") or ()
         following = (answer.get("additional_data") or {}).get("next_cursor")
-        if not following or following == cursor:
+        if not following:
             return rows
         cursor = following
     raise endless(url)

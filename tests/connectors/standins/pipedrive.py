@@ -211,7 +211,8 @@ class Pipedrive(StandIn):
         chunk = rows[:size]
 
         def name(row: Row | None) -> str:
-            value, id = place(row) if row else ("", 10**9 + len(self.requests))
+            far = 10**9 + len(self.requests)
+            value, id = place(row) if row else (far if by == "id" else "", far)
             told = {"field": by, "fieldValue": value, "sortDirection": direction, "id": id}
             return base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip("=")
 

@@ -262,6 +262,15 @@ def test_custom_fields_are_found_by_their_keys(link: Link, other: Pipedrive) -> 
     assert (deal(link, 1).amount_minor, deal(link, 1).next_step) == (1234, "North")
 
 
+@pytest.mark.parametrize("mode", ["repeat", "invent"])
+def test_settings_that_never_end_are_stopped(link: Link, other: Pipedrive, mode: str) -> None:
+    fault = other.faults.add("endless_cursor", when="/api/v2/stages", times=None, mode=mode)
+    with link.caller() as http, pytest.raises(Fault) as told:
+        VENDOR.words(VENDOR.object("deals"), http)
+    assert told.value.kind is FaultKind.ENDLESS
+    assert fault.fired == 40
+
+
 @pytest.mark.parametrize("newest_first", [False, True])
 def test_leads_page_by_number_and_none_is_lost(link: Link, other: Pipedrive, newest_first: bool) -> None:
     """What moves to the end while paging leaves a gap that the next page would begin behind."""
