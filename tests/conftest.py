@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--where-servers-matter",
         action="store_true",
-        help="leave out the tests that use neither a database nor a server, and are the same everywhere",
+        help="leave out the tests that are the same everywhere: without database and server, or of one vendor of many",
     )
 
 
@@ -48,9 +48,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     in_order(items)
 
 
+#: Of the tests of vendors, one of each kind is tried on servers too: CRM, billing, telephone, calendar, SQL and files. What
+#: is a vendor's own neither knows the database nor a model (an import contract), and all the rest is shared.
+VENDORS_ON_SERVERS = {"salesforce", "stripe", "twilio", "google", "sql", "files", "shared"}
+
+
 def servers_matter(item: Any) -> bool:
     """Whether a test could end otherwise with PostgreSQL and Redis: it uses the database, or its file knows of servers
     or starts programs, or it is about jobs."""
+    if item.path.stem.startswith("test_prism_"):
+        return False
+    if item.path.parent.name == "vendors" and item.path.stem.removeprefix("test_") not in VENDORS_ON_SERVERS:
+        return False
     if {"db", "transactional_db", "live_server"} & set(item.fixturenames) or item.get_closest_marker("django_db"):
         return True
     if issubclass(getattr(item, "cls", None) or object, SimpleTestCase) or "jobs" in item.path.parts:
