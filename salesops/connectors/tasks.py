@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
-from salesops.connectors.services import connecting, hooks, imports, pulling, pushing, reconciling
+from salesops.connectors.services import brakes, connecting, hooks, imports, pulling, pushing, reconciling
 from salesops.jobs.registry import comes_round, handles
 from salesops.jobs.runner import JobRun
 
@@ -39,12 +39,19 @@ def tick(run: JobRun) -> None:
         connecting.enqueue_due(at=run.now())
         hooks.enqueue_waiting(at=run.now())
         pushing.enqueue_all(at=run.now())
+        brakes.enqueue_left(at=run.now())
 
 
 @handles(connecting.SYNC)
 def sync(run: JobRun) -> None:
     """Bring one connection up to date."""
     pulling.sync(run)
+
+
+@handles(brakes.ADMITTED)
+def bring_admitted(run: JobRun) -> None:
+    """Bring in what somebody let in."""
+    brakes.bring_admitted(run)
 
 
 @handles(pushing.PUSH)

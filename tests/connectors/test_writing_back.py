@@ -22,6 +22,9 @@ from salesops.connectors.vendors.base import Raw, version_of
 from salesops.core.actor import system_actor
 from salesops.deals.models import Deal, DealLine, DealSplit
 from salesops.deals.services.deals import edit_deal
+from salesops.jobs import services as jobs
+from salesops.jobs.choices import JobState
+from salesops.jobs.models import Job
 from tests.cast import NOW, Cast
 from tests.connectors.linking import Link, allowed
 from tests.connectors.standins.salesforce import Salesforce
@@ -258,6 +261,62 @@ def test_many_changes_of_closed_deals_wait_for_a_person(link: Link, org: Salesfo
     link.sync()
     assert {deal(number).amount_minor for number in range(8)} == {900_00 if admit else 100_00}
     assert not RawRecord.objects.filter(state=RawState.HELD).exists()
+
+
+@pytest.fixture
+def by_three(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Held records are looked at and let in three at a time."""
+    monkeypatch.setattr(brakes, "PORTION", 3)
+
+
+def test_a_large_hold_is_let_in_by_portions_and_none_is_held_again(
+    link: Link, org: Salesforce, by_three: None, client_of: Callable[[str], Client]
+) -> None:
+    ten_closed(link, org)
+    for number in range(8):
+        put(org, number, Amount=Decimal("900.00"), StageName="Closed Won", CloseDate=date(2026, 6, 1))
+    link.sync()
+    hold = Hold.objects.get()
+    assert (hold.deals, hold.amount_minor, hold.coming.count()) == (8, 8 * 800_00, 8)
+    rita, page = client_of("rita"), reverse("connectors:hold_decide", args=[hold.pk])
+    told = rita.post(page, {"decision": "admit", "reason": "Checked"}, follow=True)
+    assert "5 records are still coming in" in told.content.decode()
+    assert [deal(number).amount_minor for number in range(8)] == [900_00] * 3 + [100_00] * 5
+    assert "5 records are still coming in" in rita.get(page).content.decode()
+
+    # A sweep meanwhile leaves to the job what was let in, but for what its source changed since.
+    put(org, 7, Amount=Decimal("950.00"), StageName="Closed Won", CloseDate=date(2026, 6, 1))
+    jobs.cancel(job=Job.objects.get(kind=brakes.ADMITTED), actor=link.actor, at=link.at)
+    link.sync()
+    assert [deal(number).amount_minor for number in range(8)] == [900_00] * 3 + [100_00] * 4 + [950_00]
+    assert (Hold.objects.count(), hold.coming.count()) == (1, 4)
+
+    assert brakes.enqueue_left(at=link.at) == 1  # whoever ended the job did not take the decision back
+    link.run()
+    assert [deal(number).amount_minor for number in range(8)] == [900_00] * 7 + [950_00]
+    assert not RawRecord.objects.filter(state=RawState.HELD).exists()
+    assert brakes.enqueue_left(at=link.at) == 0
+    job = Job.objects.filter(kind=brakes.ADMITTED).latest("pk")
+    assert (job.state, job.done_count, job.total_count) == (JobState.DONE, 4, 4)
+
+
+def test_by_portions_it_is_as_much_as_in_one(link: Link, org: Salesforce, by_three: None) -> None:
+    """Few deals come in all, many are turned away all."""
+    ten_closed(link, org)
+    link.connection.brake_deals = 7
+    link.connection.save()
+    for number in range(7):
+        put(org, number, Amount=Decimal("150.00"), StageName="Closed Won", CloseDate=date(2026, 6, 1))
+    link.sync()
+    assert [deal(number).amount_minor for number in range(7)] == [150_00] * 7
+    for number in range(8):
+        put(org, number, Amount=Decimal("200.00"), StageName="Closed Won", CloseDate=date(2026, 6, 1))
+    link.sync()
+    hold = Hold.objects.get()
+    assert (hold.deals, hold.amount_minor, hold.coming.count()) == (8, 7 * 50_00 + 100_00, 8)
+    applier = Applier(link.stream("Opportunity"), actor=system_actor())
+    brakes.decide(actor=link.actor, hold=hold, admit=False, reason="", applier=applier, at=link.at)
+    assert (hold.coming.count(), hold.records.filter(state=RawState.DISMISSED).count()) == (0, 8)
 
 
 @pytest.fixture

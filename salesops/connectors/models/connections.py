@@ -262,6 +262,11 @@ class Hold(models.Model):
     def __str__(self) -> str:
         return f"{self.stream}: {self.deals}"
 
+    @property
+    def coming(self) -> models.QuerySet[RawRecord]:
+        """The records that wait in it; once they were let in, those that a job has yet to bring."""
+        return RawRecord.objects.filter(hold=self, state=RawState.HELD)
+
 
 class WebhookEvent(models.Model):
     """What a vendor pushed, stored before it was answered. `key` counts once; `body` is the raw delivery."""

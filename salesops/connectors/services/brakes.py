@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from salesops.audit.services import record
 from salesops.connectors.choices import HoldState, RawState
 from salesops.connectors.models import Hold, RawRecord, Stream
-from salesops.core.actor import Actor, Noun, Scope
+from salesops.core.actor import Actor, Noun, Scope, system_actor
 from salesops.core.upserts import Fate
 from salesops.deals.choices import StageKind
 from salesops.deals.models import Deal, DealLine, DealSplit
+from salesops.jobs import services as jobs
 
 if TYPE_CHECKING:
     from salesops.connectors.services.applying import Applier
     from salesops.connectors.vendors.base import Raw
+    from salesops.jobs.runner import JobRun
+
+ADMITTED: Final = "connectors.admitted"
+#: How many held records are looked at, and let in, together.
+PORTION: Final = 500
 
 #: What a closed deal pays is counted from these.
 _PAYS: Final = frozenset(
@@ -156,30 +164,44 @@ def _closed(stream: Stream, deals: set[int]) -> set[int]:
     return closed - {pk for pk, changed in lately.values_list("record_id", "changed") if pk and "stage_id" in changed}
 
 
-def settle(stream: Stream, applier: Applier, *, actor: Actor, at: datetime) -> Hold | None:
+def settle(stream: Stream, applier: Applier, *, at: datetime) -> Hold | None:
     """At the end of a sweep: let in what was set aside, or, where it is more than the brake allows, hold it for a person.
 
     Call it inside a transaction. Gives the hold that waits, or None.
     """
     waiting = Hold.objects.select_for_update().filter(stream=stream, state=HoldState.WAITING).first()
-    rows = list(RawRecord.objects.filter(stream=stream, state=RawState.HELD).order_by("pk"))
-    if not rows:
+    held = _held(stream)
+    if not held.exists():
         if waiting is not None:
             waiting.delete()
         return None
-    deals, amount = _extent(applier, rows, at=at)
+    deals, amount = _extent(applier, held, at=at)
     connection = stream.connection
     if waiting is None and deals <= connection.brake_deals and amount <= connection.brake_minor:
-        let_in(stream, applier, rows, at=at)
+        for rows in _portions(held):
+            let_in(stream, applier, rows, at=at)
         return None
-    return _wait(waiting or Hold(stream=stream, made_at=at), rows, deals, amount)
+    return _wait(waiting or Hold(stream=stream, made_at=at), deals, amount)
 
 
-def _wait(hold: Hold, rows: Sequence[RawRecord], deals: int, amount: int) -> Hold:
-    """Let these rows wait for a person together."""
+def _held(stream: Stream) -> QuerySet[RawRecord]:
+    """What is set aside; not what somebody let in and a job still brings."""
+    return RawRecord.objects.filter(stream=stream, state=RawState.HELD).exclude(hold__state=HoldState.ADMITTED)
+
+
+def _portions(held: QuerySet[RawRecord]) -> Iterator[list[RawRecord]]:
+    """Held rows in order, so many at a time: a price list that changed in the source may hold each deal there ever was."""
+    after = 0
+    while rows := list(held.filter(pk__gt=after).order_by("pk")[:PORTION]):
+        yield rows
+        after = rows[-1].pk
+
+
+def _wait(hold: Hold, deals: int, amount: int) -> Hold:
+    """Let all that is set aside wait for a person together."""
     hold.deals, hold.amount_minor = deals, amount
     hold.save()
-    RawRecord.objects.filter(pk__in=[row.pk for row in rows]).update(hold=hold)
+    _held(hold.stream).update(hold=hold)
     return hold
 
 
@@ -192,8 +214,7 @@ def reopen(stream: Stream, applier: Applier, holds: Collection[int], *, at: date
     ).update(state=RawState.HELD)
     if count:
         waiting = Hold.objects.select_for_update().filter(stream=stream, state=HoldState.WAITING).first()
-        rows = list(RawRecord.objects.filter(stream=stream, state=RawState.HELD).order_by("pk"))
-        _wait(waiting or Hold(stream=stream, made_at=at), rows, *_extent(applier, rows, at=at))
+        _wait(waiting or Hold(stream=stream, made_at=at), *_extent(applier, _held(stream), at=at))
     return count
 
 
@@ -214,7 +235,8 @@ def let_in(stream: Stream, applier: Applier, rows: Sequence[RawRecord], *, at: d
 
 def decide(*, actor: Actor, hold: Hold, admit: bool, reason: str, applier: Applier, at: datetime) -> Hold:
     """A person lets in what is held, or turns it away: then the portal keeps what it has until the source changes again,
-    or somebody has all of it decided anew (`reopen`).
+    or somebody has all of it decided anew (`reopen`). What is let in comes at once, as far as it is a portion; a job
+    brings the rest.
 
     Raises PermissionDenied, ValidationError when it was decided already.
     """
@@ -224,14 +246,15 @@ def decide(*, actor: Actor, hold: Hold, admit: bool, reason: str, applier: Appli
         held = Hold.objects.select_for_update().get(pk=hold.pk)
         if held.state != HoldState.WAITING:
             raise ValidationError(_("This was decided already."))
-        rows = list(RawRecord.objects.filter(hold=held, state=RawState.HELD).order_by("pk"))
         held.state = HoldState.ADMITTED if admit else HoldState.TURNED_AWAY
         held.decided_by_id, held.decided_at, held.reason = actor.user_id, at, reason[:300]
         held.save()
         if admit:
-            let_in(held.stream, applier, rows, at=at)
+            let_in(held.stream, applier, next(_portions(held.coming), []), at=at)
+            if held.coming.exists():
+                enqueue_admitted(held, actor=actor, at=at)
         else:
-            RawRecord.objects.filter(pk__in=[row.pk for row in rows]).update(state=RawState.DISMISSED)
+            held.coming.update(state=RawState.DISMISSED)
         record(
             actor=actor,
             action="connection.hold_admitted" if admit else "connection.hold_turned_away",
@@ -243,17 +266,61 @@ def decide(*, actor: Actor, hold: Hold, admit: bool, reason: str, applier: Appli
     return held
 
 
-def _extent(applier: Applier, rows: Sequence[RawRecord], *, at: datetime) -> tuple[int, int]:
+def enqueue_admitted(hold: Hold, *, actor: Actor, at: datetime) -> None:
+    """Ring for the job that brings in the rest of what somebody let in."""
+    jobs.enqueue(
+        kind=ADMITTED,
+        key=f"admitted:{hold.pk}",
+        payload={"hold": hold.pk},
+        actor=actor,
+        at=at,
+        title=_("Changes of closed deals from %(name)s") % {"name": hold.stream.connection.source.name},
+        url=reverse("connectors:hold_decide", kwargs={"pk": hold.pk}),
+    )
+
+
+def enqueue_left(*, at: datetime) -> int:
+    """Ring for what was let in and is not here yet, should its job have been ended or whoever asked for it be gone. Gives
+    how many holds."""
+    coming = RawRecord.objects.filter(hold=OuterRef("pk"), state=RawState.HELD)
+    holds = Hold.objects.filter(Exists(coming), state=HoldState.ADMITTED).select_related("stream__connection__source")
+    for hold in holds:
+        enqueue_admitted(hold, actor=system_actor(), at=at)
+    return len(holds)
+
+
+def bring_admitted(run: JobRun) -> None:
+    """The job behind a decision: what was let in, a portion a transaction. A row of which the source says something newer
+    meanwhile is not among them: it is held anew."""
+    from salesops.connectors.services.applying import Applier
+
+    hold = Hold.objects.select_related("stream__connection__source").get(pk=run.payload["hold"])
+    applier = Applier(hold.stream, actor=run.actor)
+    total = run.state.get("done", 0) + hold.coming.count()
+    while not run.cancelled and (rows := next(_portions(hold.coming), [])):
+        with run.batch():
+            let_in(hold.stream, applier, rows, at=run.now())
+            run.state["done"] = run.state.get("done", 0) + len(rows)
+            run.progress(run.state["done"], total, _("records"))
+
+
+def _extent(applier: Applier, held: QuerySet[RawRecord], *, at: datetime) -> tuple[int, int]:
     """How many closed deals the held rows would alter, and by how much money in minor units. A share moves all that its
     deal is worth, once for each deal."""
     if applier.stream.kind not in _PARTS:
-        return len(rows), _money(applier, rows)
-    parts = _parts_held(applier, rows, at)
-    deals = {pk for part in parts.values() for pk in part.deals}
-    if _PARTS[applier.stream.kind] is DealLine:
-        return len(deals), sum(part.amount_minor for part in parts.values())
-    worth = Deal.objects.filter(pk__in=deals).values_list("amount_minor", flat=True)
-    return len(deals), sum(abs(each) for each in worth)
+        return held.count(), sum(_money(applier, rows) for rows in _portions(held))
+    deals: set[int] = set()
+    amount = 0
+    for rows in _portions(held):
+        parts = _parts_held(applier, rows, at)
+        now = {pk for part in parts.values() for pk in part.deals} - deals
+        deals |= now
+        if _PARTS[applier.stream.kind] is DealLine:
+            amount += sum(part.amount_minor for part in parts.values())
+        else:
+            worth = Deal.objects.filter(pk__in=now).values_list("amount_minor", flat=True)
+            amount += sum(abs(each) for each in worth)
+    return len(deals), amount
 
 
 def _money(applier: Applier, rows: Sequence[RawRecord]) -> int:

@@ -438,7 +438,7 @@ class Sweep:
             if plain.get("keeps_ids") and self.object.sweeps_deletes:
                 self._count(self._take_away_missing(at))
             self.stream.met.all().delete()
-            settle(self.stream, self.applier, actor=self.run.actor, at=at)
+            settle(self.stream, self.applier, at=at)
             newest = moment_of(plain.get("high", ""))
             began = self.cursor.moment("began_at")
             before = self.cursor.moment("follow_from")

@@ -477,6 +477,7 @@ class HoldDecideView(ScopedFormView):
         """What would change, deal by deal."""
         hold = self.object
         connection = hold.stream.connection
+        coming = hold.coming.count() if hold.state == HoldState.ADMITTED else 0
         rows: list[RawRecord] = []
         changes: dict[str, list[Told]] = {}
         names: dict[str, str] = {}
@@ -504,12 +505,13 @@ class HoldDecideView(ScopedFormView):
                 for row in rows
             ],
             "is_waiting": hold.state == HoldState.WAITING,
+            "coming": coming,
         }
 
     def save(self, form: Any) -> Any:
         """Decide."""
         admit = self.request.POST.get("decision") == "admit"
-        brakes.decide(
+        decided = brakes.decide(
             actor=self.actor,
             hold=self.object,
             admit=admit,
@@ -517,10 +519,15 @@ class HoldDecideView(ScopedFormView):
             applier=Applier(self.object.stream, actor=self.actor),
             at=self.now,
         )
-        messages.success(
-            self.request,
-            _("The changes were let in.")
-            if admit
-            else _("The changes were turned away. The portal keeps what it has until the source changes again."),
-        )
+        if not admit:
+            said = _("The changes were turned away. The portal keeps what it has until the source changes again.")
+        elif count := decided.coming.count():
+            said = ngettext(
+                "The changes were let in. %(count)d record is still coming in.",
+                "The changes were let in. %(count)d records are still coming in.",
+                count,
+            ) % {"count": count}
+        else:
+            said = _("The changes were let in.")
+        messages.success(self.request, said)
         return self.get_back_url()
