@@ -54,6 +54,7 @@ VERBS = {
     "converted": gettext_lazy("converted"),
     "merged": gettext_lazy("merged"),
     "took_over": gettext_lazy("stands for another"),
+    "parted": gettext_lazy("its merge was undone"),
     "removed": gettext_lazy("removed"),
     "restored": gettext_lazy("restored"),
     "voided": gettext_lazy("voided"),

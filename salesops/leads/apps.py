@@ -22,3 +22,5 @@ class LeadsConfig(AppConfig):
         install("leads", leads_in_work)
         merging.install(Account, Lead, "account")
         merging.install(Contact, Lead, "contact")
+        # What was merged into a lead that is merged itself stands for the last of them.
+        merging.install(Lead, Lead, "merged_into")
