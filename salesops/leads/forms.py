@@ -167,12 +167,16 @@ class GiveBackForm(PortalForm):
     )
 
 
+def _told_apart(lead: Lead) -> str:
+    return f"{lead} — {lead.get_status_display()}, {lead.owner or _('Nobody')}, #{lead.pk}"
+
+
 class _LeadChoice(forms.ModelChoiceField):
     """Leads that may be the same, told apart by where they stand and whose they are."""
 
     def label_from_instance(self, obj: Lead) -> str:
         """Name, status, owner."""
-        return f"{obj} — {obj.get_status_display()}, {obj.owner or _('Nobody')}, #{obj.pk}"
+        return _told_apart(obj)
 
 
 class MergeForm(PortalForm):
@@ -183,7 +187,7 @@ class MergeForm(PortalForm):
     other = _LeadChoice(Lead.objects.none(), label=_("The same as"), empty_label=None)
     stays = forms.ChoiceField(
         label=_("Which one stays"),
-        choices=[(THIS, _("This lead")), (OTHER, _("The other one"))],
+        choices=[(THIS, ""), (OTHER, _("The other one"))],
         widget=forms.RadioSelect,
     )
     reason = forms.CharField(label=_("Reason"), max_length=200, required=False)
@@ -191,6 +195,10 @@ class MergeForm(PortalForm):
     def __init__(self, *args: Any, actor: Actor, lead: Lead, **kwargs: Any) -> None:
         super().__init__(*args, actor=actor, **kwargs)
         self.lead = lead
+        cast(forms.ChoiceField, self.fields["stays"]).choices = [
+            (self.THIS, _told_apart(lead)),
+            (self.OTHER, _("The other one")),
+        ]
         field = cast(forms.ModelChoiceField, self.fields["other"])
         field.queryset = same_person(actor, lead).select_related("owner")
         if not field.queryset.exists():

@@ -16,6 +16,7 @@ from django.urls import reverse
 
 from salesops.accounts.services import create_account
 from salesops.activities.models import Activity
+from salesops.activities.selectors import timeline_for
 from salesops.activities.services import log_activity
 from salesops.audit.models import AuditEntry
 from salesops.deals.models import Deal, HandOff, Stage
@@ -111,6 +112,25 @@ def test_what_hung_on_one_hangs_on_the_other_which_takes_over_what_it_lacks(
         ("lead.merged", "Same mail"),
     ]
     assert told[0].after["phone"] == "123"
+
+
+def test_the_timelines_tell_it_in_words(cast: Cast, pair: tuple[Lead, Lead]) -> None:
+    first, second = pair
+    sam = cast.actor("sam")
+
+    def told(lead: Lead) -> tuple[str, dict[str, str]]:
+        lead.refresh_from_db()
+        item = timeline_for(sam, lead=lead).items[0]
+        return str(item.title), {str(change.label): change.after for change in item.changes}
+
+    join_leads(actor=sam, lead_id=second.pk, into=first.pk, at=LATER + DAY, reason="Same mail")
+    title, words = told(first)
+    assert title == "Took over another"
+    assert {"merged lead": "Lena L.", "phone": "123", "may be contacted": "Refused"}.items() <= words.items()
+    assert "moved" not in words
+    assert told(second) == ("Merged into another", {"merged into": "Lena · Acme"})
+    part_leads(actor=sam, lead_id=second.pk, at=LATER + 2 * DAY)
+    assert told(second)[0] == "The merge was undone"
 
 
 @pytest.mark.parametrize("way", ["part", "restore"])

@@ -136,7 +136,8 @@ def _join(lost: Lead, stays: Lead, actor: Actor, reason: str, at: datetime) -> t
         filled={name: [_plain(each) for each in pair] for name, pair in filled.items()},
     )
     leads_changed(lead_ids=[stays.pk], at=at)
-    told = merge.filled.items()
+    # As the fields are called, so that whoever reads it finds their names.
+    told = {name.removeprefix(_SPICED).removesuffix("_id"): pair for name, pair in merge.filled.items()}
     return merge, [
         change_of(
             lost,
@@ -148,8 +149,8 @@ def _join(lost: Lead, stays: Lead, actor: Actor, reason: str, at: datetime) -> t
         change_of(
             stays,
             action="lead.took_over",
-            before={name: pair[0] for name, pair in told},
-            after={"merged_from": lost.pk, "moved": moved, **{name: pair[1] for name, pair in told}},
+            before={name: pair[0] for name, pair in told.items()},
+            after={"merged_from": lost.pk, "moved": moved, **{name: pair[1] for name, pair in told.items()}},
             reason=reason or str(lost),
         ),
     ]

@@ -180,7 +180,7 @@ class LeadCreateView(ScopedCreateView):
     def save(self, form: LeadCreateForm) -> Lead | str:
         """Make it."""
         lead = create_lead(actor=self.actor, at=self.now, **form.given)
-        return page_of(self, lead.merged_into or lead)
+        return page_of(self, Lead.objects.get(pk=lead.merged_into_id or lead.pk))
 
 
 class LeadEditView(MindsNewerMixin, ScopedEditView):
