@@ -234,9 +234,6 @@ def _fill(stays: Lead, lost: Lead) -> dict[str, tuple[Any, Any]]:
     """Put what it lacks into the lead that stays; by column, before and after."""
     before = {name: getattr(stays, name) for name in TAKEN_OVER}
     after = taken_over(before, {name: getattr(lost, name) for name in TAKEN_OVER})
-    if stays.status == CONVERTED:
-        # Its account and contact are those that the conversion made.
-        after = {name: value for name, value in after.items() if name not in {"account_id", "contact_id"}}
     for name, value in after.items():
         setattr(stays, name, value)
     return {name: (before[name], value) for name, value in after.items()}
