@@ -54,6 +54,7 @@ VERBS = {
     "converted": gettext_lazy("converted"),
     "merged": gettext_lazy("merged"),
     "took_over": gettext_lazy("stands for another"),
+    "parted": gettext_lazy("its merge was undone"),
     "removed": gettext_lazy("removed"),
     "restored": gettext_lazy("restored"),
     "voided": gettext_lazy("voided"),
@@ -148,6 +149,15 @@ def teach(name: str, choices: Iterable[tuple[Any, _StrOrPromise]]) -> None:
     _CODES[name] = {str(code): label for code, label in choices}
 
 
+#: Models whose fields are told in entries about another one, of which they are parts.
+_PARTS: dict[str, str] = {}
+
+
+def teach_part(subject: str, part: str) -> None:
+    """Say that entries about one model also name fields of another: `teach_part("pods.pod", "pods.podmembership")`."""
+    _PARTS[subject] = part
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One field that changed, for reading. `before` or `after` is empty where there was nothing."""
@@ -206,8 +216,9 @@ def _is_told(value: Any) -> bool:
 
 def _in_order(entry: AuditEntry) -> list[str]:
     """The names of an entry: the row's own fields in their order, then LABELS, then the alphabet. Databases keep none."""
-    model = _model(entry.subject_type)
-    places = {field.name: number for number, field in enumerate(model._meta.concrete_fields)} if model else {}
+    models_told = [_model(entry.subject_type), _model(_PARTS.get(entry.subject_type, ""))]
+    fields = [field.name for model in models_told if model for field in model._meta.concrete_fields]
+    places = {name: number for number, name in reversed(list(enumerate(fields)))}
     known = {name: number for number, name in enumerate(LABELS, start=len(places))}
     last = len(places) + len(known)
     return sorted({**entry.before, **entry.after}, key=lambda name: (places.get(name, known.get(name, last)), name))
@@ -227,7 +238,7 @@ class _Names:
                     values = (entry.before.get(name), entry.after.get(name))
                     wanted[target] |= {value for value in values if isinstance(value, int)}
                 model = _model(entry.subject_type)
-                if model is not None and name.endswith("_minor") and _field(entry.subject_type, "currency"):
+                if model is not None and name.endswith("_minor") and _own_field(model, "currency"):
                     priced[model].add(entry.subject_id)
         self._rows = {
             (model, row.pk): str(row)
@@ -293,12 +304,17 @@ def _model(subject_type: str) -> type[models.Model] | None:
 
 
 def _field(subject_type: str, name: str) -> Any:
-    """The field of that name, or of that name without "_id"; None when the model has none."""
-    model = _model(subject_type)
-    if model is None:
-        return None
+    """The field of that name, or of that name without "_id", of the model or its part; None where neither has it."""
+    for model in (_model(subject_type), _model(_PARTS.get(subject_type, ""))):
+        field = _own_field(model, name.removesuffix("_id")) if model else None
+        if field is not None:
+            return field
+    return None
+
+
+def _own_field(model: type[models.Model], name: str) -> Any:
     try:
-        return model._meta.get_field(name.removesuffix("_id"))
+        return model._meta.get_field(name)
     except FieldDoesNotExist:
         return None
 

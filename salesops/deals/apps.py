@@ -18,7 +18,7 @@ class DealsConfig(AppConfig):
         from salesops.accounts import merging
         from salesops.accounts.models import Account, Contact
         from salesops.core import features
-        from salesops.deals.models import Deal
+        from salesops.deals.models import Deal, HandOff
         from salesops.deals.selectors.workload import open_deals
         from salesops.deals.services.from_leads import SOURCED
         from salesops.deals.services.guard import GUARD
@@ -29,6 +29,7 @@ class DealsConfig(AppConfig):
         merging.install(Account, Deal, "account")
         merging.install(Contact, Deal, "contact")
         merging.install(Lead, Deal, "lead")
+        merging.install(Lead, HandOff, "lead")
         features.declare(
             code=GUARD,
             title=_("Selling guard"),

@@ -51,11 +51,14 @@ class LeadViewSet(ScoreActions, RoutingActions, mixins.ListModelMixin):
         """One lead."""
         return self._shown(lead_for(self.actor, key_of(pk)))
 
-    @extend_schema(request=LeadCreateSerializer, responses={201: LeadSerializer})
+    @extend_schema(request=LeadCreateSerializer, responses={201: LeadSerializer, 200: LeadSerializer, 204: None})
     def create(self, request: Request) -> Response:
-        """Make a lead."""
+        """Make a lead. 200 with the lead that was there already for who came again; 204 when the asker does not see it."""
         lead = create_lead(actor=self.actor, at=self.now, **self.given(LeadCreateSerializer))
-        return self._shown(lead, status.HTTP_201_CREATED)
+        if lead.merged_into_id is None:
+            return self._shown(lead, status.HTTP_201_CREATED)
+        found = leads_for(self.actor).filter(pk=lead.merged_into_id).first()
+        return self._shown(found) if found else Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=LeadEditSerializer, responses=LeadSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:

@@ -15,6 +15,7 @@ class LeadsConfig(AppConfig):
         """Tell the pods room how to count leads in work; say what moves along when accounts or contacts become one."""
         from salesops.accounts import merging
         from salesops.accounts.models import Account, Contact
+        from salesops.audit.wording import teach_part
         from salesops.leads.models import Lead
         from salesops.leads.selectors import leads_in_work
         from salesops.pods.workload import install
@@ -22,3 +23,7 @@ class LeadsConfig(AppConfig):
         install("leads", leads_in_work)
         merging.install(Account, Lead, "account")
         merging.install(Contact, Lead, "contact")
+        # What was merged into a lead that is merged itself stands for the last of them.
+        merging.install(Lead, Lead, "merged_into")
+        for version, rule in (("routingversion", "routingrule"), ("scoreversion", "scorerule")):
+            teach_part(f"leads.{version}", f"leads.{rule}")

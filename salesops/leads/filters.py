@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from django.db.models import Q
+from typing import Any
+
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from salesops.core.filters import (
@@ -16,11 +18,21 @@ from salesops.core.filters import (
 )
 from salesops.leads.choices import GRADES, Consent, LeadOrigin, LeadStatus
 from salesops.leads.models import Lead
+from salesops.leads.selectors.leads import has_twin
 from salesops.leads.selectors.pools import pools_for
 from salesops.leads.selectors.response import UNWORKED
 from salesops.people.selectors import people_for
 from salesops.pods.models import Segment
 from salesops.pods.selectors import pods_for
+
+
+class TwinFilter(YesNoFilter):
+    """Whether the asker sees another open lead with the same address."""
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Asked within the asker's sight."""
+        self.condition = has_twin(self.parent.request.actor)
+        return super().filter(qs, value)
 
 
 class LeadFilter(PortalFilterSet):
@@ -40,6 +52,7 @@ class LeadFilter(PortalFilterSet):
     consent = OneOfFilter(choices=Consent.choices, label=_("May be contacted"))
     untouched = YesNoFilter(condition=Q(first_touched_at__isnull=True), label=_("Never touched"))
     unworked = YesNoFilter(condition=UNWORKED, label=_("Nobody's or untouched"))
+    duplicate = TwinFilter(label=_("Same address as another"))
     spiced = NumberRangeFilter(field_name="spiced__filled", label=_("SPICED components known"))
     value = MoneyRangeFilter(field_name="estimated_minor", label=_("Estimated value"))
     employees = NumberRangeFilter(field_name="employees", label=_("Employees"))

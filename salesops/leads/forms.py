@@ -19,8 +19,10 @@ from salesops.leads.choices import Consent, LeadOrigin, LeadStatus
 from salesops.leads.models import Lead
 from salesops.leads.models.spiced import Spiced
 from salesops.leads.rules.spiced import COMPONENTS
+from salesops.leads.selectors.leads import same_person
 from salesops.leads.selectors.spiced import ASKS, LABELS, disqualify_reasons
 from salesops.leads.services import LeadChanges
+from salesops.leads.services.merging import NOT_YOURS, may_let_go
 from salesops.people.models import User
 from salesops.pods.models import Pod, Segment
 
@@ -163,6 +165,65 @@ class GiveBackForm(PortalForm):
         required=False,
         help_text=_("It is disqualified with this reason, instead of going to somebody else."),
     )
+
+
+def _told_apart(lead: Lead) -> str:
+    return f"{lead} — {lead.get_status_display()}, {lead.owner or _('Nobody')}, #{lead.pk}"
+
+
+class _LeadChoice(forms.ModelChoiceField):
+    """Leads that may be the same, told apart by where they stand and whose they are."""
+
+    def label_from_instance(self, obj: Lead) -> str:
+        """Name, status, owner."""
+        return _told_apart(obj)
+
+
+class MergeForm(PortalForm):
+    """Which of two leads stays when they become one, and why they are the same."""
+
+    THIS, OTHER = "this", "other"
+
+    other = _LeadChoice(Lead.objects.none(), label=_("The same as"), empty_label=None)
+    stays = forms.ChoiceField(
+        label=_("Which one stays"),
+        choices=[(THIS, ""), (OTHER, _("The other one"))],
+        widget=forms.RadioSelect,
+    )
+    reason = forms.CharField(label=_("Reason"), max_length=200, required=False)
+
+    def __init__(self, *args: Any, actor: Actor, lead: Lead, **kwargs: Any) -> None:
+        super().__init__(*args, actor=actor, **kwargs)
+        self.lead = lead
+        cast(forms.ChoiceField, self.fields["stays"]).choices = [
+            (self.THIS, _told_apart(lead)),
+            (self.OTHER, _("The other one")),
+        ]
+        field = cast(forms.ModelChoiceField, self.fields["other"])
+        field.queryset = same_person(actor, lead).select_related("owner")
+        if not field.queryset.exists():
+            field.help_text = _("No other lead that you see has the same address, or the same name and company.")
+
+    def clean(self) -> dict[str, Any] | None:
+        """Refuse to let go what is not the actor's."""
+        data = super().clean() or self.cleaned_data
+        if self.errors:
+            return data
+        if not may_let_go(self.actor, self.lost):
+            self.add_error("stays", ValidationError(NOT_YOURS, code="not-yours"))
+        return data
+
+    @property
+    def lost(self) -> Lead:
+        """The one that is merged into the other."""
+        other: Lead = self.cleaned_data["other"]
+        return other if self.cleaned_data["stays"] == self.THIS else self.lead
+
+    @property
+    def kept(self) -> Lead:
+        """The one that stays."""
+        other: Lead = self.cleaned_data["other"]
+        return self.lead if self.cleaned_data["stays"] == self.THIS else other
 
 
 class ConvertForm(PortalForm):

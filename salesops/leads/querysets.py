@@ -11,7 +11,7 @@ from salesops.core.actor import Actor, Noun, Scope
 from salesops.core.querysets import PresentManager, ScopedQuerySet, WorkQuerySet, branches_of
 
 if TYPE_CHECKING:
-    from salesops.leads.models import Lead, LeadAssignment, Pool, Turn  # noqa: F401
+    from salesops.leads.models import Lead, LeadAssignment, LeadMerge, Pool, Turn  # noqa: F401
 
 
 class LeadQuerySet(WorkQuerySet["Lead"]):
@@ -68,6 +68,20 @@ class LeadScoreQuerySet(OfLead):
 
 class LeadSpicedQuerySet(OfLead):
     """What is known of leads."""
+
+
+class LeadMergeQuerySet(ScopedQuerySet["LeadMerge"]):
+    """Merges, seen with the lead that stays."""
+
+    noun = Noun.WORK
+
+    def scoped(self, actor: Actor, scope: Scope) -> Self:
+        """Merges into leads that the actor may see, also into those that were removed since."""
+        return self.filter(stays__in=apps.get_model("leads", "Lead").every.visible_to(actor))
+
+    def standing(self) -> Self:
+        """Those that were not taken back."""
+        return self.filter(undone_at__isnull=True)
 
 
 class PoolQuerySet(ScopedQuerySet["Pool"]):

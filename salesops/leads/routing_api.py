@@ -16,9 +16,11 @@ from salesops.core.viewsets import ScopedViewSet, key_of
 from salesops.leads.models import Pool
 from salesops.leads.routing_serializers import PoolMemberSerializer, PoolSerializer, RoutingDecisionSerializer
 from salesops.leads.selectors import assignments_of, lead_for, leads_for
+from salesops.leads.selectors.leads import lead_or_removed_for
 from salesops.leads.selectors.pools import pool_for, pools_for, standing_of
 from salesops.leads.selectors.ways import Gone, paths_seen, ways_of
-from salesops.leads.serializers import LeadGiveBackSerializer, LeadSerializer
+from salesops.leads.serializers import LeadGiveBackSerializer, LeadMergeSerializer, LeadSerializer
+from salesops.leads.services.merging import join_leads, part_leads
 from salesops.leads.services.turns import give_back
 
 
@@ -45,7 +47,7 @@ class PoolViewSet(ScopedViewSet, mixins.ListModelMixin):
 
 
 class RoutingActions(ScopedViewSet):
-    """What a lead's address has under it: how it was routed, giving it back."""
+    """What a lead's address has under it: how it was routed, giving it back, merging it into another."""
 
     @extend_schema(responses=RoutingDecisionSerializer)
     @action(detail=True, methods=["get"], filterset_class=None, pagination_class=None)
@@ -67,3 +69,21 @@ class RoutingActions(ScopedViewSet):
         give_back(actor=self.actor, lead_id=lead.pk, at=self.now, **self.given(LeadGiveBackSerializer))
         found = leads_for(self.actor).filter(pk=lead.pk).first()
         return Response(LeadSerializer(found).data) if found else Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=LeadMergeSerializer, responses={200: LeadSerializer, 204: None})
+    @action(detail=True, methods=["post"])
+    def merge(self, request: Request, pk: str) -> Response:
+        """Merge it into another lead, which is answered; 204 when the asker does not see that one any more."""
+        lead, given = lead_for(self.actor, key_of(pk)), self.given(LeadMergeSerializer)
+        merge = join_leads(
+            actor=self.actor, lead_id=lead.pk, into=given["into"], at=self.now, reason=given.get("reason", "")
+        )
+        found = leads_for(self.actor).filter(pk=merge.stays_id).first()
+        return Response(LeadSerializer(found).data) if found else Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses=LeadSerializer)
+    @action(detail=True, methods=["post"])
+    def part(self, request: Request, pk: str) -> Response:
+        """Take back that it was merged by hand: it is there again, with what was its own."""
+        lead = lead_or_removed_for(self.actor, key_of(pk))
+        return Response(LeadSerializer(part_leads(actor=self.actor, lead_id=lead.pk, at=self.now)).data)

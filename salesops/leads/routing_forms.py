@@ -25,13 +25,20 @@ class RoutingDraftForm(PortalForm):
 
 
 class RoutingVersionForm(RoutingDraftForm):
-    """What is new in a draft, and whether it asks for consent."""
+    """What is new in a draft, whether it asks for consent, and what becomes of who comes again."""
 
     needs_consent = forms.BooleanField(
         label=_("Only with consent"),
         required=False,
         help_text=_(
             "Hold leads of whom it is not known whether they may be contacted. Those who refused are always held."
+        ),
+    )
+    merges_repeats = forms.BooleanField(
+        label=_("Merge who comes again"),
+        required=False,
+        help_text=_(
+            "A lead with the address and the name of an open one is merged into that one as it comes, and its owner is told."
         ),
     )
 

@@ -138,6 +138,13 @@ class LeadGiveBackSerializer(ChoosingSerializer):
     is_bad = serializers.BooleanField(required=False, default=False)
 
 
+class LeadMergeSerializer(ChoosingSerializer):
+    """Into which lead it is merged, by its id, and why they are the same."""
+
+    into = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    reason = serializers.CharField(max_length=200, required=False, allow_blank=True)
+
+
 class LeadConvertSerializer(ChoosingSerializer):
     """Into a known account, or a new one of this name (the lead's company when left out)."""
 

@@ -26,5 +26,7 @@ urlpatterns = [
     path("<int:pk>/status/", views.LeadStatusView.as_view(), name="lead_status"),
     path("<int:pk>/assign/", views.LeadAssignView.as_view(), name="lead_assign"),
     path("<int:pk>/give-back/", views.LeadGiveBackView.as_view(), name="lead_give_back"),
+    path("<int:pk>/merge/", views.LeadMergeView.as_view(), name="lead_merge"),
+    path("<int:pk>/part/", views.LeadPartView.as_view(), name="lead_part"),
     path("<int:pk>/convert/", views.LeadConvertView.as_view(), name="lead_convert"),
 ]

@@ -10,3 +10,9 @@ class ReorganisationsConfig(AppConfig):
     name = "salesops.reorganisations"
     label = "reorganisations"
     verbose_name = _("Reorganisations")
+
+    def ready(self) -> None:
+        """Moves are told in the history of their reorganisation."""
+        from salesops.audit.wording import teach_part
+
+        teach_part("reorganisations.reorganisation", "reorganisations.move")

@@ -6,7 +6,8 @@
 prints figures; it asserts nothing. So many unowned leads are routed over 20 pools of 10 people, each pool of a pod, by 20
 rules with conditions, in batches; every decision leaves its assignment with the way it went, a turn, a clock and an entry
 of the audit. Next to it, in the same run: writing the same assignments, turns, clocks and entries with COPY into empty
-copies of their tables with their indexes. Then one lead at a time, from nothing to its owner.
+copies of their tables with their indexes. Then leads that are brought in, routed in the transaction that makes them, and one
+lead at a time, from nothing to its owner.
 """
 
 from __future__ import annotations
@@ -68,13 +69,14 @@ def measure(count: int) -> None:
     django.setup()
     from django.core.management import call_command
     from django.db import connection, transaction
+    from django.db.models import F
 
     call_command("migrate", verbosity=0)
     make_company()
     make_leads(count)
     from salesops.core.actor import system_actor
     from salesops.leads.models import Lead, LeadAssignment, PoolMember, Turn
-    from salesops.leads.services import create_lead
+    from salesops.leads.services import LeadRecord, create_lead, upsert_leads
     from salesops.leads.services.sweeps import route_waiting
 
     base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -94,12 +96,28 @@ def measure(count: int) -> None:
         LeadAssignment.objects.filter(person=member.person_id).count()
         for member in PoolMember.objects.order_by("pool", "pk")[:PEOPLE_OF_A_POD]
     ]
+    decided = LeadAssignment.objects.filter(
+        path__has_keys=["version", "rule", "pools"], lead__owner=F("person")
+    ).count()
+    if decided != count:
+        raise SystemExit(f"{decided:,} of {count:,} decisions were kept")
     bare = bare_copy() if connection.vendor == "postgresql" else 0.0
     print(
         f"{connection.vendor}: {count:,} leads over {PODS} pods and {PODS * PEOPLE_OF_A_POD} people: {whole:.1f} s, "
-        f"{whole / count * 1e6:.0f} µs a lead; memory {memory:.0f} MB ({base:.0f} MB before); one pool got {sorted(got)}"
+        f"{whole / count * 1e6:.0f} µs a lead, {decided:,} decisions kept; memory {memory:.0f} MB ({base:.0f} MB before); one pool got {sorted(got)}"
         + (f"; bare COPY of what was written {bare:.1f} s, ratio {whole / bare:.2f}" if bare else "")
     )
+    few = min(count, 10_000)
+    records = [
+        LeadRecord(external_id=str(number), name=f"New {number}", country=f"Land {number % PODS}")
+        for number in range(few)
+    ]
+    started = time.perf_counter()
+    upsert_leads(actor=system_actor(), records=records, source="bench", at=NOW)
+    seconds = time.perf_counter() - started
+    if Lead.objects.filter(source="bench", owner__isnull=False).count() != few:
+        raise SystemExit("not every lead that was brought in found somebody")
+    print(f"  {few:,} leads brought in, each routed in the transaction that makes it: {seconds:.1f} s")
     times = []
     for number in range(40):
         begun = time.perf_counter()

@@ -21,6 +21,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -100,22 +101,22 @@ def measure(count: int) -> None:
     from salesops.leads.services.scores import score_leads
 
     memory_before = _memory()
-    first = rescore(count)
+    first, steps = rescore(count)
     memory = _memory()
     check(count)
     ScoreVersion.objects.update(fit_a=55, keep_percent=60)
     LeadScore.objects.update(scored_at=NOW - timedelta(days=1))
     vacuum()
-    again = rescore(count)
+    again, _steps = rescore(count)
     written = LeadScore.objects.filter(scored_at=NOW).count()
-    nothing = rescore(count)
+    nothing, _steps = rescore(count)
     check(count)
     read, bare = timed(read_bare), timed(write_bare)
     print(
         f"{connection.vendor}: {count:,} leads, {2 * count:,} signals, {len(FIT) + len(ENGAGEMENT)} rules\n"
         f"  first scoring {first:.1f} s, scored anew by other rules {again:.1f} s ({written:,} written), "
         f"with nothing different {nothing:.1f} s\n"
-        f"  memory {memory:.0f} MB ({memory_before:.0f} MB before)\n"
+        f"  memory {memory:.0f} MB ({memory_before:.0f} MB before); its progress was seen to go on {steps} times\n"
         f"  plain SQL: reading {read:.1f} s, writing {bare:.1f} s; ratio of the first scoring {first / (read + bare):.2f}, "
         f"anew {again / (read + bare):.2f}"
     )
@@ -217,18 +218,35 @@ def vacuum() -> None:
         cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
 
 
-def rescore(count: int) -> float:
-    """The nightly job, from its start to its end."""
+def rescore(count: int) -> tuple[float, int]:
+    """The nightly job, from its start to its end: seconds, and how often somebody who looked saw that it had gone on."""
     from salesops.core.actor import system_actor
     from salesops.jobs.services import enqueue
     from salesops.jobs.testing import run_one
 
     job = enqueue(kind="leads.rescore_all", key="bench", payload={}, actor=system_actor(), at=NOW, title="bench")
+    seen: set[int] = set()
+    is_over = threading.Event()
+    watcher = threading.Thread(target=watch, args=(job.pk, seen, is_over))
+    watcher.start()
     seconds = timed(lambda: run_one(job, at=NOW))
+    is_over.set()
+    watcher.join()
     job.refresh_from_db()
     if job.state != "done" or job.done_count != count:
         raise SystemExit(f"the job is {job.state} after {job.done_count:,} of {count:,} leads")
-    return seconds
+    return seconds, len(seen)
+
+
+def watch(job: int, seen: set[int], is_over: threading.Event) -> None:
+    """Look at the progress of a job as a page does, from a connection of its own."""
+    from django.db import connection
+
+    from salesops.jobs.models import Job
+
+    while not is_over.wait(0.1):
+        seen |= set(Job.objects.filter(pk=job, done_count__gt=0).values_list("done_count", flat=True))
+    connection.close()
 
 
 def check(count: int) -> None:

@@ -227,6 +227,13 @@ def test_groups_under_the_minimum_show_too_few(world: Cast, client_of: ClientOf)
     assert found["AE · account executive"] == []
 
 
+def test_groups_are_read_by_managers_revenue_operations_and_executives(world: Cast) -> None:
+    """Not even that there are too few is told to anybody else, whichever way they ask."""
+    assert group_rows_for(world.actor("elsa"), LAST_WEEK)
+    for who in ("ana", "finn", "ada"):
+        assert group_rows_for(world.actor(who), LAST_WEEK) == [], who
+
+
 def test_a_stricter_entity_makes_it_stricter(world: Cast, client_of: ClientOf) -> None:
     crowd(world, 5)
     assert figures(client_of("elsa"))["SDR · sales development"]

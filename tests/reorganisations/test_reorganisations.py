@@ -15,6 +15,7 @@ from django.test import Client
 from salesops.accounts.models import Account, AccountOwnership
 from salesops.accounts.services.owners import hand_over, set_owner
 from salesops.audit.models import AuditEntry
+from salesops.audit.wording import described
 from salesops.commissions.models import Credit, Earning, Period, Quota, Statement
 from salesops.commissions.selectors.team import team_statements_in, team_sums
 from salesops.commissions.services.approvals import approve_statements, lock_period
@@ -352,6 +353,23 @@ def test_drafts_refuse_what_makes_no_sense(company: Cast) -> None:
     drop_reorganisation(actor=rita, pk=row.pk, at=NOW)
     with pytest.raises(ValidationError, match="Only a draft"):
         schedule(actor=rita, pk=row.pk, at=NOW)
+
+
+def test_its_history_names_people_and_pods(company: Cast) -> None:
+    """What was written into a move is told by name, not by the number of a row."""
+    row = drafted(company)
+    entry = AuditEntry.objects.filter(subject_type=row._meta.label_lower, after__person=company.ana.pk).latest(
+        "sequence"
+    )
+    (told,) = described([entry])
+    words = {line.label: line.after for line in told.lines}
+    assert {
+        "Person": "Ana Alvarez",
+        "To pod": "South",
+        "Who takes over": "Alba Abe",
+        "Manager": "Mia Manager",
+        "New quota": "$60,000.00",
+    }.items() <= words.items()
 
 
 def test_deals_are_protected_by_rule_and_by_hand(company: Cast) -> None:

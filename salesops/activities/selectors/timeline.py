@@ -64,6 +64,13 @@ _TITLES: Final = {
     "account.hand_off_declined": gettext_lazy("Hand-off declined"),
     "account.hand_off_rated": gettext_lazy("Hand-off rated"),
 }
+#: Merges: what they are called says what some of their columns do.
+_MERGES: Final = {
+    "merged": gettext_lazy("Merged into another"),
+    "took_over": gettext_lazy("Took over another"),
+    "parted": gettext_lazy("The merge was undone"),
+}
+_OF_MERGES: Final = frozenset({"moved", "removed_at", "removed_because"})
 #: The icon of an activity, by its kind.
 _ICONS: Final = {
     ActivityKind.CALL: "phone",
@@ -308,6 +315,7 @@ def _put_into_words(items: Iterable[TimelineItem], row: Model) -> None:
         model = _model_of(entry)
         currency = str(entry.after.get("currency") or getattr(row, "currency", "") or "")
         is_deal = entry.subject_type == "deals.deal"
+        merge = _MERGES.get(entry.action.partition(".")[2])
         item.changes = [
             FieldChange(
                 _label(model, name),
@@ -316,10 +324,13 @@ def _put_into_words(items: Iterable[TimelineItem], row: Model) -> None:
             )
             for name, value in sorted(entry.after.items(), key=lambda pair: _place(model, pair[0]))
             if not (is_deal and name in _OF_STAGE and "stage" in entry.after)
+            and not (merge and (name in _OF_MERGES or entry.before.get(name) == value))
         ]
         if entry.action.endswith(".created"):
             item.changes, item.icon = [], "plus"
             item.title = _("Created")
+        elif merge:
+            item.title = str(merge)
         elif item.changes:
             item.title = _("Changed %(fields)s") % {"fields": _listed([change.label for change in item.changes])}
         elif not entry.after and not entry.before:
@@ -355,6 +366,7 @@ def _related(model: type[Model] | None, name: str) -> type[Model] | None:
 def _label(model: type[Model] | None, name: str) -> str:
     special = {
         "lines": _("lines"),
+        "merged_from": _("merged lead"),
         "splits": _("splits"),
         "situation": _("situation"),
         "pain": _("pain"),

@@ -147,6 +147,13 @@ class RoutingVersion(RuleVersion):
             "Hold leads of whom it is not known whether they may be contacted. Those who refused are always held."
         ),
     )
+    merges_repeats = models.BooleanField(
+        _("merge who comes again"),
+        default=False,
+        help_text=_(
+            "A lead with the address and the name of an open one is merged into that one as it comes, and its owner is told."
+        ),
+    )
 
     class Meta(RuleVersion.Meta):
         abstract = False

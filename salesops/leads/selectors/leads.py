@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from salesops.accounts.models import Account
 from salesops.accounts.selectors import accounts_for
 from salesops.core.actor import Actor
-from salesops.leads.choices import WORK_STATUSES
-from salesops.leads.models import Lead, LeadAssignment
+from salesops.leads.choices import OPEN_STATUSES, WORK_STATUSES
+from salesops.leads.models import Lead, LeadAssignment, LeadMerge
 from salesops.leads.querysets import LeadAssignmentQuerySet, LeadQuerySet
 from salesops.pods.workload import Load
 from salesops.values.names import match_name
@@ -64,10 +64,32 @@ def accounts_like(actor: Actor, lead: Lead) -> list[Account]:
 
 
 def same_person(actor: Actor, lead: Lead) -> QuerySet[Lead]:
-    """Other leads the actor may see with the same e-mail address, newest first."""
-    if not lead.email:
+    """Other leads the actor may see that are probably the same person, newest first: of one e-mail address, or of one name
+    at one company. Two that give different addresses are two, whatever their names."""
+    alike = Q(email=lead.email) if lead.email else Q()
+    if lead.name and lead.company:
+        named = Q(name=lead.name, company=lead.company)
+        alike |= named & Q(email="") if lead.email else named
+    if not alike:
         return leads_for(actor).none()
-    return leads_for(actor).filter(email=lead.email).exclude(pk=lead.pk)
+    return leads_for(actor).filter(alike).exclude(pk=lead.pk)
+
+
+def has_twin(actor: Actor) -> Q:
+    """The condition for leads with the address of another open lead that the actor sees, too."""
+    others = leads_for(actor).filter(email=OuterRef("email"), status__in=OPEN_STATUSES).exclude(pk=OuterRef("pk"))
+    return ~Q(email="") & Q(Exists(others.order_by()))
+
+
+def standing_merge(actor: Actor, lead: Lead) -> LeadMerge | None:
+    """The merge by hand by which another stands for this lead; None for one that is there or was merged elsewhere."""
+    rows = LeadMerge.objects.standing().filter(lost__in=Lead.every.visible_to(actor)).select_related("stays")
+    return rows.filter(lost=lead).first()
+
+
+def merged_into_it(actor: Actor, lead: Lead) -> QuerySet[LeadMerge]:
+    """What was merged into a lead by hand and not taken back, the latest first."""
+    return LeadMerge.objects.visible_to(actor).standing().filter(stays=lead).select_related("lost__owner", "merged_by")
 
 
 def leads_in_work(*, pod_ids: Collection[int], person_ids: Collection[int]) -> Load:

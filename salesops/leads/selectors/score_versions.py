@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404
 
 from salesops.core.actor import Actor, Role
@@ -151,14 +151,13 @@ def compare_next(
     if not keys:
         return None
     known = known_of(rows.filter(pk__lte=keys[-1]), new.fields() | (old.fields() if old else set()))
-    these = Q(lead__gte=keys[0], lead__lte=keys[-1])
     found = Comparison()
     with open_calculator() as calculator:
-        score_in(calculator, new, known, signals_in(these, new, at), at, "scored_new")
+        score_in(calculator, new, known, signals_in(keys, new, at, is_range=True), at, "scored_new")
         if old is None:
             counted = calculator.execute("SELECT '', grade, count(*) FROM scored_new GROUP BY ALL").fetchall()
             return keys[-1], Comparison(Counter({(before, grade): count for before, grade, count in counted}))
-        score_in(calculator, old, known, signals_in(these, old, at), at, "scored_old")
+        score_in(calculator, old, known, signals_in(keys, old, at, is_range=True), at, "scored_old")
         calculator.execute(
             """CREATE TEMP TABLE both_scored AS
             SELECT n.lead, o.grade AS before, n.grade AS after, n.fit + n.engagement - o.fit - o.engagement AS rise

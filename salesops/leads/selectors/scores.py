@@ -53,22 +53,35 @@ def scheme_of_version(version: ScoreVersion) -> Outcome[Scheme]:
     )
 
 
-def signals_in(which: Q, scheme: Scheme, at: datetime) -> SignalColumns:
-    """Signals that may still count under a scheme, in columns; one query. which: a condition on signals."""
+def signals_in(keys: Sequence[int], scheme: Scheme, at: datetime, *, is_range: bool = False) -> SignalColumns:
+    """Signals of leads that may still count under a scheme, in columns; two queries, three where leads were merged.
+
+    What a lead did that was merged into one of these counts for that one. is_range: all leads between the first and the
+    last key.
+    """
+
+    def of(column: str) -> Q:
+        if is_range:
+            return Q(**{f"{column}__gte": keys[0], f"{column}__lte": keys[-1]})
+        return Q(**{f"{column}__in": keys})
+
+    into = dict(Lead.every.filter(of("merged_into")).order_by().values_list("pk", "merged_into_id"))
     kinds = {rule.signal for rule in scheme.rules if rule.signal}
-    rows = LeadSignal.objects.filter(which, kind__in=kinds, happened_at__gt=at - scheme.window).order_by()
-    found = [
-        (lead, _PLACES[kind], microseconds(moment), number)
-        for lead, kind, moment, number in rows.values_list("lead_id", "kind", "happened_at", "pk").iterator(20_000)
-    ]
+    found: list[tuple[int, int, int, int]] = []
+    for which in (of("lead"), Q(lead__in=into)) if into else (of("lead"),):
+        rows = LeadSignal.objects.filter(which, kind__in=kinds, happened_at__gt=at - scheme.window).order_by()
+        found.extend(
+            (into.get(lead, lead), _PLACES[kind], microseconds(moment), number)
+            for lead, kind, moment, number in rows.values_list("lead_id", "kind", "happened_at", "pk").iterator(20_000)
+        )
     table = np.array(found, dtype=np.int64).reshape(len(found), 4)
     return SignalColumns(_KINDS, *(np.ascontiguousarray(table[:, place]) for place in range(4)))
 
 
 def signals_of(lead: Lead, scheme: Scheme, at: datetime) -> list[Signal]:
     """The same of one lead."""
-    rows = LeadSignal.objects.filter(lead=lead, happened_at__gt=at - scheme.window).order_by()
-    return [Signal(*row) for row in rows.values_list("kind", "happened_at", "pk")]
+    rows = LeadSignal.objects.filter(Q(lead=lead) | Q(lead__merged_into=lead), happened_at__gt=at - scheme.window)
+    return [Signal(*row) for row in rows.order_by().values_list("kind", "happened_at", "pk")]
 
 
 # --- One lead, for people -------------------------------------------------------------------------------------------

@@ -17,14 +17,20 @@ from django.utils.translation import gettext as _
 from salesops.audit.services import change_of, record_many
 from salesops.core.actor import Actor
 from salesops.core.days import company_day
-from salesops.leads.choices import AssignmentMethod, ClockEnding, PoolMethod, TurnKind
-from salesops.leads.models import Clock, Lead, LeadAssignment, Pool, PoolMember, Turn
+from salesops.leads.choices import AssignmentMethod, ClockEnding, TurnKind
+from salesops.leads.models import Clock, Lead, LeadAssignment, Pool, Turn
 from salesops.leads.rules.rotation import Method
 from salesops.leads.selectors.board import ASSIGNERS, act_of, number_of_act
 from salesops.leads.selectors.routing import rules_in_force
 from salesops.leads.selectors.ways import HELD, Gone, leads_text, ways_of
 from salesops.leads.services.routing import ROUTED_STATUSES, Routed, stop_clocks, try_leads
-from salesops.leads.services.turns import note_by_hand, people_who_had_each, take_turns_back, turns_standing
+from salesops.leads.services.turns import (
+    count_again,
+    note_by_hand,
+    people_who_had_each,
+    take_turns_back,
+    turns_standing,
+)
 from salesops.people.models import User
 from salesops.pods.models import Pod
 from salesops.pods.selectors import assignees_for, open_pods_for, pod_of
@@ -379,24 +385,7 @@ def _turns_as_they_were(
         return
     list(Pool.objects.select_for_update(of=("self",)).filter(pk__in=touched).order_by("pk"))
     take_turns_back(brought, at)
-    for turn in away:
-        changes = {int(key): parts for key, parts in turn.changes.items()}
-        for member in PoolMember.objects.filter(pk__in=changes).order_by("pk"):
-            member.credit += changes[member.pk]
-            if member.pk == turn.member_id and turn.pool.method == PoolMethod.VALUE:
-                worth = turn.pool.quantum_minor if turn.value_minor is None else turn.value_minor
-                member.deficit_minor -= worth or 0
-            member.save(update_fields=["credit", "deficit_minor"])
-        Turn.objects.create(
-            pool_id=turn.pool_id,
-            kind=turn.kind,
-            member_id=turn.member_id,
-            lead_id=turn.lead_id,
-            assignment_id=made[turn.lead_id or 0],
-            value_minor=turn.value_minor,
-            changes=turn.changes,
-            taken_at=at,
-        )
+    count_again(away, {turn.pk: made[turn.lead_id or 0] for turn in away}, at)
 
 
 def wishes_for(lead_ids: Sequence[int], owner: User | int | None = None, pod: Pod | int | None = None) -> list[Wish]:

@@ -20,7 +20,7 @@ from salesops.core.upserts import UNSET, Unset
 from salesops.leads.choices import ClockEnding
 from salesops.leads.models import Lead
 from salesops.leads.rules.statuses import CONVERTED, DISQUALIFIED
-from salesops.leads.services.leads import locked_lead
+from salesops.leads.services.locking import locked_lead
 from salesops.leads.services.routing import stop_clocks
 from salesops.people.models import User
 from salesops.pods.selectors import assignees_for

@@ -18,6 +18,8 @@ from salesops.core.upserts import UNSET, Unset
 from salesops.leads.choices import WORK_STATUSES, AssignmentMethod, ClockEnding
 from salesops.leads.models import Lead, LeadAssignment
 from salesops.leads.rules.statuses import CONVERTED, DISQUALIFIED, Refusal, step
+from salesops.leads.services.locking import locked_lead
+from salesops.leads.services.merging import join_repeats
 from salesops.leads.services.routing import route_leads, stop_clocks
 from salesops.leads.services.scores import leads_changed
 from salesops.leads.services.turns import note_by_hand
@@ -78,7 +80,8 @@ def create_lead(
     """Make a lead. Without an owner given it is a rep's own; its pod is the owner's of today unless given.
 
     The segment follows from the number of employees unless given. What comes for nobody in particular is given to its
-    people by the rules in force, at once. Raises PermissionDenied, ValidationError at the field
+    people by the rules in force, at once; where they say so, who comes again is merged into the lead that is there already
+    (`merged_into`). Raises PermissionDenied, ValidationError at the field
     at fault, ValueError for a field that is not set this way.
     """
     check_may_edit(actor)
@@ -103,8 +106,9 @@ def create_lead(
         _assigned(lead, actor, at, AssignmentMethod.MANUAL, "", None)
     filled = {name: value for name, value in state_of(lead, names=AUDITED).items() if value not in ("", None)}
     created = change_of(lead, action="lead.created", after=filled)
-    routed = [] if lead.assigned_at else route_leads(leads=[lead], at=at)
-    record_many(actor=actor, changes=[created, *routed], at=at)
+    again = [] if lead.assigned_at else join_repeats(leads=[lead], actor=actor, at=at)
+    routed = [] if lead.assigned_at or lead.is_removed else route_leads(leads=[lead], at=at)
+    record_many(actor=actor, changes=[created, *again, *routed], at=at)
     return lead
 
 
@@ -195,12 +199,6 @@ def assign_lead(
     note_by_hand(assignments=[assignment], at=at)
     record(actor=actor, action="lead.reassigned", subject=lead, before=old, after=new, reason=reason, at=at)
     return assignment
-
-
-def locked_lead(actor: Actor, lead_id: int) -> Lead:
-    """The lead, locked until the transaction ends. Raises Http404 when it is not the actor's."""
-    lead: Lead = Lead.objects.select_for_update(of=("self",)).get_for(actor, pk=lead_id)
-    return lead
 
 
 def _assigned(

@@ -10,6 +10,7 @@ from salesops.core.actor import Actor
 from salesops.core.upserts import UpsertResult
 from salesops.leads.choices import ClockEnding
 from salesops.leads.models import Lead
+from salesops.leads.services.merging import take_merges_back
 from salesops.leads.services.routing import stop_clocks
 
 
@@ -23,8 +24,15 @@ def remove_leads(*, pks: Sequence[int], actor: Actor, because: str, at: datetime
 
 
 def restore_leads(*, pks: Sequence[int], actor: Actor, because: str = "", at: datetime) -> UpsertResult:
-    """Bring leads back to whoever had them; clocks that were stopped stay so. As `restore_rows`."""
-    return restore_rows(Lead, noun="lead", pks=pks, actor=actor, because=because, at=at)
+    """Bring leads back to whoever had them; clocks that were stopped stay so. As `restore_rows`.
+
+    Of those that were merged by hand it is known what was theirs: that comes back with them.
+    """
+
+    def before(rows: Collection[Lead]) -> None:
+        take_merges_back(leads=rows, actor=actor, at=at)
+
+    return restore_rows(Lead, noun="lead", pks=pks, actor=actor, because=because, at=at, before=before)
 
 
 def merge_leads(*, loser: int, winner: int, actor: Actor, at: datetime) -> UpsertResult:

@@ -12,7 +12,7 @@ from django.db.models import F
 from django.http import Http404
 from django.utils.translation import gettext as _
 
-from salesops.audit.services import record
+from salesops.audit.services import record, state_of
 from salesops.core.actor import Actor
 from salesops.leads.choices import RuleAction
 from salesops.leads.models import Pool, RoutingRule, RoutingVersion, ServiceLevel
@@ -22,6 +22,7 @@ from salesops.people.models import User
 from salesops.values.formulas import check
 
 #: What the audit keeps of a rule, and of a service level.
+_OF_VERSION: Final = ("note", "needs_consent", "merges_repeats")
 _OF_RULE: Final = ("position", "name", "condition", "action", "pool_id", "person_id")
 _OF_LEVEL: Final = ("position", "name", "condition", "warn_minutes", "alert_minutes", "reassign_minutes")
 #: Where rows stand while they change places: positions are unique at every moment.
@@ -30,15 +31,18 @@ _ASIDE: Final = 10_000
 
 @transaction.atomic
 def change_routing_version(
-    *, actor: Actor, version_id: int, note: str, needs_consent: bool, at: datetime
+    *, actor: Actor, version_id: int, note: str, needs_consent: bool, at: datetime, merges_repeats: bool = False
 ) -> RoutingVersion:
-    """What is new in a draft, and whether it asks for consent. Raises PermissionDenied, Http404, ValidationError."""
+    """What is new in a draft, whether it asks for consent, and whether who comes again is merged.
+
+    Raises PermissionDenied, Http404, ValidationError.
+    """
     draft = _draft(actor, version_id)
-    before = {"note": draft.note, "needs_consent": draft.needs_consent}
-    draft.note, draft.needs_consent = note.strip(), needs_consent
+    before = state_of(draft, names=_OF_VERSION)
+    draft.note, draft.needs_consent, draft.merges_repeats = note.strip(), needs_consent, merges_repeats
     draft.full_clean()
-    draft.save(update_fields=["note", "needs_consent"])
-    after = {"note": draft.note, "needs_consent": draft.needs_consent}
+    draft.save(update_fields=_OF_VERSION)
+    after = state_of(draft, names=_OF_VERSION)
     if after != before:
         record(actor=actor, action="routing.edited", subject=draft, before=before, after=after, at=at)
     return draft

@@ -46,6 +46,7 @@ def draft_routing_version(*, actor: Actor, at: datetime, note: str = "") -> Rout
         number=(last.number if last else 0) + 1,
         note=note.strip(),
         needs_consent=last.needs_consent if last else False,
+        merges_repeats=last.merges_repeats if last else False,
         created_by_id=actor.user_id,
         created_at=at,
     )

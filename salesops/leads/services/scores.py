@@ -218,7 +218,7 @@ def _score(keys: Sequence[int], at: datetime, *, is_range: bool = False) -> tupl
     scheme = scheme_of_version(version).unwrap()
     own = Q(pk__gte=keys[0], pk__lte=keys[-1]) if is_range else Q(pk__in=keys)
     known = known_of(Lead.objects.filter(own, status__in=OPEN_STATUSES), scheme.fields())
-    signals = signals_in(these, scheme, at)
+    signals = signals_in(keys, scheme, at, is_range=is_range)
     if len(known) <= _FEW:
         return len(known), _write_few(_one_by_one(scheme, known, signals, at), frozenset(standing), version, at)
     with open_calculator() as calculator:

@@ -16,7 +16,7 @@ from salesops.core.actor import Actor
 from salesops.leads.models import LeadSpiced
 from salesops.leads.models.spiced import Spiced
 from salesops.leads.rules.spiced import COMPONENTS, known
-from salesops.leads.services.leads import locked_lead
+from salesops.leads.services.locking import locked_lead
 
 #: What is written, and what the audit keeps.
 WRITTEN: Final = (*COMPONENTS, "critical_event_on")

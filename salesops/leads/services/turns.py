@@ -223,6 +223,31 @@ def take_turns_back(turns: Iterable[Turn], at: datetime) -> None:
         )
 
 
+def count_again(turns: Iterable[Turn], assignments: Mapping[int, int | None], at: datetime) -> None:
+    """Let turns that were taken back count once more, each as a row of its own. The pools are locked by the caller.
+
+    assignments: by turn, the assignment that the new row belongs to.
+    """
+    for turn in turns:
+        changes = {int(key): parts for key, parts in turn.changes.items()}
+        for member in PoolMember.objects.filter(pk__in=changes).order_by("pk"):
+            member.credit += changes[member.pk]
+            if member.pk == turn.member_id and turn.pool.method == PoolMethod.VALUE:
+                worth = turn.pool.quantum_minor if turn.value_minor is None else turn.value_minor
+                member.deficit_minor -= worth or 0
+            member.save(update_fields=["credit", "deficit_minor"])
+        Turn.objects.create(
+            pool_id=turn.pool_id,
+            kind=turn.kind,
+            member_id=turn.member_id,
+            lead_id=turn.lead_id,
+            assignment_id=assignments[turn.pk],
+            value_minor=turn.value_minor,
+            changes=turn.changes,
+            taken_at=at,
+        )
+
+
 def _pools_of(leads: Sequence[Lead], ruleset: Ruleset | None) -> dict[int, int]:
     """The pool of each lead: the one that brought it, else where the rules would send it."""
     found = {lead.pk: lead.pool_id for lead in leads if lead.pool_id}

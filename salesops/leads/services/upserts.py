@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -34,8 +34,9 @@ from salesops.core.upserts import (
     values_given,
 )
 from salesops.leads.choices import AssignmentMethod, LeadOrigin
-from salesops.leads.models import Lead, LeadAssignment
+from salesops.leads.models import Lead, LeadAssignment, LeadMerge
 from salesops.leads.rules.statuses import CONVERTED, DISQUALIFIED
+from salesops.leads.services.merging import join_repeats
 from salesops.leads.services.routing import route_leads
 from salesops.leads.services.scores import leads_changed
 from salesops.pods.models import Segment
@@ -48,7 +49,7 @@ class LeadRecord:
     """A lead as a source tells it, with references already looked up. What is UNSET is left alone.
 
     Found by `pk` where it is known: then it keeps its source and id. Else by the source and its `external_id`; without one
-    by e-mail address, else by name and company. One that was removed is there again. The amount is in
+    by e-mail address, else by name and company. One that was removed is there again, but for one that was merged by hand. The amount is in
     minor units of `currency`.
     """
 
@@ -153,6 +154,7 @@ def _batch(
 ) -> None:
     known = _load([record for _position, record in batch], source, lock=not preview)
     pods = pod_history({record.owner_id for _position, record in batch if isinstance(record.owner_id, int)})
+    merged = _merged_by_hand(known)
     wanted: list[Wanted] = []
     existing: dict[Any, Lead] = {}
     for position, record in batch:
@@ -163,7 +165,7 @@ def _batch(
         key: Any = row.pk if row else record.external_id or _address(record) or _named(record)
         if row is not None:
             existing[key] = row
-        wanted.append(_wanted(position, key, record, row, source, at, pods, sizes))
+        wanted.append(_wanted(position, key, record, row, source, at, pods, sizes, merged))
     held = {key: (row.owner_id, row.pod_id) for key, row in existing.items()}
     taken = merge_rows(Lead, wanted, existing, result=result, preview=preview, check=_check)
     if preview:
@@ -188,8 +190,9 @@ def _batch(
     )
     leads_changed(lead_ids=[merged.row.pk for merged in taken if merged.fate is not Fate.UNCHANGED], at=at)
     nobodys = [merged.row for merged in taken if merged.fate is Fate.CREATED and merged.row.assigned_at is None]
-    routed = route_leads(leads=nobodys, at=at)
-    record_many(actor=actor, changes=[*_changes(taken, source), *routed], at=at)
+    again = join_repeats(leads=nobodys, actor=actor, at=at)
+    routed = route_leads(leads=[lead for lead in nobodys if not lead.is_removed], at=at)
+    record_many(actor=actor, changes=[*_changes(taken, source), *again, *routed], at=at)
 
 
 def _load(records: Sequence[LeadRecord], source: str, *, lock: bool) -> _Known:
@@ -219,6 +222,14 @@ def _load(records: Sequence[LeadRecord], source: str, *, lock: bool) -> _Known:
     return known
 
 
+def _merged_by_hand(known: _Known) -> set[int]:
+    """Leads that somebody merged here: their source does not know, and telling of them again does not part them."""
+    rows = [lead for lead in (*known.by_pk.values(), *known.by_id.values()) if lead.merged_into_id]
+    if not rows:
+        return set()
+    return set(LeadMerge.objects.standing().filter(lost__in=rows).values_list("lost_id", flat=True))
+
+
 def _wanted(
     position: int,
     key: Any,
@@ -228,6 +239,7 @@ def _wanted(
     at: datetime,
     pods: PodHistory,
     sizes: Sequence[Segment],
+    merged: Collection[int],
 ) -> Wanted:
     values = values_given(record, _COPIED)
     for name in ("name", "company", "title", "phone"):
@@ -262,7 +274,8 @@ def _wanted(
         if status == CONVERTED:
             values |= {"converted_at": at, "credited_to_id": owner_id}
         return Wanted(position, key, values, defaults)
-    values |= back_again(row)
+    if row.pk not in merged:
+        values |= back_again(row)
     if row.status == CONVERTED:
         for name in ("status", "disqualified_because", "owner_id", "pod_id", "account_id", "contact_id"):
             values.pop(name, None)

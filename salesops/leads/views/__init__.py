@@ -18,6 +18,7 @@ from salesops.leads.views.leads import (
     LeadSpicedView,
     LeadStatusView,
 )
+from salesops.leads.views.merging import LeadMergeView, LeadPartView
 from salesops.leads.views.response import ResponseReportView
 from salesops.leads.views.routing import LeadGiveBackView, PoolDetailView, PoolListView
 
@@ -35,6 +36,8 @@ __all__ = [
     "LeadEditView",
     "LeadGiveBackView",
     "LeadListView",
+    "LeadMergeView",
+    "LeadPartView",
     "LeadRestoreView",
     "LeadSpicedView",
     "LeadStatusView",

@@ -45,7 +45,7 @@ from salesops.leads.models.spiced import Spiced
 from salesops.leads.selectors import accounts_like, assignments_of, lead_for, leads_for, same_person
 from salesops.leads.selectors.board import ASSIGNERS
 from salesops.leads.selectors.chances import chance_shown
-from salesops.leads.selectors.leads import lead_or_removed_for
+from salesops.leads.selectors.leads import lead_or_removed_for, merged_into_it, standing_merge
 from salesops.leads.selectors.routing import rules_in_force
 from salesops.leads.selectors.routing_versions import versions_to_try
 from salesops.leads.selectors.score_versions import READERS as RULE_READERS
@@ -54,6 +54,7 @@ from salesops.leads.selectors.scores import score_shown
 from salesops.leads.selectors.spiced import lead_spiced_for, spiced_shown
 from salesops.leads.selectors.ways import HELD, Gone, clock_of, ways_of, why_it_waits
 from salesops.leads.services import assign_lead, convert_lead, create_lead, edit_lead, set_lead_spiced, set_status
+from salesops.leads.services.merging import may_let_go
 from salesops.leads.services.removal import restore_leads
 from salesops.leads.services.routing import ROUTED_STATUSES, Routed, try_lead
 from salesops.leads.services.turns import may_give_back
@@ -97,6 +98,7 @@ class LeadListView(ScopedListView):
         if self.actor.has(*ASSIGNERS):
             ways.append((translate("Given to nobody"), [*is_open, ("unassigned", "yes")]))
             ways.append((translate("Nobody's or untouched"), [("unworked", "yes")]))
+            ways.append((translate("Duplicates"), [*is_open, ("duplicate", "yes")]))
         now = sorted(self._pairs(self.clean_query(keep=frozenset())))
         shortcuts = []
         for label, pairs in ways:
@@ -123,11 +125,15 @@ class LeadDetailView(ScopedDetailView):
         is_open = lead.status in OPEN_STATUSES and not lead.is_removed
         score = score_shown(self.actor, lead, self.now)
         assignments = list(assignments_of(self.actor, lead)[:30])
+        merge = standing_merge(self.actor, lead) if lead.is_removed else None
         ways = ways_of(self.actor, [Gone(each.pk, each.path, each.person_id) for each in assignments])
         account_seen = lead.account_id and accounts_for(self.actor).filter(pk=lead.account_id).exists()
         return {
             "may_edit": self.actor.may_edit_work and not lead.is_removed,
             **removal_context(self.actor, lead),
+            "merge": merge,
+            "may_part": merge is not None and may_let_go(self.actor, lead),
+            "merged": list(merged_into_it(self.actor, lead)[:20]),
             "tone": TONES[LeadStatus(lead.status)],
             "is_open": is_open,
             "about": f"lead-{lead.pk}",
@@ -173,7 +179,8 @@ class LeadCreateView(ScopedCreateView):
 
     def save(self, form: LeadCreateForm) -> Lead | str:
         """Make it."""
-        return page_of(self, create_lead(actor=self.actor, at=self.now, **form.given))
+        lead = create_lead(actor=self.actor, at=self.now, **form.given)
+        return page_of(self, Lead.objects.get(pk=lead.merged_into_id or lead.pk))
 
 
 class LeadEditView(MindsNewerMixin, ScopedEditView):

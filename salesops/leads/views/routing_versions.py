@@ -165,7 +165,7 @@ class RoutingVersionEditView(_OfVersion):
 
     def get_initial(self) -> dict[str, Any]:
         """As it is."""
-        return {"note": self.object.note, "needs_consent": self.object.needs_consent}
+        return {name: getattr(self.object, name) for name in RoutingVersionForm.base_fields}
 
     def save(self, form: RoutingVersionForm) -> RoutingVersion:
         """Change it."""
