@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from salesops.accounts.choices import AccountStatus
@@ -17,6 +18,7 @@ from salesops.accounts.querysets import (
     SubscriptionQuerySet,
 )
 from salesops.core.models import HeldInTime, Removable
+from salesops.core.telephone import PhoneTail
 from salesops.people.choices import JobFunction
 from salesops.pods.models import Pod, Segment, Territory
 
@@ -127,6 +129,9 @@ class Contact(Removable):
         indexes = [
             models.Index(fields=["name", "id"], name="accounts_contact_name"),
             models.Index(fields=["updated_at", "id"], name="accounts_contact_updated"),
+            # Whom a call or a mail reaches.
+            models.Index(Lower("email"), name="accounts_contact_lower_email"),
+            models.Index(PhoneTail("phone"), name="accounts_contact_phone_tail"),
         ]
         constraints = [
             models.UniqueConstraint(

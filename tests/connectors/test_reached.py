@@ -73,3 +73,30 @@ def test_files_find_by_number_too() -> None:
     source = Source.objects.create(code="file", name="File")
     lookup = Lookup(CONTACT, PHONE, "+41 79 123 45 67")
     assert Resolver(source.code).answers([lookup])[lookup].key == contact.pk
+
+
+@pytest.mark.parametrize("kind", [CONTACT, LEAD])
+@pytest.mark.parametrize(("by", "index"), [(PHONE, "phone_tail"), (EMAIL, "lower_email")])
+def test_whom_a_call_or_a_mail_reaches_is_found_by_an_index(kind: LookupKind, by: str, index: str) -> None:
+    """With 2,000 of each there, so that the database has a reason to look it up."""
+    account = Account.objects.create(name="Many", match_name="many", created_at=NOW)
+    numbers = range(2_000)
+    Contact.objects.bulk_create(
+        Contact(account=account, name="C", email=f"C{n}@x.example", phone=f"044 1{n:06}", created_at=NOW)
+        for n in numbers
+    )
+    Lead.objects.bulk_create(
+        Lead(name="L", email=f"L{n}@x.example", phone=f"044 2{n:06}", created_at=NOW) for n in numbers
+    )
+    texts = {PHONE: ["+41441000001", "+41442000001"], EMAIL: ["c1@x.example", "l1@x.example"]}[by]
+    with CaptureQueriesContext(connection) as queries:
+        assert len(reached(kind, by, texts, country="CH")) == 1
+    (asked,) = queries.captured_queries
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(f"ANALYZE {'leads_lead' if kind is LEAD else 'accounts_contact'}")
+            cursor.execute("EXPLAIN " + asked["sql"].replace("%", "%%"))
+        else:
+            cursor.execute("EXPLAIN QUERY PLAN " + asked["sql"])
+        plan = str(cursor.fetchall())
+    assert index in plan

@@ -5,10 +5,8 @@ from typing import Final
 
 import phonenumbers
 
-#: Signs between digits that people write; they mean nothing.
-SEPARATORS: Final = (" ", "\u00a0", "-", "(", ")", ".", "/", "+")
-#: So many last digits of two spellings of one number are the same, with or without codes of country and area.
-LIKENESS: Final = 7
+from salesops.values.telephone import LIKENESS
+
 #: What stands between several numbers or addresses of one cell, the best first.
 SEVERAL: Final = ";"
 _WRITTEN: Final = re.compile(r"[+＋]?[\d\s()./\-\u00a0\u2010-\u2015]{3,40}((x|ext\.?|#)\s*\d{1,6})?", re.IGNORECASE)

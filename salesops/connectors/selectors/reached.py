@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from django.db.models import Expression, F, QuerySet, Value
-from django.db.models.functions import Lower, Replace, Right
+from django.db.models import QuerySet
+from django.db.models.functions import Lower
 
 from salesops.accounts.models import Contact
 from salesops.connectors.rules.fields import LookupKind
-from salesops.connectors.rules.telephone import LIKENESS, SEPARATORS, SEVERAL, number_of, tail_of
+from salesops.connectors.rules.telephone import SEVERAL, number_of, tail_of
+from salesops.core.telephone import PhoneTail
 from salesops.leads.choices import LeadStatus
 from salesops.leads.models import Lead
 from salesops.people.models import User
@@ -63,10 +64,7 @@ def _phones(kind: LookupKind, wanted: Collection[str], country: str) -> Iterable
     if not tails:
         return
     rows, name = _rows(kind)
-    digits: Expression | F = F("phone")
-    for sign in SEPARATORS:
-        digits = Replace(digits, Value(sign), Value(""))
-    for phone, pk in rows.annotate(tail=Right(digits, LIKENESS)).filter(tail__in=tails).values_list("phone", name):
+    for phone, pk in rows.annotate(tail=PhoneTail("phone")).filter(tail__in=tails).values_list("phone", name):
         number = number_of(phone, country)
         if number in wanted:
             yield number, pk

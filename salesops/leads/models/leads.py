@@ -5,10 +5,12 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from salesops.accounts.models import Account, Contact
 from salesops.core.models import Removable
+from salesops.core.telephone import PhoneTail
 from salesops.leads.choices import WORK_STATUSES, AssignmentMethod, Consent, LeadOrigin, LeadStatus
 from salesops.leads.querysets import LeadAssignmentQuerySet, LeadManager, LeadQuerySet
 from salesops.pods.models import Pod, Segment
@@ -102,6 +104,9 @@ class Lead(Removable):
                 fields=["owner", "removed_at"], condition=Q(status__in=WORK_STATUSES), name="leads_lead_work_of_owner"
             ),
             models.Index(fields=["updated_at", "id"], name="leads_lead_updated"),
+            # Whom a call or a mail reaches.
+            models.Index(Lower("email"), name="leads_lead_lower_email"),
+            models.Index(PhoneTail("phone"), name="leads_lead_phone_tail"),
             models.Index(fields=["created_at"], condition=~Q(waits_because=""), name="leads_lead_waiting"),
         ]
         constraints = [
