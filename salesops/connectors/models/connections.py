@@ -194,9 +194,10 @@ class RawRecord(models.Model):
     """One record as its source last told it, and what the portal made of it: the origin of every record from a source.
 
     payload: JSON text of the telling that was taken; told: of a newer one that was refused or is held ("" when there is
-    none, or when none was ever taken). version: of the newest telling; sorts as text; an older one never replaces a newer one. record_id: the portal's row of
-    the stream's kind. digest: of the payload and the mapping by which it was taken. problems: why it is on the shelf. changed: what it changed when it last did, {column: [before,
-    after]}. hold: where it waits for a person.
+    none, or when none was ever taken). version: of the newest telling; sorts as text; an older one never replaces a newer
+    one. record_id: the portal's row of the stream's kind. digest: of the payload and the mapping by which it was taken.
+    problems: why it is on the shelf. changed: what it changed when it last did, {column: [before, after]}. hold: where it
+    waits for a person.
     """
 
     stream = models.ForeignKey(Stream, models.CASCADE, related_name="records", verbose_name=_("object"))
