@@ -126,4 +126,4 @@ class DriftKind(models.TextChoices):
 
     MISSING_HERE = "missing_here", _("Missing here")
     MISSING_THERE = "missing_there", _("No longer at the source")
-    DIFFERS = "differs", _("Older here")
+    DIFFERS = "differs", _("Different here")

@@ -436,8 +436,12 @@ class OutgoingTable(PortalTable):
 class DriftTable(PortalTable):
     """Where reconciling found a difference."""
 
-    external_id = PortalColumn(verbose_name=gettext_lazy("Id at the source"))
+    external_id = LinkColumn(
+        "connectors:rawrecord_detail", pk_field="raw_pk", verbose_name=gettext_lazy("Id at the source")
+    )
+    title = PortalColumn(accessor="pk", orderable=False, verbose_name=gettext_lazy("Name at the source"))
     object = ObjectColumn(accessor="stream__object", verbose_name=gettext_lazy("Object"))
+    differing = ReasonColumn(accessor="pk", orderable=False, verbose_name=gettext_lazy("Here → at the source"))
     kind = BadgeColumn(
         accessor="kind", tones={"missing_here": "amber", "missing_there": "violet", "differs": "blue"},
         verbose_name=gettext_lazy("What differs"),
@@ -445,11 +449,29 @@ class DriftTable(PortalTable):
     found_at = MomentColumn(verbose_name=gettext_lazy("Found"), initial_sort_descending=True)
     mended_at = MomentColumn(verbose_name=gettext_lazy("Mended"))
 
-    default_columns = ("external_id", "object", "kind", "found_at", "mended_at")
+    default_columns = ("external_id", "title", "object", "kind", "differing", "found_at", "mended_at")
 
     class Meta:
         model = Drift
         fields = ()
+
+    def show_title(self, value: Any, record: Drift) -> str:
+        """As the page has read it from the payload."""
+        return str(getattr(record, "title", ""))
+
+    def export_title(self, value: Any, record: Drift) -> Cell:
+        """As the page has read it from the payload."""
+        return self.show_title(value, record)
+
+    def show_differing(self, value: Any, record: Drift) -> str:
+        """Field by field."""
+        return "; ".join(
+            f"{each.label}: {each.before or '—'} → {each.after or '—'}" for each in getattr(record, "told", ())
+        )
+
+    def export_differing(self, value: Any, record: Drift) -> Cell:
+        """Field by field."""
+        return self.show_differing(value, record)
 
 
 def _summed(run: SyncRun, name: str) -> int:

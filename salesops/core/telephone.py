@@ -21,11 +21,11 @@ class PhoneTail(Func):
     output_field = CharField()
 
     def as_sql(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_more: Any
-    ) -> tuple[str, list[Any] | tuple[Any, ...]]:
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *_more: Any, **_extra: Any
+    ) -> tuple[str, tuple[str | int, ...]]:
         """REPLACE for each sign, then the end of what is left."""
         sql, params = compiler.compile(self.source_expressions[0])
         for sign in SEPARATORS:
             sql = f"REPLACE({sql}, '{sign}', '')"
         end = f"SUBSTR({sql}, -{LIKENESS})" if connection.vendor == "sqlite" else f"RIGHT({sql}, {LIKENESS})"
-        return end, params
+        return end, tuple(params)

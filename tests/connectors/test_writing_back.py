@@ -608,7 +608,9 @@ def test_shares_made_by_hand_are_not_replaced_in_many_closed_deals(parted: Link,
 # --- reconciling
 
 
-def test_what_differs_is_found_listed_and_mended(link: Link, org: Salesforce) -> None:
+def test_what_differs_is_found_listed_and_mended(
+    link: Link, org: Salesforce, client_of: Callable[[str], Client]
+) -> None:
     link.sync(after=3600)
     ids = {number: org.identity("Opportunity", number + 1) for number in range(10)}
     Deal.objects.filter(pk=deal(0).pk).update(name="Renamed here")
@@ -624,6 +626,13 @@ def test_what_differs_is_found_listed_and_mended(link: Link, org: Salesforce) ->
         ids[2]: DriftKind.MISSING_THERE,
         ids[3]: DriftKind.DIFFERS,
     }
+    page = client_of("rita").get(reverse("connectors:drift_list", kwargs={"pk": link.connection.pk})).content.decode()
+    assert "Name: Renamed here → Deal 0" in page
+    assert "Name: Deal 3 → A formula changed it" in page
+    for number in (0, 2, 3):  # what was lost here has no record to look at
+        raw = RawRecord.objects.get(external_id=ids[number])
+        assert f'<a href="{reverse("connectors:rawrecord_detail", kwargs={"pk": raw.pk})}">{ids[number]}</a>' in page
+    assert ids[1] in page
     with link.caller() as http:
         assert reconciling.mend(actor=link.actor, connection=link.connection, http=http, at=link.at) == 4
     reconciling.enqueue(actor=link.actor, connection=link.connection, at=link.at)

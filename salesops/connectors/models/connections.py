@@ -353,7 +353,8 @@ class Outgoing(models.Model):
 
 
 class Drift(models.Model):
-    """A record that reconciling found to differ from its source. `is_mended`: a later look found it alike."""
+    """A record that reconciling found to differ from its source. mended_at: a later look found it alike. detail: "columns":
+    {column: [here, at the source]} of what differs, or "version": [here, at the source] where a newer one did not come."""
 
     stream = models.ForeignKey(Stream, models.CASCADE, related_name="drifts", verbose_name=_("object"))
     external_id = models.CharField(_("id at the source"), max_length=200)

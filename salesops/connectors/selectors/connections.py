@@ -116,6 +116,16 @@ def drifts_of(actor: Actor, connection: Connection) -> QuerySet[Drift]:
     return rows
 
 
+def records_named(actor: Actor, connection: Connection, ids: Collection[str]) -> dict[tuple[int, str], RawRecord]:
+    """The records of a connection with these ids at the source, by their stream and id."""
+    rows = RawRecord.objects.visible_to(actor).filter(stream__connection=connection, external_id__in=ids)
+    found = {}
+    for row in rows.select_related("stream").defer("payload", "told"):
+        row.stream.connection = connection
+        found[row.stream_id, row.external_id] = row
+    return found
+
+
 def hold_for(actor: Actor, pk: int) -> Hold:
     """One hold; 404 when it is not theirs."""
     row: Hold = Hold.objects.select_related("stream__connection__source", "decided_by").get_for(actor, pk=pk)

@@ -227,7 +227,7 @@ class Applier:
                         state.value,
                         as_json(problems),
                         fate.record_id,
-                        as_json(_changes(fate)),
+                        as_json(changes_of(fate)),
                         *_NOTHING,
                     )
                 )
@@ -247,7 +247,7 @@ class Applier:
             if fate.record_id is not None:
                 row.record_id = fate.record_id
             if fate.fate in (Fate.CREATED, Fate.CHANGED):
-                row.changed = _changes(fate)
+                row.changed = changes_of(fate)
         insert_rows(RawRecord, _NEW, new)
         save_raw(changed)
         save_raw(waiting, names=[name for name in _WRITTEN if name != "payload"])
@@ -567,8 +567,8 @@ def _is_gone_already(stored: RawRecord, raw: Raw) -> bool:
     return stored.state == RawState.DELETED and raw.merged_into in ("", stored.merged_into)
 
 
-def _changes(fate: RawFate) -> dict[str, Any]:
-    """What differs, as plain JSON."""
+def changes_of(fate: RawFate) -> dict[str, Any]:
+    """What differs, as plain JSON: {column: [before, after]}."""
     return {name: [_json(fate.before.get(name)), _json(value)] for name, value in fate.after.items()}
 
 

@@ -20,7 +20,7 @@ from salesops.audit.services import record
 from salesops.connectors.choices import ConnectionState, DriftKind, RawState, RunKind, RunState
 from salesops.connectors.models import Connection, Drift, RawRecord, Stream, SyncRun
 from salesops.connectors.services import calling
-from salesops.connectors.services.applying import Applier
+from salesops.connectors.services.applying import Applier, changes_of
 from salesops.connectors.services.brakes import Brake
 from salesops.connectors.services.calling import Caller, Wait
 from salesops.connectors.services.pulling import EMPTY_PAGES, Overtaken, check_wanted, close_left, wanted
@@ -219,7 +219,7 @@ class _Census:
         ]
         # What would change if it came in now is what differs, of the fields of which the source is the master.
         differences = {
-            fate.raw.external_id: {name: [str(fate.before.get(name)), str(value)] for name, value in fate.after.items()}
+            fate.raw.external_id: {"columns": changes_of(fate)}
             for fate in self.applier.compare(alike, rows, at=self.run.now())
             if fate.fate == Fate.CHANGED
         }

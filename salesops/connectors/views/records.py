@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
@@ -322,6 +324,24 @@ class DriftListView(ConnectionListPage):
         """The differences."""
         return selectors.drifts_of(self.actor, self.connection)
 
+    def add_figures(self, rows: Sequence[Any]) -> None:
+        """The records that they are about, what these are called, and what differs in words."""
+        super().add_figures(rows)
+        raws = selectors.records_named(self.actor, self.connection, {row.external_id for row in rows})
+        titles = titles_of(self.actor, list(raws.values()))
+        by_kind: dict[str, list[tuple[Any, Difference]]] = defaultdict(list)
+        for row in rows:
+            raw = raws.get((row.stream_id, row.external_id))
+            row.raw_pk = raw.pk if raw is not None else None
+            row.title = titles.get(raw.pk, "") if raw is not None else ""
+            columns = {name: (here, there) for name, (here, there) in row.detail.get("columns", {}).items()}
+            by_kind[row.stream.kind].append((row, Difference(raw.record_id if raw is not None else None, columns)))
+        for kind, pairs in by_kind.items():
+            for (row, _difference), words in zip(
+                pairs, told(self.actor, kind, [each for _row, each in pairs]), strict=True
+            ):
+                row.told = words
+
 
 # --- One record
 
@@ -473,6 +493,10 @@ class HoldDecideView(ScopedFormView):
         """The connection."""
         return self.object.stream.connection.get_absolute_url()
 
+    def get_title(self) -> str:
+        """Whether they still wait."""
+        return str(self.title) if self.object.state == HoldState.WAITING else _("Changes of closed deals")
+
     def get_context(self) -> dict[str, Any]:
         """What would change, deal by deal."""
         hold = self.object
@@ -506,6 +530,7 @@ class HoldDecideView(ScopedFormView):
             ],
             "is_waiting": hold.state == HoldState.WAITING,
             "coming": coming,
+            "company_currency": settings.COMPANY_CURRENCY,
         }
 
     def save(self, form: Any) -> Any:
