@@ -321,7 +321,7 @@ def _own_field(model: type[models.Model], name: str) -> Any:
 
 def _people(name: str) -> type[models.Model] | None:
     """People are named by these words wherever they occur."""
-    words = {"person", "manager", "owner", "person_id", "manager_id", "owner_id"}
+    words = {"person", "manager", "owner", "deputy", "person_id", "manager_id", "owner_id"}
     return _model("people.user") if name in words else None
 
 

@@ -161,7 +161,7 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
         answer, is_now = answer_once(
             actor=self.actor, key=key, digest=digest_of(self.request), at=self.now, act=answered
         )
-        response = Response(json.loads(answer.body), status=answer.status)
+        response = Response(json.loads(answer.body) if answer.body else None, status=answer.status)
         if not is_now:
             response.headers["Idempotency-Replayed"] = "true"
         return response

@@ -162,7 +162,7 @@ class LeaveAdmin(PortalAdmin):
     list_display = ("person", "kind", "start_on", "end_on")
     list_filter = ("kind", "start_on")
     search_fields = ("person__name", "person__email")
-    autocomplete_fields = ("person",)
+    autocomplete_fields = ("person", "deputy")
     list_select_related = ("person",)
     may_delete = True
 

@@ -225,6 +225,15 @@ class Leave(HeldInTime):
     person = models.ForeignKey(User, models.PROTECT, related_name="leaves", verbose_name=_("person"))
     kind = models.CharField(_("kind"), max_length=12, choices=LeaveKind.choices, default=LeaveKind.VACATION)
     note = models.CharField(_("note"), max_length=200, blank=True)
+    deputy = models.ForeignKey(
+        User,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("deputy"),
+        help_text=_("Gets the leads that would go to this person by name meanwhile."),
+    )
 
     objects = HeldInTimeQuerySet["Leave"].as_manager()
 
@@ -234,6 +243,9 @@ class Leave(HeldInTime):
         constraints = [
             HeldInTime.range_constraint("people_leave"),
             models.CheckConstraint(condition=Q(end_on__isnull=False), name="people_leave_has_an_end"),
+            models.CheckConstraint(
+                condition=Q(deputy__isnull=True) | ~Q(deputy=models.F("person")), name="people_leave_deputy_is_another"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -178,7 +178,9 @@ def profile_for(actor: Actor, pk: int, *, day: date) -> Profile:
             .order_by("person__name", "person_id")
         ),
         hours=list(WorkingHours.objects.filter(person=person)) if is_private else [],
-        leaves=list(Leave.objects.filter(person=person).order_by("-start_on")) if is_private else [],
+        leaves=list(Leave.objects.filter(person=person).select_related("deputy").order_by("-start_on"))
+        if is_private
+        else [],
         sessions=UserSession.objects.filter(user=person).count() if actor.user_id == person.pk else 0,
         has_second_factor=has_second_factor(person),
         is_private_shown=is_private,

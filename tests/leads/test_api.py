@@ -142,6 +142,33 @@ def test_a_lead_is_made_changed_given_and_converted(cast: Cast, client_of: Log) 
     )
 
 
+def test_a_lead_is_made_once_by_its_key(cast: Cast, client_of: Log) -> None:
+    """Sent twice with one key, as after a cut line, it is one lead and the same answer; for something else it is refused."""
+    client = client_of("ana")
+
+    def post(key: str, **data: Any) -> Any:
+        return client.post("/api/v1/leads/", data, content_type="application/json", headers={"Idempotency-Key": key})
+
+    first, again = post("a", name="Lena"), post("a", name="Lena")
+    assert (first.status_code, again.status_code, again.json()) == (201, 201, first.json())
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert post("a", name="Leo").status_code == 422
+    assert Lead.objects.count() == 1
+    assert post("b", name="Lena").json()["id"] != first.json()["id"]
+    refused = post("c", name="")
+    assert (refused.status_code, Lead.objects.count()) == (400, 2)
+    lead, body = first.json()["id"], {"owner": cast.sam.pk}
+
+    def step(name: str, key: str, **data: Any) -> Any:
+        url = f"/api/v1/leads/{lead}/{name}/"
+        return client.post(url, data, content_type="application/json", headers={"Idempotency-Key": key})
+
+    for name, key, data in (("assign", "d", body), ("convert", "e", {"account_name": "Acme"})):
+        once, twice = step(name, key, **data), step(name, key, **data)
+        assert (once.status_code, twice.status_code, twice.json()) == (200, 200, once.json()), name
+    assert (LeadAssignment.objects.filter(lead=lead).count(), Account.objects.count()) == (2, 1)
+
+
 def test_what_is_not_yours_does_not_exist_and_does_not_change(cast: Cast, client_of: Log, rows: dict[str, Any]) -> None:
     before, client = everything(), client_of("alba")
     lead, account, contact = (rows[f"{noun}/north"].pk for noun in ("leads", "accounts", "contacts"))

@@ -17,6 +17,7 @@ from salesops.leads.choices import LeadStatus, OnReturn, PoolMethod, TurnKind, W
 from salesops.leads.models import Clock, Lead, LeadAssignment, Pool, PoolMember, Turn
 from salesops.leads.rules.rotation import LEAD
 from salesops.leads.selectors.routing import rules_in_force
+from salesops.leads.selectors.ways import Gone, ways_of
 from salesops.leads.services import (
     LeadRecord,
     assign_lead,
@@ -319,6 +320,37 @@ def test_a_named_owner_on_leave_is_passed_over(cast: Cast, pool: Pool) -> None:
     lead = arrives(cast, 2)
     assert owners(lead) == ["Sam"]
     assert path(lead)["steps"] == [["person", 1, cast.ana.pk, "away"]]
+
+
+@pytest.mark.parametrize("how", ["twin", "account", "person", "on-call"])
+def test_the_deputy_gets_what_goes_to_somebody_on_leave_by_name(cast: Cast, pool: Pool, how: str) -> None:
+    fields = {"email": "lena@acme.com"}
+    if how == "twin":
+        create_lead(actor=cast.actor("ana"), at=NOW, name="Lena", **fields)
+    elif how == "account":
+        in_force({"action": "account_owner"}, {"pool": pool})
+        account = create_account(actor=cast.actor("rita"), at=NOW, name="Acme", owner=cast.ana)
+        create_contact(actor=cast.actor("rita"), account_id=account.pk, at=NOW, name="Lena", **fields)
+    elif how == "person":
+        in_force({"action": "person", "person": cast.ana}, {"pool": pool})
+    else:
+        pool.members.update(is_in=False)
+        pool.when_nobody, pool.on_call = WhenNobody.ON_CALL, cast.ana
+        pool.save()
+    days = {"start_on": NOW.date(), "end_on": NOW.date() + timedelta(days=1)}
+    Leave.objects.create(person=cast.ana, deputy=cast.carl, **days)
+    lead = arrives(cast, 1, **fields)
+    assert (lead.owner, lead.pod) == (cast.carl, cast.north)
+    named, deputy = path(lead)["steps"]  # type: ignore[misc]
+    assert (named[0], named[2:], deputy) == (how, [cast.ana.pk, "away"], ["deputy", cast.ana.pk, cast.carl.pk, "takes"])
+    way = ways_of(cast.actor("carl"), [Gone(0, path(lead), cast.carl.pk)])[0]
+    assert (way.for_reader, way.is_readers) == ("you stand in for Ana Alvarez, who is on leave", True)
+    assert "Carl Chen stands in for Ana Alvarez, and gets it." in way.steps
+    # Who is away themselves takes nothing for anybody, and does not hand it on.
+    Lead.objects.filter(pk=lead.pk).update(status=LeadStatus.DISQUALIFIED, disqualified_because="x")
+    Leave.objects.create(person=cast.carl, deputy=cast.alba, **days)
+    other = arrives(cast, 2, **fields)
+    assert other.owner in ({None} if how == "on-call" else {cast.sam, cast.sven})
 
 
 def test_rules_are_asked_in_order_and_the_first_that_fits_decides(cast: Cast, pool: Pool) -> None:

@@ -127,6 +127,28 @@ def test_a_lead_shows_its_score_its_parts_and_what_would_change_it(
     assert "Something changed just now" in text(client_of("sam").get(f"/leads/{lead.pk}/"))
 
 
+def test_a_grade_says_how_leads_of_it_ended(cast: Cast, client_of: ClientOf, version: ScoreVersion) -> None:
+    lead = make(cast)
+    grade = LeadScore.objects.get(lead=lead).grade
+    ends = ["converted", "disqualified", "disqualified", "disqualified", "converted", "nurturing"]
+    Lead.objects.bulk_create(Lead(name=f"Lead {n}", created_at=NOW, pod=cast.south) for n in range(len(ends)))
+    others = list(Lead.objects.filter(name__startswith="Lead ").order_by("pk"))
+    score_leads(lead_ids=[each.pk for each in others], at=NOW)
+    assert set(LeadScore.objects.values_list("grade", flat=True)) == {grade}
+
+    def shown() -> str:
+        return text(client_of("sam").get(f"/leads/{lead.pk}/"))
+
+    for each, end in zip(others[:4], ends, strict=False):
+        Lead.objects.filter(pk=each.pk).update(status=end, disqualified_because="x")
+    assert f"Too few leads were closed as {grade} to say what it is worth." in shown()
+    for each, end in zip(others, ends, strict=True):
+        Lead.objects.filter(pk=each.pk).update(status=end, disqualified_because="x")
+    assert f"Of the latest 5 leads that were closed as {grade}, 2 were converted." in shown()
+    Lead.objects.filter(pk=others[0].pk).update(removed_at=NOW)
+    assert "Too few" in shown()
+
+
 def test_without_rules_a_lead_says_so(cast: Cast, client_of: ClientOf) -> None:
     lead = make(cast)
     assert "No score rules are in force yet." in text(client_of("sam").get(f"/leads/{lead.pk}/"))

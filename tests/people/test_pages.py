@@ -43,6 +43,17 @@ def test_the_directory_shows_function_manager_and_state_of_today(cast: Cast, cli
     assert "Sick" not in html, "why somebody is away is not for all"
 
 
+def test_a_leave_names_its_deputy(cast: Cast, client_of: ClientOf) -> None:
+    client = client_of("max")
+    client.post(
+        reverse("people:leave_add", args=[cast.ana.pk]),
+        {"kind": "vacation", "start_on": TODAY, "end_on": JULY, "deputy": cast.sam.pk},
+    )
+    assert Leave.objects.get().deputy == cast.sam
+    assert "Deputy: Sam Sorensen" in client.get(f"/people/{cast.ana.pk}/").content.decode()
+    assert "Deputy" not in client_of("alba").get(f"/people/{cast.ana.pk}/").content.decode()
+
+
 def test_the_directory_filters(cast: Cast, client_of: ClientOf) -> None:
     services.set_function(actor=cast.actor("rita"), person=cast.sam, function="ae", start_on=JULY, at=NOW)
     services.add_leave(actor=cast.actor("max"), person=cast.ana, kind="sick", start_on=TODAY, end_on=JULY, at=NOW)

@@ -307,6 +307,17 @@ def test_a_manager_notes_leave_of_their_own_people_only(cast: Cast) -> None:
     assert [entry[0] for entry in entries()] == ["leave.added", "leave.cancelled"]
 
 
+def test_somebody_else_stands_in_during_leave(cast: Cast) -> None:
+    days = {"start_on": JULY, "end_on": AUGUST, "kind": "vacation", "actor": cast.actor("max"), "at": NOW}
+    with pytest.raises(ValidationError, match="nobody stands in for themselves"):
+        services.add_leave(person=cast.ana, deputy=cast.ana, **days)
+    assert not Leave.objects.exists()
+    assert services.add_leave(person=cast.ana, deputy=cast.sam, **days).deputy == cast.sam
+    assert AuditEntry.objects.get(action="leave.added").after["deputy"] == cast.sam.pk
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Leave.objects.update(deputy=cast.ana)
+
+
 # --- Coming and going ---------------------------------------------------------------------------------------------
 
 

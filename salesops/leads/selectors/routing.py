@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from functools import cached_property
 from typing import Any
@@ -20,7 +20,7 @@ from salesops.leads.rules.fields import OF_A_LEAD
 from salesops.leads.rules.pools import Member, PoolAtWork, Why
 from salesops.leads.rules.rotation import Method, Return
 from salesops.leads.rules.routing import Ruleset, fits, read_rules
-from salesops.people.models import User
+from salesops.people.models import Leave, User
 from salesops.people.rules.working_time import Calendar
 from salesops.people.selectors import active_on, calendars_of
 from salesops.values.formulas import check
@@ -68,11 +68,13 @@ def read_version(version: RoutingVersion) -> Outcome[Ruleset]:
 class Presence:
     """Who of some people is there at a moment, and when they work.
 
-    absent: by person why they cannot take anything now (INACTIVE, AWAY, OFF_HOURS); who is there is not in it.
+    absent: by person why they cannot take anything now (INACTIVE, AWAY, OFF_HOURS); who is there is not in it. deputies: who
+    stands in for those on leave; of them the same is known.
     """
 
     absent: Mapping[int, Why]
     calendars: Mapping[int, Calendar]
+    deputies: Mapping[int, int] = field(default_factory=dict)
 
     def takes_named(self, person: int) -> bool:
         """Whether somebody who is named takes a lead now: what comes outside their hours waits for them, not on leave."""
@@ -80,7 +82,20 @@ class Presence:
 
 
 def presence_of(person_ids: Collection[int], at: datetime) -> Presence:
-    """Read it; four queries."""
+    """Read it, of them and of whoever stands in for those on leave; four queries, nine where somebody is on leave."""
+    own = _presence_of(person_ids, at)
+    away = [person for person, why in own.absent.items() if why is Why.AWAY]
+    if not away:
+        return own
+    day = company_day(at)
+    # A day more on either side: leave is in the person's own days, and they are on leave by those.
+    rows = Leave.objects.during(day - timedelta(days=1), day + timedelta(days=2)).filter(person__in=away)
+    deputies = dict(rows.exclude(deputy=None).order_by("-start_on").values_list("person_id", "deputy_id"))
+    theirs = _presence_of(set(deputies.values()) - set(own.calendars), at)
+    return Presence({**own.absent, **theirs.absent}, {**own.calendars, **theirs.calendars}, deputies)
+
+
+def _presence_of(person_ids: Collection[int], at: datetime) -> Presence:
     day = company_day(at)
     calendars = calendars_of(person_ids, day - timedelta(days=1))
     there = set(User.objects.filter(active_on(day), pk__in=person_ids).values_list("pk", flat=True))

@@ -11,7 +11,7 @@ import numpy as np
 from django.db.models import Q
 
 from salesops.core.actor import Actor
-from salesops.leads.choices import SignalKind, VersionState
+from salesops.leads.choices import LeadStatus, SignalKind, VersionState
 from salesops.leads.models import Lead, LeadScore, LeadSignal, ScoreVersion
 from salesops.leads.rules.score_columns import SignalColumns, microseconds
 from salesops.leads.rules.scoring import Change, Scheme, Score, Signal, changes, scheme_of, score
@@ -82,6 +82,38 @@ def signals_of(lead: Lead, scheme: Scheme, at: datetime) -> list[Signal]:
     """The same of one lead."""
     rows = LeadSignal.objects.filter(Q(lead=lead) | Q(lead__merged_into=lead), happened_at__gt=at - scheme.window)
     return [Signal(*row) for row in rows.order_by().values_list("kind", "happened_at", "pk")]
+
+
+# --- What came of leads -----------------------------------------------------------------------------------------------
+
+#: So many of the latest leads tell what a grade is worth, and fewer than so many say nothing.
+_LATEST: Final = 1_000
+_LEAST: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class GradeRecord:
+    """How the latest leads ended that had a grade when they were closed: how many, and how many were converted.
+
+    A whole company's, so that it says the same to everybody.
+    """
+
+    grade: str
+    decided: int
+    won: int
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether anything can be said."""
+        return self.decided >= _LEAST
+
+
+def record_of_grade(grade: str) -> GradeRecord:
+    """How leads of this grade ended; what is closed keeps the score that it had. One query."""
+    closed = (LeadStatus.CONVERTED, LeadStatus.DISQUALIFIED)
+    rows = LeadScore.objects.filter(grade=grade, lead__status__in=closed, lead__removed_at=None).order_by("-lead_id")
+    ended = list(rows.values_list("lead__status", flat=True)[:_LATEST])
+    return GradeRecord(grade, len(ended), ended.count(LeadStatus.CONVERTED))
 
 
 # --- One lead, for people -------------------------------------------------------------------------------------------

@@ -216,7 +216,9 @@ def _names_for(actor: Actor, gone: Sequence[Gone]) -> _Names:
         for step in each.path.get("steps", ()):
             if len(step) == 4:
                 people.add(step[2])
-                {"twin": leads, "account": accounts, "on-call": pools}.get(step[0], set()).add(step[1])
+                {"twin": leads, "account": accounts, "on-call": pools, "deputy": people}.get(step[0], set()).add(
+                    step[1]
+                )
         for one in each.path.get("pools", ()):
             pools.add(one["pool"])
             people.update(row[0] for row in (*one["candidates"], *one["out"]))
@@ -282,6 +284,13 @@ def _step(step: Sequence[Any], version: int, names: _Names) -> str:
         words["account"] = names.accounts.get(about) or _("its account")
         text = (
             _("%(person)s owns %(account)s, and gets it.") if takes else _("%(person)s owns %(account)s, but %(why)s.")
+        )
+    elif word == "deputy":
+        words["away"] = names.person(about)
+        text = (
+            _("%(person)s stands in for %(away)s, and gets it.")
+            if takes
+            else _("%(person)s stands in for %(away)s, but %(why)s.")
         )
     elif word == "on-call":
         words["pool"] = names.pool(about)
@@ -363,6 +372,7 @@ def _why_theirs(gone: Gone, names: _Names) -> str:
             "account": _("you own its account"),
             "person": _("a rule names you"),
             "on-call": _("you are on call, and nobody in the pool could take it"),
+            "deputy": _("you stand in for %(person)s, who is on leave") % {"person": names.person(last[1])},
         }[last[0]]
     one = next(iter(reversed(gone.path.get("pools", ()))), None)
     mine = next((row for row in one["candidates"] if row[0] == gone.person), None) if one else None

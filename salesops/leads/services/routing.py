@@ -162,7 +162,9 @@ class _Router:
         on_call = {pool.on_call_id for pool in self.pools.values() if pool.on_call_id}
         there = presence_of({*members, *on_call}, self.at)
         self.presence = Presence(
-            {**self.presence.absent, **there.absent}, {**self.presence.calendars, **there.calendars}
+            {**self.presence.absent, **there.absent},
+            {**self.presence.calendars, **there.calendars},
+            {**self.presence.deputies, **there.deputies},
         )
         self.work = pools_at_work(list(self.pools.values()), self.at, there)
 
@@ -235,7 +237,9 @@ class _Router:
         if not self.presence.takes_named(person):
             why = self.presence.absent.get(person)
             done.path["steps"].append([*step, person, why.value if why else "inactive"])
-            return False
+            deputy = self.presence.deputies.get(person)
+            # Who stands in for somebody does not pass it on to their own deputy: it would go astray.
+            return deputy is not None and step[0] != "deputy" and self._goes_to(done, deputy, ["deputy", person])
         done.path["steps"].append([*step, person, "takes"])
         done.person = person
         return True

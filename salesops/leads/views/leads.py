@@ -50,7 +50,7 @@ from salesops.leads.selectors.routing import rules_in_force
 from salesops.leads.selectors.routing_versions import versions_to_try
 from salesops.leads.selectors.score_versions import READERS as RULE_READERS
 from salesops.leads.selectors.score_versions import score_versions_to_try
-from salesops.leads.selectors.scores import score_shown
+from salesops.leads.selectors.scores import record_of_grade, score_shown
 from salesops.leads.selectors.spiced import lead_spiced_for, spiced_shown
 from salesops.leads.selectors.ways import HELD, Gone, clock_of, ways_of, why_it_waits
 from salesops.leads.services import assign_lead, convert_lead, create_lead, edit_lead, set_lead_spiced, set_status
@@ -146,6 +146,7 @@ class LeadDetailView(ScopedDetailView):
             "is_account_seen": bool(account_seen),
             "score": score,
             "score_tone": tone_of_grade(score.grade) if score else "",
+            "grade_record": record_of_grade(score.grade) if score else None,
             "sees_rules": self.actor.has(*RULE_READERS),
             "chance": chance_shown(lead) if is_open else None,
             "routing_to_try": versions_to_try(self.actor),

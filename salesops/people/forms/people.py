@@ -140,13 +140,19 @@ class ManagerForm(_WithPeople):
     reason = forms.CharField(label=gettext_lazy("Reason"), max_length=300, required=False)
 
 
-class LeaveForm(PortalForm):
-    """Days away."""
+class LeaveForm(_WithPeople):
+    """Days away, and who stands in."""
 
     kind = forms.ChoiceField(label=gettext_lazy("Kind"), choices=LeaveKind.choices)
     start_on = DateField(label=gettext_lazy("First day away"))
     end_on = DateField(label=gettext_lazy("First day back"))
     note = forms.CharField(label=gettext_lazy("Note"), max_length=200, required=False)
+    deputy = PersonChoiceField(
+        label=gettext_lazy("Deputy"),
+        required=False,
+        empty_label=gettext_lazy("Nobody"),
+        help_text=gettext_lazy("Gets the leads that would go to this person by name meanwhile."),
+    )
 
 
 class LastDayForm(PortalForm):

@@ -70,16 +70,20 @@ def add_leave(
     end_on: date,
     at: datetime,
     note: str = "",
+    deputy: User | None = None,
 ) -> Leave:
     """Note that a person is away on the days of [start_on, end_on): editors, and managers for those below them.
 
-    Raises PermissionDenied, or ValidationError when the days are out of order or overlap other leave.
+    deputy: who gets the leads that would go to them by name meanwhile. Raises PermissionDenied, or ValidationError when the
+    days are out of order or overlap other leave, or when they would be their own deputy.
     """
     need_above(actor, person)
     if kind not in LeaveKind.values:
         raise ValidationError({"kind": _("There is no such kind of leave.")})
+    if deputy is not None and deputy.pk == person.pk:
+        raise ValidationError({"deputy": _("Choose somebody else: nobody stands in for themselves.")})
     with transaction.atomic():
-        leave = Leave(person=person, kind=kind, start_on=start_on, end_on=end_on, note=note.strip())
+        leave = Leave(person=person, kind=kind, start_on=start_on, end_on=end_on, note=note.strip(), deputy=deputy)
         refuse_overlap(
             Leave.objects.filter(person=person),
             leave,
@@ -90,7 +94,8 @@ def add_leave(
             actor=actor,
             action="leave.added",
             subject=person,
-            after={"kind": kind, "start_on": start_on, "end_on": end_on},
+            after={"kind": kind, "start_on": start_on, "end_on": end_on}
+            | ({"deputy": deputy.pk} if deputy is not None else {}),
             at=at,
         )
     return leave
