@@ -275,6 +275,20 @@ def test_a_replacement_under_another_key_is_refused_as_well(paid: None, table: s
     assert stored(table) == before
 
 
+@pytest.mark.skipif(not IS_SQLITE, reason="REPLACE is SQLite's")
+def test_a_replacement_is_refused_to_connections_that_are_not_the_portals_own(paid: None) -> None:
+    """Another program's connection does not tell the guard of deletions about a row that is replaced."""
+    run("PRAGMA recursive_triggers = OFF")
+    try:
+        for table in TABLES:
+            before = stored(table)
+            with pytest.raises(DatabaseError, match="append-only|is locked"), transaction.atomic():
+                _replace(table)
+            assert stored(table) == before
+    finally:
+        run("PRAGMA recursive_triggers = ON")
+
+
 @pytest.mark.parametrize("table", TABLES)
 def test_without_the_guards_every_road_of_change_is_open(paid: None, table: str) -> None:
     """What refuses is the guard and nothing else: this is the test of the test above."""
