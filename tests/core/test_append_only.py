@@ -261,6 +261,22 @@ def test_no_road_leads_to_another_row(paid: None, table: str) -> None:
     assert stored(table) == before
 
 
+def test_what_may_change_but_not_go_is_not_deleted(paid: None) -> None:
+    """Locked statements, plan versions in force, the end of the audit; whatever else hangs on them, the guard is the first to refuse."""
+    kept = {
+        "audit_audithead": "1 = 1",
+        "commissions_planversion": "state <> 'draft'",
+        "commissions_statement": "locked_at IS NOT NULL",
+    }
+    assert sorted(kept) == sorted({g.table for g in declared_guards() if isinstance(g, AppendOnly) and g.deletes_only})
+    for table, which in kept.items():
+        before = stored(table)
+        assert before
+        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+            run(f"DELETE FROM {table} WHERE {which}")
+        assert stored(table) == before
+
+
 @pytest.mark.skipif(not IS_SQLITE, reason="REPLACE is SQLite's")
 @pytest.mark.parametrize(
     "table", ["audit_auditentry", "commissions_payrollfile", "commissions_ledgerentry", "commissions_period"]
