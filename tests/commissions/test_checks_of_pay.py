@@ -783,6 +783,21 @@ def test_the_database_refuses_steps_out_of_turn(cast: Cast, period: Period) -> N
         )
 
 
+def test_the_database_takes_no_step_back(cast: Cast, locked: Period) -> None:
+    """Neither of a locked statement nor of one that was paid, with or without its moment."""
+    row = statement_of(cast, "ana")
+    for state, backwards in (("locked", ("draft", "approved")), ("paid", ("draft", "approved", "locked"))):
+        assert Statement.objects.get(pk=row.pk).state == state
+        for before in backwards:
+            for change in ({"state": before}, {"state": before, "locked_at": None}):
+                refused_by_the_database(
+                    lambda change=change: Statement.objects.filter(pk=row.pk).update(**change),  # type: ignore[misc]
+                    "locked statement cannot be changed|approved, then locked, then paid",
+                )
+        if state == "locked":
+            release(cast, locked)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_who_approve_at_once_one_wins(cast: Cast, tmp_path: Path) -> None:
     plan_in_force(cast, FLAT_8)
