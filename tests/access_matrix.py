@@ -391,6 +391,7 @@ ROWS: list[Row] = [
     Row("commissions:plan_detail", {200: SEEING, 404: "executive norole"}, kwargs=lambda s: {"pk": s.plan.pk}),
     Row("commissions:version_create", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.plan.pk}),
     Row("commissions:assignment_create", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.plan.pk}),
+    Row("commissions:assignment_end", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.plan.pk}),
     Row("commissions:version_edit", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.draft.pk}),
     Row("commissions:version_basics", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.draft.pk}),
     Row("commissions:version_conventions", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.draft.pk}),

@@ -34,6 +34,7 @@ urlpatterns = [
     path("plans/mine/", plans.MyPlanView.as_view(), name="plan_mine"),
     path("plans/<int:pk>/", plans.PlanDetailView.as_view(), name="plan_detail"),
     path("plans/<int:pk>/people/", plans.AssignmentCreateView.as_view(), name="assignment_create"),
+    path("plans/<int:pk>/people/end/", plans.AssignmentEndView.as_view(), name="assignment_end"),
     path("versions/<int:pk>/force/", plans.VersionActivateView.as_view(), name="version_activate"),
     path("quotas/", plans.QuotaListView.as_view(), name="quota_list"),
     path("quotas/new/", plans.QuotaCreateView.as_view(), name="quota_create"),

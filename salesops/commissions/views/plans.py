@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from salesops.commissions.choices import VersionState
 from salesops.commissions.errors import CommissionRefusedError
 from salesops.commissions.filters import PlanFilter, QuotaFilter
-from salesops.commissions.forms import AssignmentForm, QuotaForm
+from salesops.commissions.forms import AssignmentForm, QuotaForm, TakeOffForm
 from salesops.commissions.models import Plan, PlanAssignment, PlanVersion, Quota
 from salesops.commissions.rules.comparison import plan_differences
 from salesops.commissions.rules.plans import plan_from_plain
@@ -43,6 +43,7 @@ from salesops.commissions.services.plans import (
     conditions_that_cannot_be_read,
     kinds_that_never_come,
     set_quota,
+    take_off_plan,
 )
 from salesops.commissions.tables import PlanAssignmentTable, PlanTable, QuotaTable
 from salesops.core.actor import Actor, Noun, Role, Scope
@@ -224,6 +225,27 @@ class AssignmentCreateView(ScopedEditView):
             target_pay_minor=data["target_pay_minor"],
             currency=data["currency"],
             at=self.now,
+        )
+        return self.object
+
+
+class AssignmentEndView(ScopedEditView):
+    """Take a person off a plan."""
+
+    selector, form_class = plan_for, TakeOffForm
+    title, submit_label = gettext_lazy("Take a person off the plan"), gettext_lazy("Take off the plan")
+    success_message = gettext_lazy("It ends then. What was paid for later days comes back as an adjustment.")
+    roles = DESIGNERS
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """A plain form."""
+        return {"actor": self.actor, "initial": {}}
+
+    def save(self, form: Any) -> Any:
+        """End it."""
+        data = form.cleaned_data
+        take_off_plan(
+            actor=self.actor, plan=self.object, person_id=data["person"].pk, end_on=data["end_on"], at=self.now
         )
         return self.object
 
