@@ -404,6 +404,7 @@ ROWS: list[Row] = [
     Row("commissions:version_file", {200: SEEING, 404: "executive norole"}, kwargs=lambda s: {"pk": s.version.pk}),
     Row("commissions:version_acknowledge", {405: EVERYONE}, kwargs=lambda s: {"pk": s.version.pk}),
     Row("commissions:version_activate", {200: "finance"}, kwargs=lambda s: {"pk": s.draft.pk}),
+    Row("commissions:version_discard", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.draft.pk}),
     Row("commissions:quota_list", {200: SEEING}),
     Row("commissions:quota_create", {200: "manager revops admin"}),
     Row("commissions:quota_edit", {200: "manager revops admin"}, kwargs=lambda s: {"pk": s.quota.pk}),

@@ -36,6 +36,7 @@ urlpatterns = [
     path("plans/<int:pk>/people/", plans.AssignmentCreateView.as_view(), name="assignment_create"),
     path("plans/<int:pk>/people/end/", plans.AssignmentEndView.as_view(), name="assignment_end"),
     path("versions/<int:pk>/force/", plans.VersionActivateView.as_view(), name="version_activate"),
+    path("versions/<int:pk>/discard/", plans.VersionDiscardView.as_view(), name="version_discard"),
     path("quotas/", plans.QuotaListView.as_view(), name="quota_list"),
     path("quotas/new/", plans.QuotaCreateView.as_view(), name="quota_create"),
     path("quotas/<int:pk>/", plans.QuotaEditView.as_view(), name="quota_edit"),

@@ -140,6 +140,22 @@ def save_draft(
 
 
 @transaction.atomic
+def discard_draft(*, actor: Actor, version: PlanVersion, at: datetime) -> Plan:
+    """Throw a draft away; the audit keeps what its digest was. Returns the plan, which stays.
+
+    Raises CommissionRefusedError for a version that is, or was, in force.
+    """
+    _designer(actor)
+    version = PlanVersion.objects.select_for_update().select_related("plan").get(pk=version.pk)
+    if version.state != VersionState.DRAFT:
+        raise CommissionRefusedError(_("This version is no draft any more."))
+    before = {"number": version.number, "digest": version.digest, "start_on": version.start_on}
+    record(actor=actor, action="plan.draft_discarded", subject=version, before=before, at=at)
+    version.delete()
+    return version.plan
+
+
+@transaction.atomic
 def activate_version(*, actor: Actor, version: PlanVersion, at: datetime) -> PlanVersion:
     """Put a draft in force from its first day; the version before it ends there. By finance or revops, never by its writer.
 

@@ -41,6 +41,7 @@ from salesops.commissions.services.plans import (
     activate_version,
     assign_to_plan,
     conditions_that_cannot_be_read,
+    discard_draft,
     kinds_that_never_come,
     set_quota,
     take_off_plan,
@@ -199,6 +200,23 @@ class VersionActivateView(ConfirmView):
     def save(self, form: Any) -> Any:
         """Put it in force."""
         return activate_version(actor=self.actor, version=self.object, at=self.now).plan
+
+
+class VersionDiscardView(ConfirmView):
+    """Throw a draft away."""
+
+    selector = version_for
+    title, submit_label = gettext_lazy("Throw this draft away"), gettext_lazy("Throw away")
+    success_message = gettext_lazy("Thrown away.")
+    roles = DESIGNERS
+
+    def get_back_url(self) -> str:
+        """The plan."""
+        return reverse("commissions:plan_detail", kwargs={"pk": self.object.plan_id})
+
+    def save(self, form: Any) -> Any:
+        """Throw it away."""
+        return discard_draft(actor=self.actor, version=self.object, at=self.now)
 
 
 class AssignmentCreateView(ScopedEditView):
