@@ -67,7 +67,6 @@ chaos: dev ## Kill workers, web and brokers under load, embedded and on servers 
 
 bench: dev ## Measure, as ratios within the same run (PostgreSQL)
 	$(BIN)/python -m tests.servers -- $(BIN)/python -m pytest -m benchmark -s
-	$(BIN)/python -m tests.benchmarks.commissions
 	$(BIN)/python -m tests.servers -- sh -c '$(BIN)/python -m tests.benchmarks.commissions --database "$$DATABASE_URL"'
 	$(BIN)/python -m tests.benchmarks.scores
 	$(BIN)/python -m tests.servers -- sh -c '$(BIN)/python -m tests.benchmarks.scores --database "$$DATABASE_URL"'

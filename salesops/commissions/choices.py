@@ -156,6 +156,7 @@ class Cause(models.TextChoices):
     DEAL_GONE = "deal_gone", _("Deal no longer counts")
     DEAL_REMOVED = "deal_removed", _("Deal removed")
     DEAL_LATE = "deal_late", _("Deal became known late")
+    REFUND_LATE = "refund_late", _("Refund became known late")
     SHARES = "shares", _("Shares changed")
     OWNER = "owner", _("Owner changed")
     QUOTA = "quota", _("Quota changed")

@@ -62,6 +62,20 @@ class AssignmentForm(PortalForm):
         return data
 
 
+class TakeOffForm(PortalForm):
+    """From which day on a person is on a plan no more."""
+
+    person = forms.ModelChoiceField(label=gettext_lazy("Person"), queryset=User.objects.none())
+    end_on = DateField(
+        label=gettext_lazy("Until"), help_text=gettext_lazy("The first day on which it no longer holds.")
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Everybody, also who left: who is on a plan is not told to all who write plans.
+        self.fields["person"].queryset = User.objects.order_by("name", "pk")  # type: ignore[attr-defined]  # a ModelChoiceField
+
+
 class PeriodLabelField(forms.CharField):
     """A period by its label: 2026Q2, 2026-05, 2026. `cleaned_data` holds a `values.periods.Period`."""
 

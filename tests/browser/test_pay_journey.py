@@ -1,39 +1,58 @@
-"""The life of a plan in a browser: designed, tried, put in force, read; a quarter is paid, doubted, and corrected later."""
+"""The life of a plan in a browser: designed, tried, put in force, read; a quarter is closed, doubted, paid, and corrected later."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
 from salesops.commissions.models import Adjustment, PlanVersion, Statement, Transaction
+from salesops.deals.models import Deal
 from tests.browser.conftest import Portal
 from tests.browser.test_journey import _confirm_approval
+from tests.commissions.pay import quota, won
+from tests.commissions.test_adjustments import first_quarter, locked
 from tests.core.test_documents import text_of
 
 
 def test_a_plan_from_the_template_to_the_payroll_file_and_a_late_refund(portal: Portal, tmp_path: Path) -> None:
     """Rita designs, Finn puts in force, Ana reads, doubts and is paid; a refund comes late and says why."""
     rita, finn, ana = portal.page("rita"), portal.page("finn"), portal.page("ana")
+    _close_the_quarter_before(portal)
     version = _design(portal, rita)
     _break_an_example(portal, rita, finn, version)
     _mend_it(rita, version)
-    _put_ana_on_it(portal, rita, version)
+    for name in ("Ana Alvarez", "Alba Abe"):
+        _put_on_it(portal, rita, version, name)
     _try_it(portal, rita, version)
     _activate(portal, finn, version)
-    _acknowledge(portal, ana, version)
+    for page in (ana, portal.page("alba")):
+        _acknowledge(portal, page, version)
     statement = _calculate(portal, rita, version)
+    _look_ahead(ana, statement)
+    _close(portal, finn)
     _doubt(portal, ana, statement)
     _answer(portal, portal.page("max"))
+    _read_the_answer(ana)
     rows = _pay(portal, finn, tmp_path)
     # 8 % of 1,000.00 by the plan of the scene, and 1,000.00 of a quota of 10,000.00 at a target pay of 2,000.00.
     assert [(row["last_name"], row["commission"]) for row in rows] == [("Alvarez", "280.00")]
     _keep_it(ana, statement, tmp_path)
     _refund_late(portal)
+
+
+def _close_the_quarter_before(portal: Portal) -> None:
+    """Ana sold 2,000.00 in the first quarter, which is over and locked; everybody has a quota of 10,000.00."""
+    with portal.database():
+        cast = portal.scene.cast
+        for person, label in (("ana", "2026Q1"), ("alba", "2026Q1"), ("alba", "2026Q2")):
+            quota(cast, person, label, 10_000_00)
+        won(cast, "ana", 2_000_00, date(2026, 2, 10))
+        locked(cast, first_quarter())
 
 
 def _design(portal: Portal, page: Page) -> int:
@@ -73,29 +92,29 @@ def _mend_it(page: Page, version: int) -> None:
     page.wait_for_url(re.compile(rf"/commissions/versions/{version}/(#.*)?$"))
 
 
-def _put_ana_on_it(portal: Portal, page: Page, version: int) -> None:
-    """With a target pay; her quota of the quarter stands already."""
+def _put_on_it(portal: Portal, page: Page, version: int, name: str) -> None:
+    """With a target pay; the quotas stand already."""
     with portal.database():
         plan = PlanVersion.objects.get(pk=version).plan_id
     page.goto(f"/commissions/plans/{plan}/people/")
-    page.locator("#id_person").select_option(label="Ana Alvarez")
-    page.locator("#id_start_on").fill("2026-04-01")
+    page.locator("#id_person").select_option(label=name)
+    page.locator("#id_start_on").fill("2026-01-01")
     page.locator("#id_target_pay_minor").fill("2000")
     page.locator("main form button.btn-primary").click()
     expect(page.get_by_role("heading", name="Account executives 2026")).to_be_visible()
 
 
 def _try_it(portal: Portal, page: Page, version: int) -> None:
-    """On the quarter: what it would cost, next to what is in force."""
+    """On the last quarter, which is locked: what it would have cost, next to what it did; nothing of it is saved."""
     page.get_by_role("link", name="Try on a past period").click()
     page.locator("#id_name").fill("With an accelerator")
-    page.locator("#id_period").select_option(label="2026Q2")
+    page.locator("#id_period").select_option(label="2026Q1")
     expect(page.locator(f"input[name=versions][value='{version}']")).to_be_checked()
     page.get_by_role("button", name="Calculate").click()
     portal.run_jobs()
     page.reload()
-    expect(page.locator(".tile", has_text="Cost in USD")).to_contain_text("$280.00")
-    expect(page.locator(".tile", has_text="Cost in USD")).to_contain_text("in force: $80.00")
+    expect(page.locator(".tile", has_text="Cost in USD")).to_contain_text("$560.00")
+    expect(page.locator(".tile", has_text="Cost in USD")).to_contain_text("in force: $160.00")
     expect(page.locator(".tile", has_text="Would gain")).to_contain_text("1")
     expect(page.locator("main")).not_to_contain_text("Ana Alvarez")  # revops does not see pay
     with portal.database():
@@ -112,7 +131,7 @@ def _activate(portal: Portal, page: Page, version: int) -> None:
 
 
 def _acknowledge(portal: Portal, page: Page, version: int) -> None:
-    """Ana finds the plan in her menu, reads it and says so."""
+    """Who is on the plan finds it in the menu, reads it and says so."""
     with portal.database():
         number = PlanVersion.objects.get(pk=version).number
     page.goto("/")
@@ -133,8 +152,8 @@ def _calculate(portal: Portal, page: Page, version: int) -> int:
         return Statement.objects.get(plan_version=version, person=portal.scene.cast.ana).pk
 
 
-def _doubt(portal: Portal, page: Page, statement: int) -> None:
-    """Ana opens the line, sees its stretch of the curve, and doubts the statement."""
+def _look_ahead(page: Page, statement: int) -> None:
+    """Ana reads what she earned so far and where it leads."""
     page.goto(f"/commissions/statements/{statement}/")
     expect(page.locator(".tile", has_text="Paid out")).to_contain_text("$200.00")
     # 56 of 65 working days are gone. Her open deal of 12,000.00 reaches 130 % of the quota: 2,000.00 and 900.00 more,
@@ -142,10 +161,33 @@ def _doubt(portal: Portal, page: Page, statement: int) -> None:
     expect(page.locator("main")).to_contain_text("56 working days are gone, 9 are left")
     expect(page.locator("main")).to_contain_text("earned $2,900.00, paid out $2,900.00")
     expect(page.locator("main")).to_contain_text("earned $470.00")
+
+
+def _close(portal: Portal, page: Page) -> None:
+    """Finn decides what waits, approves and locks."""
+    page.goto(f"/commissions/adjustments/{portal.scene.adjustment.pk}/refuse/")
+    page.locator("#id_note").fill("Nothing was promised in writing.")
+    page.locator("main form button.btn-primary, main form button.btn-danger").first.click()
+    page.goto(f"/commissions/periods/{portal.scene.period.pk}/")
+    page.get_by_role("link", name="Review and approve").click()
+    page.locator("[data-pick-page]").check()
+    page.locator("[data-bulk] button, [data-bulk] a", has_text="Approve").first.click()
+    _confirm_approval(page)
+    page.goto(f"/commissions/periods/{portal.scene.period.pk}/")
+    page.get_by_role("link", name="Lock").click()
+    page.locator("main form button.btn-primary").click()
+    expect(page.get_by_role("link", name="Release payroll")).to_be_visible()
+
+
+def _doubt(portal: Portal, page: Page, statement: int) -> None:
+    """Ana opens a line of the locked statement, sees its stretch of the curve, and doubts it."""
+    page.goto(f"/commissions/statements/{statement}/")
     page.locator("section", has_text="Every line").locator("tbody a").first.click()
     expect(page.locator(".curve-stretch")).to_be_visible()
     expect(page.locator("main")).to_contain_text("Attainment from 0 % to 10 %")
-    page.goto(f"/commissions/statements/{statement}/dispute/")
+    page.get_by_role("link", name="Dispute this line").click()
+    expect(page.get_by_role("heading", name="Dispute the statement of 2026Q2")).to_be_visible()
+    assert page.locator("#id_line").input_value().startswith("new_business:deal:")
     page.locator("#id_subject").fill("The second half of the deal")
     page.locator("#id_message").fill("It was signed in June.")
     page.locator("main form button.btn-primary").click()
@@ -167,19 +209,16 @@ def _answer(portal: Portal, page: Page) -> None:
     expect(page.locator("main")).to_contain_text("Refused")
 
 
+def _read_the_answer(page: Page) -> None:
+    """Ana finds it where she wrote."""
+    page.goto("/commissions/disputes/")
+    page.get_by_role("link", name="The second half of the deal").click()
+    expect(page.locator("main")).to_contain_text("It counts in the third quarter.")
+
+
 def _pay(portal: Portal, page: Page, folder: Path) -> list[dict[str, str]]:
-    """Finn decides what waits, approves, locks, releases and downloads."""
-    page.goto(f"/commissions/adjustments/{portal.scene.adjustment.pk}/refuse/")
-    page.locator("#id_note").fill("Nothing was promised in writing.")
-    page.locator("main form button.btn-primary, main form button.btn-danger").first.click()
+    """Finn releases and downloads."""
     page.goto(f"/commissions/periods/{portal.scene.period.pk}/")
-    page.get_by_role("link", name="Review and approve").click()
-    page.locator("[data-pick-page]").check()
-    page.locator("[data-bulk] button, [data-bulk] a", has_text="Approve").first.click()
-    _confirm_approval(page)
-    page.goto(f"/commissions/periods/{portal.scene.period.pk}/")
-    page.get_by_role("link", name="Lock").click()
-    page.locator("main form button.btn-primary").click()
     page.get_by_role("link", name="Release payroll").click()
     page.locator("main form button.btn-primary").click()
     with page.expect_download() as waiting:
@@ -202,8 +241,25 @@ def _keep_it(page: Page, statement: int, folder: Path) -> None:
     assert "Paid out $200.00" in text
 
 
+def _record_refund(page: Page, deal: Deal, booking: Transaction, day: str, amount: str, key: str) -> None:
+    """Rita records what the customer takes back."""
+    page.goto("/commissions/transactions/")
+    page.get_by_role("link", name="Record a transaction").click()
+    page.locator("#id_kind").select_option(label="Refund")
+    page.locator("#id_effective_on").fill(day)
+    page.locator("#id_amount_minor").fill(amount)
+    page.locator("#id_deal").fill(f"{deal.name} (#{deal.pk})")
+    page.locator("#id_reverses").fill(booking.source_key)
+    page.locator("#id_source_key").fill(key)
+    page.get_by_role("button", name="Record").click()
+    expect(page.locator("body")).to_contain_text("Recorded. It counts when its period is calculated next.")
+    expect(page.locator("main")).to_contain_text(key)
+
+
 def _refund_late(portal: Portal) -> None:
-    """In July the customer takes half back, and another deal is found not to count: both stand in the next statement."""
+    """In July a refund of June becomes known, the customer takes half back, and the deal had been for more: all of it
+    stands in the next statement, each with its cause.
+    """
     portal.clock.move_to(datetime(2026, 7, 8, 10, 0, tzinfo=UTC))
     rita, ana = portal.page("rita"), portal.page("ana")
     with portal.database():
@@ -211,17 +267,8 @@ def _refund_late(portal: Portal) -> None:
         booking = rows.distinct().get()
         deal = booking.deal
         assert deal is not None
-    rita.goto("/commissions/transactions/")
-    rita.get_by_role("link", name="Record a transaction").click()
-    rita.locator("#id_kind").select_option(label="Refund")
-    rita.locator("#id_effective_on").fill("2026-07-06")
-    rita.locator("#id_amount_minor").fill("-500")
-    rita.locator("#id_deal").fill(f"{deal.name} (#{deal.pk})")
-    rita.locator("#id_reverses").fill(booking.source_key)
-    rita.locator("#id_source_key").fill("refund of July")
-    rita.get_by_role("button", name="Record").click()
-    expect(rita.locator("body")).to_contain_text("Recorded. It counts when its period is calculated next.")
-    expect(rita.locator("main")).to_contain_text("refund of July")
+    _record_refund(rita, deal, booking, "2026-06-29", "-100", "refund of June")
+    _record_refund(rita, deal, booking, "2026-07-06", "-500", "refund of July")
     rita.goto(f"/deals/{deal.pk}/edit/")
     rita.locator("#id_amount_minor").fill("1200")
     rita.locator("main form button.btn-primary").click()
@@ -233,13 +280,16 @@ def _refund_late(portal: Portal) -> None:
         statement = Statement.objects.get(
             period__label="2026Q3", person=portal.scene.cast.ana, plan_version__plan__name="Account executives 2026"
         )
-        late = Adjustment.objects.get(
+        late = Adjustment.objects.filter(
             period=statement.period, person=portal.scene.cast.ana, plan=statement.plan_version.plan
         )
-        assert (late.cause, late.amount_minor) == ("deal_edited", 40_00)
+        # 240.00 is what the deal came to, and was 200.00; 100 of 1,200 of it went back in June.
+        found = dict(late.values_list("cause", "amount_minor"))
+        assert found == {"deal_edited": 40_00, "refund_late": -20_00}
     ana.goto(f"/commissions/statements/{statement.pk}/")
+    expect(ana.locator("main")).to_contain_text("What is taken back in 2026Q2 became known after it was locked.")
     expect(ana.locator("main")).to_contain_text("2026Q2 was paid before the deal was changed.")
-    # 240.00 is what the deal came to; 500 of 1,200 of it go back.
+    # 500 of 1,200 of 240.00 go back in July.
     expect(ana.locator(".tile", has_text="Earned")).to_contain_text("−$100.00")
     expect(ana.locator("main")).to_contain_text("Carried forward")
     expect(ana.locator("section", has_text="Year to date 2026")).to_contain_text("2026Q2")

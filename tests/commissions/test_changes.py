@@ -18,6 +18,7 @@ from salesops.commissions.services.plans import activate_version, save_draft
 from salesops.deals.models import Deal, DealSplit, Stage
 from tests.cast import NOW, Cast
 from tests.commissions.pay import FIVE_THEN_TEN, FLAT_8, PERSONAL, calculated, definition, plan_in_force, quota, won
+from tests.commissions.test_settled_periods import refund
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +66,19 @@ def test_deals_that_came_and_went_are_told_apart(cast: Cast) -> None:
     won(cast, "ana", 3_000_00, name="Come")
     calculated(cast)
     assert last() == {"Ana Alvarez": [("Come", None, 240_00, "deal_late"), ("Gone", 80_00, None, "deal_gone")]}
+
+
+def test_a_refund_that_came_is_no_new_deal(cast: Cast, client_of: Callable[[str], Client]) -> None:
+    plan_in_force(cast, FLAT_8, people=("ana",))
+    deal = won(cast, "ana", 1_000_00, name="Back")
+    period = calculated(cast)
+    back = refund(deal, -250_00, date(2026, 5, 20))
+    calculated(cast)
+    (line,) = StatementChange.objects.get().lines
+    assert (line["transaction"], line["after"], line["cause"]) == (back.pk, -20_00, "refund_late")
+    page = client_of("finn").get(f"/commissions/periods/{period.pk}/").content.decode()
+    assert "New refund" in page
+    assert "New deal" not in page
 
 
 def test_a_deal_given_to_another_is_the_owners_cause_on_both_sides(cast: Cast) -> None:

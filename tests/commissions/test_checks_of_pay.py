@@ -25,7 +25,7 @@ import pytest
 from django.contrib import admin
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
-from django.db.models import ProtectedError, Sum
+from django.db.models import F, ProtectedError, Sum
 from django.test import Client
 from django.urls import get_resolver, reverse
 from django.utils import timezone
@@ -415,6 +415,10 @@ CORRUPTIONS = {
     "credit": ("UPDATE commissions_credit SET amount_minor = amount_minor - 1 WHERE person_id = {ana}", "Ana Alvarez"),
     "earned": ("UPDATE commissions_statement SET earned_minor = 1 WHERE person_id = {ana}", "Ana Alvarez"),
     "payout": ("UPDATE commissions_statement SET payout_minor = 1 WHERE person_id = {ana}", "Ana Alvarez"),
+    "height": (
+        "UPDATE commissions_earning SET height_to_minor = height_to_minor + 1 WHERE person_id = {ana}",
+        "/commission/1: 0…8001 ≠ 8000",
+    ),
     "entry": ("UPDATE commissions_ledgerentry SET amount_minor = 1 WHERE person_id = {ana}", "Ana Alvarez"),
     "entry lost": ("DELETE FROM commissions_ledgerentry WHERE person_id = {ana}", "Ana Alvarez"),
     "posting": (
@@ -438,6 +442,18 @@ def test_a_corrupted_row_blocks_the_release_and_is_named(
     assert named in answer.content.decode().replace("&amp;", "&")
     assert PayrollFile.objects.count() == 0
     assert any(named in line for line in disagreements(locked))
+
+
+def test_a_line_that_does_not_begin_where_the_one_before_ended_is_named(cast: Cast) -> None:
+    plan_in_force(cast, FLAT_8)
+    won(cast, "ana", 1_000_00)
+    won(cast, "ana", 2_000_00, date(2026, 5, 5))
+    period = calculated(cast)
+    assert disagreements(period) == []
+    moved = {name: F(name) + 1 for name in ("from_minor", "height_from_minor", "height_to_minor")}
+    assert Earning.objects.filter(person=cast.ana, position=2).update(**moved) == 1
+    (wrong,) = disagreements(period)
+    assert "/commission/2: " in wrong
 
 
 FILE_CORRUPTIONS = {
@@ -765,6 +781,21 @@ def test_the_database_refuses_steps_out_of_turn(cast: Cast, period: Period) -> N
             lambda change=change: Statement.objects.filter(pk=row.pk).update(**change),  # type: ignore[misc]
             "approved, then locked, then paid",
         )
+
+
+def test_the_database_takes_no_step_back(cast: Cast, locked: Period) -> None:
+    """Neither of a locked statement nor of one that was paid, with or without its moment."""
+    row = statement_of(cast, "ana")
+    for state, backwards in (("locked", ("draft", "approved")), ("paid", ("draft", "approved", "locked"))):
+        assert Statement.objects.get(pk=row.pk).state == state
+        for before in backwards:
+            for change in ({"state": before}, {"state": before, "locked_at": None}):
+                refused_by_the_database(
+                    lambda change=change: Statement.objects.filter(pk=row.pk).update(**change),  # type: ignore[misc]
+                    "locked statement cannot be changed|approved, then locked, then paid",
+                )
+        if state == "locked":
+            release(cast, locked)
 
 
 @pytest.mark.django_db(transaction=True)

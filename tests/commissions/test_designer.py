@@ -11,14 +11,15 @@ from django.test import Client
 from django.urls import reverse
 
 from salesops.audit.models import AuditEntry
+from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
 from salesops.commissions.models import Plan, PlanVersion
 from salesops.commissions.rules.plans import Measure, PlanDefinition, plan_as_plain, plan_from_plain
 from salesops.commissions.rules.templates import TEMPLATES, template_of, template_plan
 from salesops.commissions.services.plan_files import read_plans
-from salesops.commissions.services.plans import create_plan, save_draft
+from salesops.commissions.services.plans import create_plan, discard_draft, save_draft
 from tests.cast import NOW, Cast
 from tests.commissions.every_word import every_word
-from tests.commissions.pay import FLAT_8, plan_in_force
+from tests.commissions.pay import FLAT_8, definition, plan_in_force
 from tests.commissions.test_designer_forms import sent
 
 pytestmark = pytest.mark.django_db
@@ -279,6 +280,38 @@ def test_a_new_version_begins_with_what_the_plan_says(cast: Cast, rita: Client) 
     assert said(made) == every_word()
     rita.post(address, {"start_on": "2026-11-01", "begin_with": "manager"})
     assert said(version.plan.versions.get(number=3)).components[0].key == "team_bookings"
+
+
+def test_a_draft_is_thrown_away_and_a_version_in_force_is_not(
+    cast: Cast, rita: Client, client_of: Callable[[str], Client]
+) -> None:
+    plan = plan_in_force(cast, FLAT_8)
+    in_force = plan.versions.get()
+    words = definition(FLAT_8)
+    draft = save_draft(actor=cast.actor("rita"), plan=plan, definition=words, start_on=date(2026, 9, 1), at=NOW)
+    address = reverse("commissions:version_discard", kwargs={"pk": draft.pk})
+    assert address in rita.get(reverse("commissions:version_edit", kwargs={"pk": draft.pk})).content.decode()
+    assert client_of("finn").post(address).status_code in (403, 404)
+    assert plan.versions.count() == 2
+    assert rita.post(address).status_code == 302
+    assert plan.versions.get() == in_force
+    entry = AuditEntry.objects.get(action="plan.draft_discarded")
+    assert (entry.before["number"], entry.before["digest"]) == (2, draft.digest)
+    refused = rita.post(reverse("commissions:version_discard", kwargs={"pk": in_force.pk}))
+    assert (refused.status_code, "no draft any more" in refused.content.decode()) == (422, True)
+    assert plan.versions.get() == in_force
+    with pytest.raises(CommissionRefusedError, match="no draft"):
+        discard_draft(actor=cast.actor("rita"), version=in_force, at=NOW)
+    with pytest.raises(NotAllowedError):
+        discard_draft(actor=cast.actor("finn"), version=in_force, at=NOW)
+
+
+def test_a_plan_whose_only_draft_was_thrown_away_opens(cast: Cast, rita: Client) -> None:
+    plan = create_plan(actor=cast.actor("rita"), name="Alone", at=NOW)
+    words = definition(FLAT_8)
+    draft = save_draft(actor=cast.actor("rita"), plan=plan, definition=words, start_on=date(2026, 9, 1), at=NOW)
+    assert rita.post(reverse("commissions:version_discard", kwargs={"pk": draft.pk}), follow=True).status_code == 200
+    assert rita.get(reverse("commissions:version_create", kwargs={"pk": plan.pk})).status_code == 200
 
 
 def test_a_version_in_force_leads_to_its_plan(cast: Cast, rita: Client) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import date, timedelta
 from fractions import Fraction
@@ -559,14 +559,61 @@ def test_both_engines_agree_on_every_line(seed: int) -> None:
     assert not differences(plans, world), told(plans, world)
 
 
+#: What changes within somebody's period of pay.
+CHANGES: Final = ("comes within", "goes within", "quota begins within", "holder changes within", "manager goes within")
+
+
+def of_changes(plans: dict[int, PlanDefinition], world: World, answer: Answer) -> Counter[str]:
+    """How many changes lie within a period in which the person whom they are about is credited."""
+    paid: dict[int, set[tuple[int, str, date]]] = defaultdict(set)
+    for number, _part, _deal, person, rule, start, _back in answer.lines:
+        paid[person].add((number, rule, start))
+
+    def within(day: date, person: int, plan: int | None = None, by: str = "") -> bool:
+        """Whether such a line of the person is of a period that holds the day and did not begin on it."""
+        return any(
+            start < day < oracle.next_start(start, str(plans[number].period_kind))
+            and plan in (None, number)
+            and by in ("", rule)
+            for number, rule, start in paid[person]
+        )
+
+    seen: Counter[str] = Counter()
+    for stay in world.stays:
+        seen["comes within"] += within(stay.start, stay.person, stay.plan)
+        seen["goes within"] += within(stay.end, stay.person, stay.plan)
+    for quota in world.quotas:
+        seen["quota begins within"] += quota.start is not None and within(quota.start, quota.person)
+    for _thing, person, _start, end in world.holdings:
+        seen["holder changes within"] += within(end, person, by="holder")
+    for rule, _person, receiver, _start, end in world.receivers:
+        seen["manager goes within"] += rule == "roll_up" and within(end, receiver, by=rule)
+    return seen
+
+
+def at_jumps(plans: dict[int, PlanDefinition], world: World) -> int:
+    """How many lines end exactly where their curve jumps."""
+    run = engine_run(plans, world)
+    found = 0
+    for row, after in enumerate(run.lines["after"].tolist()):
+        curve = run.curves.get(tuple(int(run.lines[name][row]) for name in ("plan", "component", "person", "period")))  # type: ignore[call-overload]
+        found += bool(curve) and after in {int(curve.segments[place].start) for place, _size in curve.jumps()}
+    return found
+
+
 def test_what_is_compared_has_everything_in_it() -> None:
     """The generated worlds reach every word: nothing is equal only because it never comes up."""
     seen: Counter[str] = Counter()
     for seed in range(40):
         plans, world = generated(random.Random(seed))
         answer = Oracle({number: plan_as_plain(plan) for number, plan in plans.items()}, world).run()
-        for (number, component_key, _deal, _person, rule, _start, reversed_key), line in answer.lines.items():
-            plan = plans[number]
+        by_key = {deal.key: deal for deal in world.deals}
+        seen.update(of_changes(plans, world, answer))
+        seen["at a jump"] += at_jumps(plans, world) if seed < 8 else 0
+        for (number, component_key, deal_key, _person, rule, _start, reversed_key), line in answer.lines.items():
+            plan, deal = plans[number], by_key[deal_key]
+            seen["negative"] += line.credited < 0 and not deal.reverses
+            seen[f"{deal.currency} to {plan.currency}"] += line.measured != 0
             component = plan.component(component_key)
             seen.update((rule, component.shape.kind.value, component.measure.value, component.scope.value))
             seen["negated"] += bool(reversed_key and line.amount)
@@ -589,6 +636,7 @@ def test_what_is_compared_has_everything_in_it() -> None:
     kinds = ["flat", "marginal", "retroactive", "steps", "points", "money", "count", "period", "transaction"]
     ways = ["negated", "moved down", "below zero", "paid", "taken back", "converted", "longer", "per line"]
     words = ["when", "amount", "group", "without curve", "uncredited", "without value"]
-    words += ["forward only"]
+    words += ["forward only", "negative", "at a jump", *CHANGES]
+    words += [f"{one} to {other}" for one in ("USD", "EUR", "JPY") for other in ("USD", "EUR", "JPY")]
     words += [word.value for word in (*QuotaChange, *Exchange)]
     assert not [name for name in (*oracle.RULES, *kinds, *ways, *words) if seen[name] < 3], seen

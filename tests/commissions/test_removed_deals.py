@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 
 import pytest
+from django.test import Client
 
 from salesops.commissions.models import Adjustment, Statement, StatementChange, Transaction
 from salesops.commissions.services.transaction_imports import (
@@ -53,7 +55,9 @@ def test_a_deal_removed_before_it_was_ever_booked_makes_no_booking(cast: Cast) -
     assert not Transaction.objects.exists()
 
 
-def test_what_a_locked_period_paid_is_taken_back_in_the_open_one_and_given_again(cast: Cast) -> None:
+def test_what_a_locked_period_paid_is_taken_back_in_the_open_one_and_given_again(
+    cast: Cast, client_of: Callable[[str], Client]
+) -> None:
     plan_in_force(cast, FLAT_8, people=("ana",))
     deal = won(cast, "ana", 1_000_00, date(2026, 2, 2))
     locked(cast, first_quarter())
@@ -63,6 +67,8 @@ def test_what_a_locked_period_paid_is_taken_back_in_the_open_one_and_given_again
     row = Adjustment.objects.get(kind="late")
     assert (row.amount_minor, row.cause, row.person, row.period) == (-80_00, "deal_removed", cast.ana, second_quarter())
     assert Statement.objects.filter(pk=stood["id"]).values().get() == stood
+    page = client_of("ana").get(f"/commissions/statements/{statement_of(cast, 'ana').pk}/").content.decode()
+    assert "2026Q1 was paid for a deal that was removed in its source since." in page
     restore_deals(pks=[deal.pk], actor=SYSTEM, at=NOW)
     calculated(cast)
     assert not Adjustment.objects.filter(kind="late").exists()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.db.models import Sum
+from django.test import Client
 
+from salesops.commissions.choices import Cause
 from salesops.commissions.errors import CommissionRefusedError
 from salesops.commissions.models import (
     Adjustment,
@@ -23,6 +26,7 @@ from salesops.commissions.models import (
     Transaction,
 )
 from salesops.commissions.rules.bundle import bundle_bytes
+from salesops.commissions.rules.settlement.lines import REASONS
 from salesops.commissions.rules.verify import disagreements as bundle_disagreements
 from salesops.commissions.rules.verify import read
 from salesops.commissions.selectors.bundles import bundle_of
@@ -498,6 +502,24 @@ def test_a_deal_that_moves_out_of_a_locked_quarter_is_not_paid_twice(cast: Cast)
     deal.amount_minor = 900_00
     deal.save()
     assert adjustments(calculated(cast, 3)) == [("Ana Alvarez", "deal_edited", -8_00, 80_00, 72_00)]
+
+
+def test_a_refund_that_comes_after_the_lock_says_that_it_is_one(cast: Cast, client_of: Callable[[str], Client]) -> None:
+    """It is dated into the locked quarter: what it takes back stands in the next statement, with its cause."""
+    in_force(cast, definition(FLAT_8))
+    deal = won(cast, "ana", 1_000_00, date(2026, 2, 10))
+    digest = statement_of(cast, "ana", locked(cast, 1)).digest
+    late = refund(deal, -500_00, date(2026, 3, 20))
+    assert adjustments(calculated(cast, 2)) == [("Ana Alvarez", "refund_late", -40_00, 0, -40_00)]
+    assert Adjustment.objects.get().about_transaction == late
+    statement = statement_of(cast, "ana", quarter(2))
+    page = client_of("ana").get(f"/commissions/statements/{statement.pk}/").content.decode()
+    assert "What is taken back in 2026Q1 became known after it was locked." in page
+    assert statement_of(cast, "ana", quarter(1)).digest == digest
+
+
+def test_every_cause_of_a_late_change_can_be_said() -> None:
+    assert {f"late-{cause.value}" for cause in Cause} == {code for code in REASONS if code.startswith("late-")}
 
 
 def test_every_late_change_names_its_cause(cast: Cast) -> None:

@@ -261,6 +261,52 @@ def test_no_road_leads_to_another_row(paid: None, table: str) -> None:
     assert stored(table) == before
 
 
+def test_what_may_change_but_not_go_is_not_deleted(paid: None) -> None:
+    """Locked statements, plan versions in force, the end of the audit; whatever else hangs on them, the guard is the first to refuse."""
+    kept = {
+        "audit_audithead": "1 = 1",
+        "commissions_planversion": "state <> 'draft'",
+        "commissions_statement": "locked_at IS NOT NULL",
+    }
+    assert sorted(kept) == sorted({g.table for g in declared_guards() if isinstance(g, AppendOnly) and g.deletes_only})
+    for table, which in kept.items():
+        before = stored(table)
+        assert before
+        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+            run(f"DELETE FROM {table} WHERE {which}")
+        assert stored(table) == before
+
+
+#: What may still become otherwise: a locked statement is paid, a version in force ends.
+STILL_CHANGING = {"commissions_statement": {"state"}, "commissions_planversion": {"state", "end_on"}}
+
+
+@pytest.mark.parametrize("table", STILL_CHANGING)
+def test_every_column_of_what_may_still_change_stays_as_it_is(paid: None, table: str) -> None:
+    """Column by column, past the ORM: of a statement that was locked, and of a version in force."""
+    which = {"commissions_statement": "locked_at IS NOT NULL", "commissions_planversion": "state <> 'draft'"}[table]
+    before, came_through = stored(table), []
+    for field in model_of(table)._meta.concrete_fields:
+        if field.primary_key:
+            continue
+        other = "'{\"other\": 1}'" if isinstance(field, models.JSONField) else "'2031-01-01'"
+        if isinstance(
+            field, models.BigIntegerField | models.ForeignKey | models.PositiveIntegerField | models.DecimalField
+        ):
+            other = f"COALESCE({field.column}, 0) + 1"
+        elif isinstance(field, models.CharField):
+            other = "'xyz'"
+        try:
+            with transaction.atomic():
+                run(f'UPDATE {table} SET "{field.column}" = {other} WHERE {which}')
+                transaction.set_rollback(True)
+            came_through.append(field.name)
+        except DatabaseError as error:
+            assert "cannot be changed" in str(error) or "approved, then locked" in str(error), (field.name, str(error))  # noqa: PT017
+    assert set(came_through) <= STILL_CHANGING[table]
+    assert stored(table) == before
+
+
 @pytest.mark.skipif(not IS_SQLITE, reason="REPLACE is SQLite's")
 @pytest.mark.parametrize(
     "table", ["audit_auditentry", "commissions_payrollfile", "commissions_ledgerentry", "commissions_period"]
@@ -273,6 +319,20 @@ def test_a_replacement_under_another_key_is_refused_as_well(paid: None, table: s
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         run(f"REPLACE INTO {table} ({_columns(table)}) SELECT {values} FROM {table} ORDER BY {key(table)} LIMIT 1")
     assert stored(table) == before
+
+
+@pytest.mark.skipif(not IS_SQLITE, reason="REPLACE is SQLite's")
+def test_a_replacement_is_refused_to_connections_that_are_not_the_portals_own(paid: None) -> None:
+    """Another program's connection does not tell the guard of deletions about a row that is replaced."""
+    run("PRAGMA recursive_triggers = OFF")
+    try:
+        for table in TABLES:
+            before = stored(table)
+            with pytest.raises(DatabaseError), transaction.atomic():  # where several guards refuse, any of them
+                _replace(table)
+            assert stored(table) == before
+    finally:
+        run("PRAGMA recursive_triggers = ON")
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -43,7 +43,8 @@ class PeriodChanges:
 
 def cause_text(cause: str) -> str:
     """A cause, as it is said of an open period."""
-    return _("New deal") if cause == Cause.DEAL_LATE else str(Cause(cause).label)
+    new = {Cause.DEAL_LATE.value: _("New deal"), Cause.REFUND_LATE.value: _("New refund")}
+    return new.get(cause) or str(Cause(cause).label)
 
 
 def changes_of_calculation(actor: Actor, calculation: Calculation) -> PeriodChanges:

@@ -74,6 +74,11 @@ def of_removed_deals(keys: Collection[int | None]) -> set[int]:
     return set(rows.values_list("pk", flat=True))
 
 
+def that_take_back(keys: Collection[int]) -> set[int]:
+    """Those of these transactions that take another one back."""
+    return set(Transaction.objects.filter(pk__in=keys, reverses__isnull=False).values_list("pk", flat=True))
+
+
 #: How the keys of bookings begin that deals make by themselves.
 DEAL_KEYS = "deal:"
 

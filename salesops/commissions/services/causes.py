@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from salesops.commissions.choices import Cause
+from salesops.commissions.selectors.transactions import of_removed_deals, that_take_back
 
 # Person, plan, transaction id, component.
 LineKey = tuple[int, int, int, str]
@@ -63,6 +64,20 @@ def cause_of(key: LineKey, due: Mapping[LineKey, Told], paid: Mapping[LineKey, T
         if any(then.terms.get(name) != now.terms.get(name) for name in names):
             return cause
     return Cause.ALONG_THE_CURVE if now.start != then.start else before
+
+
+def causes_of_transactions(found: Collection[tuple[int, Cause]]) -> dict[tuple[int, Cause], Cause]:
+    """Where the transaction says more than its lines do: by transaction id and cause, the cause to tell instead.
+
+    A deal that no longer counts may have been removed in its source; what became known late may take something back.
+    """
+    gone = {pk for pk, cause in found if cause is Cause.DEAL_GONE}
+    late = {pk for pk, cause in found if cause is Cause.DEAL_LATE}
+    removed = of_removed_deals(gone) if gone else set()
+    back = that_take_back(late) if late else set()
+    return {(pk, Cause.DEAL_GONE): Cause.DEAL_REMOVED for pk in removed} | {
+        (pk, Cause.DEAL_LATE): Cause.REFUND_LATE for pk in back
+    }
 
 
 def _read(why: Any) -> dict[str, Any]:

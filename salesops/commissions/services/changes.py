@@ -12,8 +12,7 @@ import numpy as np
 from salesops.commissions.choices import Cause
 from salesops.commissions.models import Calculation, Credit, Earning, Statement, StatementChange
 from salesops.commissions.rules.engine import relation
-from salesops.commissions.selectors.transactions import of_removed_deals
-from salesops.commissions.services.causes import LineKey, Told, cause_of
+from salesops.commissions.services.causes import LineKey, Told, cause_of, causes_of_transactions
 from salesops.commissions.services.drafting import Drafts, Key
 
 #: So many changed lines of a statement are kept; the others are counted.
@@ -85,11 +84,10 @@ def read_before(drafts: Drafts, stored: Mapping[Key, Statement], changed: Sequen
             }
         )
         found.more[person, plan] = max(0, count - MOST_LINES)
-    told = [line for lines in found.lines.values() for line in lines if line["cause"] == Cause.DEAL_GONE]
-    removed = of_removed_deals([line["transaction"] for line in told]) if told else set()
+    told = [line for lines in found.lines.values() for line in lines]
+    named = causes_of_transactions([(line["transaction"], Cause(line["cause"])) for line in told])
     for line in told:
-        if line["transaction"] in removed:
-            line["cause"] = Cause.DEAL_REMOVED.value
+        line["cause"] = named.get((line["transaction"], Cause(line["cause"])), Cause(line["cause"])).value
     for name in ("old_lines", "old_statements"):
         drafts.calculator.unregister(name)
     return found

@@ -16,8 +16,7 @@ from salesops.commissions.rules.settlement.facts import Earning as Earned
 from salesops.commissions.rules.settlement.facts import carried_from_plain, input_from_plain
 from salesops.commissions.rules.settlement.settle import settle
 from salesops.commissions.selectors.facts import facts_of
-from salesops.commissions.selectors.transactions import of_removed_deals
-from salesops.commissions.services.causes import LineKey, Told, cause_of
+from salesops.commissions.services.causes import LineKey, Told, cause_of, causes_of_transactions
 from salesops.commissions.services.drafting import Drafts, Key, drafted, taken_back
 from salesops.commissions.services.settling import is_released_later
 from salesops.commissions.services.transactions import paid_elsewhere, sync_bookings
@@ -91,17 +90,15 @@ def _changes_of(earlier: Period, period: Period, at: datetime, pending: list[Adj
                     prepared_at=at,
                 )
             )
-    _name_removed(found)
+    _name_more(found)
     return found
 
 
-def _name_removed(found: list[Adjustment]) -> None:
-    """Where a deal no longer counts because it was removed in its source, say so."""
-    gone = [each for each in found if each.cause == Cause.DEAL_GONE]
-    removed = of_removed_deals([each.about_transaction_id for each in gone]) if gone else set()
-    for each in gone:
-        if each.about_transaction_id in removed:
-            each.cause = Cause.DEAL_REMOVED
+def _name_more(found: list[Adjustment]) -> None:
+    """Say what transactions tell and lines do not."""
+    named = causes_of_transactions([(each.about_transaction_id or 0, Cause(each.cause)) for each in found])
+    for each in found:
+        each.cause = named.get((each.about_transaction_id or 0, Cause(each.cause)), Cause(each.cause))
 
 
 def _currency(drafts: Drafts, statements: dict[Key, Statement], plan: int) -> str:

@@ -20,6 +20,7 @@ from salesops.commissions.rules.examples import activation_problems
 from salesops.commissions.rules.fields import OF_THE_PORTAL
 from salesops.commissions.rules.plans import PlanDefinition, plan_digest, plan_from_plain
 from salesops.commissions.selectors.plans import to_acknowledge
+from salesops.core import display
 from salesops.core.actor import Actor, Role
 from salesops.core.days import company_day
 from salesops.values import formulas
@@ -139,6 +140,22 @@ def save_draft(
 
 
 @transaction.atomic
+def discard_draft(*, actor: Actor, version: PlanVersion, at: datetime) -> Plan:
+    """Throw a draft away; the audit keeps what its digest was. Returns the plan, which stays.
+
+    Raises CommissionRefusedError for a version that is, or was, in force.
+    """
+    _designer(actor)
+    version = PlanVersion.objects.select_for_update().select_related("plan").get(pk=version.pk)
+    if version.state != VersionState.DRAFT:
+        raise CommissionRefusedError(_("This version is no draft any more."))
+    before = {"number": version.number, "digest": version.digest, "start_on": version.start_on}
+    record(actor=actor, action="plan.draft_discarded", subject=version, before=before, at=at)
+    version.delete()
+    return version.plan
+
+
+@transaction.atomic
 def activate_version(*, actor: Actor, version: PlanVersion, at: datetime) -> PlanVersion:
     """Put a draft in force from its first day; the version before it ends there. By finance or revops, never by its writer.
 
@@ -237,6 +254,33 @@ def assign_to_plan(
         raise CommissionRefusedError(_("This person is on the plan for some of these days already.")) from error
     record(actor=actor, action="plan.person_assigned", subject=row, after=state_of(row), at=at)
     return row
+
+
+@transaction.atomic
+def take_off_plan(*, actor: Actor, plan: Plan, person_id: int, end_on: date, at: datetime) -> list[PlanAssignment]:
+    """End a person's time on a plan; `end_on` is the first day on which they are on it no more.
+
+    What would have begun on that day or later never begins, and its row goes; the audit keeps it. What a locked period
+    had paid from that day on comes back as a late change. Returns what was ended. Raises CommissionRefusedError when the
+    person is not on the plan on that day or later.
+    """
+    _designer(actor)
+    held = PlanAssignment.objects.select_for_update().filter(plan=plan, person_id=person_id)
+    rows = list(held.filter(Q(end_on__isnull=True) | Q(end_on__gt=end_on)).order_by("start_on"))
+    if not rows:
+        raise CommissionRefusedError(
+            {"person": _("This person is not on the plan on %(day)s or later.") % {"day": display.day(end_on)}}
+        )
+    for row in rows:
+        before = state_of(row)
+        if row.start_on < end_on:
+            row.end_on = end_on
+            row.save(update_fields=["end_on"])
+            record(actor=actor, action="plan.person_taken_off", subject=row, before=before, after=state_of(row), at=at)
+        else:
+            record(actor=actor, action="plan.person_taken_off", subject=row, before=before, after={}, at=at)
+            row.delete()
+    return rows
 
 
 @transaction.atomic

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from salesops.commissions.choices import VersionState
 from salesops.commissions.errors import CommissionRefusedError
 from salesops.commissions.filters import PlanFilter, QuotaFilter
-from salesops.commissions.forms import AssignmentForm, QuotaForm
+from salesops.commissions.forms import AssignmentForm, QuotaForm, TakeOffForm
 from salesops.commissions.models import Plan, PlanAssignment, PlanVersion, Quota
 from salesops.commissions.rules.comparison import plan_differences
 from salesops.commissions.rules.plans import plan_from_plain
@@ -41,8 +41,10 @@ from salesops.commissions.services.plans import (
     activate_version,
     assign_to_plan,
     conditions_that_cannot_be_read,
+    discard_draft,
     kinds_that_never_come,
     set_quota,
+    take_off_plan,
 )
 from salesops.commissions.tables import PlanAssignmentTable, PlanTable, QuotaTable
 from salesops.core.actor import Actor, Noun, Role, Scope
@@ -200,6 +202,23 @@ class VersionActivateView(ConfirmView):
         return activate_version(actor=self.actor, version=self.object, at=self.now).plan
 
 
+class VersionDiscardView(ConfirmView):
+    """Throw a draft away."""
+
+    selector = version_for
+    title, submit_label = gettext_lazy("Throw this draft away"), gettext_lazy("Throw away")
+    success_message = gettext_lazy("Thrown away.")
+    roles = DESIGNERS
+
+    def get_back_url(self) -> str:
+        """The plan."""
+        return reverse("commissions:plan_detail", kwargs={"pk": self.object.plan_id})
+
+    def save(self, form: Any) -> Any:
+        """Throw it away."""
+        return discard_draft(actor=self.actor, version=self.object, at=self.now)
+
+
 class AssignmentCreateView(ScopedEditView):
     """Put a person on a plan."""
 
@@ -224,6 +243,27 @@ class AssignmentCreateView(ScopedEditView):
             target_pay_minor=data["target_pay_minor"],
             currency=data["currency"],
             at=self.now,
+        )
+        return self.object
+
+
+class AssignmentEndView(ScopedEditView):
+    """Take a person off a plan."""
+
+    selector, form_class = plan_for, TakeOffForm
+    title, submit_label = gettext_lazy("Take a person off the plan"), gettext_lazy("Take off the plan")
+    success_message = gettext_lazy("It ends then. What was paid for later days comes back as an adjustment.")
+    roles = DESIGNERS
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """A plain form."""
+        return {"actor": self.actor, "initial": {}}
+
+    def save(self, form: Any) -> Any:
+        """End it."""
+        data = form.cleaned_data
+        take_off_plan(
+            actor=self.actor, plan=self.object, person_id=data["person"].pk, end_on=data["end_on"], at=self.now
         )
         return self.object
 
