@@ -9,7 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from salesops.accounts.models import Account
@@ -28,6 +30,8 @@ from salesops.jobs.models import Job
 from tests.cast import NOW, Cast
 from tests.connectors.linking import Link, allowed
 from tests.connectors.standins.salesforce import Salesforce
+
+TABLES = ("connectors_stream", "connectors_hold")
 
 
 @pytest.fixture
@@ -298,6 +302,20 @@ def test_a_large_hold_is_let_in_by_portions_and_none_is_held_again(
     assert brakes.enqueue_left(at=link.at) == 0
     job = Job.objects.filter(kind=brakes.ADMITTED).latest("pk")
     assert (job.state, job.done_count, job.total_count) == (JobState.DONE, 4, 4)
+
+
+def test_who_decides_locks_in_the_order_of_a_sweep(link: Link, org: Salesforce) -> None:
+    """The object, then the hold: in the other order a sweep that ends and a person who decides wait for each other."""
+    ten_closed(link, org)
+    for number in range(8):
+        put(org, number, Amount=Decimal("900.00"), StageName="Closed Won", CloseDate=date(2026, 6, 1))
+    link.sync()
+    hold, applier = Hold.objects.get(), Applier(link.stream("Opportunity"), actor=system_actor())
+    with CaptureQueriesContext(connection) as queries:
+        brakes.decide(actor=link.actor, hold=hold, admit=False, reason="", applier=applier, at=link.at)
+    asked = [each["sql"] for each in queries.captured_queries]
+    of = {table: next(place for place, sql in enumerate(asked) if f'FROM "{table}"' in sql) for table in TABLES}
+    assert of["connectors_stream"] < of["connectors_hold"]
 
 
 def test_by_portions_it_is_as_much_as_in_one(link: Link, org: Salesforce, by_three: None) -> None:

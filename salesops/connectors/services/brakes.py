@@ -243,6 +243,8 @@ def decide(*, actor: Actor, hold: Hold, admit: bool, reason: str, applier: Appli
     if actor.sight(Noun.IMPORT) < Scope.ALL or not actor.may_change_closed_deals:
         raise PermissionDenied
     with transaction.atomic():
+        # The object first, as a sweep has it when it settles: in the other order each would wait for the other.
+        Stream.objects.select_for_update().filter(pk=hold.stream_id).values_list("pk").first()
         held = Hold.objects.select_for_update().get(pk=hold.pk)
         if held.state != HoldState.WAITING:
             raise ValidationError(_("This was decided already."))

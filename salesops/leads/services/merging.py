@@ -161,8 +161,8 @@ def part_leads(*, actor: Actor, lead_id: int, at: datetime) -> Lead:
     """Take back the merge of a lead: it is there again, whose it was, with what named it.
 
     What has been given to another row since, and words that somebody has changed since, stay as they are. Its turn counts
-    again; the clock that was stopped stays so, as nobody could have touched it meanwhile. Raises PermissionDenied, Http404, ValidationError for a lead that was not
-    merged here.
+    again; the clock that was stopped stays so, as nobody could have touched it meanwhile. Raises PermissionDenied, Http404,
+    ValidationError for a lead that was not merged here.
     """
     check_may_edit(actor)
     merge = LeadMerge.objects.standing().filter(lost=lead_id).first()
