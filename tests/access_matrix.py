@@ -509,6 +509,7 @@ ROWS: list[Row] = [
     Row("api:lead-convert", {405: SEEING}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("api:lead-routing", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("api:lead-give-back", {405: SEEING}, kwargs=lambda s: {"pk": s.lead.pk}),
+    Row("leads:pool_setup_back", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.pool_version.pk}),
     Row("api:pool-list", {200: SEEING}),
     Row("api:pool-detail", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.pool.pk}),
     Row("api:pool-members", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.pool.pk}),

@@ -42,12 +42,14 @@ from salesops.leads.models import (
     LeadScore,
     Pool,
     PoolMember,
+    PoolVersion,
     RoutingRule,
     RoutingVersion,
     ScoreGroup,
     ScoreVersion,
     ServiceLevel,
 )
+from salesops.leads.services.pools import keep_setups
 from salesops.leads.services.routing_versions import draft_routing_version
 from salesops.leads.services.score_versions import draft_score_version
 from salesops.notices.models import Notice
@@ -103,6 +105,7 @@ class Scene:
     membership: PodMembership
     score_version: ScoreVersion
     pool: Pool
+    pool_version: PoolVersion
     routing_version: RoutingVersion
     policy: GuardPolicy
     escalation: GuardEscalation
@@ -245,6 +248,7 @@ def make_scene(cast: Cast) -> Scene:
     # A draft: nothing is routed until rules are in force.
     pool = Pool.objects.create(name="Inbound")
     PoolMember.objects.create(pool=pool, person=ana, tie_key=1)
+    keep_setups(pools=[pool.pk], actor=cast.actor("rita"), at=NOW)
     LeadAssignment.objects.create(
         lead=lead,
         person=ana,
@@ -347,6 +351,7 @@ def make_scene(cast: Cast) -> Scene:
         membership=PodMembership.objects.get(person=ana),
         score_version=score_version,
         pool=pool,
+        pool_version=pool.versions.get(),
         routing_version=routing_version,
         policy=policy,
         escalation=escalation,

@@ -58,6 +58,7 @@ VERBS = {
     "removed": gettext_lazy("removed"),
     "restored": gettext_lazy("restored"),
     "voided": gettext_lazy("voided"),
+    "setup_brought_back": gettext_lazy("set up as before"),
     "opened": gettext_lazy("opened"),
     "closed": gettext_lazy("closed"),
     "reassigned": gettext_lazy("given to somebody else"),

@@ -44,6 +44,7 @@ from salesops.leads.rules.fields import OF_A_LEAD
 from salesops.leads.selectors.routing_versions import versions_to_try
 from salesops.leads.selectors.score_versions import score_versions_to_try
 from salesops.leads.selectors.ways import leads_text
+from salesops.leads.services.pools import keep_setups
 from salesops.values.formulas import check
 
 
@@ -227,6 +228,11 @@ class PoolAdmin(PortalAdmin):
     autocomplete_fields = ("on_call",)
     portal_page = "leads:pool_detail"
     inlines = (PoolMemberInline,)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """With its members, the pool is set up in a new way."""
+        super().save_related(request, form, formsets, change)
+        keep_setups(pools=[form.instance.pk], actor=actor_of(request), at=request.now)  # type: ignore[attr-defined]
 
 
 class RoutingRuleInline(OfDraftInline):

@@ -97,6 +97,16 @@ class PoolQuerySet(ScopedQuerySet["Pool"]):
         )
 
 
+class PoolVersionQuerySet(ScopedQuerySet["PoolVersion"]):
+    """Seen with the pool."""
+
+    noun = Noun.WORK
+
+    def scoped(self, actor: Actor, scope: Scope) -> Self:
+        """Versions of pools the actor may see."""
+        return self.filter(pool__in=apps.get_model("leads", "Pool").objects.visible_to(actor))
+
+
 class TurnQuerySet(ScopedQuerySet["Turn"]):
     """Seen with the pool."""
 

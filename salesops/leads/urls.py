@@ -18,6 +18,7 @@ urlpatterns = [
     path("response/", views.ResponseReportView.as_view(), name="response_report"),
     path("pools/", views.PoolListView.as_view(), name="pool_list"),
     path("pools/<int:pk>/", views.PoolDetailView.as_view(), name="pool_detail"),
+    path("pools/setups/<int:pk>/bring-back/", views.PoolSetupBackView.as_view(), name="pool_setup_back"),
     path("routing/", include("salesops.leads.routing_urls")),
     path("<int:pk>/", views.LeadDetailView.as_view(), name="lead_detail"),
     path("<int:pk>/restore/", views.LeadRestoreView.as_view(), name="lead_restore"),

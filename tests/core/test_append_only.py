@@ -27,6 +27,7 @@ from salesops.effort.choices import LookedAt
 from salesops.effort.services.contests import contest, decide_contest
 from salesops.effort.services.looks import note_looks
 from salesops.leads.models import Lead, LeadAssignment
+from salesops.leads.services.pools import keep_setups
 from salesops.leads.services.scores import note_signal
 from salesops.reorganisations.models import ReorganisationChange
 from salesops.reorganisations.services import create_reorganisation
@@ -66,6 +67,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "effort_effortlook": ("what", "list"),
     "leads_leadassignment": ("reason", "never mind"),
     "leads_leadsignal": ("kind", "met"),
+    "leads_poolversion": ("number", 99),
     "leads_turn": ("kind", "returned"),
     "reorganisations_reorganisationchange": ("said_after", "never mind"),
 }
@@ -112,7 +114,9 @@ def paid(cast: Cast) -> None:
     answer_escalation(actor=cast.actor("rita"), escalation_id=deal.escalations.get().pk, is_approved=True, at=NOW)
     lead = Lead.objects.create(name="Lead", owner=cast.ana, created_at=NOW)
     LeadAssignment.objects.create(lead=lead, person=cast.ana, assigned_at=NOW, method="manual", reason="")
-    in_force({"pool": make_pool(cast, "Everybody", "ana")})
+    pool = make_pool(cast, "Everybody", "ana")
+    keep_setups(pools=[pool.pk], actor=cast.actor("rita"), at=NOW)
+    in_force({"pool": pool})
     routed = arrives(cast)
     move = create_reorganisation(actor=cast.actor("rita"), at=NOW, values={"name": "Summer", "effective_on": TODAY})
     ReorganisationChange.objects.create(

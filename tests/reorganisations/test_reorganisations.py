@@ -195,6 +195,9 @@ def test_a_preview_changes_nothing_and_foretells_what_carrying_out_does(company:
     assert ReportingLine.objects.on(DAY).get(person=company.ana).manager == company.mia
     assert PoolMember.objects.get(pool__name="North pool", person=company.ana).is_in is False
     assert PoolMember.objects.get(pool__name="South pool", person=company.ana).is_in is True
+    for name in ("North pool", "South pool"):  # a new setup of each
+        kept = Pool.objects.get(name=name).versions.latest("number").setup["members"][str(company.ana.pk)]
+        assert kept["is_in"] is (name == "South pool")
     assert ReorganisationChange.objects.filter(reorganisation=row).count() == sum(row.result["counts"].values())
     told = set(Notice.objects.filter(key=f"reorganisation:{row.pk}:done").values_list("person__name", flat=True))
     assert told == {"Ana Alvarez", "Alba Abe", "Carl Chen", "Max Manager", "Mia Manager"}
@@ -564,6 +567,8 @@ def test_who_took_turns_in_the_new_pool_is_out_of_it_and_stays_known(company: Ca
     assert arrives(company, 7, at=NOW + timedelta(hours=1)).owner is not None
     undo(actor=rita, reorganisation_id=row.pk, at=NOW + timedelta(hours=2), reason="Too early", leaves_changed=True)
     assert PoolMember.objects.get(pool=south, person=company.ana).is_in is False
+    kept = [each.setup["members"][str(company.ana.pk)]["is_in"] for each in south.versions.order_by("number")]
+    assert (kept[0], kept[-1]) == (True, False)
     assert not PoolMember.objects.filter(pool__name="North pool", person=company.alba).exists()
     assert PoolMember.objects.get(pool__name="North pool", person=company.ana).is_in is True
 

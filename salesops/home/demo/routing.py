@@ -12,6 +12,7 @@ from salesops.home.demo.company import FRONT, GROUPS, SEGMENTS, Company
 from salesops.home.demo.rows import stream_of
 from salesops.leads.choices import OnReturn, PoolMethod, RuleAction, VersionState, WhenNobody
 from salesops.leads.models import Pool, PoolMember, RoutingRule, RoutingVersion, ServiceLevel
+from salesops.leads.services.pools import keep_setups
 from salesops.pods.models import PodMembership
 
 #: How the turns of each segment's pool go, by the segment's code.
@@ -46,6 +47,7 @@ def write_routing(company: Company, *, now: datetime) -> None:
         pools[code].when_nobody, pools[code].fallback = WhenNobody.POOL, pools[other]
         pools[code].save()
     begun = now - timedelta(days=90)
+    keep_setups(pools=[pool.pk for pool in pools.values()], actor=system_actor(), at=begun)
     version = RoutingVersion.objects.create(
         number=1, note="By segment", state=VersionState.ACTIVE, created_at=begun, activated_at=begun
     )

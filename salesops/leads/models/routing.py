@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from salesops.leads.choices import OnReturn, PoolMethod, RuleAction, TurnKind, VersionState, WhenNobody
 from salesops.leads.models.leads import Lead, LeadAssignment
 from salesops.leads.models.versions import RuleVersion
-from salesops.leads.querysets import PoolQuerySet, TurnQuerySet
+from salesops.leads.querysets import PoolQuerySet, PoolVersionQuerySet, TurnQuerySet
 from salesops.pods.models import Pod
 
 
@@ -135,6 +135,31 @@ class PoolMember(models.Model):
 
     def __str__(self) -> str:
         return f"{self.person} · {self.pool}"
+
+
+class PoolVersion(models.Model):
+    """How a pool is set up from a moment on, until its next version. Append-only.
+
+    setup: {"pool": {column: value}, "members": {id of the person: {column: value}}}, the columns of rules.setups.
+    """
+
+    pool = models.ForeignKey(Pool, models.PROTECT, related_name="versions", verbose_name=_("pool"))
+    number = models.PositiveIntegerField(_("number"))
+    setup = models.JSONField(_("setup"))
+    made_at = models.DateTimeField(_("since"))
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("made by")
+    )
+
+    objects = PoolVersionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pool", "-number"]
+        verbose_name, verbose_name_plural = _("version of a pool"), _("versions of pools")
+        constraints = [models.UniqueConstraint(fields=["pool", "number"], name="leads_poolversion_once")]
+
+    def __str__(self) -> str:
+        return f"{self.pool} · {self.number}"
 
 
 class RoutingVersion(RuleVersion):

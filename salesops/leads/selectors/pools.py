@@ -11,20 +11,28 @@ from typing import Any, Final
 from django.db import connection
 from django.db.models import Count, Exists, Max, Min, OuterRef, Sum
 from django.utils.functional import Promise
+from django.utils.text import capfirst
+from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy
 
+from salesops.core import display
 from salesops.core.actor import Actor
 from salesops.leads.choices import AssignmentMethod, TurnKind
-from salesops.leads.models import Lead, LeadAssignment, Pool, PoolMember, Turn
+from salesops.leads.models import Lead, LeadAssignment, Pool, PoolMember, PoolVersion, Turn
 from salesops.leads.querysets import PoolQuerySet
 from salesops.leads.rules.fairness import Part, gap, hundredths, share_bp, who_is_next
+from salesops.leads.rules.setups import setup_changes
 from salesops.leads.selectors.routing import pools_at_work
 from salesops.leads.selectors.ways import WHY_NOW, leads_text
+from salesops.people.models import User
+from salesops.pods.models import Pod
 
 #: So far back pools are looked at.
 WINDOW: Final = timedelta(days=30)
 #: So many turns are shown.
 _LAST_TURNS: Final = 20
+#: So many setups are shown.
+_SETUPS: Final = 10
 
 
 def pools_for(actor: Actor) -> PoolQuerySet:
@@ -36,6 +44,75 @@ def pool_for(actor: Actor, pk: int) -> Pool:
     """One pool; raises Http404 when it is not theirs to see."""
     found: Pool = Pool.objects.select_related("pod", "fallback", "on_call").get_for(actor, pk=pk)
     return found
+
+
+def version_for(actor: Actor, pk: int) -> PoolVersion:
+    """One setup of a pool; raises Http404 when the pool is not theirs to see."""
+    found: PoolVersion = PoolVersion.objects.select_related("pool").get_for(actor, pk=pk)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSetup:
+    """How a pool was set up from a moment on. changes: what was new in it, in words; none for the first that is known."""
+
+    version: PoolVersion
+    changes: Sequence[str]
+    is_now: bool
+
+
+def setups_of(actor: Actor, pool: Pool) -> list[KeptSetup]:
+    """The latest setups of a pool, the newest first; as many queries however many there are."""
+    rows = PoolVersion.objects.visible_to(actor).filter(pool=pool).select_related("made_by").order_by("-number")
+    versions = list(rows[: _SETUPS + 1])
+    keys = {int(key) for version in versions for key in version.setup["members"]}
+    keys |= {version.setup["pool"]["on_call_id"] or 0 for version in versions}
+    names = _SetupNames(
+        people={user.pk: str(user) for user in User.objects.filter(pk__in=keys)},
+        pools=dict(Pool.objects.filter(versions__isnull=False).values_list("pk", "name")),
+        pods=dict(Pod.objects.values_list("pk", "name")),
+    )
+    following = [*versions[1:], None][: len(versions)]
+    kept = [
+        KeptSetup(version, names.words(before.setup, version.setup) if before else (), place == 0)
+        for place, (version, before) in enumerate(zip(versions, following, strict=True))
+    ]
+    return kept[:_SETUPS]
+
+
+@dataclass(frozen=True, slots=True)
+class _SetupNames:
+    """What keys of settings name."""
+
+    people: Mapping[int, str]
+    pools: Mapping[int, str]
+    pods: Mapping[int, str]
+
+    def words(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+        """What differs, setting by setting."""
+        found = []
+        for each in setup_changes(before, after):
+            field = (Pool if each.person is None else PoolMember)._meta.get_field(each.name.removesuffix("_id"))
+            currencies = before["pool"]["currency"], after["pool"]["currency"]
+            text = translate("%(setting)s: %(before)s → %(after)s") % {
+                "setting": capfirst(field.verbose_name),
+                "before": self._value(each.name, field, each.before, currencies[0]),
+                "after": self._value(each.name, field, each.after, currencies[1]),
+            }
+            found.append(text if each.person is None else f"{self.people.get(each.person, f'#{each.person}')} · {text}")
+        return found
+
+    def _value(self, name: str, field: Any, value: Any, currency: str) -> str:
+        if value is None or value == "":
+            return "—"
+        if isinstance(value, bool):
+            return translate("Yes") if value else translate("No")
+        if name == "quantum_minor":
+            return display.money(value, currency)
+        keys = {"fallback_id": self.pools, "on_call_id": self.people, "pod_id": self.pods}
+        if name in keys:
+            return keys[name].get(value, f"#{value}")
+        return str(dict(field.flatchoices).get(value, value))
 
 
 @dataclass(frozen=True, slots=True)

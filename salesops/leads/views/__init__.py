@@ -20,7 +20,7 @@ from salesops.leads.views.leads import (
 )
 from salesops.leads.views.merging import LeadMergeView, LeadPartView
 from salesops.leads.views.response import ResponseReportView
-from salesops.leads.views.routing import LeadGiveBackView, PoolDetailView, PoolListView
+from salesops.leads.views.routing import LeadGiveBackView, PoolDetailView, PoolListView, PoolSetupBackView
 
 __all__ = [
     "LeadAssignView",
@@ -43,5 +43,6 @@ __all__ = [
     "LeadStatusView",
     "PoolDetailView",
     "PoolListView",
+    "PoolSetupBackView",
     "ResponseReportView",
 ]

@@ -6,18 +6,28 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from salesops.accounts.views.accounts import EDITORS, READERS
 from salesops.core.filters import OneOfFilter, PortalFilterSet, YesNoFilter
-from salesops.core.views import Empty, ScopedDetailView, ScopedEditView, ScopedListView
+from salesops.core.views import ConfirmView, Empty, ScopedDetailView, ScopedEditView, ScopedListView
 from salesops.leads.choices import PoolMethod
 from salesops.leads.forms import GiveBackForm
 from salesops.leads.models import Lead, Pool
 from salesops.leads.routing_tables import PoolTable
 from salesops.leads.selectors import lead_for
-from salesops.leads.selectors.pools import in_short, last_turns, pool_for, pools_for, standing_of
+from salesops.leads.selectors.pools import (
+    in_short,
+    last_turns,
+    pool_for,
+    pools_for,
+    setups_of,
+    standing_of,
+    version_for,
+)
 from salesops.leads.selectors.routing_versions import READERS as RULE_READERS
+from salesops.leads.services.pools import CONFIGURING, bring_setup_back, may_set_up
 from salesops.leads.services.turns import give_back, may_give_back
 from salesops.leads.views.leads import page_of
 
@@ -98,4 +108,25 @@ class PoolDetailView(ScopedDetailView):
             else [],
             "sees_rules": self.actor.has(*RULE_READERS),
             "reader": self.actor.user_id,
+            "setups": setups_of(self.actor, pool),
+            "sets_up": may_set_up(self.actor),
         }
+
+
+class PoolSetupBackView(ConfirmView):
+    """Set a pool up as it was before."""
+
+    roles = CONFIGURING
+    selector = version_for
+    is_danger = False
+    title, submit_label = _("Bring this setup back"), _("Bring it back")
+    lead = _("Weights, limits, conditions and how turns go become what they were then. What everybody is owed stays.")
+    success_message = _("The pool is set up as it was.")
+
+    def get_back_url(self) -> str:
+        """The pool."""
+        return reverse("leads:pool_detail", kwargs={"pk": self.object.pool_id})
+
+    def save(self, form: Any) -> Pool:
+        """Bring it back."""
+        return bring_setup_back(actor=self.actor, version_id=self.object.pk, at=self.now)

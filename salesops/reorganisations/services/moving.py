@@ -21,6 +21,7 @@ from salesops.core.upserts import UNSET
 from salesops.deals.services.bulk import bulk_reassign as reassign_deals
 from salesops.leads.models import Pool, PoolMember
 from salesops.leads.services.bulk import bulk_assign
+from salesops.leads.services.pools import keep_setups
 from salesops.people.models import FunctionAssignment, ReportingLine, User
 from salesops.people.services.lines import set_function, set_manager
 from salesops.pods.models import Pod, PodMembership
@@ -230,6 +231,7 @@ def _pools(step: _Moving) -> None:
             )
         )
     if rows:
+        keep_setups(pools=[int(row.subject_id) for row in rows], actor=step.actor, at=step.at)
         record_many(actor=step.actor, changes=rows, at=step.at)
 
 

@@ -24,6 +24,7 @@ from salesops.deals.models import Deal, DealSplit
 from salesops.leads.choices import WORK_STATUSES
 from salesops.leads.models import Lead, PoolMember, Turn
 from salesops.leads.services.bulk import bulk_assign
+from salesops.leads.services.pools import keep_setups
 from salesops.people.models import FunctionAssignment, ReportingLine, User
 from salesops.people.rules.lines import Line, first_circle
 from salesops.people.selectors import active_on
@@ -267,6 +268,8 @@ def _put_back(
             same[model, differing].append(change.object_id)
     # The turns of a pool name all who were in it: whoever has joined one that has moved on is out of it, but stays known.
     joined = PoolMember.objects.filter(pk__in=made.pop(PoolMember, []))
+    turned = {change.object_id for change in changes if KINDS[change.kind] is PoolMember}
+    pools = set(PoolMember.objects.filter(pk__in=turned).values_list("pool", flat=True))
     used = Turn.objects.filter(taken_at__gte=row.done_at).values("pool")
     joined.filter(pool__in=used).update(is_in=False)
     joined.exclude(pool__in=used).delete()
@@ -277,6 +280,7 @@ def _put_back(
         rows.update(**_values(model, dict(differing)), **_also(model, at))
     for model, again in removed.items():
         model._default_manager.bulk_create(again)
+    keep_setups(pools=pools, actor=actor, at=at)
     said = _("Undone: %(name)s") % {"name": row.name}
     for (owner, pod), keys in leads.items():
         bulk_assign(
