@@ -11,7 +11,7 @@ from salesops.core.actor import Actor, Noun, Scope
 from salesops.core.querysets import PresentManager, ScopedQuerySet, WorkQuerySet, branches_of
 
 if TYPE_CHECKING:
-    from salesops.leads.models import Lead, LeadAssignment, LeadMerge, Pool, Turn  # noqa: F401
+    from salesops.leads.models import Lead, LeadAssignment, LeadMerge, Pool, PoolVersion, Turn  # noqa: F401
 
 
 class LeadQuerySet(WorkQuerySet["Lead"]):

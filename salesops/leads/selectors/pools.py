@@ -92,7 +92,7 @@ class _SetupNames:
         """What differs, setting by setting."""
         found = []
         for each in setup_changes(before, after):
-            field = (Pool if each.person is None else PoolMember)._meta.get_field(each.name.removesuffix("_id"))
+            field: Any = (Pool if each.person is None else PoolMember)._meta.get_field(each.name.removesuffix("_id"))
             currencies = before["pool"]["currency"], after["pool"]["currency"]
             text = translate("%(setting)s: %(before)s → %(after)s") % {
                 "setting": capfirst(field.verbose_name),
