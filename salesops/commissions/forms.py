@@ -17,6 +17,7 @@ from salesops.commissions.selectors.plans import quota_names
 from salesops.core.actor import Role
 from salesops.core.forms import DateField, MoneyField, PortalForm
 from salesops.people.models import User
+from salesops.people.selectors import people_for
 from salesops.values.money import exponent
 from salesops.values.periods import Period, PeriodError, parse_label
 
@@ -72,8 +73,8 @@ class TakeOffForm(PortalForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Everybody, also who left: who is on a plan is not told to all who write plans.
-        self.fields["person"].queryset = User.objects.order_by("name", "pk")  # type: ignore[attr-defined]  # a ModelChoiceField
+        # Also who left: who is on a plan is not told to all who write plans.
+        self.fields["person"].queryset = people_for(self.actor).order_by("name", "pk")  # type: ignore[attr-defined]  # a ModelChoiceField
 
 
 class PeriodLabelField(forms.CharField):
