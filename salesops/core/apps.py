@@ -14,7 +14,7 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect once; the sender makes each handler run once a migrate, not once for each room."""
-        from salesops.core import checks  # noqa: F401 - registers them
+        from salesops.core import checks, lookups  # noqa: F401 - registers them
         from salesops.core.features import write_switches
         from salesops.core.guards import install_guards, lift_guards
 

@@ -71,12 +71,13 @@ def match_name(text: str) -> str:
 
 def _without_form(name: str) -> str:
     """Take one legal form off a folded name, if something is left then."""
-    for ending in _ASIAN_ENDINGS:
-        if name.endswith(ending) and name != ending:
-            return name.removesuffix(ending).strip()
-    for beginning in _ASIAN_BEGINNINGS:
-        if name.startswith(beginning) and name != beginning:
-            return name.removeprefix(beginning).strip()
+    if not name.isascii():
+        for ending in _ASIAN_ENDINGS:
+            if name.endswith(ending) and name != ending:
+                return name.removesuffix(ending).strip()
+        for beginning in _ASIAN_BEGINNINGS:
+            if name.startswith(beginning) and name != beginning:
+                return name.removeprefix(beginning).strip()
     for phrase in _PHRASES:
         if name.endswith(phrase):
             return name.removesuffix(phrase)

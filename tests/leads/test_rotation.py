@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from fractions import Fraction
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from salesops.leads.rules import rotation
 from salesops.leads.rules.rotation import (
     LEAD,
     Candidate,
@@ -191,6 +193,26 @@ def test_somebody_far_ahead_is_waited_for_no_further_than_can_be_looked() -> Non
         Candidate(3, 3, tie=3, credit=500_000 * LEAD),
     ]
     assert take_turn(rows, Method.WEIGHTED).picked == 3
+
+
+@settings(max_examples=500)
+@given(st.lists(st.tuples(st.integers(1, 12), st.integers(-3 * LEAD, 3 * LEAD)), min_size=2, max_size=8))
+def test_whether_all_can_have_their_leads_in_time_is_counted_lead_by_lead(listed: list[tuple[int, int]]) -> None:
+    """However little is owed, what is asked is whether there is a lead for each by the time it must have come."""
+    due = shares(tuple((key, weight) for key, (weight, _credit) in enumerate(listed)))
+    credit = {key: parts for key, (_weight, parts) in enumerate(listed)}
+    for picked in credit:
+        left = {key: parts - LEAD * (key == picked) for key, parts in credit.items()}
+        last = max((-parts - rotation._SLACK) // due[key] + 1 for key, parts in left.items())
+        in_time = all(
+            sum(
+                max(0, math.ceil(Fraction(parts + come * due[key] + rotation._SLACK, LEAD)) - 1)
+                for key, parts in left.items()
+            )
+            <= come
+            for come in range(last + 1)
+        )
+        assert rotation._in_time(credit, due, picked) == in_time
 
 
 @settings(max_examples=300)

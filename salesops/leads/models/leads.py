@@ -22,7 +22,7 @@ class Lead(Removable):
     name = models.CharField(_("name"), max_length=120)
     title = models.CharField(_("title"), max_length=120, blank=True)
     company = models.CharField(_("company"), max_length=200, blank=True)
-    email = models.EmailField(_("e-mail"), blank=True, db_index=True)
+    email = models.EmailField(_("e-mail"), blank=True)
     phone = models.CharField(_("phone"), max_length=40, blank=True)
     country = models.CharField(_("country"), max_length=80, blank=True)
     employees = models.PositiveIntegerField(_("employees"), null=True, blank=True)
@@ -34,10 +34,20 @@ class Lead(Removable):
     segment = models.ForeignKey(
         Segment, models.PROTECT, null=True, blank=True, related_name="leads", verbose_name=_("segment")
     )
+    # Owner and pod begin indexes of their own; what few leads have is indexed for those only. Whoever is given a lead
+    # pays for every index of the table.
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="leads", verbose_name=_("owner")
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="leads",
+        verbose_name=_("owner"),
     )
-    pod = models.ForeignKey(Pod, models.PROTECT, null=True, blank=True, related_name="leads", verbose_name=_("pod"))
+    pod = models.ForeignKey(
+        Pod, models.PROTECT, null=True, blank=True, db_index=False, related_name="leads", verbose_name=_("pod")
+    )
     pool = models.ForeignKey(
         "leads.Pool",
         models.PROTECT,
@@ -50,10 +60,22 @@ class Lead(Removable):
     )
     waits_because = models.CharField(_("waits because"), max_length=200, blank=True, editable=False)
     account = models.ForeignKey(
-        Account, models.PROTECT, null=True, blank=True, related_name="leads", verbose_name=_("account")
+        Account,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="leads",
+        verbose_name=_("account"),
     )
     contact = models.ForeignKey(
-        Contact, models.PROTECT, null=True, blank=True, related_name="leads", verbose_name=_("contact")
+        Contact,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="leads",
+        verbose_name=_("contact"),
     )
     estimated_minor = models.BigIntegerField(_("estimated value"), null=True, blank=True)
     currency = models.CharField(_("currency"), max_length=3, default=settings.COMPANY_CURRENCY)
@@ -68,6 +90,7 @@ class Lead(Removable):
         models.PROTECT,
         null=True,
         blank=True,
+        db_index=False,
         editable=False,
         related_name="leads_credited",
         verbose_name=_("credit"),
@@ -104,6 +127,10 @@ class Lead(Removable):
                 fields=["owner", "removed_at"], condition=Q(status__in=WORK_STATUSES), name="leads_lead_work_of_owner"
             ),
             models.Index(fields=["updated_at", "id"], name="leads_lead_updated"),
+            models.Index(fields=["email"], name="leads_lead_email"),
+            models.Index(fields=["account"], condition=Q(account__isnull=False), name="leads_lead_of_account"),
+            models.Index(fields=["contact"], condition=Q(contact__isnull=False), name="leads_lead_of_contact"),
+            models.Index(fields=["credited_to"], condition=Q(credited_to__isnull=False), name="leads_lead_credited"),
             # Whom a call or a mail reaches.
             models.Index(Lower("email"), name="leads_lead_lower_email"),
             models.Index(PhoneTail("phone"), name="leads_lead_phone_tail"),

@@ -41,29 +41,22 @@ def thousandths(credit: int) -> int:
     return told if credit >= 0 else -told
 
 
-@dataclass(slots=True)
-class Member:
+@dataclass(slots=True, kw_only=True)
+class Member(Candidate):
     """Somebody in a pool, as they stand now: the numbers move with each lead.
 
-    key: the member, person: who. absent: why they can take nothing at this moment (INACTIVE, AWAY, OFF_HOURS), or None.
-    takes: says of a lead whether it is one of theirs. today, in_30_days: leads they got. last_at: as a number that grows.
+    person: who. absent: why they can take nothing at this moment (INACTIVE, AWAY, OFF_HOURS), or None. takes: says of a
+    lead whether it is one of theirs. missed: parts of a lead they were not there for. today, in_30_days: leads they got.
     """
 
-    key: int
     person: int
-    weight: int
-    tie: int
-    credit: int = 0
     missed: int = 0
-    deficit: int = 0
-    last_at: int | None = None
     is_in: bool = True
     absent: Why | None = None
     takes: Callable[[Mapping[str, Any]], bool] | None = None
     cap_open: int | None = None
     cap_day: int | None = None
     cap_30_days: int | None = None
-    open_leads: int = 0
     today: int = 0
     in_30_days: int = 0
 
@@ -91,10 +84,6 @@ class Member:
             if self.today >= day_cap(self.cap_30_days):
                 return Why.CAP_DAY
         return None
-
-    def as_candidate(self) -> Candidate:
-        """As the rotation sees them."""
-        return Candidate(self.key, self.weight, self.tie, self.credit, self.open_leads, self.last_at, self.deficit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +139,9 @@ class PoolAtWork:
             return Given(None, path=self._path([], out, {}, None))
         returns = self._let_catch_up(able, by_key)
         before = {member.key: member.credit for member in able}
-        candidates = [member.as_candidate() for member in able]
-        if not candidates and forced is not None:
-            candidates = [by_key[forced].as_candidate()]
+        candidates = able
+        if not able and forced is not None:
+            candidates = [by_key[forced]]
             if not by_key[forced].weight:
                 return Given(by_key[forced], path=self._path([], out, {}, forced))
         turn = take_turn(
@@ -165,7 +154,7 @@ class PoolAtWork:
         self.turn_of = turn.turn_of
         self._remember_missed(candidates, out)
         picked = by_key[turn.picked]
-        picked.last_at = at
+        picked.idle_since = at
         picked.open_leads += 1
         picked.today += 1
         picked.in_30_days += 1
@@ -178,7 +167,7 @@ class PoolAtWork:
         for member in able:
             if not member.missed:
                 continue
-            changes = caught_up(member.missed, self.on_return, member.key, [each.as_candidate() for each in able])
+            changes = caught_up(member.missed, self.on_return, member.key, able)
             for key, parts in changes.items():
                 by_key[key].credit += parts
             member.missed = 0

@@ -49,7 +49,7 @@ class Return(enum.StrEnum):
     FULL = "full"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Candidate:
     """Somebody who can take the lead now.
 
@@ -165,6 +165,10 @@ def _in_time(credit: Mapping[int, int], due: Mapping[int, int], picked: int) -> 
     any more that is so by itself, as credits add up to nothing.
     """
     after = {key: parts - LEAD if key == picked else parts for key, parts in credit.items()}
+    # After n more leads those who are owed any are owed, together, at most n leads more than now, and each must have had
+    # fewer leads by then than they are owed: where less than a lead is owed now, they are n at most.
+    if sum([parts for parts in after.values() if parts > 0]) + len(after) * _SLACK <= LEAD:
+        return True
     until = min(_LOOK_AHEAD, max((-parts - _SLACK) // due[key] + 1 for key, parts in after.items()))
     deadlines: list[int] = []
     for key, parts in after.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from salesops.leads.rules.fields import EXPONENT, OF_A_LEAD
@@ -85,6 +86,12 @@ def fits(when: Formula | None, lead: Mapping[str, Any]) -> bool:
     return when is None or when.evaluate(lead, EXPONENT) is True
 
 
+@lru_cache(maxsize=4096)
+def _checked(text: str) -> Outcome[Formula]:
+    """The rules in force are read for every lead that comes in; their conditions are checked once."""
+    return check(text, OF_A_LEAD)
+
+
 def read_rules(
     number: int, needs_consent: bool, rules: Sequence[Mapping[str, Any]], levels: Sequence[Mapping[str, Any]]
 ) -> Outcome[Ruleset]:
@@ -97,7 +104,7 @@ def read_rules(
     def condition(text: str, where: str) -> Formula | None:
         if not text.strip():
             return None
-        outcome = check(text, OF_A_LEAD)
+        outcome = _checked(text)
         problems.extend(replace(problem, where=where) for problem in outcome.problems)
         return outcome.value
 

@@ -179,9 +179,7 @@ def receivers_for(actor: Actor, at: datetime) -> list[PodBox]:
             member.takes = None
             if member.cannot({}) is None:
                 able.append(member)
-        order = who_is_next(
-            [each.as_candidate() for each in able], work.method, quantum=work.quantum, turn_of=work.turn_of
-        )
+        order = who_is_next(able, work.method, quantum=work.quantum, turn_of=work.turn_of)
         if order:
             first = next(member for member in able if member.key == order[0])
             next_in[first.person].append(names[work.key])

@@ -228,7 +228,7 @@ def standing_of(pool: Pool, at: datetime) -> PoolStanding:
         member.takes = None
         found = member.cannot({})
         if found is None:
-            able.append(member.as_candidate())
+            able.append(member)
         else:
             why[member.key] = str(WHY_NOW[found])
     order = who_is_next(able, work.method, quantum=work.quantum, turn_of=work.turn_of)

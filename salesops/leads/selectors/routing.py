@@ -151,7 +151,7 @@ def pools_at_work(pools: Sequence[Pool], at: datetime, presence: Presence | None
                 credit=row.credit,
                 missed=row.missed,
                 deficit=row.deficit_minor,
-                last_at=None if row.last_given_at is None else number_of(row.last_given_at),
+                idle_since=None if row.last_given_at is None else number_of(row.last_given_at),
                 is_in=row.is_in,
                 absent=presence.absent.get(row.person_id),
                 takes=_takes(row.takes),

@@ -7,9 +7,10 @@ that two routers take them one after the other.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, Final
 
 from django.db import connection, transaction
@@ -20,6 +21,7 @@ from salesops.core.days import company_day
 from salesops.core.rows import as_json, insert_rows, next_ids
 from salesops.leads.choices import OPEN_STATUSES, AssignmentMethod, ClockEnding, LeadStatus, TurnKind, WhenNobody
 from salesops.leads.models import Clock, Lead, LeadAssignment, Pool, PoolMember, Turn
+from salesops.leads.rules.fields import EXPONENT
 from salesops.leads.rules.pools import Given, PoolAtWork
 from salesops.leads.rules.rotation import Method
 from salesops.leads.rules.routing import Action, Held, Level, Rule, Ruleset, fits
@@ -106,7 +108,7 @@ class _Router:
         self.ruleset = ruleset
         self.had_it = had_it
         self.is_tried = is_tried
-        self.fitting: dict[tuple[Any, ...], bool] = {}
+        self.fitting: dict[int, tuple[Callable[[Mapping[str, Any]], Any], dict[Any, bool]]] = {}
         self.by_email: dict[str, tuple[int, int]] = {}
         self.values = Values(at)
 
@@ -129,24 +131,25 @@ class _Router:
         """Owners of other open leads with the same address, and the accounts that the leads belong to; three queries."""
         keys = {lead.pk for lead in leads}
         emails = {lead.email for lead in leads if lead.email}
-        rows = Lead.objects.filter(email__in=emails, status__in=OPEN_STATUSES, owner__isnull=False).order_by("pk")
+        rows = Lead.objects.filter(email__among=emails, status__in=OPEN_STATUSES, owner__isnull=False).order_by("pk")
         for pk, email, owner in rows.values_list("pk", "email", "owner_id") if emails else ():
             if pk not in keys:
                 self.by_email.setdefault(email, (pk, owner))
-        named = {match_name(lead.company) for lead in leads if lead.company} - {""}
+        folded = {company: match_name(company) for company in {lead.company for lead in leads if lead.company}}
+        named = {*folded.values()} - {""}
         contacts = dict(
-            Contact.objects.filter(email__in=emails).order_by("-pk").values_list("email", "account_id")
+            Contact.objects.filter(email__among=emails).order_by("-pk").values_list("email", "account_id")
             if emails
             else ()
         )
         wanted = {*contacts.values(), *(lead.account_id for lead in leads if lead.account_id)}
         by_key = Account.objects.in_bulk(wanted)
         by_name: dict[str, list[Account]] = defaultdict(list)
-        for account in Account.objects.filter(match_name__in=named) if named else ():
+        for account in Account.objects.filter(match_name__among=named) if named else ():
             by_name[account.match_name].append(account)
         self.accounts: dict[int, Account] = {}
         for lead in leads:
-            same = by_name.get(match_name(lead.company), []) if lead.company else []
+            same = by_name.get(folded[lead.company], []) if lead.company else []
             known = by_key.get(lead.account_id or contacts.get(lead.email) or 0)
             # A name that two accounts share says nothing.
             found = known or (same[0] if len(same) == 1 else None)
@@ -168,22 +171,27 @@ class _Router:
         )
         self.work = pools_at_work(list(self.pools.values()), self.at, there)
 
-    def _fits(self, rule: Rule | Level, lead: Lead) -> bool:
+    def _fits(self, rule: Rule | Level, facts: Mapping[str, Any]) -> bool:
         """Whether a rule's condition holds; the same values are asked once."""
         if rule.when is None:
             return True
-        facts = self.facts[lead.pk]
-        key = (id(rule.when), facts["exponent"], *(facts[name] for name in rule.when.fields))
-        if key not in self.fitting:
-            self.fitting[key] = fits(rule.when, facts)
-        return self.fitting[key]
+        held = self.fitting.get(id(rule))
+        if held is None:
+            held = self.fitting[id(rule)] = (itemgetter(EXPONENT, *rule.when.fields), {})
+        values_of, known = held
+        values = values_of(facts)
+        found = known.get(values)
+        if found is None:
+            found = known[values] = fits(rule.when, facts)
+        return found
 
     # --- Decisions ------------------------------------------------------------------------------------------------
 
     def _way(self, lead: Lead) -> Routed:
         """What is decided without a pool, or the pool to which the first rule that fits leads."""
         done = Routed(lead, path={"version": self.ruleset.number, "steps": []})
-        done.level = next((level for level in self.ruleset.levels if self._fits(level, lead)), None)
+        facts = self.facts[lead.pk]
+        done.level = next((level for level in self.ruleset.levels if self._fits(level, facts)), None)
         steps: list[list[Any]] = done.path["steps"]
         done.held = self.ruleset.held_for_consent(lead.consent)
         if done.held:
@@ -193,7 +201,7 @@ class _Router:
         if twin and self._goes_to(done, twin[1], ["twin", twin[0]]):
             return done
         for rule in self.ruleset.rules:
-            if not self._fits(rule, lead):
+            if not self._fits(rule, facts):
                 steps.append(["no", rule.position])
                 continue
             if rule.action is Action.ACCOUNT_OWNER:
@@ -420,7 +428,7 @@ def save_pools(works: Iterable[PoolAtWork]) -> None:
     wheels: list[tuple[Any, ...]] = []
     for work in works:
         rows.extend(
-            (member.credit, member.missed, member.deficit, _moment(member.last_at), member.key)
+            (member.credit, member.missed, member.deficit, _moment(member.idle_since), member.key)
             for member in work.members
             if member.key in work.changed
         )
@@ -484,5 +492,5 @@ _CLOCK: Final = (
 
 def stop_clocks(lead_ids: Sequence[int], ending: str, at: datetime) -> int:
     """Stop the running clocks of leads; how many ran."""
-    rows = Clock.objects.filter(lead__in=lead_ids, ended_at__isnull=True, started_at__lte=at)
+    rows = Clock.objects.filter(lead__among=lead_ids, ended_at__isnull=True, started_at__lte=at)
     return rows.update(ended_at=at, ending=ending, next_at=None)

@@ -65,7 +65,9 @@ def route_waiting(*, actor: Actor, at: datetime, after: int = 0) -> Sweep:
 def _given_before(leads: Sequence[Lead]) -> list[Lead]:
     """Those that somebody gave back or let run out."""
     methods = (AssignmentMethod.RETURNED, AssignmentMethod.LATE)
-    rows = LeadAssignment.objects.filter(lead__in=leads, method__in=methods).values_list("lead_id", flat=True)
+    rows = LeadAssignment.objects.filter(lead__among=[lead.pk for lead in leads], method__in=methods).values_list(
+        "lead_id", flat=True
+    )
     wanted = set(rows)
     return [lead for lead in leads if lead.pk in wanted]
 
