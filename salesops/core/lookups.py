@@ -13,7 +13,7 @@ from salesops.core.rows import as_json
 
 @Field.register_lookup
 @ForeignObject.register_lookup
-class Among(Lookup):  # type: ignore[type-arg]  # not generic when it runs
+class Among(Lookup):
     """Rows whose numbers or texts are among these; none for no values, and NULL is never among them.
 
     The same as `__in` with a list, whose every value Django and the driver prepare, write and split one by one.
