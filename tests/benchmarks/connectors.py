@@ -34,6 +34,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from tests.benchmarks import gather_statistics
+
 PAGE, PEOPLE, ACCOUNTS, PODS = 2_000, 100, 4_000, 10
 NOW = datetime(2026, 6, 17, 10, 0, tzinfo=UTC)
 TABLES = ("deals_deal", "connectors_rawrecord", "deals_stagechange", "audit_auditentry")
@@ -277,6 +279,7 @@ def bring_in(replies: Iterator[bytes], stream: Any, expected: Mapping[str, int],
         done += len(page.raws)
         if done % LOOK == 0:
             most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            gather_statistics()
             print(f"{done:,} deals: {most:.0f} MB at most so far, {took / done * 1e6:.0f} µs a deal", flush=True)
     if counts != Counter(expected):
         raise SystemExit(f"{dict(counts)}, not {dict(expected)}")

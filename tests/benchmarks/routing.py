@@ -24,6 +24,8 @@ import tempfile
 import time
 from datetime import UTC, date, datetime, timedelta
 
+from tests.benchmarks import gather_statistics
+
 PODS, PEOPLE_OF_A_POD = 20, 10
 NOW = datetime(2026, 6, 17, 10, 0, tzinfo=UTC)
 TABLES = ("leads_leadassignment", "leads_turn", "leads_clock", "audit_auditentry")
@@ -74,10 +76,7 @@ def measure(count: int) -> None:
     call_command("migrate", verbosity=0)
     make_company()
     make_leads(count)
-    if connection.vendor == "postgresql":
-        # As autovacuum does by itself wherever it is on; a server made for tests may have it off.
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
+    gather_statistics()
     from salesops.core.actor import system_actor
     from salesops.leads.models import Lead, LeadAssignment, PoolMember, Turn
     from salesops.leads.services import LeadRecord, create_lead, upsert_leads
