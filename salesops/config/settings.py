@@ -14,6 +14,9 @@ from salesops.config.logs import logging_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = environ.Env()
+# A variable that is written down without a value is not set: forms of deployments list them all. Only no options of the
+# database are options, too (some poolers take none).
+env.ENVIRON = {name: value for name, value in os.environ.items() if value.strip() or name == "DATABASE_OPTIONS"}
 
 # Everything the portal writes to disk when it runs embedded: database, secret key, queue, uploads.
 DATA_DIR = Path(env("SALESOPS_DATA", default=str(BASE_DIR / "var")))

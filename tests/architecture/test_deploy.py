@@ -127,3 +127,28 @@ def test_production_settings_pass_djangos_own_check(tmp_path: Path) -> None:
         },
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_variable_without_a_value_is_not_set(tmp_path: Path) -> None:
+    """A blank broker would be one on this machine for Celery, whoever it belongs to, and a blank database none at all."""
+    import os
+    import sys
+
+    asked = "from django.conf import settings as s; print(s.BROKER_URL, s.DATABASES['default']['NAME'], s.CACHES['default']['BACKEND'])"
+    done = subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "--command", asked],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={
+            "PATH": os.environ["PATH"],
+            "SALESOPS_DATA": str(tmp_path),
+            "BROKER_URL": "",
+            "DATABASE_URL": "",
+            "CACHE_URL": " ",
+            "JOB_LEASE_SECONDS": "",
+        },
+    )
+    file = tmp_path / "salesops.sqlite3"
+    assert done.stdout.split() == ["filesystem://", str(file), "django.core.cache.backends.db.DatabaseCache"]

@@ -113,7 +113,7 @@ def apart(database: str, size: int) -> Figures:
             server, _slash, _name = database.rpartition("/")
             _server_side(database, "DROP DATABASE IF EXISTS bench_pay", "CREATE DATABASE bench_pay")
             url = f"{server}/bench_pay"
-        environment = os.environ | {"DATABASE_URL": url, "DATA_DIR": folder, "BROKER_URL": "", "CACHE_URL": ""}
+        environment = os.environ | {"DATABASE_URL": url, "SALESOPS_DATA": folder, "BROKER_URL": "", "CACHE_URL": ""}
         command = [sys.executable, "-m", "tests.benchmarks.commissions", "--one", str(size), "--into", str(into)]
         subprocess.run(command, env=environment, check=True)
         if database:

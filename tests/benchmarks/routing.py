@@ -48,7 +48,7 @@ def main() -> None:
             server, _slash, _name = given.database.rpartition("/")
             _server_side(given.database, "DROP DATABASE IF EXISTS bench_routing", "CREATE DATABASE bench_routing")
             url = f"{server}/bench_routing"
-        environment = os.environ | {"DATABASE_URL": url, "DATA_DIR": folder, "BROKER_URL": "", "CACHE_URL": ""}
+        environment = os.environ | {"DATABASE_URL": url, "SALESOPS_DATA": folder, "BROKER_URL": "", "CACHE_URL": ""}
         command = [sys.executable, "-m", "tests.benchmarks.routing", "--here", "--leads", str(given.leads)]
         subprocess.run(command, env=environment, check=True)
         if given.database:

@@ -66,7 +66,7 @@ def main() -> None:
             server, _slash, _name = given.database.rpartition("/")
             _server_side(given.database, "DROP DATABASE IF EXISTS bench_scores", "CREATE DATABASE bench_scores")
             url = f"{server}/bench_scores"
-        environment = os.environ | {"DATABASE_URL": url, "DATA_DIR": folder, "BROKER_URL": "", "CACHE_URL": ""}
+        environment = os.environ | {"DATABASE_URL": url, "SALESOPS_DATA": folder, "BROKER_URL": "", "CACHE_URL": ""}
         command = [sys.executable, "-m", "tests.benchmarks.scores", "--here", "--leads", str(given.leads)]
         try:
             subprocess.run(command, env=environment, check=True)
