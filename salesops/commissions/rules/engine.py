@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from salesops.commissions.rules.columns import Ints, curve_numbers, earned_sql
+from salesops.commissions.rules.conventions import CreditDay
 from salesops.commissions.rules.credits import WHOLE_SHARE, CreditRule, direct_rules
 from salesops.commissions.rules.curves import Curve
 from salesops.commissions.rules.exchange import rate_for, so_far
@@ -32,6 +33,9 @@ NONE: Final = -1
 
 # Rules by the number under which columns hold them.
 RULES: Final = tuple(CreditRule)
+
+# Ways to find the day of crediting by the number under which columns hold them.
+CREDIT_DAYS: Final = tuple(CreditDay)
 
 # So many transactions are named one by one when they have the same problem; the rest are counted.
 MOST_NAMED: Final = 200
@@ -98,6 +102,8 @@ THINGS: Final = ("transaction", "place", "thing")
 HOLDINGS: Final = ("thing", "person", "start", "stop")
 GROUPINGS: Final = ("rule", "person", "receiver", "start", "stop")
 ON_PLAN: Final = ("plan", "person", "start", "stop")
+AS_OF: Final = ("transaction", "way", "day")
+OWNERS: Final = ("transaction", "way", "person", "basis_points", "day")
 
 # An end that never comes.
 EVER: Final = date.max.toordinal()
@@ -116,7 +122,9 @@ class Facts:
 
     shares: who has which part of a transaction. things: what it belongs to, most particular first, looked up among the
     holdings. groupings: who is credited with whose credits (rule is an index into RULES). on_plan: who is on which plan
-    when, cut to the days on which the plan is in force.
+    when, cut to the days on which the plan is in force. as_of: the day on which it is looked up who is credited with a
+    transaction, and owners: who owned it then, in which part and on which day last, for the ways (an index into
+    CREDIT_DAYS) that are not the day of the transaction; it counts where there is nothing.
     """
 
     transactions: Transactions
@@ -125,6 +133,8 @@ class Facts:
     things: Mapping[str, Ints] = field(default_factory=lambda: relation(THINGS))
     holdings: Mapping[str, Ints] = field(default_factory=lambda: relation(HOLDINGS))
     groupings: Mapping[str, Ints] = field(default_factory=lambda: relation(GROUPINGS))
+    as_of: Mapping[str, Ints] = field(default_factory=lambda: relation(AS_OF))
+    owners: Mapping[str, Ints] = field(default_factory=lambda: relation(OWNERS))
     rates: RateTable = field(default_factory=lambda: RateTable(()))
 
 
@@ -229,7 +239,7 @@ class _Runner:
         self.periods: dict[tuple[PeriodKind, date], int] = {}
         self.period_list: list[Period] = []
         self.pinned: dict[PinnedRate, int] = {}
-        self.credit_tables: dict[tuple[tuple[CreditRule, ...], str], str] = {}
+        self.credit_tables: dict[tuple[tuple[CreditRule, ...], CreditDay, str], str] = {}
         # What can be counted: (plan, component) of each component whose formulas are sound.
         self.counted: list[tuple[int, int]] = []
         self.made: dict[tuple[int, int, Terms], Outcome[Curve]] = {}
@@ -287,7 +297,7 @@ class _Runner:
         }
         self.calculator.register("tx_columns", columns)
         self.sql("CREATE TEMP TABLE tx AS SELECT * FROM tx_columns")
-        for name in ("shares", "things", "holdings", "groupings", "on_plan"):
+        for name in ("shares", "things", "holdings", "groupings", "on_plan", "as_of", "owners"):
             self.calculator.register(name, dict(getattr(self.facts, name)))
         self._register_fields(rows)
 
@@ -340,23 +350,23 @@ class _Runner:
 
     # --- Who is credited ------------------------------------------------------------------------------------------
 
-    def _credits(self, rules: tuple[CreditRule, ...], totals: str) -> str:
-        """The name of a table of credits of these rules for the totals (row, total) of a table."""
-        known = self.credit_tables.get((rules, totals))
+    def _credits(self, rules: tuple[CreditRule, ...], way: CreditDay, totals: str) -> str:
+        """The name of a table of credits of these rules, as of a day, for the totals (row, total) of a table."""
+        known = self.credit_tables.get((rules, way, totals))
         if known:
             return known
         name = f"credits_{len(self.credit_tables)}"
-        self.credit_tables[rules, totals] = name
+        self.credit_tables[rules, way, totals] = name
         able = [rule for rule in direct_rules(rules) if self._may_find(rule)]
-        self.sql(f"CREATE TEMP TABLE {name}_direct AS {_direct_sql(able, totals)}")
-        self.sql(f"CREATE TEMP TABLE {name}_parts AS {_parts_sql(f'{name}_direct', able)}")
+        self.sql(f"CREATE TEMP TABLE {name}_direct AS {_direct_sql(able, totals, way)}")
+        self.sql(f"CREATE TEMP TABLE {name}_parts AS {_parts_sql(f'{name}_direct', able, way)}")
         selects = []
         if any(rule.is_direct for rule in rules):
             selects.append(f"SELECT * FROM {name}_parts")  # noqa: S608
         if CreditRule.OVERLAY in rules:
             selects.append(_overlay_sql(totals, f"{name}_direct"))
         selects.extend(
-            _grouped_sql(f"{name}_parts", rule) for rule in (CreditRule.ROLL_UP, CreditRule.POD) if rule in rules
+            _grouped_sql(f"{name}_parts", rule, way) for rule in (CreditRule.ROLL_UP, CreditRule.POD) if rule in rules
         )
         kind = "VIEW" if len(selects) == 1 else "TABLE"
         self.sql(f"CREATE TEMP {kind} {name} AS {' UNION ALL '.join(selects)}")
@@ -383,7 +393,7 @@ class _Runner:
         """The credits of a plan's people, in the currency of the plan."""
         self.sql("CREATE TEMP TABLE IF NOT EXISTS all_totals AS SELECT row, amount AS total FROM tx")
         for place, rules in enumerate(dict.fromkeys(component.crediting for component in plan.components)):
-            table = self._credits(rules, "all_totals")
+            table = self._credits(rules, plan.conventions.credit_day, "all_totals")
             again = (
                 f""" AND NOT EXISTS (SELECT 1 FROM plan_credits o WHERE o.plan = {number} AND o.transaction = c.row
                     AND o.person = c.person AND o.rule = c.rule)"""  # noqa: S608 - a number made here
@@ -434,7 +444,7 @@ class _Runner:
         self.calculator.register("rates_found", relation(names, rows))
         self.sql(
             f"""CREATE OR REPLACE TEMP TABLE converted AS
-            WITH together AS ({_together_sql(parts)})
+            WITH together AS ({_together_sql(parts, plan.conventions.credit_day)})
             SELECT f.*, r.pinned, CASE WHEN r.numerator = 1 AND r.denominator = 1 THEN f.part
                 WHEN t.amount IS NOT NULL THEN t.amount ELSE
                 rounded(floor_div(f.part::HUGEINT * r.numerator, r.denominator::HUGEINT),
@@ -537,7 +547,7 @@ class _Runner:
                 f"""CREATE TEMP TABLE {counted} AS SELECT row, total FROM judged
                 WHERE plan = {number} AND component = {index} AND total IS NOT NULL"""  # noqa: S608 - numbers made here
             )
-            own = self._credits(component.crediting, counted)
+            own = self._credits(component.crediting, plan.conventions.credit_day, counted)
             table, amount = f"({self._found(number, own)})", "part"
             if component.measure is Measure.MONEY:
                 table, amount = self._converted(number, plan, self._found(number, own), f"{own}_parts"), "amount"
@@ -676,10 +686,15 @@ class _Runner:
         keys = self.facts.transactions.key
         days = self.facts.transactions.day
         seen: set[int] = set()
-        for (rules, totals), table in self.credit_tables.items():
+        for (rules, way, totals), table in self.credit_tables.items():
             if totals != "all_totals":
                 continue
-            asking = [key for key in self.counted if self.plans[key[0]].components[key[1]].crediting == rules]
+            asking = [
+                (number, index)
+                for number, index in self.counted
+                if self.plans[number].components[index].crediting == rules
+                and self.plans[number].conventions.credit_day is way
+            ]
             self.calculator.register("asking", relation(("plan", "component"), asking))
             rows = self.sql(
                 f"""SELECT row, state FROM {table}_faults WHERE row IN (SELECT j.row FROM judged j
@@ -706,7 +721,7 @@ class _Runner:
 
     def _on_no_plan(self) -> None:
         """People credited directly for something that counts while they were on no plan."""
-        tables = [table for (_rules, totals), table in self.credit_tables.items() if totals == "all_totals"]
+        tables = [table for (_rules, _way, totals), table in self.credit_tables.items() if totals == "all_totals"]
         if not tables:
             return
         every = " UNION ".join(f"SELECT row, person, rule FROM {table}" for table in tables)  # noqa: S608
@@ -858,12 +873,27 @@ JOIN in_period i ON i.row = t.row
 """
 
 
-def _direct_sql(rules: Sequence[CreditRule], totals: str) -> str:
+def _as_of_sql(way: CreditDay) -> tuple[str, str]:
+    """The day on which it is looked up who is credited with a row `x` of tx, and what to join for it."""
+    if way is CreditDay.TRANSACTION_DAY:
+        return "x.origin_day", ""
+    code = CREDIT_DAYS.index(way)
+    return "coalesce(a.day, x.origin_day)", f"LEFT JOIN as_of a ON a.transaction = x.origin AND a.way = {code}"
+
+
+def _parted_rules(way: CreditDay) -> str:
+    """The codes of the rules by which several people may be credited with parts of a transaction."""
+    parted = [CreditRule.SPLIT, CreditRule.OWNER] if way is CreditDay.BY_DAYS else [CreditRule.SPLIT]
+    return ", ".join(str(RULES.index(rule)) for rule in parted)
+
+
+def _direct_sql(rules: Sequence[CreditRule], totals: str, way: CreditDay) -> str:
     """Rows (row, total, person, rule, basis_points, thing, state) of the first direct rule that finds somebody.
 
     Built from a fixed set of words: no text from outside comes into it.
     """
-    parts = [f"base AS (SELECT t.row, t.total, x.origin, x.origin_day AS day FROM {totals} t JOIN tx x USING (row))"]  # noqa: S608
+    day, joined = _as_of_sql(way)
+    parts = [f"base AS (SELECT t.row, t.total, x.origin, {day} AS day FROM {totals} t JOIN tx x USING (row) {joined})"]  # noqa: S608
     earlier: list[str] = []
     for rule in rules:
         code = RULES.index(rule)
@@ -877,6 +907,15 @@ def _direct_sql(rules: Sequence[CreditRule], totals: str) -> str:
                 FROM base b JOIN shares s ON s.transaction = b.origin AND s.is_overlay = 0
                 WHERE true{left}
                 WINDOW e AS (PARTITION BY b.row))"""  # noqa: S608
+            )
+        elif rule is CreditRule.OWNER and way is not CreditDay.TRANSACTION_DAY:
+            parts.append(
+                f"""by_owner AS (
+                SELECT b.row, b.total, coalesce(w.person, o.owner) AS person, {code} AS rule,
+                    coalesce(w.basis_points, {WHOLE_SHARE}) AS basis_points, {NONE} AS thing, '' AS state
+                FROM base b JOIN tx o ON o.row = b.origin
+                LEFT JOIN owners w ON w.transaction = b.origin AND w.way = {CREDIT_DAYS.index(way)}
+                WHERE coalesce(w.person, o.owner) >= 0{left})"""  # noqa: S608
             )
         elif rule is CreditRule.OWNER:
             parts.append(
@@ -906,12 +945,13 @@ def _direct_sql(rules: Sequence[CreditRule], totals: str) -> str:
     return f"WITH {', '.join(parts)} {union}"
 
 
-def _parts_sql(direct: str, rules: Sequence[CreditRule]) -> str:
+def _parts_sql(direct: str, rules: Sequence[CreditRule], way: CreditDay) -> str:
     """Rows (row, person, rule, basis_points, part, thing) of valid direct credits, split by largest remainder."""
-    split = RULES.index(CreditRule.SPLIT)
+    split = _parted_rules(way)
     whole = f"""
-        SELECT row, person, rule, basis_points, total AS part, thing FROM {direct} WHERE state = '' AND rule <> {split}"""  # noqa: S608
-    if CreditRule.SPLIT not in rules:
+        SELECT row, person, rule, basis_points, total AS part, thing FROM {direct}
+        WHERE state = '' AND rule NOT IN ({split})"""  # noqa: S608
+    if CreditRule.SPLIT not in rules and way is not CreditDay.BY_DAYS:
         return whole
     return f"""{whole}
         UNION ALL
@@ -922,12 +962,12 @@ def _parts_sql(direct: str, rules: Sequence[CreditRule]) -> str:
                 row_number() OVER (PARTITION BY row ORDER BY product % {WHOLE_SHARE} DESC, person) AS place,
                 abs(total::HUGEINT) - sum(product // {WHOLE_SHARE}) OVER (PARTITION BY row) AS left_over
             FROM (SELECT *, abs(total::HUGEINT) * basis_points AS product FROM {direct}
-                WHERE state = '' AND rule = {split})
+                WHERE state = '' AND rule IN ({split}))
         )"""  # noqa: S608
 
 
-def _together_sql(parts: str) -> str:
-    """Rows (row, person, rule, amount): agreed shares, converted by largest remainder to the converted whole."""
+def _together_sql(parts: str, way: CreditDay) -> str:
+    """Rows (row, person, rule, amount): shares, converted by largest remainder to the converted whole."""
     return f"""
         SELECT row, person, rule,
             (sign(part) * (whole + CASE WHEN place <= left_over THEN 1 ELSE 0 END))::BIGINT AS amount
@@ -941,7 +981,7 @@ def _together_sql(parts: str) -> str:
                         r.denominator::HUGEINT AS d
                     FROM {parts} p JOIN tx USING (row)
                     JOIN rates_found r ON r.currency = tx.currency AND r.day = tx.origin_day
-                    WHERE p.rule = {RULES.index(CreditRule.SPLIT)} AND r.pinned <> {NONE}
+                    WHERE p.rule IN ({_parted_rules(way)}) AND r.pinned <> {NONE}
                         AND p.row IN (SELECT transaction FROM found)
                 )
             )
@@ -960,14 +1000,18 @@ def _overlay_sql(totals: str, direct: str) -> str:
         AND t.row IN (SELECT row FROM {direct} WHERE state = '')"""  # noqa: S608
 
 
-def _grouped_sql(parts: str, rule: CreditRule) -> str:
+def _grouped_sql(parts: str, rule: CreditRule, way: CreditDay) -> str:
     code = RULES.index(rule)
+    day, joined = _as_of_sql(way)
+    if way is not CreditDay.TRANSACTION_DAY:
+        day = f"coalesce(w.day, {day})"
+        joined += f""" LEFT JOIN owners w ON w.transaction = x.origin AND w.way = {CREDIT_DAYS.index(way)}
+            AND w.person = p.person AND p.rule = {RULES.index(CreditRule.OWNER)}"""
     return f"""
         SELECT row, receiver AS person, {code} AS rule, sum(basis_points)::BIGINT AS basis_points,
             sum(part)::BIGINT AS part, {NONE} AS thing
         FROM (
             SELECT DISTINCT p.row, p.person, p.basis_points, p.part, g.receiver
-            FROM {parts} p JOIN tx x USING (row)
-            JOIN groupings g ON g.person = p.person AND g.rule = {code}
-                AND x.origin_day >= g.start AND x.origin_day < g.stop
+            FROM {parts} p JOIN tx x USING (row) {joined}
+            JOIN groupings g ON g.person = p.person AND g.rule = {code} AND {day} >= g.start AND {day} < g.stop
         ) GROUP BY row, receiver"""  # noqa: S608
