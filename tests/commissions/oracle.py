@@ -207,10 +207,13 @@ class Oracle:
 
     # --- Who is credited ------------------------------------------------------------------------------------------
 
-    def _credits(self, crediting: Sequence[str], deal: Deal, total: int, way: str) -> list[tuple[int, str, int]]:
+    def _credits(
+        self, number: int, crediting: Sequence[str], deal: Deal, total: int, way: str
+    ) -> list[tuple[int, str, int]]:
         """(person, rule, part) by the rules of a component; nobody where shares or holders are faulty."""
         origin = self._origin(deal)
-        direct = self._direct([rule for rule in crediting if rule in DIRECT] or DIRECT, origin, total, way)
+        rules = [rule for rule in crediting if rule in DIRECT] or DIRECT
+        direct = self._direct(number, rules, origin, total, way)
         if direct is None:
             self.answer.uncredited.add(deal.key)
             return []
@@ -236,7 +239,9 @@ class Oracle:
                 found += [(receiver, rule, part) for receiver, part in sums.items()]
         return found
 
-    def _direct(self, rules: Sequence[str], origin: Deal, total: int, way: str) -> list[tuple[int, str, int]] | None:
+    def _direct(
+        self, number: int, rules: Sequence[str], origin: Deal, total: int, way: str
+    ) -> list[tuple[int, str, int]] | None:
         for rule in rules:
             if rule == "split" and origin.shares:
                 people = [person for person, _bp in origin.shares]
@@ -256,6 +261,7 @@ class Oracle:
                         for held, person, start, end in self.world.holdings
                         if held == thing and start <= origin.as_of.get(way, origin.day) < end
                     }
+                    held_by = {each for each in held_by if self._is_on_plan(number, each, origin.day)} or held_by
                     if len(held_by) > 1:
                         return None
                     if held_by:
@@ -354,7 +360,7 @@ class Oracle:
         for deal, total in counted:
             way = words["conventions"].get("credit_day", "transaction_day")
             parted = ("split", "owner") if way == "by_days" else ("split",)
-            credits = self._credits(component["crediting"], deal, total, way)
+            credits = self._credits(number, component["crediting"], deal, total, way)
             is_money = component["measure"] == "money"
             together = self._together(deal, [item for item in credits if item[1] in parted], words) if is_money else {}
             for person, rule, part in sorted(credits, key=lambda item: (item[0], RULES.index(item[1]))):

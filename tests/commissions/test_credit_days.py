@@ -10,11 +10,14 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
+from salesops.accounts.models import Account, AccountOwnership
+from salesops.commissions.choices import TransactionKind
 from salesops.commissions.models import Credit, Earning, Statement
 from salesops.commissions.rules.ownership import Owned, Part, by_days, owner_on
 from salesops.commissions.rules.verify import disagreements
 from salesops.commissions.selectors.bundles import bundle_of
 from salesops.commissions.services.plans import activate_version, assign_to_plan, create_plan, save_draft
+from salesops.commissions.services.recording import NewTransaction, record_transaction
 from salesops.commissions.services.touched import touched_since
 from salesops.core.models import ExchangeRate
 from salesops.deals.models import Deal, DealOwnership, Stage
@@ -222,3 +225,55 @@ def test_parts_by_days() -> None:
     assert by_days(OWNED, 15, 41) == (Part(1, 2_857, 40), Part(2, 7_143, 39))
     assert by_days(OWNED, 20, 25) == ()
     assert by_days((Owned(1, 0, 100_000), Owned(2, 100_000, 100_001)), 0, 100_001) == (Part(1, 10_000, 99_999),)
+
+
+# --- Who holds an account that several people look after
+
+
+@pytest.fixture
+def renewal(cast: Cast) -> None:
+    """1,000.00 of an account that Ana owns, Carl looks after as CSM and Sam prospects as an SDR."""
+    account = Account.objects.create(name="Globex", owner=cast.ana, created_at=NOW)
+    for who, function in ((cast.carl, "csm"), (cast.ana, "ae"), (cast.sam, "sdr")):
+        AccountOwnership.objects.create(account=account, person=who, function=function, start_on=date(2026, 1, 1))
+    new = NewTransaction(TransactionKind.RENEWAL, date(2026, 5, 4), 1_000_00, "USD", account_id=account.pk)
+    record_transaction(actor=cast.actor("rita"), new=new, at=NOW)
+
+
+def held_plan(cast: Cast, name: str, *people: str) -> None:
+    rita, words = cast.actor("rita"), definition(FLAT_8)
+    words["components"][0] |= {"crediting": ["holder"], "counts": ["renewal"]}
+    plan = create_plan(actor=rita, name=name, at=NOW)
+    draft = save_draft(actor=rita, plan=plan, definition=words, start_on=date(2026, 1, 1), at=NOW)
+    activate_version(actor=cast.actor("finn"), version=draft, at=NOW)
+    for who in people:
+        person = cast.people[who].pk
+        assign_to_plan(actor=rita, plan=plan, person_id=person, start_on=date(2026, 1, 1), currency="USD", at=NOW)
+
+
+def problems(plan: str) -> set[str]:
+    rows = Statement.objects.filter(plan_version__plan__name=plan)
+    last = second_quarter().calculations.latest("number")
+    return {each["code"] for each in [*last.problems, *(problem for row in rows for problem in row.problems)]}
+
+
+def test_each_plan_credits_the_holder_who_is_on_it(cast: Cast, renewal: None) -> None:
+    held_plan(cast, "AE", "ana", "alba")
+    held_plan(cast, "CSM", "carl", "cleo")
+    calculated(cast)
+    assert credited(cast, "AE") == {"ana": [("holder", 10_000, 1_000_00)]}
+    assert credited(cast, "CSM") == {"carl": [("holder", 10_000, 1_000_00)]}
+    assert "two-holders" not in problems("CSM")
+
+
+def test_the_owner_comes_before_the_others_of_the_account_s_team(cast: Cast, renewal: None) -> None:
+    held_plan(cast, "Everybody", "ana", "carl", "sam")
+    calculated(cast)
+    assert credited(cast, "Everybody") == {"ana": [("holder", 10_000, 1_000_00)]}
+
+
+def test_two_of_a_team_on_one_plan_are_a_problem_and_not_a_choice(cast: Cast, renewal: None) -> None:
+    held_plan(cast, "Others", "carl", "sam")
+    calculated(cast)
+    assert credited(cast, "Others") == {}
+    assert "two-holders" in problems("Others")

@@ -449,7 +449,7 @@ def engine_run(plans: dict[int, PlanDefinition], world: World) -> Run:
         ),
         holdings=relation(
             engine.HOLDINGS,
-            [(thing, person, start.toordinal(), end.toordinal()) for thing, person, start, end in world.holdings],
+            [(thing, person, start.toordinal(), end.toordinal(), 0) for thing, person, start, end in world.holdings],
         ),
         groupings=relation(
             engine.GROUPINGS,

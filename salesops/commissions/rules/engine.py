@@ -99,7 +99,7 @@ class Transactions:
 # The columns of the relations beside the transactions. Days are ordinal numbers, ends are exclusive.
 SHARES: Final = ("transaction", "person", "basis_points", "is_overlay")
 THINGS: Final = ("transaction", "place", "thing")
-HOLDINGS: Final = ("thing", "person", "start", "stop")
+HOLDINGS: Final = ("thing", "person", "start", "stop", "rank")
 GROUPINGS: Final = ("rule", "person", "receiver", "start", "stop")
 ON_PLAN: Final = ("plan", "person", "start", "stop")
 AS_OF: Final = ("transaction", "way", "day")
@@ -121,7 +121,7 @@ class Facts:
     """Everything a run reads, beside plans and terms.
 
     shares: who has which part of a transaction. things: what it belongs to, most particular first, looked up among the
-    holdings. groupings: who is credited with whose credits (rule is an index into RULES). on_plan: who is on which plan
+    holdings; where several people hold it, those on the plan, and of these the lowest rank. groupings: who is credited with whose credits (rule is an index into RULES). on_plan: who is on which plan
     when, cut to the days on which the plan is in force. as_of: the day on which it is looked up who is credited with a
     transaction, and owners: who owned it then, in which part and on which day last, for the ways (an index into
     CREDIT_DAYS) that are not the day of the transaction; it counts where there is nothing.
@@ -239,7 +239,8 @@ class _Runner:
         self.periods: dict[tuple[PeriodKind, date], int] = {}
         self.period_list: list[Period] = []
         self.pinned: dict[PinnedRate, int] = {}
-        self.credit_tables: dict[tuple[tuple[CreditRule, ...], CreditDay, str], str] = {}
+        self.credit_tables: dict[tuple[tuple[CreditRule, ...], CreditDay, int, str], str] = {}
+        self.is_held_together = _is_held_together(facts.holdings)
         # What can be counted: (plan, component) of each component whose formulas are sound.
         self.counted: list[tuple[int, int]] = []
         self.made: dict[tuple[int, int, Terms], Outcome[Curve]] = {}
@@ -350,15 +351,20 @@ class _Runner:
 
     # --- Who is credited ------------------------------------------------------------------------------------------
 
-    def _credits(self, rules: tuple[CreditRule, ...], way: CreditDay, totals: str) -> str:
-        """The name of a table of credits of these rules, as of a day, for the totals (row, total) of a table."""
-        known = self.credit_tables.get((rules, way, totals))
+    def _credits(self, rules: tuple[CreditRule, ...], number: int, totals: str) -> str:
+        """The name of a table of credits of these rules for a plan and the totals (row, total) of a table.
+
+        Plans share it as long as it depends on nothing of theirs.
+        """
+        way = self.plans[number].conventions.credit_day
+        able = [rule for rule in direct_rules(rules) if self._may_find(rule)]
+        of_plan = number if self.is_held_together and CreditRule.HOLDER in able else NONE
+        known = self.credit_tables.get((rules, way, of_plan, totals))
         if known:
             return known
         name = f"credits_{len(self.credit_tables)}"
-        self.credit_tables[rules, way, totals] = name
-        able = [rule for rule in direct_rules(rules) if self._may_find(rule)]
-        self.sql(f"CREATE TEMP TABLE {name}_direct AS {_direct_sql(able, totals, way)}")
+        self.credit_tables[rules, way, of_plan, totals] = name
+        self.sql(f"CREATE TEMP TABLE {name}_direct AS {_direct_sql(able, totals, way, of_plan)}")
         self.sql(f"CREATE TEMP TABLE {name}_parts AS {_parts_sql(f'{name}_direct', able, way)}")
         selects = []
         if any(rule.is_direct for rule in rules):
@@ -393,7 +399,7 @@ class _Runner:
         """The credits of a plan's people, in the currency of the plan."""
         self.sql("CREATE TEMP TABLE IF NOT EXISTS all_totals AS SELECT row, amount AS total FROM tx")
         for place, rules in enumerate(dict.fromkeys(component.crediting for component in plan.components)):
-            table = self._credits(rules, plan.conventions.credit_day, "all_totals")
+            table = self._credits(rules, number, "all_totals")
             again = (
                 f""" AND NOT EXISTS (SELECT 1 FROM plan_credits o WHERE o.plan = {number} AND o.transaction = c.row
                     AND o.person = c.person AND o.rule = c.rule)"""  # noqa: S608 - a number made here
@@ -547,7 +553,7 @@ class _Runner:
                 f"""CREATE TEMP TABLE {counted} AS SELECT row, total FROM judged
                 WHERE plan = {number} AND component = {index} AND total IS NOT NULL"""  # noqa: S608 - numbers made here
             )
-            own = self._credits(component.crediting, plan.conventions.credit_day, counted)
+            own = self._credits(component.crediting, number, counted)
             table, amount = f"({self._found(number, own)})", "part"
             if component.measure is Measure.MONEY:
                 table, amount = self._converted(number, plan, self._found(number, own), f"{own}_parts"), "amount"
@@ -686,7 +692,7 @@ class _Runner:
         keys = self.facts.transactions.key
         days = self.facts.transactions.day
         seen: set[int] = set()
-        for (rules, way, totals), table in self.credit_tables.items():
+        for (rules, way, of_plan, totals), table in self.credit_tables.items():
             if totals != "all_totals":
                 continue
             asking = [
@@ -694,6 +700,7 @@ class _Runner:
                 for number, index in self.counted
                 if self.plans[number].components[index].crediting == rules
                 and self.plans[number].conventions.credit_day is way
+                and of_plan in (number, NONE)
             ]
             self.calculator.register("asking", relation(("plan", "component"), asking))
             rows = self.sql(
@@ -721,7 +728,9 @@ class _Runner:
 
     def _on_no_plan(self) -> None:
         """People credited directly for something that counts while they were on no plan."""
-        tables = [table for (_rules, _way, totals), table in self.credit_tables.items() if totals == "all_totals"]
+        tables = [
+            table for (_rules, _way, _plan, totals), table in self.credit_tables.items() if totals == "all_totals"
+        ]
         if not tables:
             return
         every = " UNION ".join(f"SELECT row, person, rule FROM {table}" for table in tables)  # noqa: S608
@@ -887,10 +896,22 @@ def _parted_rules(way: CreditDay) -> str:
     return ", ".join(str(RULES.index(rule)) for rule in parted)
 
 
-def _direct_sql(rules: Sequence[CreditRule], totals: str, way: CreditDay) -> str:
+def _is_held_together(holdings: Mapping[str, Ints]) -> bool:
+    """Whether anything is held by two people at the same time."""
+    order = np.lexsort((holdings["start"], holdings["thing"]))
+    thing, person, start, stop = (holdings[name][order] for name in ("thing", "person", "start", "stop"))
+    if len(np.unique(person)) < 2:
+        return False
+    # The latest end so far of each thing: things are far apart, so that none reaches into the next.
+    far = thing * (2 * EVER)
+    latest = np.maximum.accumulate(stop + far)
+    return bool(np.any((thing[1:] == thing[:-1]) & (start[1:] + far[1:] < latest[:-1])))
+
+
+def _direct_sql(rules: Sequence[CreditRule], totals: str, way: CreditDay, plan: int = NONE) -> str:
     """Rows (row, total, person, rule, basis_points, thing, state) of the first direct rule that finds somebody.
 
-    Built from a fixed set of words: no text from outside comes into it.
+    Of several holders of a thing the ones on the plan, if a plan is given and any are, then those of the lowest rank. Built from a fixed set of words: no text from outside comes into it.
     """
     day, joined = _as_of_sql(way)
     parts = [f"base AS (SELECT t.row, t.total, x.origin, {day} AS day FROM {totals} t JOIN tx x USING (row) {joined})"]  # noqa: S608
@@ -925,17 +946,24 @@ def _direct_sql(rules: Sequence[CreditRule], totals: str, way: CreditDay) -> str
                 FROM base b JOIN tx o ON o.row = b.origin WHERE o.owner >= 0{left})"""  # noqa: S608
             )
         else:
+            here = "0"
+            if plan != NONE:
+                here = f"""(EXISTS (SELECT 1 FROM on_plan p WHERE p.plan = {plan} AND p.person = h.person
+                    AND x.origin_day >= p.start AND x.origin_day < p.stop))::BIGINT"""  # noqa: S608
             parts.append(
                 f"""held AS (
-                SELECT DISTINCT b.row, b.total, g.place, g.thing, h.person
-                FROM base b JOIN things g ON g.transaction = b.origin
+                SELECT DISTINCT b.row, b.total, g.place, g.thing, h.person, h.rank, {here} AS is_here
+                FROM base b JOIN tx x ON x.row = b.row JOIN things g ON g.transaction = b.origin
                 JOIN holdings h ON h.thing = g.thing AND b.day >= h.start AND b.day < h.stop
                 WHERE true{left}
             ), nearest AS (SELECT * FROM held QUALIFY place = min(place) OVER (PARTITION BY row)
+            ), nearer AS (SELECT * FROM nearest QUALIFY is_here = max(is_here) OVER (PARTITION BY row)
+            ), chosen AS (SELECT DISTINCT row, total, thing, person FROM nearer
+                QUALIFY rank = min(rank) OVER (PARTITION BY row)
             ), by_holder AS (
                 SELECT row, total, min(person) AS person, {code} AS rule, {WHOLE_SHARE} AS basis_points,
                     min(thing) AS thing, CASE WHEN count(*) = 1 THEN '' ELSE 'holders' END AS state
-                FROM nearest GROUP BY row, total)"""  # noqa: S608
+                FROM chosen GROUP BY row, total)"""  # noqa: S608
             )
         earlier.append(f"by_{rule.value}")
     if not earlier:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import chain
 from operator import itemgetter
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from django.db.models import Min, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from salesops.accounts.models import Account, AccountOwnership
+from salesops.accounts.services.owners import OWNER
 from salesops.commissions.choices import TransactionKind, VersionState
 from salesops.commissions.models import (
     Adjustment,
@@ -533,16 +535,21 @@ def _reached(of_rows: Q) -> dict[int, int]:
     return {deal: company_day(moment).toordinal() for deal, moment in moments}
 
 
-def _holdings(start: date, end: date, number: dict[str, int]) -> Iterable[tuple[int, int, int, int]]:
-    """Who held the accounts and territories in question, and when."""
-    for what, model, thing in (
-        ("account", AccountOwnership, "account_id"),
-        ("territory", TerritoryAssignment, "territory_id"),
-    ):
-        held = model.objects.during(start, end).order_by("pk")
-        for pk, person_id, since, until in held.values_list(thing, "person_id", "start_on", "end_on"):
-            if f"{what}:{pk}" in number:
-                yield number[f"{what}:{pk}"], person_id, since.toordinal(), until.toordinal() if until else EVER
+def _holdings(start: date, end: date, number: dict[str, int]) -> Iterable[tuple[int, int, int, int, int]]:
+    """Who held the accounts and territories in question, and when; of an account its owner before the others of its team."""
+    columns = ("person_id", "start_on", "end_on")
+    accounts = (
+        AccountOwnership.objects.during(start, end).order_by("pk").values_list("account_id", *columns, "function")
+    )
+    territories = TerritoryAssignment.objects.during(start, end).order_by("pk").values_list("territory_id", *columns)
+    held: Iterable[tuple[str, int, int, date, date | None, int]] = chain(
+        (("account", *row, int(function != OWNER)) for *row, function in accounts),
+        (("territory", *row, 0) for row in territories),
+    )
+    for what, pk, person_id, since, until, rank in held:
+        if f"{what}:{pk}" in number:
+            stop = until.toordinal() if until else EVER
+            yield number[f"{what}:{pk}"], person_id, since.toordinal(), stop, rank
 
 
 def _groupings(facts: PeriodFacts, start: date, end: date) -> list[tuple[int, int, int, int, int]]:
