@@ -14,8 +14,10 @@ from salesops.accounts.models import Account, AccountOwnership
 from salesops.commissions.choices import TransactionKind
 from salesops.commissions.models import Credit, Earning, Statement
 from salesops.commissions.rules.ownership import Owned, Part, by_days, owner_on
+from salesops.commissions.rules.plans import plan_from_plain
 from salesops.commissions.rules.verify import disagreements
 from salesops.commissions.selectors.bundles import bundle_of
+from salesops.commissions.services.plan_files import calculate_files
 from salesops.commissions.services.plans import activate_version, assign_to_plan, create_plan, save_draft
 from salesops.commissions.services.recording import NewTransaction, record_transaction
 from salesops.commissions.services.touched import touched_since
@@ -171,6 +173,14 @@ def test_a_change_of_the_deal_touches_whoever_owned_it(cast: Cast, deal: Deal) -
     reassign(actor=cast.actor("rita"), deal_id=deal.pk, at=NOW, owner=cast.carl)
     touched = touched_since(second_quarter(), period.calculations.latest("number"))
     assert touched == {cast.people[who].pk for who in ("ana", "sam", "alba", "carl")}
+
+
+@pytest.mark.parametrize("owners", ["Ana", "Ana 2026-13-01", "Ana 2026-03-01; Ben 2026-03-01", " 2026-03-01"])
+def test_owners_in_a_table_that_cannot_be_read_are_named(owners: str) -> None:
+    plan = plan_from_plain(definition(FLAT_8, credit_day="by_days")).unwrap()
+    rows = [{"key": "D-1", "date": "2026-05-05", "amount": "100", "person": "Cem", "owners": owners}]
+    result = calculate_files([("Field", "", plan)], rows)
+    assert [problem["code"] for problem in result["problems"]] == ["cell-unreadable"]
 
 
 # --- Whose a deal was

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from salesops.commissions.rules.conventions import CreditDay
 from salesops.commissions.rules.credits import WHOLE_SHARE
 from salesops.values.split import split_by_largest_remainder
 
@@ -47,3 +48,26 @@ def by_days(owned: Sequence[Owned], start: int, stop: int) -> tuple[Part, ...]:
     people = sorted(days)
     points = split_by_largest_remainder(WHOLE_SHARE, [days[person] for person in people], people)
     return tuple(Part(person, part, last[person]) for person, part in zip(people, points, strict=True) if part)
+
+
+def credited_as_of(
+    way: CreditDay,
+    owned: Sequence[Owned],
+    day: int,
+    *,
+    opened: int,
+    reached: int | None = None,
+    closed: int | None = None,
+) -> tuple[int, tuple[Part, ...]]:
+    """The day on which it is looked up who is credited with a transaction of a day, and the owners' parts then.
+
+    opened, reached, closed: when its deal was opened, came to the stage that decides, and closed. Without parts whoever
+    the transaction names as owner is credited.
+    """
+    if way is CreditDay.BY_DAYS:
+        return day, by_days(owned, opened, (day if closed is None else min(day, closed)) + 1)
+    first = opened if way is CreditDay.CREATION else reached
+    if way is CreditDay.TRANSACTION_DAY or first is None or first >= day:
+        return day, ()
+    person = owner_on(owned, first)
+    return first, () if person is None else (Part(person, WHOLE_SHARE, first),)

@@ -30,7 +30,7 @@ from salesops.commissions.models import (
 )
 from salesops.commissions.rules.columns import Ints
 from salesops.commissions.rules.conventions import CreditDay, Exchange
-from salesops.commissions.rules.credits import WHOLE_SHARE, CreditRule
+from salesops.commissions.rules.credits import CreditRule
 from salesops.commissions.rules.engine import (
     AS_OF,
     CREDIT_DAYS,
@@ -51,7 +51,7 @@ from salesops.commissions.rules.engine import (
     wants_of,
 )
 from salesops.commissions.rules.fields import OF_THE_PORTAL
-from salesops.commissions.rules.ownership import Owned, by_days, owner_on
+from salesops.commissions.rules.ownership import Owned, credited_as_of
 from salesops.commissions.rules.plans import PlanDefinition, plan_from_plain
 from salesops.commissions.rules.quotas import OnPlan, QuotaRow, TermsBook
 from salesops.commissions.rules.shapes import Measure
@@ -494,7 +494,7 @@ def _owners(
     of_rows = Q(transactions__effective_on__lt=before) if len(wanted) >= 1_000 else Q(pk__in=wanted)
     listed = Deal.every.filter(of_rows).order_by().values_list("pk", "opened_on", "created_at", "closed_on").distinct()
     spans = {
-        pk: ((opened or company_day(made)).toordinal(), closed.toordinal() if closed else EVER - 1)
+        pk: ((opened or company_day(made)).toordinal(), closed.toordinal() if closed else None)
         for pk, opened, made, closed in listed
         if pk in wanted
     }
@@ -507,15 +507,13 @@ def _owners(
         if deal is None or deal not in spans:
             continue
         opened, closed = spans[deal]
-        for way, first in ((CreditDay.CREATION, opened), (CreditDay.STAGE, reached.get(deal, day))):
-            if way in facts.ways and first < day:
-                code = CREDIT_DAYS.index(way)
+        for way in facts.ways:
+            first, parts = credited_as_of(
+                way, owned[deal], day, opened=opened, reached=reached.get(deal), closed=closed
+            )
+            code = CREDIT_DAYS.index(way)
+            if first < day:
                 as_of.append((place, code, first))
-                if (person := owner_on(owned[deal], first)) is not None:
-                    owners.append((place, code, person, WHOLE_SHARE, first))
-        if CreditDay.BY_DAYS in facts.ways:
-            parts = by_days(owned[deal], opened, min(day, closed) + 1)
-            code = CREDIT_DAYS.index(CreditDay.BY_DAYS)
             owners.extend((place, code, part.person, part.basis_points, part.last) for part in parts)
             if len(parts) > 1:
                 facts.parted[place] = [[part.person, part.basis_points] for part in parts]

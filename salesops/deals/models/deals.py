@@ -308,6 +308,7 @@ class StageChange(models.Model):
     class Meta:
         ordering = ["-changed_at", "-id"]
         verbose_name, verbose_name_plural = _("stage change"), _("stage changes")
+        indexes = [models.Index(fields=["changed_at"], name="deals_stagechange_moment")]
         constraints = [
             models.UniqueConstraint(
                 fields=["source", "external_id"], condition=~Q(external_id=""), name="deals_stagechange_external"
