@@ -79,21 +79,19 @@ def test_what_moved_in_a_period_is_told_stage_by_stage(cast: Cast, moved: None) 
 
 def test_the_first_and_the_last_moment_of_a_period(cast: Cast, stages: dict[str, Stage]) -> None:
     deal = Deal.objects.create(name="Edge", owner=cast.ana, stage=stages["qualified"], created_at=NOW)
-    for moment in (
-        datetime(2026, 3, 31, 23, 59, 59),
-        datetime(2026, 4, 1),
-        datetime(2026, 6, 30, 23, 59),
-        datetime(2026, 7, 1),
-    ):
-        StageChange.objects.create(deal=deal, to_stage=stages["qualified"], changed_at=moment.replace(tzinfo=UTC))
+    begin, end = datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
+    second = timedelta(seconds=1)
+    for moment in (begin - second, begin, end - second, end):
+        StageChange.objects.create(deal=deal, to_stage=stages["qualified"], changed_at=moment)
     assert told(cast, "ana")["qualified"][0] == 2
 
 
 def test_the_forecast_page_shows_it_for_its_period_and_filters(cast: Cast, client_of: LogIn, moved: None) -> None:
     client, url = client_of("max"), reverse("deals:forecast")
     page = client.get(url, {"period": "2026Q2"})
-    assert [(row.stage.code, row.flow.came) for row in page.context["flow"]][0] == ("prospecting", 7)
+    first = page.context["flow"][0]
+    assert (first.stage.code, first.flow.came) == ("prospecting", 7)
     assert "What moved in this period" in page.content.decode()
-    narrowed = client.get(url, {"period": "2026Q2", "kind": "lost"}).context["flow"]
-    assert [(row.stage.code, row.flow.came, row.flow.lost) for row in narrowed][0] == ("prospecting", 1, 1)
+    first = client.get(url, {"period": "2026Q2", "kind": "lost"}).context["flow"][0]
+    assert (first.stage.code, first.flow.came, first.flow.lost) == ("prospecting", 1, 1)
     assert "What moved in this period" not in client.get(url, {"period": "2026Q1"}).content.decode()
