@@ -208,7 +208,9 @@ def test_owners_are_kept_in_time(cast: Cast, deal: Deal) -> None:
 
 
 def test_a_deal_from_before_was_its_owners_since_it_was_opened(cast: Cast) -> None:
-    deal = Deal.objects.create(name="Old", owner=cast.ana, stage=Stage.objects.first(), created_at=at(2, 3))
+    deal = Deal.objects.create(
+        name="Old", owner=cast.ana, stage=Stage.objects.get(code="proposal"), created_at=at(2, 3)
+    )
     reassign(actor=cast.actor("rita"), deal_id=deal.pk, at=at(4, 1), owner=cast.sam)
     assert held(deal) == [("Ana", date(2026, 2, 3), date(2026, 4, 1)), ("Sam", date(2026, 4, 1), None)]
 

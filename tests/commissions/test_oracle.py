@@ -197,7 +197,7 @@ def plan_words(chance: random.Random) -> dict[str, Any]:
             "exchange": exchange,
             "tier_change": tier_change,
             "rounding": chance.choice(["cumulative", "per_line"]),
-            "credit_day": chance.choice(["transaction_day", "transaction_day", *WAYS]),
+            "credit_day": random.Random(repr(components)).choice(["transaction_day", "transaction_day", *WAYS]),
         },
     }
 
@@ -241,7 +241,7 @@ def deals(chance: random.Random, team: int, bounds: list[int]) -> list[Deal]:
                 shares=shares,
                 overlays=(overlay,) if chance.random() < 0.3 else (),
                 things=chance.choice([(), (account,), (account, territory), (territory,)]),
-                **owned(chance, (one, two, three), busy),
+                **owned(random.Random(f"{team} {index} {amount}"), (one, two, three), busy),
                 fields={
                     "product": chance.choice([None, "Alpha", "Alpha", "Beta"]),
                     "term": chance.choice([None, 0, 6, 12, 24]),

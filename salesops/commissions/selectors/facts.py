@@ -362,7 +362,7 @@ def _read_transactions(
     of_deals = [
         None if person is not None else deal for person, deal in zip(named["credited_to_id"], deals, strict=True)
     ]
-    as_of, owners = _owners(facts, of_deals, [day_of[day] for day in named["day"]])
+    as_of, owned = _owners(facts, of_deals, [day_of[day] for day in named["day"]])
     facts.engine = Facts(
         transactions=transactions,
         on_plan=facts.engine.on_plan,
@@ -378,7 +378,7 @@ def _read_transactions(
         things=relation(THINGS, things),
         holdings=relation(HOLDINGS, _holdings(facts.looked_up_from(first), period.end_on, number)),
         as_of=relation(AS_OF, as_of),
-        owners=relation(OWNERS, owners),
+        owners=relation(OWNERS, owned),
     )
 
 
@@ -405,7 +405,7 @@ def _may_be_credited(people: Collection[int], start: date, end: date, ways: Coll
     owned = DealOwnership.objects.filter(person__in=people if ways else ())
     accounts = AccountOwnership.objects.filter(person__in=people).values("account")
     territories = TerritoryAssignment.objects.filter(person__in=people).values("territory")
-    ways = (
+    roads = (
         Q(credited_to__in=people),
         Q(deal__in=Deal.every.filter(owner__in=people).order_by().values("pk")),
         Q(deal__in=owned.order_by().values("deal")),
@@ -415,7 +415,7 @@ def _may_be_credited(people: Collection[int], start: date, end: date, ways: Coll
         Q(reverses__in=Credit.objects.filter(person__in=people).order_by().values("transaction")),
         Q(reverses__in=Adjustment.objects.filter(person__in=people).order_by().values("about_transaction")),
     )
-    first, *others = (rows.filter(way).values_list("pk", flat=True) for way in ways)
+    first, *others = (rows.filter(way).values_list("pk", flat=True) for way in roads)
     return list(first.union(*others))
 
 
@@ -500,8 +500,8 @@ def _owners(
     }
     owned: dict[int, list[Owned]] = defaultdict(list)
     held = DealOwnership.objects.filter(deal__in=Deal.every.filter(of_rows).order_by().values("pk")).order_by()
-    for deal, person, start, end in held.values_list("deal_id", "person_id", "start_on", "end_on"):
-        owned[deal].append(Owned(person, start.toordinal(), end.toordinal() if end else EVER))
+    for pk, person, start, end in held.values_list("deal_id", "person_id", "start_on", "end_on"):
+        owned[pk].append(Owned(person, start.toordinal(), end.toordinal() if end else EVER))
     reached = _reached(of_rows) if CreditDay.STAGE in facts.ways else {}
     for place, (deal, day) in enumerate(zip(deals, days, strict=True)):
         if deal is None or deal not in spans:
