@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,18 +13,19 @@ from django.db import IntegrityError, transaction
 
 from salesops.accounts.models import Account, AccountOwnership
 from salesops.commissions.choices import TransactionKind
-from salesops.commissions.models import Credit, Earning, Statement
+from salesops.commissions.models import Credit, Earning, Plan, Statement
 from salesops.commissions.rules.ownership import Owned, Part, by_days, owner_on
 from salesops.commissions.rules.plans import plan_from_plain
 from salesops.commissions.rules.verify import disagreements
 from salesops.commissions.selectors.bundles import bundle_of
+from salesops.commissions.selectors.facts import facts_of
 from salesops.commissions.services.plan_files import calculate_files
 from salesops.commissions.services.plans import activate_version, assign_to_plan, create_plan, save_draft
 from salesops.commissions.services.recording import NewTransaction, record_transaction
 from salesops.commissions.services.touched import touched_since
 from salesops.core.models import ExchangeRate
 from salesops.deals.models import Deal, DealOwnership, Stage
-from salesops.deals.services import create_deal, move_deal, reassign
+from salesops.deals.services import DealRecord, bulk_reassign, create_deal, move_deal, reassign, upsert_deals
 from salesops.pods.models import PodMembership
 from tests.cast import NOW, Cast
 from tests.commissions.pay import FLAT_8, calculated, definition, second_quarter
@@ -175,6 +177,34 @@ def test_a_change_of_the_deal_touches_whoever_owned_it(cast: Cast, deal: Deal) -
     assert touched == {cast.people[who].pk for who in ("ana", "sam", "alba", "carl")}
 
 
+def test_who_left_the_pod_before_the_period_was_in_it_on_the_day(cast: Cast, deal: Deal) -> None:
+    PodMembership.objects.filter(person=cast.carl).update(end_on=date(2026, 3, 20))
+    in_force(cast, "owner", "pod", credit_day="creation")
+    calculated(cast)
+    assert credited(cast)["carl"] == [("pod", 10_000, ALL)]
+
+
+def test_who_owned_it_once_is_calculated_alone_with_it(cast: Cast, deal: Deal) -> None:
+    in_force(cast, "owner", credit_day="by_days")
+    calculated(cast)
+    assert len(facts_of(second_quarter(), people={cast.ana.pk}).ids) == 1
+    assert len(facts_of(second_quarter(), people={cast.cleo.pk}).ids) == 0
+
+
+def test_another_day_is_tried_on_what_happened(cast: Cast, deal: Deal) -> None:
+    """A scenario compares plans on the same transactions; who owned them is read for the ways that they ask for."""
+    in_force(cast, "owner", credit_day="transaction_day")
+    calculated(cast)
+    base, plan = facts_of(second_quarter()), Plan.objects.get()
+    tried = plan_from_plain(definition(FLAT_8, credit_day="by_days")).unwrap()
+    assert len(base.engine.owners["person"]) == 0
+    found = facts_of(second_quarter(), instead={plan.pk: tried}, like=base)
+    assert sorted(found.engine.owners["basis_points"]) == [758, 4_545, 4_697]
+    again = facts_of(second_quarter(), instead={plan.pk: tried}, like=found)
+    assert again.parted == found.parted
+    assert again.ids is found.ids
+
+
 @pytest.mark.parametrize("owners", ["Ana", "Ana 2026-13-01", "Ana 2026-03-01; Ben 2026-03-01", " 2026-03-01"])
 def test_owners_in_a_table_that_cannot_be_read_are_named(owners: str) -> None:
     plan = plan_from_plain(definition(FLAT_8, credit_day="by_days")).unwrap()
@@ -205,6 +235,18 @@ def test_owners_are_kept_in_time(cast: Cast, deal: Deal) -> None:
         ("Alba", date(2026, 5, 1), date(2026, 6, 17)),
         ("Carl", date(2026, 6, 17), date(2026, 6, 20)),
     ]
+
+
+def test_owners_given_in_bulk_and_by_imports_are_kept(cast: Cast, deal: Deal) -> None:
+    rita = cast.actor("rita")
+    bulk_reassign(actor=rita, deal_ids=[deal.pk], owner=cast.carl, at=at(6, 1))
+    assert held(deal)[2:] == [("Alba", date(2026, 5, 1), date(2026, 6, 1)), ("Carl", date(2026, 6, 1), None)]
+    record = DealRecord(external_id="D-9", name="Told", owner_id=cast.ana.pk, opened_on=date(2026, 2, 1))
+    upsert_deals(actor=rita, records=[record], source="crm", at=at(4, 1))
+    upsert_deals(actor=rita, records=[replace(record, owner_id=cast.sam.pk)], source="crm", at=at(4, 9))
+    upsert_deals(actor=rita, records=[replace(record, name="Told again")], source="crm", at=at(4, 10), preview=True)
+    told = Deal.objects.get(external_id="D-9")
+    assert held(told) == [("Ana", date(2026, 2, 1), date(2026, 4, 9)), ("Sam", date(2026, 4, 9), None)]
 
 
 def test_a_deal_from_before_was_its_owners_since_it_was_opened(cast: Cast) -> None:

@@ -172,8 +172,9 @@ def _currencies(model: type[Model] | None, differences: Sequence[Difference]) ->
         model = Deal
     if _field_of(model, "currency") is None:
         return {}
-    known = dict(model._base_manager.filter(pk__in=keys.values()).values_list("pk", "currency"))
-    return {place: known[key] for place, key in keys.items() if key is not None and key in known}
+    there = {place: key for place, key in keys.items() if key is not None}
+    known = dict(model._base_manager.filter(pk__in=there.values()).values_list("pk", "currency"))
+    return {place: known[key] for place, key in there.items() if key in known}
 
 
 def _currency(difference: Difference, known: str) -> tuple[str, str]:
