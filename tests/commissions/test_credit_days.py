@@ -27,7 +27,7 @@ from salesops.core.models import ExchangeRate
 from salesops.deals.models import Deal, DealOwnership, Stage
 from salesops.deals.services import DealRecord, bulk_reassign, create_deal, move_deal, reassign, upsert_deals
 from salesops.pods.models import PodMembership
-from tests.cast import NOW, Cast
+from tests.cast import NOW, SINCE, Cast
 from tests.commissions.pay import FLAT_8, calculated, definition, second_quarter
 
 pytestmark = pytest.mark.django_db
@@ -117,13 +117,11 @@ def test_the_pod_is_credited_as_of_the_same_day(
 
 
 def test_each_has_the_pod_of_the_last_day_on_which_the_deal_was_theirs(cast: Cast, deal: Deal) -> None:
-    """Ana came from South in March."""
+    """Ana was in South until the middle of March, and is again since the middle of April."""
     PodMembership.objects.filter(person=cast.ana).delete()
-    for at_pod, start, end in (
-        (cast.south, date(2025, 1, 1), date(2026, 3, 15)),
-        (cast.north, date(2026, 3, 15), None),
-    ):
-        PodMembership.objects.create(pod=at_pod, person=cast.ana, function="ae", start_on=start, end_on=end)
+    came, went = date(2026, 3, 15), date(2026, 4, 15)
+    for pod, start, end in ((cast.south, SINCE, came), (cast.north, came, went), (cast.south, went, None)):
+        PodMembership.objects.create(pod=pod, person=cast.ana, function="ae", start_on=start, end_on=end)
     in_force(cast, "owner", "pod", credit_day="by_days")
     in_force(cast, "owner", "pod", credit_day="creation", name="Opened")
     calculated(cast)
@@ -172,9 +170,10 @@ def test_parts_by_days_in_another_currency_add_up_and_are_verified(cast: Cast, d
 def test_a_change_of_the_deal_touches_whoever_owned_it(cast: Cast, deal: Deal) -> None:
     in_force(cast, "owner", credit_day="by_days")
     period = calculated(cast)
-    reassign(actor=cast.actor("rita"), deal_id=deal.pk, at=NOW, owner=cast.carl)
+    for day, who in ((17, cast.carl), (18, cast.cleo)):
+        reassign(actor=cast.actor("rita"), deal_id=deal.pk, at=at(6, day), owner=who)
     touched = touched_since(second_quarter(), period.calculations.latest("number"))
-    assert touched == {cast.people[who].pk for who in ("ana", "sam", "alba", "carl")}
+    assert touched == {cast.people[who].pk for who in ("ana", "sam", "alba", "carl", "cleo")}
 
 
 def test_who_left_the_pod_before_the_period_was_in_it_on_the_day(cast: Cast, deal: Deal) -> None:
