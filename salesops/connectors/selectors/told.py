@@ -160,13 +160,12 @@ def _currencies(model: type[Model] | None, differences: Sequence[Difference]) ->
         for place, each in enumerate(differences)
         if any(name.endswith(_MINOR) for name in each.columns) and "currency" not in each.columns
     }
-    keys: dict[int, int | None] = {
-        place: each.record_id for place, each in wanted.items() if each.record_id is not None
-    }
+    ours = {place: each.record_id for place, each in wanted.items() if each.record_id is not None}
+    keys: dict[int, int | None] = {**ours}
     if model is None or not wanted:
         return {}
     if model is DealLine:
-        deal_of = dict(DealLine.objects.filter(pk__in=keys.values()).values_list("pk", "deal_id"))
+        deal_of = dict(DealLine.objects.filter(pk__in=ours.values()).values_list("pk", "deal_id"))
         deals = {place: each.columns.get("deal_id", (None, None)) for place, each in wanted.items()}
         keys = {place: after or deal_of.get(keys.get(place) or 0) for place, (_before, after) in deals.items()}
         model = Deal
