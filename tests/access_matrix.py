@@ -513,6 +513,7 @@ ROWS: list[Row] = [
     Row("api:pool-list", {200: SEEING}),
     Row("api:pool-detail", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.pool.pk}),
     Row("api:pool-members", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.pool.pk}),
+    Row("api:pool-setups", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.pool.pk}),
     Row("api:lead-merge", {405: SEEING}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("api:lead-part", {405: SEEING}, kwargs=lambda s: {"pk": s.lead.pk}),
     Row("api:lead-score", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.lead.pk}),

@@ -19,11 +19,12 @@ API: Final = "api"
 
 @dataclass(frozen=True)
 class Feature:
-    """A part that can be turned off: what it is called, and what happens when it is off."""
+    """A part that can be turned off: what it is called, what happens when it is off, and whether it is on at first."""
 
     code: str
     title: _StrOrPromise
     description: _StrOrPromise
+    starts_on: bool = True
 
 
 _FEATURES: dict[str, Feature] = {}
@@ -33,9 +34,9 @@ class SwitchedOffError(ValidationError):
     """The part of the portal that was asked for is switched off. Nothing was changed."""
 
 
-def declare(*, code: str, title: _StrOrPromise, description: _StrOrPromise) -> None:
-    """Name a part that can be turned off; it is on until an administrator turns it off."""
-    _FEATURES[code] = Feature(code, title, description)
+def declare(*, code: str, title: _StrOrPromise, description: _StrOrPromise, starts_on: bool = True) -> None:
+    """Name a part that can be turned off; until an administrator turns its switch it is on, or off where it is asked for."""
+    _FEATURES[code] = Feature(code, title, description, starts_on)
 
 
 def declared() -> list[Feature]:
@@ -46,7 +47,8 @@ def declared() -> list[Feature]:
 def is_on(code: str) -> bool:
     """Whether a declared part is on now; read each time, so that a switch works at once. KeyError for any other code."""
     feature = _FEATURES[code]
-    return not FeatureSwitch.objects.filter(code=feature.code, is_on=False).exists()
+    turned = FeatureSwitch.objects.filter(code=feature.code).values_list("is_on", flat=True).first()
+    return feature.starts_on if turned is None else turned
 
 
 def off_text(code: str) -> str:
@@ -65,7 +67,9 @@ def write_switches(**_signal: Any) -> None:
     for feature in declared():
         with override("en"):
             words = {"label": str(feature.title), "description": str(feature.description)}
-        switch, is_new = FeatureSwitch.objects.get_or_create(code=feature.code, defaults=words)
+        switch, is_new = FeatureSwitch.objects.get_or_create(
+            code=feature.code, defaults={**words, "is_on": feature.starts_on}
+        )
         if not is_new and (switch.label, switch.description) != (words["label"], words["description"]):
             FeatureSwitch.objects.filter(pk=switch.pk).update(**words)
 

@@ -46,6 +46,7 @@ class StageAdmin(PortalAdmin):
         "is_guarded",
         "spiced_needed",
         "expected_days",
+        "decides_credit",
         "is_active",
     )
     list_filter = ("kind", "is_active")

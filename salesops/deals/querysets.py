@@ -8,10 +8,11 @@ from django.apps import apps
 from django.db.models import Q
 
 from salesops.core.actor import Actor, Noun, Scope
+from salesops.core.models import HeldInTimeQuerySet
 from salesops.core.querysets import PresentManager, ScopedQuerySet, WorkQuerySet
 
 if TYPE_CHECKING:
-    from salesops.deals.models import Deal  # noqa: F401
+    from salesops.deals.models import Deal, DealOwnership  # noqa: F401
 
 
 class DealQuerySet(WorkQuerySet["Deal"]):
@@ -29,6 +30,12 @@ class OfDealQuerySet(ScopedQuerySet):
     def scoped(self, actor: Actor, scope: Scope) -> Self:
         """Rows of deals the actor may see, also of those that were removed: what hangs on a row stays with it."""
         return self.filter(deal__in=apps.get_model("deals", "Deal").every.visible_to(actor))
+
+
+class DealOwnershipQuerySet(  # type: ignore[override]  # both bases bring their own as_manager
+    HeldInTimeQuerySet["DealOwnership"], OfDealQuerySet
+):
+    """Seen with the deal."""
 
 
 class GuardDecisionQuerySet(ScopedQuerySet):

@@ -1,8 +1,13 @@
 """Fixed lists of the leads room."""
 
+from typing import Final
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
+
+#: The switch by which administrators have chances of leads learned; off until they turn it.
+LEARNED: Final = "learned_chances"
 
 
 class LeadStatus(models.TextChoices):

@@ -14,10 +14,15 @@ from rest_framework.response import Response
 
 from salesops.core.viewsets import ScopedViewSet, key_of
 from salesops.leads.models import Pool
-from salesops.leads.routing_serializers import PoolMemberSerializer, PoolSerializer, RoutingDecisionSerializer
+from salesops.leads.routing_serializers import (
+    PoolMemberSerializer,
+    PoolSerializer,
+    PoolSetupSerializer,
+    RoutingDecisionSerializer,
+)
 from salesops.leads.selectors import assignments_of, lead_for, leads_for
 from salesops.leads.selectors.leads import lead_or_removed_for
-from salesops.leads.selectors.pools import pool_for, pools_for, standing_of
+from salesops.leads.selectors.pools import pool_for, pools_for, setups_of, standing_of, versions_of
 from salesops.leads.selectors.ways import Gone, paths_seen, ways_of
 from salesops.leads.serializers import LeadGiveBackSerializer, LeadMergeSerializer, LeadSerializer
 from salesops.leads.services.merging import join_leads, part_leads
@@ -44,6 +49,14 @@ class PoolViewSet(ScopedViewSet, mixins.ListModelMixin):
         """Who is in it, the next first, with what they got and were entitled to in 30 days."""
         members: Any = standing_of(pool_for(self.actor, key_of(pk)), self.now).members
         return Response(PoolMemberSerializer(members, many=True).data)
+
+    @extend_schema(responses=PoolSetupSerializer(many=True))
+    @action(detail=True, methods=["get"])
+    def setups(self, request: Request, pk: str) -> Response:
+        """How it was set up, version by version, the newest first: by whom, since when, what was new."""
+        pool = pool_for(self.actor, key_of(pk))
+        found: Any = setups_of(self.actor, pool, self.paginate_queryset(versions_of(self.actor, pool)) or [])
+        return self.get_paginated_response(PoolSetupSerializer(found, many=True).data)
 
 
 class RoutingActions(ScopedViewSet):

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from salesops.leads.models import LeadAssignment, Pool
 from salesops.leads.rules.pools import thousandths
-from salesops.leads.selectors.pools import MemberStanding
+from salesops.leads.selectors.pools import KeptSetup, MemberStanding
 from salesops.leads.selectors.ways import Way
 
 
@@ -55,6 +55,19 @@ class PoolMemberSerializer(serializers.Serializer[MemberStanding]):
     def get_entitled(self, standing: MemberStanding) -> int:
         """Thousandths of a lead."""
         return thousandths(standing.part.entitled)
+
+
+class PoolSetupSerializer(serializers.Serializer[KeptSetup]):
+    """How a pool was set up from `made_at` on. `changes`: what was new in it, in sentences of the asker's language; none for
+    the first that is known. `setup`: its settings and, by person, those of its members, as they were kept."""
+
+    id = serializers.IntegerField(source="version.pk")
+    number = serializers.IntegerField(source="version.number")
+    made_at = serializers.DateTimeField(source="version.made_at")
+    made_by = serializers.IntegerField(source="version.made_by_id", allow_null=True)
+    is_now = serializers.BooleanField()
+    changes = serializers.ListField(child=serializers.CharField())
+    setup = serializers.JSONField(source="version.setup")
 
 
 class WaySerializer(serializers.Serializer[Way]):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from salesops.core import features
 from salesops.jobs.registry import comes_round, handles
 from salesops.jobs.runner import JobFailedError, JobRun
-from salesops.leads.choices import OPEN_STATUSES
+from salesops.leads.choices import LEARNED, OPEN_STATUSES
 from salesops.leads.models import LeadScore, ScoreVersion
 from salesops.leads.selectors.score_versions import Comparison, compare_next, open_leads
 from salesops.leads.selectors.scores import scheme_of_version, score_rules_in_force
-from salesops.leads.services.learning import LEARN, keep_learned, learn, tell_chances
+from salesops.leads.services.learning import LEARN, keep_learned, learn, put_out_of_use, tell_chances
 from salesops.leads.services.score_versions import COMPARE
 from salesops.leads.services.scores import (
     RESCORE_ALL,
@@ -152,8 +153,15 @@ def tell_of_unworked(run: JobRun) -> None:
 
 @handles(LEARN)
 def learn_chances(run: JobRun) -> None:
-    """Judge what outcomes teach, then tell the chances of all open leads; after a kill it goes on from the last."""
-    if "judged" not in run.state:
+    """Judge what outcomes teach, then tell the chances of all open leads; after a kill it goes on from the last.
+
+    While it is switched off nothing is learned, and chances that were told earlier go.
+    """
+    if "judged" not in run.state and not features.is_on(LEARNED):
+        with run.batch():
+            put_out_of_use()
+            run.state["judged"] = 0
+    elif "judged" not in run.state:
         learned = learn(at=run.now())
         with run.batch():
             run.state["judged"] = keep_learned(actor=run.actor, learned=learned, at=run.now()).pk

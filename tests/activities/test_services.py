@@ -12,7 +12,7 @@ from django.http import Http404
 
 from salesops.accounts.models import Account, Contact
 from salesops.activities.models import Activity
-from salesops.activities.services import FollowUp, complete_task, edit_activity, log_activity, reopen_task
+from salesops.activities.services import FollowUp, complete_task, edit_activity, log_activity, log_many, reopen_task
 from salesops.audit.models import AuditEntry
 from salesops.deals.models import Deal
 from salesops.leads.models import Lead, LeadSignal
@@ -175,6 +175,26 @@ def test_who_only_reads_logs_nothing(reader: str, cast: Cast, deal: Deal) -> Non
         with pytest.raises(PermissionDenied):
             change()
     assert everything() == before
+
+
+def test_nothing_is_planned_with_who_refused_to_be_contacted(cast: Cast, lead: Lead) -> None:
+    """What happened is kept: somebody may have called before they knew."""
+    Lead.objects.filter(pk=lead.pk).update(consent="refused")
+    lead.refresh_from_db()
+    ana, before = cast.actor("ana"), str(everything())
+    step = FollowUp(subject="Call again", due_at=TOMORROW)
+    for field, asked in (
+        ("kind", {"kind": "task", "subject": "Call", "due_at": TOMORROW}),
+        ("kind", {"kind": "meeting", "happened_at": TOMORROW}),
+        ("next_subject", {"kind": "call", "outcome": "reached", "follow_up": step}),
+    ):
+        for log in (lambda **given: log_activity(lead=lead, **given), lambda **given: log_many(rows=[lead], **given)):
+            with pytest.raises(ValidationError) as caught:
+                log(actor=ana, at=NOW, **asked)
+            assert codes(caught.value) == {field: ["consent-refused"]}
+    assert str(everything()) == before
+    log_activity(actor=ana, at=NOW, kind="call", outcome="reached", lead=lead)
+    assert Activity.objects.get().lead == lead
 
 
 def test_a_task_is_ticked_off_once(cast: Cast, deal: Deal) -> None:

@@ -94,6 +94,7 @@ conventions:
   exchange: fixed
   tier_change: forward_only
   leaver: paid_before
+  credit_day: by_days
 rates: {USD: "0.91", JPY: "0.0061"}
 examples:
   - {name: Money, component: tiers, quota: 50000, target: 4000, credits: [50000, 10000.50], lines: [4000, 1200.06], expected: 5200.06}

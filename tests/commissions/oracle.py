@@ -27,7 +27,10 @@ Meaning = Callable[["Deal"], Any]
 
 @dataclass(frozen=True)
 class Deal:
-    """A transaction with all that is known about who has a part in it. amount: minor units of the currency."""
+    """A transaction with all that is known about who has a part in it. amount: minor units of the currency.
+
+    as_of: the day of crediting, and owners: (person, basis points, last day) then, by way.
+    """
 
     key: str
     day: date
@@ -40,6 +43,8 @@ class Deal:
     overlays: tuple[tuple[int, int], ...] = ()
     things: tuple[int, ...] = ()
     reverses: str | None = None
+    as_of: Mapping[str, date] = field(default_factory=dict)
+    owners: Mapping[str, tuple[tuple[int, int, date], ...]] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -202,10 +207,13 @@ class Oracle:
 
     # --- Who is credited ------------------------------------------------------------------------------------------
 
-    def _credits(self, crediting: Sequence[str], deal: Deal, total: int) -> list[tuple[int, str, int]]:
+    def _credits(
+        self, number: int, crediting: Sequence[str], deal: Deal, total: int, way: str
+    ) -> list[tuple[int, str, int]]:
         """(person, rule, part) by the rules of a component; nobody where shares or holders are faulty."""
         origin = self._origin(deal)
-        direct = self._direct([rule for rule in crediting if rule in DIRECT] or DIRECT, origin, total)
+        rules = [rule for rule in crediting if rule in DIRECT] or DIRECT
+        direct = self._direct(number, rules, origin, total, way)
         if direct is None:
             self.answer.uncredited.add(deal.key)
             return []
@@ -219,20 +227,21 @@ class Oracle:
         for rule in ("roll_up", "pod"):
             if rule in crediting:
                 sums: dict[int, int] = {}
-                for receiver, person in sorted(
-                    {
-                        (receiver, person)
+                for owner, by, part in direct:
+                    lasts = [last for one, _bp, last in origin.owners.get(way, ()) if by == "owner" and one == owner]
+                    day = lasts[0] if lasts else origin.as_of.get(way, origin.day)
+                    for receiver in {
+                        receiver
                         for kind, person, receiver, start, end in self.world.receivers
-                        if kind == rule and start <= origin.day < end
-                    }
-                ):
-                    for owner, _rule, part in direct:
-                        if owner == person:
-                            sums[receiver] = sums.get(receiver, 0) + part
+                        if kind == rule and person == owner and start <= day < end
+                    }:
+                        sums[receiver] = sums.get(receiver, 0) + part
                 found += [(receiver, rule, part) for receiver, part in sums.items()]
         return found
 
-    def _direct(self, rules: Sequence[str], origin: Deal, total: int) -> list[tuple[int, str, int]] | None:
+    def _direct(
+        self, number: int, rules: Sequence[str], origin: Deal, total: int, way: str
+    ) -> list[tuple[int, str, int]] | None:
         for rule in rules:
             if rule == "split" and origin.shares:
                 people = [person for person, _bp in origin.shares]
@@ -240,6 +249,9 @@ class Oracle:
                 if sum(points) != 10_000 or min(points) <= 0 or len({*people}) < len(people):
                     return None
                 return [(person, rule, part) for person, part in self._parts(origin.shares, total)]
+            if rule == "owner" and (parts := origin.owners.get(way)):
+                shares = [(person, bp) for person, bp, _day in parts]
+                return [(person, rule, part) for person, part in self._parts(shares, total)]
             if rule == "owner" and origin.owner is not None:
                 return [(origin.owner, rule, total)]
             if rule == "holder":
@@ -247,8 +259,9 @@ class Oracle:
                     held_by = {
                         person
                         for held, person, start, end in self.world.holdings
-                        if held == thing and start <= origin.day < end
+                        if held == thing and start <= origin.as_of.get(way, origin.day) < end
                     }
+                    held_by = {each for each in held_by if self._is_on_plan(number, each, origin.day)} or held_by
                     if len(held_by) > 1:
                         return None
                     if held_by:
@@ -345,14 +358,16 @@ class Oracle:
         totals: dict[tuple[int, date], int] = {}
         curves: dict[tuple[int, date], Words | None] = {}
         for deal, total in counted:
-            credits = self._credits(component["crediting"], deal, total)
+            way = words["conventions"].get("credit_day", "transaction_day")
+            parted = ("split", "owner") if way == "by_days" else ("split",)
+            credits = self._credits(number, component["crediting"], deal, total, way)
             is_money = component["measure"] == "money"
-            together = self._together(deal, [item for item in credits if item[1] == "split"], words) if is_money else {}
+            together = self._together(deal, [item for item in credits if item[1] in parted], words) if is_money else {}
             for person, rule, part in sorted(credits, key=lambda item: (item[0], RULES.index(item[1]))):
                 if not self._is_on_plan(number, person, self._origin(deal).day):
                     continue
                 measured = self._converted(part, deal, words) if is_money else part
-                measured = together.get(person, measured) if rule == "split" else measured
+                measured = together.get(person, measured) if rule in parted else measured
                 if measured is None:
                     continue
                 series = (person, period_start(deal.day, kind))

@@ -16,9 +16,12 @@ from django.urls import reverse
 from salesops.accounts.models import Account
 from salesops.commissions.models import Period, Statement
 from salesops.commissions.selectors.cost import cost_of_sales
-from salesops.deals.models import DealSplit, Product
+from salesops.deals.models import Deal, DealSplit, Product
+from salesops.deals.selectors.forecast import forecast_for
 from salesops.pods.models import PodMembership
-from tests.cast import NOW, Cast
+from salesops.pods.services import close_pod
+from salesops.values.periods import parse_label
+from tests.cast import NOW, TODAY, Cast
 from tests.commissions.pay import FIVE_THEN_TEN, FLAT_8, calculated, definition, plan_in_force, quota, won
 from tests.commissions.test_settled_periods import in_force
 
@@ -182,6 +185,22 @@ def test_cost_stands_with_the_pod_of_the_day_and_what_was_sold(cast: Cast, sold:
     }
 
 
+def test_a_pod_that_closes_keeps_what_it_cost_and_what_it_won(
+    client_of: Callable[[str], Client], cast: Cast, sold: Period
+) -> None:
+    """Results do not go over to no pod, and the pod can still be asked for."""
+    Deal.objects.filter(owner=cast.ana).update(pod=cast.north)
+    year = parse_label("2026")
+    cost, won_by_pod = parts_of(sold, "USD")["pod"], forecast_for(cast.actor("rita"), year).by_pod
+    assert ("North", 152_00, 1_900_00) in cost
+    close_pod(pod_id=cast.north.pk, closed_on=TODAY, end_memberships=True, actor=cast.actor("rita"), at=NOW)
+    assert parts_of(calculated(cast), "USD")["pod"] == cost
+    assert forecast_for(cast.actor("rita"), year).by_pod == won_by_pod
+    assert (won_by_pod[0].name, [each.won_minor for each in won_by_pod[0].figures]) == ("North", [3_900_00])
+    rows = client_of("rita").get(reverse("deals:deal_list"), {"pod": cast.north.pk}).context["page"].rows
+    assert {row.owner for row in rows} == {cast.ana}
+
+
 #: The same told in plain SQL: by pod of the day.
 BY_POD = """
 SELECT coalesce(p.name, '-'), sum(e.amount_minor) FROM commissions_earning e
@@ -241,6 +260,7 @@ def test_the_page_shows_sums_and_no_person_and_its_file_says_the_same(
     assert "$312.00" in page
     assert "8 %" in page
     assert "Ana Alvarez" not in page
+    assert "The basis of all figures is variable pay as it was earned" in page
     answer = elsa.post(address)
     content = b"".join(answer.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
     rows = [tuple(row.values()) for row in csv.DictReader(io.StringIO(content)) if row["Currency"] == "USD"]

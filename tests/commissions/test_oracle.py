@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from salesops.commissions.rules import engine
-from salesops.commissions.rules.conventions import Exchange, QuotaChange
+from salesops.commissions.rules.conventions import CreditDay, Exchange, QuotaChange
 from salesops.commissions.rules.engine import Facts, Run, Transactions, Values, relation
 from salesops.commissions.rules.plans import PlanDefinition, plan_as_plain, plan_from_plain
 from salesops.commissions.rules.quotas import ALWAYS, OnPlan, QuotaRow, TermsBook
@@ -102,6 +102,7 @@ COUNTS: Final[dict[str, oracle.Meaning]] = {
     "term": lambda deal: deal.fields["term"],
     "0 - term / 8": lambda deal: None if deal.fields["term"] is None else -Fraction(deal.fields["term"], 8),
 }
+WAYS: Final = ("creation", "stage", "by_days")
 CREDITING: Final = (
     ["split", "owner", "holder"],
     ["owner", "split"],
@@ -196,6 +197,7 @@ def plan_words(chance: random.Random) -> dict[str, Any]:
             "exchange": exchange,
             "tier_change": tier_change,
             "rounding": chance.choice(["cumulative", "per_line"]),
+            "credit_day": random.Random(repr(components)).choice(["transaction_day", "transaction_day", *WAYS]),
         },
     }
 
@@ -239,6 +241,7 @@ def deals(chance: random.Random, team: int, bounds: list[int]) -> list[Deal]:
                 shares=shares,
                 overlays=(overlay,) if chance.random() < 0.3 else (),
                 things=chance.choice([(), (account,), (account, territory), (territory,)]),
+                **owned(random.Random(f"{team} {index} {amount}"), (one, two, three), busy),
                 fields={
                     "product": chance.choice([None, "Alpha", "Alpha", "Beta"]),
                     "term": chance.choice([None, 0, 6, 12, 24]),
@@ -262,6 +265,20 @@ def deals(chance: random.Random, team: int, bounds: list[int]) -> list[Deal]:
             )
         )
     return found
+
+
+def owned(chance: random.Random, people: tuple[int, int, int], day: date) -> dict[str, Any]:
+    """On which day somebody is credited by each way, and whose the deal was then; nothing is known of some deals."""
+    first = min(some_day(chance), day)
+    if chance.random() < 0.3:
+        return {}
+    points = chance.choice([[10_000], [3_333, 6_667], [1, 4_999, 5_000], [9_999, 1]])
+    parts = tuple(
+        (person, bp, min(some_day(chance), day))
+        for person, bp in zip(chance.sample(people, len(points)), points, strict=True)
+    )
+    whose = {way: ((chance.choice(people), 10_000, first),) for way in ("creation", "stage") if chance.random() < 0.8}
+    return {"as_of": {"creation": first, "stage": first}, "owners": whose | {"by_days": parts}}
 
 
 def stays(chance: random.Random, people: list[int], plans: list[int]) -> list[Stay]:
@@ -432,13 +449,30 @@ def engine_run(plans: dict[int, PlanDefinition], world: World) -> Run:
         ),
         holdings=relation(
             engine.HOLDINGS,
-            [(thing, person, start.toordinal(), end.toordinal()) for thing, person, start, end in world.holdings],
+            [(thing, person, start.toordinal(), end.toordinal(), 0) for thing, person, start, end in world.holdings],
         ),
         groupings=relation(
             engine.GROUPINGS,
             [
                 (codes[rule], person, receiver, start.toordinal(), end.toordinal())
                 for rule, person, receiver, start, end in world.receivers
+            ],
+        ),
+        as_of=relation(
+            engine.AS_OF,
+            [
+                (rows[deal.key], engine.CREDIT_DAYS.index(CreditDay(way)), day.toordinal())
+                for deal in world.deals
+                for way, day in deal.as_of.items()
+            ],
+        ),
+        owners=relation(
+            engine.OWNERS,
+            [
+                (rows[deal.key], engine.CREDIT_DAYS.index(CreditDay(way)), person, points, last.toordinal())
+                for deal in world.deals
+                for way, parts in deal.owners.items()
+                for person, points, last in parts
             ],
         ),
         rates=RateTable(Rate(base, quote, day, value) for base, quote, day, value in world.rates),

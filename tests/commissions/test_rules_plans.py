@@ -110,6 +110,7 @@ def test_every_convention_is_written_and_takes_its_default_when_left_out() -> No
         "exchange": "transaction_day",
         "tier_change": "true_up",
         "leaver": "credited_before",
+        "credit_day": "transaction_day",
     }
     plain["conventions"] = {"rounding": "per_line"}
     assert plan_from_plain(plain).unwrap().conventions == Conventions(rounding=Rounding.PER_LINE)

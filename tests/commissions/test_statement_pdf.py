@@ -104,7 +104,7 @@ def test_every_part_of_the_statement_is_told_with_its_figures(cast: Cast) -> Non
         ["2026Q2", "Field", "$12,120.00", "120 %", "$700.00", "$600.00", "To be approved"],
         ["Together", "", "$15,120.00", "", "$850.00", "$750.00", ""],
     ]
-    assert len(table_of(cast, "ana", "How it is counted").rows) == 12
+    assert len(table_of(cast, "ana", "How it is counted").rows) == 13
     closing = dict(document.closing)
     assert (closing["As of"], closing["Digest"]) == ("17 Jun 2026, 10:00", statement.digest)
     assert approved_rows(cast) == [["Approved", "Finn Finance", "17 Jun 2026, 10:00", "Seen."]]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
+from html import unescape
 from typing import Any
 
 import pytest
@@ -538,6 +540,19 @@ def parted(org: Salesforce, cast: Cast) -> Link:
     return link
 
 
+def rows_of(page: str) -> list[str]:
+    """What the rows of a page's table say, without their tags."""
+    rows = re.findall(r"<tr>(.*?)</tr>", page.partition("<tbody>")[2], re.DOTALL)
+    return [" ".join(unescape(re.sub(r"<[^>]+>", " ", row)).split()) for row in rows]
+
+
+def told_of(client_of: Callable[[str], Client]) -> list[str]:
+    """What the page of the hold says of each record, without its id at the source."""
+    url = reverse("connectors:hold_decide", kwargs={"pk": Hold.objects.get().pk})
+    page = str(client_of("rita").get(url).content.decode())
+    return [each.rpartition(" ")[0] for each in rows_of(page)]
+
+
 def decide(link: Link, hold: Hold, *, admit: bool) -> None:
     applier = Applier(hold.stream, actor=system_actor())
     brakes.decide(actor=link.actor, hold=hold, admit=admit, reason="", applier=applier, at=link.at)
@@ -553,6 +568,7 @@ def test_many_shares_of_closed_deals_wait_for_a_person(
     hold = Hold.objects.get()
     page = str(client_of("rita").get(reverse("connectors:hold_decide", kwargs={"pk": hold.pk})).content.decode())
     assert all(reverse("deals:deal_detail", kwargs={"pk": deal(number).pk}) in page for number in range(8))
+    assert told_of(client_of) == [f"Deal {number} Sam Sorensen Person Ana Alvarez Sam Sorensen" for number in range(8)]
     assert (hold.stream.object, hold.deals, hold.amount_minor) == (SPLITS, 8, 8 * 100_00)
     assert set(DealSplit.objects.values_list("person", flat=True)) == {cast.ana.pk}
     decide(parted, hold, admit=admit)
@@ -561,7 +577,9 @@ def test_many_shares_of_closed_deals_wait_for_a_person(
 
 
 @pytest.mark.parametrize("change", ["price", "gone", "more", "moved"])
-def test_many_lines_of_closed_deals_wait_for_a_person(parted: Link, org: Salesforce, change: str) -> None:
+def test_many_lines_of_closed_deals_wait_for_a_person(
+    parted: Link, org: Salesforce, client_of: Callable[[str], Client], change: str
+) -> None:
     """Two lines of a deal alter one deal."""
     before = list(DealLine.objects.order_by("pk").values_list("deal", "amount_minor"))
     for number in range(6):
@@ -576,6 +594,15 @@ def test_many_lines_of_closed_deals_wait_for_a_person(parted: Link, org: Salesfo
             put_line(org, number, OpportunityId=org.identity("Opportunity", 10))
     parted.sync()
     hold = Hold.objects.get()
+    assert (
+        told_of(client_of)[0]
+        == {
+            "price": "Deal 0 Licence × 1 Unit price $50.00 $70.00 Amount $50.00 $70.00",
+            "gone": "Deal 0 It is gone at the source. Product Licence — Quantity 1 — Amount $50.00 —",
+            "more": "Deal 0 Licence × 1 Deal Deal 0 Product Licence Quantity 1 Unit price $50.00 Discount 0 % Amount $50.00",
+            "moved": "Deal 0 Licence × 1 Deal Deal 0 Deal 9",
+        }[change]
+    )
     found = (hold.deals, hold.amount_minor)
     assert found == {"price": (6, 12 * 20_00), "gone": (6, 300_00), "more": (6, 300_00), "moved": (7, 300_00)}[change]
     assert list(DealLine.objects.order_by("pk").values_list("deal", "amount_minor")) == before
@@ -610,7 +637,9 @@ def test_parts_that_come_with_their_deals_do_not_wait(parted: Link, org: Salesfo
     assert (DealLine.objects.count(), DealSplit.objects.count()) == (32, 22)
 
 
-def test_shares_made_by_hand_are_not_replaced_in_many_closed_deals(parted: Link, org: Salesforce, cast: Cast) -> None:
+def test_shares_made_by_hand_are_not_replaced_in_many_closed_deals(
+    parted: Link, org: Salesforce, cast: Cast, client_of: Callable[[str], Client]
+) -> None:
     """The source tells its shares once more, each the same: it would take the place of what was agreed here."""
     for row in DealSplit.objects.all():
         row.share_bp = 5_000
@@ -620,7 +649,19 @@ def test_shares_made_by_hand_are_not_replaced_in_many_closed_deals(parted: Link,
     parted.resync()
     parted.sync()
     assert Hold.objects.get().deals == 10
+    assert told_of(client_of)[0] == (
+        "Deal 0 Ana Alvarez Share 50 % 100 % Shares that it takes the place of Sam Sorensen 50 % —"
+    )
     assert DealSplit.objects.filter(person=cast.sam).count() == 10
+
+
+def test_what_goes_with_a_share_or_a_line_is_told(
+    parted: Link, org: Salesforce, cast: Cast, client_of: Callable[[str], Client]
+) -> None:
+    for number in range(4):
+        org.delete(SPLITS, 100 + number)
+    parted.sync()
+    assert told_of(client_of)[0] == "Deal 0 It is gone at the source. Person Ana Alvarez — Share 100 % —"
 
 
 # --- reconciling

@@ -47,11 +47,12 @@ def turn(client_of: ClientOf, code: str, *, on: bool) -> None:
 # --- The switches themselves ---
 
 
-def test_everything_declared_has_its_switch_and_is_on(cast: Cast) -> None:
+def test_everything_declared_has_its_switch_and_is_on_but_what_is_asked_for(cast: Cast) -> None:
     assert [feature.code for feature in features.declared()] == [
         "api",
         "effort",
         "imports",
+        "learned_chances",
         "payroll_release",
         "selling_guard",
         "sourced_credit",
@@ -62,6 +63,7 @@ def test_everything_declared_has_its_switch_and_is_on(cast: Cast) -> None:
         ("api", True),
         ("effort", True),
         ("imports", True),
+        ("learned_chances", False),
         ("payroll_release", True),
         ("selling_guard", True),
         ("sourced_credit", True),
@@ -75,6 +77,7 @@ def test_everything_declared_has_its_switch_and_is_on(cast: Cast) -> None:
 def test_what_was_never_written_is_on_and_what_nobody_declared_is_an_error(cast: Cast) -> None:
     FeatureSwitch.objects.all().delete()
     assert features.is_on("api")
+    assert not features.is_on("learned_chances")
     with pytest.raises(KeyError):
         features.is_on("palette")
 

@@ -195,7 +195,7 @@ def by_engine(company: Company, plan: PlanDefinition) -> Run:
         things=relation(engine.THINGS, [(row, 0, territory) for row, territory in enumerate(territories)]),
         holdings=relation(
             engine.HOLDINGS,
-            [(thing, person, start.toordinal(), stop.toordinal()) for thing, person, start, stop in company.held],
+            [(thing, person, start.toordinal(), stop.toordinal(), 0) for thing, person, start, stop in company.held],
         ),
         rates=RateTable(Rate("USD", currency, day, Fraction(value)) for currency, day, value in company.rates),
     )

@@ -8,15 +8,22 @@ from typing import Any
 import numpy as np
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.test import Client
 
 from salesops.core.actor import system_actor
+from salesops.core.features import SwitchedOffError
+from salesops.core.models import FeatureSwitch
+from salesops.jobs.models import Job
+from salesops.jobs.services import enqueue
+from salesops.jobs.testing import run_due
+from salesops.leads.choices import LEARNED
 from salesops.leads.models import Lead, LeadScore, LearnedModel, ScoreVersion
 from salesops.leads.rules.learned import Answer, Column, History
 from salesops.leads.selectors.chances import chance_shown
 from salesops.leads.selectors.histories import ASKED_AFTER, features_of, history_of_leads, in_columns
 from salesops.leads.services import convert_lead, create_lead, edit_lead, set_status
-from salesops.leads.services.learning import ask_to_learn, keep_learned, learn, tell_chances
+from salesops.leads.services.learning import LEARN, ask_to_learn, keep_learned, learn, tell_chances
 from tests.cast import NOW, Cast
 
 HOUR = timedelta(hours=1)
@@ -151,7 +158,29 @@ def test_a_leads_page_tells_its_chance_and_what_brought_it_about(
     assert LeadScore.objects.get(lead=scored[0]).probability_bp == chance.basis_points
 
 
+def test_nothing_is_learned_until_an_administrator_asks_for_it(cast: Cast, client: Client, scored: list[Lead]) -> None:
+    """And when it is switched off again, what was told goes."""
+    with pytest.raises(SwitchedOffError):
+        ask_to_learn(actor=cast.actor("rita"), at=NOW)
+    client.force_login(cast.rita)
+    page = "/leads/scores/learned/"
+    assert client.post(page).status_code == 302
+    assert not Job.objects.exists()
+    told = client.get(page).content.decode()
+    assert "An administrator has switched this off: Learned chances." in told
+    assert "Learn now" not in told
+    keep_learned(actor=system_actor(), learned=learn(at=NOW, history=_past(3_000, skill=True)), at=NOW)
+    tell_chances(after=0)
+    assert None not in chances()
+    with transaction.atomic():
+        enqueue(kind=LEARN, key="nightly", payload={}, actor=system_actor(), at=NOW, title="Learn")
+    run_due(at=NOW)
+    assert chances() == [None, None]
+    assert list(LearnedModel.objects.values_list("is_used", flat=True)) == [False]
+
+
 def test_learning_is_asked_for_once_by_those_who_may(cast: Cast) -> None:
+    FeatureSwitch.objects.update_or_create(code=LEARNED, defaults={"is_on": True})
     first = ask_to_learn(actor=cast.actor("rita"), at=NOW)
     assert ask_to_learn(actor=cast.actor("ada"), at=NOW).pk == first.pk
     with pytest.raises(PermissionDenied):

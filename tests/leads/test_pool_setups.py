@@ -55,7 +55,7 @@ def test_each_setup_is_a_version_that_says_what_was_new(cast: Cast, pool: Pool) 
     newest, second, first = setups_of(cast.actor("rita"), pool)
     assert [each.version.number for each in (newest, second, first)] == [3, 2, 1]
     assert [each.is_now for each in (newest, second, first)] == [True, False, False]
-    assert first.changes == ()
+    assert first.changes == []
     assert sorted(second.changes) == [
         "Alba Abe · Takes part: — → Yes",
         "Alba Abe · Weight: — → 3",
@@ -150,3 +150,26 @@ def test_the_page_of_a_pool_tells_how_it_was_set_up(cast: Cast, client_of: Log, 
     assert back not in sam.content.decode()
     assert client_of("rita").post(back).status_code == 302
     assert settings_of(pool)["Sam"] == (True, 2, None)
+
+
+def test_programs_read_how_a_pool_was_set_up(cast: Cast, client_of: Log, pool: Pool) -> None:
+    """As far as the asker sees the pool, page by page, each version with what was new in it."""
+    url, first, second = f"/api/v1/pools/{pool.pk}/setups/", *pool.versions.order_by("number")
+    answer = client_of("sam").get(url).json()
+    assert answer["count"] == 2
+    newest, oldest = answer["results"]
+    assert (newest["number"], newest["is_now"], newest["made_by"]) == (2, True, cast.people["ada"].pk)
+    assert datetime.fromisoformat(newest["made_at"]) == NOW
+    assert "Sam Sorensen · Weight: 2 → 1" in newest["changes"]
+    assert newest["setup"] == second.setup
+    assert (oldest["number"], oldest["is_now"], oldest["changes"], oldest["setup"]) == (1, False, [], first.setup)
+    actor = cast.actor(
+        "rita"
+    )  # a page holds fifty; each of its versions is compared with the one before, wherever that is
+    assert [(each.is_now, each.changes == newest["changes"]) for each in setups_of(actor, pool, [second])] == [
+        (True, True)
+    ]
+    assert [(each.is_now, each.changes) for each in setups_of(actor, pool, [first])] == [(False, [])]
+    assert client_of("ana").get(url).status_code == 404
+    assert client_of("rita").post(url).status_code == 405
+    assert client_of("rita").get(f"/api/v1/pools/{pool.pk + 1}/setups/").status_code == 404

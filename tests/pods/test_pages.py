@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from salesops.audit.models import AuditEntry
 from salesops.core.models import FeatureSwitch
+from salesops.deals.models import Deal, Stage
 from salesops.leads.models import Lead
 from salesops.people.models import FunctionAssignment, User
 from salesops.pods.models import Pod, PodMembership, Territory, TerritoryAssignment
@@ -184,6 +185,21 @@ def test_a_pod_is_opened_once_staffed_and_closed(cast: Cast, client_of: Log) -> 
     assert client.post(close, {"closed_on": TOMORROW, "end_memberships": "on"}).status_code == 302
     pod.refresh_from_db()
     assert (pod.closed_on, PodMembership.objects.get(person=cast.norm).end_on) == (TOMORROW, TOMORROW)
+
+
+def test_a_pod_that_closes_says_what_it_still_has(cast: Cast, client_of: Log) -> None:
+    """Leads nobody has any more and deals would be seen by none of those who were in it."""
+    client, url = client_of("rita"), reverse("pods:pod_close", args=[cast.north.pk])
+    assert "It still has" not in client.get(url).content.decode()
+    Lead.objects.bulk_create(Lead(name=f"Lead {number}", pod=cast.north, created_at=NOW) for number in range(3))
+    Lead.objects.create(name="Done", pod=cast.north, status="converted", created_at=NOW)
+    stage = Stage.objects.filter(kind="open").first()
+    Deal.objects.create(name="Globex", pod=cast.north, owner=cast.ana, stage=stage, created_at=NOW)
+    left = "It still has 3 leads in work and 1 open deals: give them to another pod."
+    assert left in client.get(url).content.decode()
+    told = client.post(url, {"closed_on": TODAY, "end_memberships": "on"}, follow=True)
+    assert left in told.content.decode()
+    assert Lead.objects.filter(pod=cast.north).count() == 4
 
 
 def test_a_pod_that_lacks_a_part_opens_with_a_warning_or_not_at_all(cast: Cast, client_of: Log) -> None:

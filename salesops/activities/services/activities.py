@@ -19,7 +19,7 @@ from salesops.activities.models import Activity
 from salesops.audit.services import changed, record, state_of
 from salesops.core.actor import Actor, Noun, Scope
 from salesops.deals.models import Deal
-from salesops.leads.choices import SignalKind
+from salesops.leads.choices import Consent, SignalKind
 from salesops.leads.models import Lead
 from salesops.leads.services import touch_lead
 from salesops.leads.services.scores import note_signal
@@ -102,6 +102,7 @@ def log_activity(
     )
     check_activity(actor, activity, at, brought=account is None)
     next_step = follow_up_of(activity, follow_up, at, told_at=told_at) if follow_up else None
+    check_consent(activity, next_step)
     try:
         with transaction.atomic():
             activity.save()
@@ -274,6 +275,22 @@ def check_activity(actor: Actor, activity: Activity, at: datetime, *, brought: b
         errors.update(_relation_errors(actor, activity, brought=brought))
     if errors:
         raise ValidationError(errors)
+
+
+def check_consent(activity: Activity, next_step: Activity | None = None) -> None:
+    """Refuse to plan anything with a lead who refused to be contacted; what happened is kept all the same.
+
+    Raises ValidationError at the kind, or at the next step.
+    """
+    if activity.lead is None or activity.lead.consent != Consent.REFUSED:
+        return
+    refusal = ValidationError(
+        _("They refused to be contacted: nothing is planned with them until they consent."), code="consent-refused"
+    )
+    if activity.is_to_do:
+        raise ValidationError({"kind": refusal})
+    if next_step is not None:
+        raise ValidationError({"next_subject": refusal})
 
 
 def _relation_errors(actor: Actor, activity: Activity, *, brought: bool) -> dict[str, Any]:

@@ -12,7 +12,15 @@ from django.db.models import Model
 from salesops.accounts.models import Account
 from salesops.activities.choices import ActivityKind
 from salesops.activities.models import Activity
-from salesops.activities.services.activities import SIGNALS, FollowUp, check_activity, check_may_log, follow_up_of, when
+from salesops.activities.services.activities import (
+    SIGNALS,
+    FollowUp,
+    check_activity,
+    check_consent,
+    check_may_log,
+    follow_up_of,
+    when,
+)
 from salesops.core.actor import Actor
 from salesops.deals.models import Deal
 from salesops.leads.models import Lead
@@ -66,8 +74,10 @@ def log_many(
             # What is wrong with one is wrong with all: they differ only in what they are about, which the actor sees.
             check_activity(actor, activity, at, brought=True, relations=False)
         made.append(activity)
-        if follow_up is not None:
-            next_steps.append(follow_up_of(activity, follow_up, at))
+        next_step = follow_up_of(activity, follow_up, at) if follow_up is not None else None
+        check_consent(activity, next_step)
+        if next_step is not None:
+            next_steps.append(next_step)
     Activity.objects.bulk_create([*made, *next_steps], batch_size=500)
     touched = {activity.lead_id: activity for activity in made if activity.lead_id is not None}
     if touched and moment is not None and kind != ActivityKind.NOTE:

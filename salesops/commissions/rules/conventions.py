@@ -78,6 +78,21 @@ class Leaver(StrEnum):
     PAID_BEFORE = "paid_before"
 
 
+class CreditDay(StrEnum):
+    """As of which day it is looked up who is credited, and whose line and pod counts with them.
+
+    transaction_day: that of the transaction. creation: when the deal was opened. stage: when the deal first came to the
+    stage that decides the credit, or further. by_days: whoever owned the deal between its opening and its closing shares
+    in it by days, each with their line and pod of the last day on which it was theirs. Agreed shares come first in any
+    case, and what belongs to no deal goes by the day of the transaction.
+    """
+
+    TRANSACTION_DAY = "transaction_day"
+    CREATION = "creation"
+    STAGE = "stage"
+    BY_DAYS = "by_days"
+
+
 @dataclass(frozen=True)
 class Conventions:
     """Everything on which ways of paying silently differ, each with its default; printed on plan and statement."""
@@ -94,6 +109,7 @@ class Conventions:
     exchange: Exchange = Exchange.TRANSACTION_DAY
     tier_change: TierChange = TierChange.TRUE_UP
     leaver: Leaver = Leaver.CREDITED_BEFORE
+    credit_day: CreditDay = CreditDay.TRANSACTION_DAY
 
 
 def instead_of(chosen: CountingDate) -> Problem | None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from salesops.commissions.rules.columns import Ints, curve_numbers, earned_sql
+from salesops.commissions.rules.conventions import CreditDay
 from salesops.commissions.rules.credits import WHOLE_SHARE, CreditRule, direct_rules
 from salesops.commissions.rules.curves import Curve
 from salesops.commissions.rules.exchange import rate_for, so_far
@@ -32,6 +33,9 @@ NONE: Final = -1
 
 # Rules by the number under which columns hold them.
 RULES: Final = tuple(CreditRule)
+
+# Ways to find the day of crediting by the number under which columns hold them.
+CREDIT_DAYS: Final = tuple(CreditDay)
 
 # So many transactions are named one by one when they have the same problem; the rest are counted.
 MOST_NAMED: Final = 200
@@ -95,9 +99,11 @@ class Transactions:
 # The columns of the relations beside the transactions. Days are ordinal numbers, ends are exclusive.
 SHARES: Final = ("transaction", "person", "basis_points", "is_overlay")
 THINGS: Final = ("transaction", "place", "thing")
-HOLDINGS: Final = ("thing", "person", "start", "stop")
+HOLDINGS: Final = ("thing", "person", "start", "stop", "rank")
 GROUPINGS: Final = ("rule", "person", "receiver", "start", "stop")
 ON_PLAN: Final = ("plan", "person", "start", "stop")
+AS_OF: Final = ("transaction", "way", "day")
+OWNERS: Final = ("transaction", "way", "person", "basis_points", "day")
 
 # An end that never comes.
 EVER: Final = date.max.toordinal()
@@ -115,8 +121,10 @@ class Facts:
     """Everything a run reads, beside plans and terms.
 
     shares: who has which part of a transaction. things: what it belongs to, most particular first, looked up among the
-    holdings. groupings: who is credited with whose credits (rule is an index into RULES). on_plan: who is on which plan
-    when, cut to the days on which the plan is in force.
+    holdings; where several people hold it, those on the plan, and of these the lowest rank. groupings: who is credited with whose credits (rule is an index into RULES). on_plan: who is on which plan
+    when, cut to the days on which the plan is in force. as_of: the day on which it is looked up who is credited with a
+    transaction, and owners: who owned it then, in which part and on which day last, for the ways (an index into
+    CREDIT_DAYS) that are not the day of the transaction; it counts where there is nothing.
     """
 
     transactions: Transactions
@@ -125,6 +133,8 @@ class Facts:
     things: Mapping[str, Ints] = field(default_factory=lambda: relation(THINGS))
     holdings: Mapping[str, Ints] = field(default_factory=lambda: relation(HOLDINGS))
     groupings: Mapping[str, Ints] = field(default_factory=lambda: relation(GROUPINGS))
+    as_of: Mapping[str, Ints] = field(default_factory=lambda: relation(AS_OF))
+    owners: Mapping[str, Ints] = field(default_factory=lambda: relation(OWNERS))
     rates: RateTable = field(default_factory=lambda: RateTable(()))
 
 
@@ -229,7 +239,8 @@ class _Runner:
         self.periods: dict[tuple[PeriodKind, date], int] = {}
         self.period_list: list[Period] = []
         self.pinned: dict[PinnedRate, int] = {}
-        self.credit_tables: dict[tuple[tuple[CreditRule, ...], str], str] = {}
+        self.credit_tables: dict[tuple[tuple[CreditRule, ...], CreditDay, int, str], str] = {}
+        self.is_held_together = _is_held_together(facts.holdings)
         # What can be counted: (plan, component) of each component whose formulas are sound.
         self.counted: list[tuple[int, int]] = []
         self.made: dict[tuple[int, int, Terms], Outcome[Curve]] = {}
@@ -287,7 +298,7 @@ class _Runner:
         }
         self.calculator.register("tx_columns", columns)
         self.sql("CREATE TEMP TABLE tx AS SELECT * FROM tx_columns")
-        for name in ("shares", "things", "holdings", "groupings", "on_plan"):
+        for name in ("shares", "things", "holdings", "groupings", "on_plan", "as_of", "owners"):
             self.calculator.register(name, dict(getattr(self.facts, name)))
         self._register_fields(rows)
 
@@ -340,23 +351,28 @@ class _Runner:
 
     # --- Who is credited ------------------------------------------------------------------------------------------
 
-    def _credits(self, rules: tuple[CreditRule, ...], totals: str) -> str:
-        """The name of a table of credits of these rules for the totals (row, total) of a table."""
-        known = self.credit_tables.get((rules, totals))
+    def _credits(self, rules: tuple[CreditRule, ...], number: int, totals: str) -> str:
+        """The name of a table of credits of these rules for a plan and the totals (row, total) of a table.
+
+        Plans share it as long as it depends on nothing of theirs.
+        """
+        way = self.plans[number].conventions.credit_day
+        able = [rule for rule in direct_rules(rules) if self._may_find(rule)]
+        of_plan = number if self.is_held_together and CreditRule.HOLDER in able else NONE
+        known = self.credit_tables.get((rules, way, of_plan, totals))
         if known:
             return known
         name = f"credits_{len(self.credit_tables)}"
-        self.credit_tables[rules, totals] = name
-        able = [rule for rule in direct_rules(rules) if self._may_find(rule)]
-        self.sql(f"CREATE TEMP TABLE {name}_direct AS {_direct_sql(able, totals)}")
-        self.sql(f"CREATE TEMP TABLE {name}_parts AS {_parts_sql(f'{name}_direct', able)}")
+        self.credit_tables[rules, way, of_plan, totals] = name
+        self.sql(f"CREATE TEMP TABLE {name}_direct AS {_direct_sql(able, totals, way, of_plan)}")
+        self.sql(f"CREATE TEMP TABLE {name}_parts AS {_parts_sql(f'{name}_direct', able, way)}")
         selects = []
         if any(rule.is_direct for rule in rules):
             selects.append(f"SELECT * FROM {name}_parts")  # noqa: S608
         if CreditRule.OVERLAY in rules:
             selects.append(_overlay_sql(totals, f"{name}_direct"))
         selects.extend(
-            _grouped_sql(f"{name}_parts", rule) for rule in (CreditRule.ROLL_UP, CreditRule.POD) if rule in rules
+            _grouped_sql(f"{name}_parts", rule, way) for rule in (CreditRule.ROLL_UP, CreditRule.POD) if rule in rules
         )
         kind = "VIEW" if len(selects) == 1 else "TABLE"
         self.sql(f"CREATE TEMP {kind} {name} AS {' UNION ALL '.join(selects)}")
@@ -383,7 +399,7 @@ class _Runner:
         """The credits of a plan's people, in the currency of the plan."""
         self.sql("CREATE TEMP TABLE IF NOT EXISTS all_totals AS SELECT row, amount AS total FROM tx")
         for place, rules in enumerate(dict.fromkeys(component.crediting for component in plan.components)):
-            table = self._credits(rules, "all_totals")
+            table = self._credits(rules, number, "all_totals")
             again = (
                 f""" AND NOT EXISTS (SELECT 1 FROM plan_credits o WHERE o.plan = {number} AND o.transaction = c.row
                     AND o.person = c.person AND o.rule = c.rule)"""  # noqa: S608 - a number made here
@@ -434,7 +450,7 @@ class _Runner:
         self.calculator.register("rates_found", relation(names, rows))
         self.sql(
             f"""CREATE OR REPLACE TEMP TABLE converted AS
-            WITH together AS ({_together_sql(parts)})
+            WITH together AS ({_together_sql(parts, plan.conventions.credit_day)})
             SELECT f.*, r.pinned, CASE WHEN r.numerator = 1 AND r.denominator = 1 THEN f.part
                 WHEN t.amount IS NOT NULL THEN t.amount ELSE
                 rounded(floor_div(f.part::HUGEINT * r.numerator, r.denominator::HUGEINT),
@@ -537,7 +553,7 @@ class _Runner:
                 f"""CREATE TEMP TABLE {counted} AS SELECT row, total FROM judged
                 WHERE plan = {number} AND component = {index} AND total IS NOT NULL"""  # noqa: S608 - numbers made here
             )
-            own = self._credits(component.crediting, counted)
+            own = self._credits(component.crediting, number, counted)
             table, amount = f"({self._found(number, own)})", "part"
             if component.measure is Measure.MONEY:
                 table, amount = self._converted(number, plan, self._found(number, own), f"{own}_parts"), "amount"
@@ -676,10 +692,16 @@ class _Runner:
         keys = self.facts.transactions.key
         days = self.facts.transactions.day
         seen: set[int] = set()
-        for (rules, totals), table in self.credit_tables.items():
+        for (rules, way, of_plan, totals), table in self.credit_tables.items():
             if totals != "all_totals":
                 continue
-            asking = [key for key in self.counted if self.plans[key[0]].components[key[1]].crediting == rules]
+            asking = [
+                (number, index)
+                for number, index in self.counted
+                if self.plans[number].components[index].crediting == rules
+                and self.plans[number].conventions.credit_day is way
+                and of_plan in (number, NONE)
+            ]
             self.calculator.register("asking", relation(("plan", "component"), asking))
             rows = self.sql(
                 f"""SELECT row, state FROM {table}_faults WHERE row IN (SELECT j.row FROM judged j
@@ -706,7 +728,9 @@ class _Runner:
 
     def _on_no_plan(self) -> None:
         """People credited directly for something that counts while they were on no plan."""
-        tables = [table for (_rules, totals), table in self.credit_tables.items() if totals == "all_totals"]
+        tables = [
+            table for (_rules, _way, _plan, totals), table in self.credit_tables.items() if totals == "all_totals"
+        ]
         if not tables:
             return
         every = " UNION ".join(f"SELECT row, person, rule FROM {table}" for table in tables)  # noqa: S608
@@ -858,12 +882,39 @@ JOIN in_period i ON i.row = t.row
 """
 
 
-def _direct_sql(rules: Sequence[CreditRule], totals: str) -> str:
+def _as_of_sql(way: CreditDay) -> tuple[str, str]:
+    """The day on which it is looked up who is credited with a row `x` of tx, and what to join for it."""
+    if way is CreditDay.TRANSACTION_DAY:
+        return "x.origin_day", ""
+    code = CREDIT_DAYS.index(way)
+    return "coalesce(a.day, x.origin_day)", f"LEFT JOIN as_of a ON a.transaction = x.origin AND a.way = {code}"
+
+
+def _parted_rules(way: CreditDay) -> str:
+    """The codes of the rules by which several people may be credited with parts of a transaction."""
+    parted = [CreditRule.SPLIT, CreditRule.OWNER] if way is CreditDay.BY_DAYS else [CreditRule.SPLIT]
+    return ", ".join(str(RULES.index(rule)) for rule in parted)
+
+
+def _is_held_together(holdings: Mapping[str, Ints]) -> bool:
+    """Whether anything is held by two people at the same time."""
+    order = np.lexsort((holdings["start"], holdings["thing"]))
+    thing, person, start, stop = (holdings[name][order] for name in ("thing", "person", "start", "stop"))
+    if len(np.unique(person)) < 2:
+        return False
+    # The latest end so far of each thing: things are far apart, so that none reaches into the next.
+    far = thing * (2 * EVER)
+    latest = np.maximum.accumulate(stop + far)
+    return bool(np.any((thing[1:] == thing[:-1]) & (start[1:] + far[1:] < latest[:-1])))
+
+
+def _direct_sql(rules: Sequence[CreditRule], totals: str, way: CreditDay, plan: int = NONE) -> str:
     """Rows (row, total, person, rule, basis_points, thing, state) of the first direct rule that finds somebody.
 
-    Built from a fixed set of words: no text from outside comes into it.
+    Of several holders of a thing the ones on the plan, if a plan is given and any are, then those of the lowest rank. Built from a fixed set of words: no text from outside comes into it.
     """
-    parts = [f"base AS (SELECT t.row, t.total, x.origin, x.origin_day AS day FROM {totals} t JOIN tx x USING (row))"]  # noqa: S608
+    day, joined = _as_of_sql(way)
+    parts = [f"base AS (SELECT t.row, t.total, x.origin, {day} AS day FROM {totals} t JOIN tx x USING (row) {joined})"]  # noqa: S608
     earlier: list[str] = []
     for rule in rules:
         code = RULES.index(rule)
@@ -878,6 +929,15 @@ def _direct_sql(rules: Sequence[CreditRule], totals: str) -> str:
                 WHERE true{left}
                 WINDOW e AS (PARTITION BY b.row))"""  # noqa: S608
             )
+        elif rule is CreditRule.OWNER and way is not CreditDay.TRANSACTION_DAY:
+            parts.append(
+                f"""by_owner AS (
+                SELECT b.row, b.total, coalesce(w.person, o.owner) AS person, {code} AS rule,
+                    coalesce(w.basis_points, {WHOLE_SHARE}) AS basis_points, {NONE} AS thing, '' AS state
+                FROM base b JOIN tx o ON o.row = b.origin
+                LEFT JOIN owners w ON w.transaction = b.origin AND w.way = {CREDIT_DAYS.index(way)}
+                WHERE coalesce(w.person, o.owner) >= 0{left})"""  # noqa: S608
+            )
         elif rule is CreditRule.OWNER:
             parts.append(
                 f"""by_owner AS (
@@ -886,17 +946,24 @@ def _direct_sql(rules: Sequence[CreditRule], totals: str) -> str:
                 FROM base b JOIN tx o ON o.row = b.origin WHERE o.owner >= 0{left})"""  # noqa: S608
             )
         else:
+            here = "0"
+            if plan != NONE:
+                here = f"""(EXISTS (SELECT 1 FROM on_plan p WHERE p.plan = {plan} AND p.person = h.person
+                    AND x.origin_day >= p.start AND x.origin_day < p.stop))::BIGINT"""  # noqa: S608
             parts.append(
                 f"""held AS (
-                SELECT DISTINCT b.row, b.total, g.place, g.thing, h.person
-                FROM base b JOIN things g ON g.transaction = b.origin
+                SELECT DISTINCT b.row, b.total, g.place, g.thing, h.person, h.rank, {here} AS is_here
+                FROM base b JOIN tx x ON x.row = b.row JOIN things g ON g.transaction = b.origin
                 JOIN holdings h ON h.thing = g.thing AND b.day >= h.start AND b.day < h.stop
                 WHERE true{left}
             ), nearest AS (SELECT * FROM held QUALIFY place = min(place) OVER (PARTITION BY row)
+            ), nearer AS (SELECT * FROM nearest QUALIFY is_here = max(is_here) OVER (PARTITION BY row)
+            ), chosen AS (SELECT DISTINCT row, total, thing, person FROM nearer
+                QUALIFY rank = min(rank) OVER (PARTITION BY row)
             ), by_holder AS (
                 SELECT row, total, min(person) AS person, {code} AS rule, {WHOLE_SHARE} AS basis_points,
                     min(thing) AS thing, CASE WHEN count(*) = 1 THEN '' ELSE 'holders' END AS state
-                FROM nearest GROUP BY row, total)"""  # noqa: S608
+                FROM chosen GROUP BY row, total)"""  # noqa: S608
             )
         earlier.append(f"by_{rule.value}")
     if not earlier:
@@ -906,12 +973,13 @@ def _direct_sql(rules: Sequence[CreditRule], totals: str) -> str:
     return f"WITH {', '.join(parts)} {union}"
 
 
-def _parts_sql(direct: str, rules: Sequence[CreditRule]) -> str:
+def _parts_sql(direct: str, rules: Sequence[CreditRule], way: CreditDay) -> str:
     """Rows (row, person, rule, basis_points, part, thing) of valid direct credits, split by largest remainder."""
-    split = RULES.index(CreditRule.SPLIT)
+    split = _parted_rules(way)
     whole = f"""
-        SELECT row, person, rule, basis_points, total AS part, thing FROM {direct} WHERE state = '' AND rule <> {split}"""  # noqa: S608
-    if CreditRule.SPLIT not in rules:
+        SELECT row, person, rule, basis_points, total AS part, thing FROM {direct}
+        WHERE state = '' AND rule NOT IN ({split})"""  # noqa: S608
+    if CreditRule.SPLIT not in rules and way is not CreditDay.BY_DAYS:
         return whole
     return f"""{whole}
         UNION ALL
@@ -922,12 +990,12 @@ def _parts_sql(direct: str, rules: Sequence[CreditRule]) -> str:
                 row_number() OVER (PARTITION BY row ORDER BY product % {WHOLE_SHARE} DESC, person) AS place,
                 abs(total::HUGEINT) - sum(product // {WHOLE_SHARE}) OVER (PARTITION BY row) AS left_over
             FROM (SELECT *, abs(total::HUGEINT) * basis_points AS product FROM {direct}
-                WHERE state = '' AND rule = {split})
+                WHERE state = '' AND rule IN ({split}))
         )"""  # noqa: S608
 
 
-def _together_sql(parts: str) -> str:
-    """Rows (row, person, rule, amount): agreed shares, converted by largest remainder to the converted whole."""
+def _together_sql(parts: str, way: CreditDay) -> str:
+    """Rows (row, person, rule, amount): shares, converted by largest remainder to the converted whole."""
     return f"""
         SELECT row, person, rule,
             (sign(part) * (whole + CASE WHEN place <= left_over THEN 1 ELSE 0 END))::BIGINT AS amount
@@ -941,7 +1009,7 @@ def _together_sql(parts: str) -> str:
                         r.denominator::HUGEINT AS d
                     FROM {parts} p JOIN tx USING (row)
                     JOIN rates_found r ON r.currency = tx.currency AND r.day = tx.origin_day
-                    WHERE p.rule = {RULES.index(CreditRule.SPLIT)} AND r.pinned <> {NONE}
+                    WHERE p.rule IN ({_parted_rules(way)}) AND r.pinned <> {NONE}
                         AND p.row IN (SELECT transaction FROM found)
                 )
             )
@@ -960,14 +1028,18 @@ def _overlay_sql(totals: str, direct: str) -> str:
         AND t.row IN (SELECT row FROM {direct} WHERE state = '')"""  # noqa: S608
 
 
-def _grouped_sql(parts: str, rule: CreditRule) -> str:
+def _grouped_sql(parts: str, rule: CreditRule, way: CreditDay) -> str:
     code = RULES.index(rule)
+    day, joined = _as_of_sql(way)
+    if way is not CreditDay.TRANSACTION_DAY:
+        day = f"coalesce(w.day, {day})"
+        joined += f""" LEFT JOIN owners w ON w.transaction = x.origin AND w.way = {CREDIT_DAYS.index(way)}
+            AND w.person = p.person AND p.rule = {RULES.index(CreditRule.OWNER)}"""
     return f"""
         SELECT row, receiver AS person, {code} AS rule, sum(basis_points)::BIGINT AS basis_points,
             sum(part)::BIGINT AS part, {NONE} AS thing
         FROM (
             SELECT DISTINCT p.row, p.person, p.basis_points, p.part, g.receiver
-            FROM {parts} p JOIN tx x USING (row)
-            JOIN groupings g ON g.person = p.person AND g.rule = {code}
-                AND x.origin_day >= g.start AND x.origin_day < g.stop
+            FROM {parts} p JOIN tx x USING (row) {joined}
+            JOIN groupings g ON g.person = p.person AND g.rule = {code} AND {day} >= g.start AND {day} < g.stop
         ) GROUP BY row, receiver"""  # noqa: S608

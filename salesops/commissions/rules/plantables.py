@@ -11,11 +11,14 @@ import numpy as np
 
 from salesops.commissions.rules.credits import WHOLE_SHARE, CreditRule
 from salesops.commissions.rules.engine import (
+    AS_OF,
+    CREDIT_DAYS,
     EVER,
     GROUPINGS,
     NOBODY,
     NONE,
     ON_PLAN,
+    OWNERS,
     RULES,
     SHARES,
     Facts,
@@ -24,6 +27,7 @@ from salesops.commissions.rules.engine import (
     relation,
 )
 from salesops.commissions.rules.fields import BUILT_IN
+from salesops.commissions.rules.ownership import Owned, credited_as_of
 from salesops.commissions.rules.plans import DEFAULT_QUOTA, PlanDefinition, share_from_text
 from salesops.commissions.rules.quotas import ALWAYS, OnPlan, QuotaRow
 from salesops.commissions.rules.shapes import Measure
@@ -37,7 +41,7 @@ Row = Mapping[str, str]
 
 # The columns that are understood; every other column of the transactions becomes a field for formulas.
 TRANSACTION_COLUMNS: Final = (
-    "key", "kind", "date", "amount", "currency", "quantity", "person", "credits", "overlays", "reverses",
+    "key", "kind", "date", "amount", "currency", "quantity", "person", "owners", "reached", "credits", "overlays", "reverses",
 )  # fmt: skip
 QUOTA_COLUMNS: Final = (
     "person", "plan", "quota_name", "period", "start", "end", "quota", "target", "rate", "ramp_from", "on_plan_from",
@@ -102,6 +106,7 @@ class _Reader:
         self.quota_rows = quotas
         self.rate_rows = rates
         self.others = set(people)
+        self.owners: list[list[tuple[str, int]]] = []
         self.problems: list[Problem] = []
         self.currency = next(iter(plans.values()))[1].currency if plans else "USD"
 
@@ -115,8 +120,11 @@ class _Reader:
         names = self.others | {row.get("person", "").strip() for row in (*self.rows, *self.quota_rows)}
         names |= {row.get("manager", "").strip() for row in self.quota_rows}
         names |= {name for pair in splits for shares in pair for name, _points in shares}
+        self.owners = [self._owners(row, line) for line, row in enumerate(self.rows, 2)]
+        names |= {name for listed in self.owners for name, _since in listed}
         people = People(names - {""})
         transactions, order = self._transactions(people)
+        as_of, owned = self._as_of(people, transactions, order)
         shares = [
             (place, people[name], points, is_overlay)
             for place, index in enumerate(order)
@@ -132,6 +140,8 @@ class _Reader:
             ),
             shares=relation(SHARES, shares),
             groupings=relation(GROUPINGS, self._groupings(people)),
+            as_of=relation(AS_OF, as_of),
+            owners=relation(OWNERS, owned),
             rates=self._rates(),
         )
         return Read(people, facts, on_plan, quotas, self.problems)
@@ -154,7 +164,7 @@ class _Reader:
             quantity = self._whole(row, line, "quantity", "transactions")
             if day is None or amount is None or quantity is None:
                 continue
-            owner = row.get("person", "").strip()
+            owner = row.get("person", "").strip() or next((name for name, _since in self.owners[line - 2][-1:]), "")
             values: dict[str, Any] = {
                 "kind": row.get("kind", "").strip() or "booking",
                 "currency": currency,
@@ -216,6 +226,51 @@ class _Reader:
                 continue
             found[name] = values_of([self.rows[index].get(name, "").strip() for index in order])
         return found
+
+    def _owners(self, row: Row, line: int) -> list[tuple[str, int]]:
+        """ "Ana 2026-03-01; Ben 2026-04-01" as names and the days since when, the first one that of opening."""
+        owners: list[tuple[str, int]] = []
+        for part in row.get("owners", "").split(";"):
+            if not part.strip():
+                continue
+            person, _space, text = part.strip().rpartition(" ")
+            try:
+                since = date.fromisoformat(text).toordinal()
+            except ValueError:
+                since = 0
+            if not person.strip() or since <= (owners[-1][1] if owners else 0):
+                self._wrong("transactions", line, "owners", part.strip(), '"Ana 2026-03-01; Ben 2026-04-01"')
+                continue
+            owners.append((person.strip(), since))
+        return owners
+
+    def _as_of(
+        self,
+        people: People,
+        transactions: Transactions,
+        order: Sequence[int],
+    ) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+        """As of which day, and to whom, transactions with owners in time are credited, by each way of a plan."""
+        as_of: list[tuple[int, ...]] = []
+        owned: list[tuple[int, ...]] = []
+        ways = {plan.conventions.credit_day for _name, plan in self.plans.values()}
+        for place, index in enumerate(order):
+            listed, day = self.owners[index], int(transactions.day[place])
+            if not listed:
+                continue
+            ends = [since for _name, since in listed[1:]] + [EVER]
+            held = [Owned(people[name], since, end) for (name, since), end in zip(listed, ends, strict=True)]
+            row, line = self.rows[index], index + 2
+            reached = self._day(row, line, "reached", "transactions") if row.get("reached", "").strip() else None
+            for way in ways:
+                first, parts = credited_as_of(
+                    way, held, day, opened=held[0].start, reached=reached.toordinal() if reached else None
+                )
+                code = CREDIT_DAYS.index(way)
+                if first < day:
+                    as_of.append((place, code, first))
+                owned.extend((place, code, part.person, part.basis_points, part.last) for part in parts)
+        return as_of, owned
 
     def _shares(self, row: Row, line: int, name: str) -> list[tuple[str, int]]:
         """ "Ana 60%; Ben 40%" as names and basis points."""

@@ -109,7 +109,7 @@ def _credits(bundle: dict[str, Any]) -> Iterator[str]:
         if credit["rate"] is None and credit["currency"] not in ("", bundle["inputs"]["currency"]):
             yield f"{name}: {credit['currency']} was counted without a rate of exchange."
         counted = credited if credit["rate"] is None else _half_up(credited * _exact(credit["rate"]))
-        if is_together and credit["kind"] == "direct" and credit["rate"] is not None and credit["rule"] == "split":
+        if is_together and credit["kind"] == "direct" and credit["rate"] is not None and len(credit["shares"]) > 1:
             counted = _spread(_split(credit["amount"], credit["shares"]), _exact(credit["rate"])).get(person, 0)
         if counted != credit["counted"] and (credit["counted"] or _key(credit) not in negating):
             yield f"{name}: counted is {counted}, stated is {credit['counted']}."
@@ -1227,6 +1227,7 @@ _WORDS: Final[dict[str, Any]] = {
         "exchange": ("transaction_day", "month_average", "fixed"),
         "tier_change": ("true_up", "forward_only"),
         "leaver": ("credited_before", "paid_before"),
+        "credit_day": ("transaction_day", "creation", "stage", "by_days"),
     },
     "settlement": {
         "objectives": [{"key": _ANY, "weight": _ANY, "most": _ANY}],

@@ -8,14 +8,16 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import chain
 from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
-from django.db.models import Q, QuerySet, TextField
+from django.db.models import Min, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from salesops.accounts.models import Account, AccountOwnership
+from salesops.accounts.services.owners import OWNER
 from salesops.commissions.choices import TransactionKind, VersionState
 from salesops.commissions.models import (
     Adjustment,
@@ -27,15 +29,18 @@ from salesops.commissions.models import (
     Transaction,
 )
 from salesops.commissions.rules.columns import Ints
-from salesops.commissions.rules.conventions import Exchange
+from salesops.commissions.rules.conventions import CreditDay, Exchange
 from salesops.commissions.rules.credits import CreditRule
 from salesops.commissions.rules.engine import (
+    AS_OF,
+    CREDIT_DAYS,
     EVER,
     GROUPINGS,
     HOLDINGS,
     NOBODY,
     NONE,
     ON_PLAN,
+    OWNERS,
     RULES,
     SHARES,
     THINGS,
@@ -46,11 +51,14 @@ from salesops.commissions.rules.engine import (
     wants_of,
 )
 from salesops.commissions.rules.fields import OF_THE_PORTAL
+from salesops.commissions.rules.ownership import Owned, credited_as_of
 from salesops.commissions.rules.plans import PlanDefinition, plan_from_plain
 from salesops.commissions.rules.quotas import OnPlan, QuotaRow, TermsBook
 from salesops.commissions.rules.shapes import Measure
+from salesops.core.days import company_day
 from salesops.core.models import ExchangeRate
-from salesops.deals.models import Deal, DealSplit
+from salesops.deals.choices import StageKind
+from salesops.deals.models import Deal, DealOwnership, DealSplit, Stage, StageChange
 from salesops.people.models import ReportingLine
 from salesops.pods.models import PodMembership, TerritoryAssignment
 from salesops.values import periods
@@ -94,7 +102,8 @@ class PeriodFacts:
     people: who is on which plan version, by (person, version), in the order of days. rates: the share agreed with a
     person, as it is stored. engine: what the engine reads; ids and things say which rows its numbers mean. Beside what
     happened in the period it holds what happened since the beginning of the longest period in which credits add up, and
-    what is taken back. since, asked: from which day on, and with which further fields, transactions were read.
+    what is taken back. since, asked, ways: from which day on, with which further fields and for which other days of crediting,
+    transactions were read. parted: by days, the parts of those who owned what a row is about, where there are several.
     """
 
     period: Period
@@ -108,12 +117,18 @@ class PeriodFacts:
     things: list[str] = field(default_factory=list)
     since: date = date.max
     asked: frozenset[str] = frozenset()
+    ways: frozenset[CreditDay] = frozenset()
     shares: dict[int, list[list[int]]] = field(default_factory=dict)
+    parted: dict[int, list[list[int]]] = field(default_factory=dict)
 
     @property
     def in_period(self) -> int:
         """How many transactions count in the period itself."""
         return int(np.count_nonzero(self.engine.transactions.day >= self.period.start_on.toordinal()))
+
+    def looked_up_from(self, day: date) -> date:
+        """From which day on it is asked who held, led and was in which pod; `day` where all is as of the transactions."""
+        return date.min if self.ways else day
 
     def asked_by(self, version_id: int) -> list[str]:
         """The fields, beside those that every transaction has, that the formulas of a version ask for."""
@@ -176,9 +191,10 @@ def facts_of(
     }
     facts = PeriodFacts(period, versions, definitions, held, rates, book, Facts(_no_transactions(), ranges))
     facts.since, facts.asked = since, frozenset().union(*(_asked(plan) for plan in definitions.values()))
-    groupings = _groupings(facts, since, period.end_on)
-    if like is not None and like.since <= since and facts.asked <= like.asked:
-        facts.ids, facts.things, facts.shares = like.ids, like.things, like.shares
+    facts.ways = frozenset(plan.conventions.credit_day for plan in definitions.values()) - {CreditDay.TRANSACTION_DAY}
+    groupings = _groupings(facts, facts.looked_up_from(since), period.end_on)
+    if like is not None and like.since <= since and facts.asked <= like.asked and facts.ways <= like.ways:
+        facts.ids, facts.things, facts.shares, facts.parted = like.ids, like.things, like.shares, like.parted
         facts.engine = replace(like.engine, on_plan=ranges)
     else:
         _read_transactions(facts, groupings, frozenset(leave_out), also or {}, people, pretend)
@@ -287,7 +303,7 @@ def _read_transactions(
     rows = Transaction.objects.filter(is_void=False, effective_on__gte=since, effective_on__lt=period.end_on)
     if people is not None:
         below = {row[1] for row in groupings if row[2] in people}
-        rows = rows.filter(pk__in=_may_be_credited({*people, *below}, since, period.end_on))
+        rows = rows.filter(pk__in=_may_be_credited({*people, *below}, since, period.end_on, facts.ways))
     found = _listed(rows, columns)
     if leave_out:
         found = [row for row in found if row[1] not in leave_out]
@@ -342,6 +358,11 @@ def _read_transactions(
             things.append((place, nearness, number.setdefault(thing, len(number))))
     facts.things = list(number)
     first = date.fromisoformat(found[0][0]) if found else since
+    # Who is credited by name is credited, whosever the deal was.
+    of_deals = [
+        None if person is not None else deal for person, deal in zip(named["credited_to_id"], deals, strict=True)
+    ]
+    as_of, owned = _owners(facts, of_deals, [day_of[day] for day in named["day"]])
     facts.engine = Facts(
         transactions=transactions,
         on_plan=facts.engine.on_plan,
@@ -355,7 +376,9 @@ def _read_transactions(
             ],
         ),
         things=relation(THINGS, things),
-        holdings=relation(HOLDINGS, _holdings(first, period.end_on, number)),
+        holdings=relation(HOLDINGS, _holdings(facts.looked_up_from(first), period.end_on, number)),
+        as_of=relation(AS_OF, as_of),
+        owners=relation(OWNERS, owned),
     )
 
 
@@ -372,25 +395,27 @@ def _pretended(
         yield (*row, territory, None, 1, None, *named, *([{}] if numbers else []))
 
 
-def _may_be_credited(people: Collection[int], start: date, end: date) -> list[int]:
+def _may_be_credited(people: Collection[int], start: date, end: date, ways: Collection[CreditDay] = ()) -> list[int]:
     """Ids of the transactions of these days with which any of these people may be credited by a direct rule, or which
     take back what they were paid for.
 
     Each way is asked by itself, from the person to the rows, so that each finds its index.
     """
     rows = Transaction.objects.filter(effective_on__gte=start, effective_on__lt=end).order_by()
+    owned = DealOwnership.objects.filter(person__in=people if ways else ())
     accounts = AccountOwnership.objects.filter(person__in=people).values("account")
     territories = TerritoryAssignment.objects.filter(person__in=people).values("territory")
-    ways = (
+    roads = (
         Q(credited_to__in=people),
         Q(deal__in=Deal.every.filter(owner__in=people).order_by().values("pk")),
+        Q(deal__in=owned.order_by().values("deal")),
         Q(deal__in=DealSplit.objects.filter(person__in=people).order_by().values("deal")),
         Q(account__in=accounts.order_by()),
         Q(account__in=Account.every.filter(territory__in=territories.order_by()).order_by().values("pk")),
         Q(reverses__in=Credit.objects.filter(person__in=people).order_by().values("transaction")),
         Q(reverses__in=Adjustment.objects.filter(person__in=people).order_by().values("about_transaction")),
     )
-    first, *others = (rows.filter(way).values_list("pk", flat=True) for way in ways)
+    first, *others = (rows.filter(way).values_list("pk", flat=True) for way in roads)
     return list(first.union(*others))
 
 
@@ -456,16 +481,73 @@ def _shares(deals: set[int], deal_of: Sequence[int | None], period: Period) -> t
     return whole, on_top
 
 
-def _holdings(start: date, end: date, number: dict[str, int]) -> Iterable[tuple[int, int, int, int]]:
-    """Who held the accounts and territories in question, and when."""
-    for what, model, thing in (
-        ("account", AccountOwnership, "account_id"),
-        ("territory", TerritoryAssignment, "territory_id"),
-    ):
-        held = model.objects.during(start, end).order_by("pk")
-        for pk, person_id, since, until in held.values_list(thing, "person_id", "start_on", "end_on"):
-            if f"{what}:{pk}" in number:
-                yield number[f"{what}:{pk}"], person_id, since.toordinal(), until.toordinal() if until else EVER
+def _owners(
+    facts: PeriodFacts, deals: Sequence[int | None], days: Sequence[int]
+) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+    """For each other day of crediting that plans ask for: the day itself, and whose each deal was then."""
+    as_of: list[tuple[int, ...]] = []
+    owners: list[tuple[int, ...]] = []
+    if not facts.ways:
+        return as_of, owners
+    wanted = {deal for deal in deals if deal is not None}
+    before = facts.period.end_on
+    of_rows = Q(transactions__effective_on__lt=before) if len(wanted) >= 1_000 else Q(pk__in=wanted)
+    listed = Deal.every.filter(of_rows).order_by().values_list("pk", "opened_on", "created_at", "closed_on").distinct()
+    spans = {
+        pk: ((opened or company_day(made)).toordinal(), closed.toordinal() if closed else None)
+        for pk, opened, made, closed in listed
+        if pk in wanted
+    }
+    owned: dict[int, list[Owned]] = defaultdict(list)
+    held = DealOwnership.objects.filter(deal__in=Deal.every.filter(of_rows).order_by().values("pk")).order_by()
+    for pk, person, start, end in held.values_list("deal_id", "person_id", "start_on", "end_on"):
+        owned[pk].append(Owned(person, start.toordinal(), end.toordinal() if end else EVER))
+    reached = _reached(of_rows) if CreditDay.STAGE in facts.ways else {}
+    for place, (deal, day) in enumerate(zip(deals, days, strict=True)):
+        if deal is None or deal not in spans:
+            continue
+        opened, closed = spans[deal]
+        for way in facts.ways:
+            first, parts = credited_as_of(
+                way, owned[deal], day, opened=opened, reached=reached.get(deal), closed=closed
+            )
+            code = CREDIT_DAYS.index(way)
+            if first < day:
+                as_of.append((place, code, first))
+            owners.extend((place, code, part.person, part.basis_points, part.last) for part in parts)
+            if len(parts) > 1:
+                facts.parted[place] = [[part.person, part.basis_points] for part in parts]
+    return as_of, owners
+
+
+def _reached(of_rows: Q) -> dict[int, int]:
+    """The day on which each deal first came to the stage that decides the credit, or further, by deal."""
+    stage = Stage.objects.filter(decides_credit=True).first()
+    if stage is None:
+        return {}
+    further = Stage.objects.filter(position__gte=stage.position).exclude(kind=StageKind.LOST)
+    changes = StageChange.objects.filter(
+        deal__in=Deal.every.filter(of_rows).order_by().values("pk"), to_stage__in=further
+    )
+    moments = changes.order_by().values_list("deal_id").annotate(Min("changed_at"))
+    return {deal: company_day(moment).toordinal() for deal, moment in moments}
+
+
+def _holdings(start: date, end: date, number: dict[str, int]) -> Iterable[tuple[int, int, int, int, int]]:
+    """Who held the accounts and territories in question, and when; of an account its owner before the others of its team."""
+    columns = ("person_id", "start_on", "end_on")
+    accounts = (
+        AccountOwnership.objects.during(start, end).order_by("pk").values_list("account_id", *columns, "function")
+    )
+    territories = TerritoryAssignment.objects.during(start, end).order_by("pk").values_list("territory_id", *columns)
+    held: Iterable[tuple[str, int, int, date, date | None, int]] = chain(
+        (("account", *row, int(function != OWNER)) for *row, function in accounts),
+        (("territory", *row, 0) for row in territories),
+    )
+    for what, pk, person_id, since, until, rank in held:
+        if f"{what}:{pk}" in number:
+            stop = until.toordinal() if until else EVER
+            yield number[f"{what}:{pk}"], person_id, since.toordinal(), stop, rank
 
 
 def _groupings(facts: PeriodFacts, start: date, end: date) -> list[tuple[int, int, int, int, int]]:

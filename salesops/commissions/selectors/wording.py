@@ -53,6 +53,15 @@ MEASURES = {"money": gettext_lazy("Money"), "count": gettext_lazy("A number of t
 
 #: What each convention asks, and what each of its answers means: one line each.
 CONVENTIONS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "credit_day": (
+        gettext_lazy("As of which day it is looked up who is credited, with their line and pod"),
+        {
+            "transaction_day": gettext_lazy("The day of the transaction: whoever has the deal when it closes"),
+            "creation": gettext_lazy("The day on which the deal was opened"),
+            "stage": gettext_lazy("The day on which the deal came to the stage that decides the credit, or further"),
+            "by_days": gettext_lazy("By days: whoever had the deal until it closed shares in it"),
+        },
+    ),
     "boundary": (
         gettext_lazy("Who owns a bound: which tier pays exactly 100 %?"),
         {

@@ -21,7 +21,7 @@ from django.db.models import Sum
 from salesops.commissions.choices import AdjustmentKind, AdjustmentState, VersionState
 from salesops.commissions.models import Adjustment, Earning, Period, PlanVersion, Transaction
 from salesops.commissions.rules.columns import Ints
-from salesops.commissions.rules.conventions import Refund
+from salesops.commissions.rules.conventions import CreditDay, Refund
 from salesops.commissions.rules.credits import WHOLE_SHARE, CreditRule
 from salesops.commissions.rules.curves import Curve
 from salesops.commissions.rules.engine import NONE, RULES, RunNotes, Terms, relation, run_in
@@ -353,6 +353,7 @@ def _why_texts(drafts: Drafts, done: RunNotes) -> dict[str, dict[str, npt.NDArra
     things = [(code, json.dumps(thing)) for code, thing in enumerate(facts.things)]
     found = {
         "share_texts": _table("row", "text", _share_texts(facts)),
+        "owner_texts": _owner_texts(facts),
         "thing_texts": _table("thing", "text", things),
         "pinned_texts": _table("pinned", "text", list(enumerate(_pinned_texts(done)))),
         "field_texts": _field_texts(drafts),
@@ -369,6 +370,14 @@ def _table(number: str, text: str, rows: Sequence[tuple[int, str]]) -> dict[str,
 
 def _share_texts(facts: PeriodFacts) -> list[tuple[int, str]]:
     return [(place, json.dumps(shares)) for place, shares in facts.shares.items()]
+
+
+def _owner_texts(facts: PeriodFacts) -> dict[str, npt.NDArray[Any]]:
+    """The parts by days of ownership, for the plans that credit by these."""
+    numbers = [pk for pk, plan in facts.definitions.items() if plan.conventions.credit_day is CreditDay.BY_DAYS]
+    rows = [(number, place, json.dumps(parts)) for number in numbers for place, parts in facts.parted.items()]
+    texts = _table("row", "text", [row[1:] for row in rows])
+    return {"plan": np.array([row[0] for row in rows], dtype=np.int64), **texts}
 
 
 def _pinned_texts(done: RunNotes) -> list[str]:
@@ -440,6 +449,11 @@ _WHY_PARTS: Final = {
         f"CASE WHEN f.rule = {RULES.index(CreditRule.SPLIT)} AND s.text IS NOT NULL"
         """ THEN ', "shares": ' || s.text ELSE '' END""",
         "LEFT JOIN share_texts s ON s.row = f.transaction",
+    ),
+    "owner_texts": (
+        f"CASE WHEN f.rule = {RULES.index(CreditRule.OWNER)} AND w.text IS NOT NULL"
+        """ THEN ', "shares": ' || w.text ELSE '' END""",
+        "LEFT JOIN owner_texts w ON w.plan = f.plan AND w.row = f.transaction",
     ),
     "thing_texts": (
         """coalesce(', "held": ' || h.text, '')""",

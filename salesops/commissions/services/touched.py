@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from datetime import date
 from typing import Any, Final
 
 from django.db.models import Model, Q, QuerySet
@@ -10,10 +11,11 @@ from django.db.models import Model, Q, QuerySet
 from salesops.accounts.models import AccountOwnership
 from salesops.audit.models import AuditEntry, AuditHead
 from salesops.commissions.models import Adjustment, Calculation, Credit, Period, PlanAssignment, Quota, Transaction
+from salesops.commissions.rules.conventions import CreditDay
 from salesops.commissions.rules.credits import CreditRule
-from salesops.commissions.rules.plans import plan_from_plain
+from salesops.commissions.rules.plans import PlanDefinition, plan_from_plain
 from salesops.commissions.selectors.facts import versions_in
-from salesops.deals.models import DealSplit
+from salesops.deals.models import DealOwnership, DealSplit
 from salesops.people.models import ReportingLine
 from salesops.pods.models import PodMembership, TerritoryAssignment
 
@@ -98,11 +100,22 @@ def touched_since(period: Period, calculation: Calculation) -> frozenset[int] | 
             # It is gone, and with it whom it was about.
             return None
         people.update(named.values())
-    credited = _of_transactions(period, deals, transactions)
-    return None if credited is None else frozenset(_with_mates(period, people | credited))
+    plans = [plan_from_plain(version.definition).unwrap() for version in versions_in(period).values()]
+    # Where a plan credits as of another day than the transaction's, whoever had a part in it on any day may be credited.
+    is_of_other_days = any(plan.conventions.credit_day is not CreditDay.TRANSACTION_DAY for plan in plans)
+    during = (date.min if is_of_other_days else period.start_on, period.end_on)
+    credited = _of_transactions(period, deals, transactions, during, is_of_other_days=is_of_other_days)
+    return None if credited is None else frozenset(_with_mates(plans, during, people | credited))
 
 
-def _of_transactions(period: Period, deals: Collection[int], transactions: Collection[int]) -> set[int] | None:
+def _of_transactions(
+    period: Period,
+    deals: Collection[int],
+    transactions: Collection[int],
+    during: tuple[date, date],
+    *,
+    is_of_other_days: bool,
+) -> set[int] | None:
     """Those who were credited with transactions and those who may be now; None where one counts or was paid in another
     period, whose late changes are found for everybody, takes back something of an earlier one, whoever had that, or
     nobody is found for one.
@@ -119,7 +132,10 @@ def _of_transactions(period: Period, deals: Collection[int], transactions: Colle
     shared: dict[int, set[int]] = {}
     for deal, person in DealSplit.objects.filter(deal__in={row[1] for row in listed}).values_list("deal", "person"):
         shared.setdefault(deal, set()).add(person)
-    during = (period.start_on, period.end_on)
+    if is_of_other_days:
+        owned = DealOwnership.objects.filter(deal__in={row[1] for row in listed})
+        for deal, person in owned.order_by().values_list("deal", "person"):
+            shared.setdefault(deal, set()).add(person)
     held = _held(AccountOwnership.objects.during(*during).filter(account__in={row[3] for row in listed}), "account")
     kept = _held(
         TerritoryAssignment.objects.during(*during).filter(territory__in={row[4] for row in listed}), "territory"
@@ -140,27 +156,26 @@ def _held(rows: QuerySet[Any], thing: str) -> dict[int, set[int]]:
     return found
 
 
-def _with_mates(period: Period, people: set[int]) -> set[int]:
+def _with_mates(plans: Iterable[PlanDefinition], during: tuple[date, date], people: set[int]) -> set[int]:
     """With everybody above them, and everybody in a pod with them, where a plan in force pays by these."""
     rules: set[CreditRule] = set()
     by_team = False
-    for version in versions_in(period).values():
-        plan = plan_from_plain(version.definition).unwrap()
+    for plan in plans:
         rules.update(rule for component in plan.components for rule in component.crediting)
         by_team = by_team or bool(plan.settlement and plan.settlement.multiplier)
     found = set(people)
     if CreditRule.ROLL_UP in rules:
-        found |= _above(period, found)
+        found |= _above(during, found)
     if CreditRule.POD in rules or by_team:
-        pods = PodMembership.objects.during(period.start_on, period.end_on).filter(person__in=found).values("pod")
-        mates = PodMembership.objects.during(period.start_on, period.end_on).filter(pod__in=pods)
+        pods = PodMembership.objects.during(*during).filter(person__in=found).values("pod")
+        mates = PodMembership.objects.during(*during).filter(pod__in=pods)
         found |= set(mates.order_by().values_list("person", flat=True))
     return found
 
 
-def _above(period: Period, people: Iterable[int]) -> set[int]:
+def _above(during: tuple[date, date], people: Iterable[int]) -> set[int]:
     above: dict[int, set[int]] = {}
-    rows = ReportingLine.objects.during(period.start_on, period.end_on)
+    rows = ReportingLine.objects.during(*during)
     for person, manager in rows.order_by().values_list("person", "manager"):
         above.setdefault(person, set()).add(manager)
     found: set[int] = set()

@@ -12,6 +12,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Field as ModelField
 from django.db.models import ForeignKey, Model
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from salesops.connectors.destinations import destination_of
 from salesops.connectors.models import RawRecord, Stream
@@ -21,9 +22,14 @@ from salesops.connectors.rules.shapes import value_at
 from salesops.connectors.vendors import vendor_of
 from salesops.core import display
 from salesops.core.actor import Actor
+from salesops.deals.models import Deal, DealLine
+from salesops.deals.rules.amounts import DROPPED_SHARES
 
 _MINOR: Final = "_minor"
 _KEY: Final = "_id"
+_SHARE: Final = "_bp"
+#: What an outcome says beside the columns of its record.
+_BESIDE: Final[Mapping[str, Any]] = {DROPPED_SHARES: gettext_lazy("Shares that it takes the place of")}
 #: Fields by which people call a record, the best first.
 _NAMING: Final = ("name", "subject", "number", "email")
 
@@ -48,7 +54,7 @@ class Told:
 def told(actor: Actor, kind: str, differences: Sequence[Difference]) -> list[list[Told]]:
     """The differences of records of one kind, each in the order of its columns; what stays empty is left out.
 
-    One query for the currencies of records that are here, and one for each kind of record that keys name, however many
+    Two queries at most for the currencies of records that are here, and one for each kind of record that keys name, however many
     differences there are. A record that the actor may not see is told by its number.
     """
     model = _model_of(kind)
@@ -60,8 +66,8 @@ def told(actor: Actor, kind: str, differences: Sequence[Difference]) -> list[lis
     }
     currencies = _currencies(model, differences)
     found = []
-    for each in differences:
-        currency = _currency(each, currencies)
+    for place, each in enumerate(differences):
+        currency = _currency(each, currencies.get(place, ""))
         found.append(
             [
                 Told(
@@ -78,7 +84,9 @@ def told(actor: Actor, kind: str, differences: Sequence[Difference]) -> list[lis
 
 def label_of(kind: str, name: str, field: ModelField[Any, Any] | None = None) -> str:
     """The name of a column: as mappings call the field, else as the record's own page does."""
-    code = name.removesuffix(_MINOR).removesuffix(_KEY)
+    if name in _BESIDE:
+        return str(_BESIDE[name])
+    code = name.removesuffix(_MINOR).removesuffix(_KEY).removesuffix(_SHARE)
     known = KINDS[kind].field(code) or KINDS[kind].field(name) if kind in KINDS else None
     if known is not None:
         return _(known.label)
@@ -146,20 +154,30 @@ def _names(actor: Actor, field: ForeignKey[Any, Any], keys: Iterable[Any]) -> di
 
 
 def _currencies(model: type[Model] | None, differences: Sequence[Difference]) -> dict[int, str]:
-    """The currency of each record whose money changes and whose currency does not."""
-    if model is None or _field_of(model, "currency") is None:
-        return {}
-    keys = {
-        each.record_id
-        for each in differences
-        if each.record_id is not None and any(name.endswith(_MINOR) for name in each.columns)
+    """The currency of each record, by its place, whose money changes and whose currency does not; a line has its deal's."""
+    wanted = {
+        place: each
+        for place, each in enumerate(differences)
+        if any(name.endswith(_MINOR) for name in each.columns) and "currency" not in each.columns
     }
-    return dict(model._base_manager.filter(pk__in=keys).values_list("pk", "currency")) if keys else {}
+    ours = {place: each.record_id for place, each in wanted.items() if each.record_id is not None}
+    keys: dict[int, int | None] = {**ours}
+    if model is None or not wanted:
+        return {}
+    if model is DealLine:
+        deal_of = dict(DealLine.objects.filter(pk__in=ours.values()).values_list("pk", "deal_id"))
+        deals = {place: each.columns.get("deal_id", (None, None)) for place, each in wanted.items()}
+        keys = {place: after or deal_of.get(keys.get(place) or 0) for place, (_before, after) in deals.items()}
+        model = Deal
+    if _field_of(model, "currency") is None:
+        return {}
+    there = {place: key for place, key in keys.items() if key is not None}
+    known = dict(model._base_manager.filter(pk__in=there.values()).values_list("pk", "currency"))
+    return {place: known[key] for place, key in there.items() if key in known}
 
 
-def _currency(difference: Difference, currencies: Mapping[int, str]) -> tuple[str, str]:
+def _currency(difference: Difference, known: str) -> tuple[str, str]:
     """In which currency money was, and is."""
-    known = currencies.get(difference.record_id or 0, "")
     before, after = difference.columns.get("currency", (known, known))
     return str(before or after or known), str(after or before or known)
 
@@ -178,6 +196,8 @@ def _words(name: str, value: Any, field: ModelField[Any, Any] | None, names: Map
         return names.get(value, f"#{value}")
     if name.endswith(_MINOR) and isinstance(value, int) and currency:
         return display.money(value, currency)
+    if name.endswith(_SHARE) and isinstance(value, int):
+        return display.share(value)
     if field is not None and field.choices:
         return str(dict(field.flatchoices).get(value, value))
     return _moment_or_day(value) or str(value)

@@ -42,6 +42,11 @@ _PAYS: Final = frozenset(
 _LINE_PAYS: Final = frozenset({"deal_id", "product_id", "quantity", "unit_price_minor", "discount_bp", "amount_minor"})
 #: Parts of deals, by kind, and where they stand. Stage history is not among them: nothing is paid by it.
 _PARTS: Final[Mapping[str, type[DealLine] | type[DealSplit]]] = {"deal_lines": DealLine, "deal_splits": DealSplit}
+#: By which columns a part that goes is told.
+_TOLD: Final[Mapping[str, tuple[str, ...]]] = {
+    "deal_lines": ("product_id", "quantity", "amount_minor"),
+    "deal_splits": ("person_id", "share_bp"),
+}
 
 
 class Brake:
@@ -92,6 +97,15 @@ def deals_of(applier: Applier, rows: Sequence[RawRecord], *, at: datetime) -> di
     if applier.stream.kind not in _PARTS:
         return {row.external_id: row.record_id for row in rows if row.record_id is not None}
     return {external_id: min(part.deals) for external_id, part in _parts_held(applier, rows, at).items()}
+
+
+def going(kind: str, rows: Sequence[RawRecord]) -> dict[str, tuple[int, dict[str, Any]]]:
+    """The parts of deals that would go with these held records, by external id: the key of each, and what it says now."""
+    if kind not in _PARTS:
+        return {}
+    keys = {row.record_id: row.external_id for row in rows if row.is_gone and row.record_id is not None}
+    found = {said.pop("pk"): said for said in _PARTS[kind].objects.filter(pk__in=keys).values("pk", *_TOLD[kind])}
+    return {keys[pk]: (pk, said) for pk, said in found.items()}
 
 
 def _parts_held(applier: Applier, rows: Sequence[RawRecord], at: datetime) -> dict[str, _Part]:

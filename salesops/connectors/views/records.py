@@ -57,6 +57,7 @@ from salesops.connectors.views.connections import hook_address
 from salesops.core import display
 from salesops.core.actor import Actor
 from salesops.core.views import BulkAction, Empty, ScopedFormView
+from salesops.deals.models import Deal
 from salesops.values.outcomes import Problem
 
 #: Where the records of a kind have pages of their own; pages of rooms beside this one are only named.
@@ -514,6 +515,12 @@ class HoldDecideView(ScopedFormView):
                 changes[fate.raw.external_id] = words
                 names[fate.raw.external_id] = fate.label
             deals = brakes.deals_of(applier, rows, at=self.now)
+            going = brakes.going(hold.stream.kind, rows)
+            gone = [
+                Difference(pk, {name: (value, None) for name, value in said.items()}) for pk, said in going.values()
+            ]
+            changes |= zip(going, told(self.actor, hold.stream.kind, gone), strict=True)
+        called = dict(Deal.objects.visible_to(self.actor).filter(pk__in=deals.values()).values_list("pk", "name"))
         return {
             "hold": hold,
             "connection": connection,
@@ -522,7 +529,8 @@ class HoldDecideView(ScopedFormView):
                 {
                     "raw": row,
                     "deal": deals.get(row.external_id),
-                    "name": names.get(row.external_id, ""),
+                    "name": called.get(deals.get(row.external_id, 0), ""),
+                    "part": names.get(row.external_id, "") if hold.stream.kind != "deals" else "",
                     "changes": changes.get(row.external_id, []),
                     "link": selectors.link_of(row),
                 }

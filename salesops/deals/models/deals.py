@@ -10,9 +10,9 @@ from django.utils.translation import gettext_lazy as _
 
 from salesops.accounts.models import Account, Contact
 from salesops.core.fields import ExactDecimalField
-from salesops.core.models import Removable
+from salesops.core.models import HeldInTime, Removable
 from salesops.deals.choices import StageKind
-from salesops.deals.querysets import DealManager, DealQuerySet, OfDealQuerySet
+from salesops.deals.querysets import DealManager, DealOwnershipQuerySet, DealQuerySet, OfDealQuerySet
 from salesops.leads.models import Lead
 from salesops.people.choices import JobFunction
 from salesops.pods.models import Pod
@@ -37,6 +37,12 @@ class Stage(models.Model):
         default=False,
         help_text=_("Deals are held against the selling policy when they come here. Won stages always ask."),
     )
+    decides_credit = models.BooleanField(
+        _("decides the credit"),
+        default=False,
+        db_default=False,
+        help_text=_("Plans that credit as of a stage go by the day on which a deal first came here, or further."),
+    )
     spiced_needed = models.PositiveSmallIntegerField(
         _("SPICED components needed"),
         default=0,
@@ -56,6 +62,12 @@ class Stage(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(probability_bp__lte=10_000), name="deals_stage_probability"),
             models.CheckConstraint(condition=Q(spiced_needed__lte=5), name="deals_stage_spiced"),
+            models.UniqueConstraint(
+                fields=["decides_credit"],
+                condition=Q(decides_credit=True),
+                name="deals_stage_one_decides_credit",
+                violation_error_message=_("Another stage decides the credit already."),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -175,6 +187,33 @@ class Deal(Removable):
         return self.name
 
 
+class DealOwnership(HeldInTime):
+    """Who owned a deal, for a time; days on which nobody did are in none. `Deal.owner` is the one of now.
+
+    Plans may credit as of an earlier day, or by days, so it is kept from the first day on: it cannot be rebuilt later.
+    """
+
+    deal = models.ForeignKey(Deal, models.CASCADE, related_name="ownerships", verbose_name=_("deal"))
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="deal_ownerships", verbose_name=_("person")
+    )
+
+    objects = DealOwnershipQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["deal", "start_on", "id"]
+        verbose_name, verbose_name_plural = _("deal ownership"), _("deal ownerships")
+        constraints = [
+            HeldInTime.range_constraint("deals_dealownership"),
+            models.UniqueConstraint(
+                fields=["deal"], condition=Q(end_on__isnull=True), name="deals_dealownership_one_now"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.deal} · {self.person}"
+
+
 class DealLine(models.Model):
     """One product in a deal. The amount is kept, not derived: a contract may state it differently from price times quantity."""
 
@@ -269,6 +308,7 @@ class StageChange(models.Model):
     class Meta:
         ordering = ["-changed_at", "-id"]
         verbose_name, verbose_name_plural = _("stage change"), _("stage changes")
+        indexes = [models.Index(fields=["changed_at"], name="deals_stagechange_moment")]
         constraints = [
             models.UniqueConstraint(
                 fields=["source", "external_id"], condition=~Q(external_id=""), name="deals_stagechange_external"

@@ -14,6 +14,9 @@ from salesops.values.outcomes import Problem, gettext_noop
 #: Basis points of the whole.
 WHOLE_BP: Final = 10_000
 
+#: Beside the columns of a share that an import brings: which others, without a record of their own, it takes the place of.
+DROPPED_SHARES: Final = "dropped_shares"
+
 #: Beyond this a quantity is a slip of the keyboard; it also keeps exact arithmetic cheap.
 MOST_QUANTITY: Final = Decimal("1000000000")
 

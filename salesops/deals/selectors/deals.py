@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db.models import Count, QuerySet, Sum
 
 from salesops.core.actor import Actor, Noun, Scope
-from salesops.deals.models import Deal, DealSpiced, StageChange
+from salesops.deals.models import Deal, DealOwnership, DealSpiced, StageChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,12 @@ def stage_changes_for(actor: Actor, deal: Deal) -> QuerySet[StageChange]:
     return (
         StageChange.objects.visible_to(actor).filter(deal=deal).select_related("from_stage", "to_stage", "changed_by")
     )
+
+
+def owners_of(actor: Actor, deal: Deal) -> QuerySet[DealOwnership]:
+    """Whose a deal was, in time, the first one first."""
+    rows: QuerySet[DealOwnership] = DealOwnership.objects.visible_to(actor).filter(deal=deal)
+    return rows.select_related("person").order_by("start_on", "pk")
 
 
 def totals_of(deals: QuerySet[Deal]) -> list[Total]:

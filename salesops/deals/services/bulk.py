@@ -35,6 +35,7 @@ from salesops.deals.services.guard import (
     said_of,
     withdraw,
 )
+from salesops.deals.services.owners import keep_owners
 from salesops.jobs.models import Job
 from salesops.jobs.services import enqueue
 from salesops.leads.rules.spiced import COMPONENTS, known
@@ -371,6 +372,7 @@ def _batch(
         StageChange.objects.bulk_create(steps)
         given = [(deal, old["owner"]) for deal, old, new in taken if "owner" in new]
         shares = settle_credit(given, at=at) if given else {}
+        keep_owners(given, day=today)
         record_many(
             actor=actor, changes=[_entry(each, shares.get(each[0].pk), changes.reason) for each in taken], at=at
         )

@@ -33,6 +33,7 @@ from salesops.deals.rules.stages import (
 from salesops.deals.selectors.choices import owners_for, pods_to_choose_for
 from salesops.deals.services.from_leads import copy_spiced, known_of_deal, known_of_lead, settle_credit
 from salesops.deals.services.guard import LOOKED_AT, TERMS, ask_guard, asks_guard, guard_deal, keeps_refusals, withdraw
+from salesops.deals.services.owners import keep_owners
 from salesops.leads.models import Lead
 from salesops.people.models import User
 from salesops.pods.models import Pod, PodMembership
@@ -145,6 +146,8 @@ def save_changes(
         return False
     deal.version += 1
     deal.save()
+    if "owner" in new:
+        keep_owners([(deal, old["owner"])], day=company_day(at))
     record(actor=actor, action=action, subject=deal, before=old, after=new, reason=reason, at=at)
     return True
 
@@ -223,6 +226,7 @@ def create_deal(
         )
     check_deal(actor, deal, at=at, given=set(_RELATIONS))
     deal.save()
+    keep_owners([(deal, UNSET)], day=today)
     guard_deal(actor=actor, deal=deal, occasion=GuardOccasion.CREATED, at=at, is_closing=deal.kind == StageKind.WON)
     if lead is not None:
         copy_spiced(lead, deal)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -17,7 +17,7 @@ from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
 
 from salesops.accounts.services.guards import check_may_import
-from salesops.audit.services import Change, change_of, record_many
+from salesops.audit.services import Change, change_of, changed, record_many
 from salesops.core.actor import Actor
 from salesops.core.upserts import (
     UNSET,
@@ -32,7 +32,15 @@ from salesops.core.upserts import (
     values_given,
 )
 from salesops.deals.models import Deal, DealLine, DealSplit, Product, Stage, StageChange
-from salesops.deals.rules.amounts import WHOLE_BP, Share, deal_amount, line_amount, percent, problems_of_shares
+from salesops.deals.rules.amounts import (
+    DROPPED_SHARES,
+    WHOLE_BP,
+    Share,
+    deal_amount,
+    line_amount,
+    percent,
+    problems_of_shares,
+)
 from salesops.deals.services.from_leads import plain_shares
 from salesops.deals.services.guard import flag_imported
 from salesops.deals.services.parts import plain_line
@@ -320,11 +328,13 @@ def upsert_deal_splits(
 
 @dataclass(slots=True)
 class _Drafted:
-    """A share as it should be: the record's position, and the row that it is."""
+    """A share as it should be: the record's position, the row that it is, and the columns that differ."""
 
     position: int
     row: DealSplit
     is_new: bool
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _splits_batch(
@@ -357,6 +367,7 @@ def _splits_batch(
             continue
         stood = rows[deal_id]
         before, was = plain_shares(stood), {row.pk: _values(row) for row in stood}
+        said = {row.pk: _said_of(row) for row in stood}
         try:
             drafts, dropped = _drafts(deal, given, stood, source, known)
         except ValidationError as error:
@@ -366,6 +377,9 @@ def _splits_batch(
         differing = [each for each in drafts if each.is_new or was[each.row.pk] != _values(each.row)]
         for each in drafts:
             told.append((each, Fate.CREATED if each.is_new else Fate.CHANGED if each in differing else Fate.UNCHANGED))
+            each.before, each.after = changed({} if each.is_new else said[each.row.pk], _said_of(each.row))
+        if differing and dropped:
+            _tell_dropped(differing[0], dropped, known)
         if not differing and not dropped:
             continue
         # Out and in again under the same keys: two who change places would meet each other on the way.
@@ -382,7 +396,9 @@ def _splits_batch(
         _count_up(written, at)
         record_many(actor=actor, changes=changes, at=at)
     for each, fate in told:
-        result.outcomes.append(RecordOutcome(each.position, fate, each.row.pk, known[each.row.person_id]))
+        result.outcomes.append(
+            RecordOutcome(each.position, fate, each.row.pk, known[each.row.person_id], each.before, each.after)
+        )
 
 
 def _drafts(
@@ -443,6 +459,18 @@ def _row_of(record: DealSplitRecord, free: Mapping[int, DealSplit], source: str)
         if not is_other and (row.person_id, row.function) == (record.person_id, function):
             return row.pk
     return 0
+
+
+def _said_of(row: DealSplit) -> dict[str, Any]:
+    """Who has how much of a deal, by column."""
+    plain = {"person_id": row.person_id, "share_bp": row.share_bp, "function": row.function}
+    return plain | ({"is_overlay": True} if row.is_overlay else {})
+
+
+def _tell_dropped(draft: _Drafted, dropped: Sequence[DealSplit], known: Mapping[int, str]) -> None:
+    """Say with a share which others it takes the place of: they have no record of their own."""
+    shares = ", ".join(f"{known[row.person_id]} {percent(row.share_bp)} %" for row in dropped)
+    draft.before, draft.after = {**draft.before, DROPPED_SHARES: shares}, {**draft.after, DROPPED_SHARES: None}
 
 
 def _values(row: DealSplit) -> tuple[Any, ...]:

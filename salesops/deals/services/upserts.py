@@ -38,6 +38,7 @@ from salesops.deals.rules.places import place_on_entering
 from salesops.deals.services.deals import AUDITED, first_open_stage, seconds_between
 from salesops.deals.services.from_leads import settle_credit
 from salesops.deals.services.guard import flag_imported
+from salesops.deals.services.owners import keep_owners
 from salesops.pods.selectors import PodHistory, pod_history
 from salesops.values.money import MoneyError, check_currency
 from salesops.values.names import fold_name
@@ -254,6 +255,8 @@ def _deals_round(
         if merged.fate is Fate.CHANGED and "owner_id" in merged.before
     ]
     shares = settle_credit(given, at=around.at)
+    fresh = [(merged.row, UNSET) for merged in written if merged.fate is Fate.CREATED]
+    keep_owners([*fresh, *given], day=company_day(around.at))
     record_many(
         actor=actor,
         changes=[_change(merged, around.source, shares.get(merged.row.pk)) for merged in written],

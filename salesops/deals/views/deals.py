@@ -34,7 +34,7 @@ from salesops.deals.models import Deal, Stage
 from salesops.deals.rules.ageing import age_of
 from salesops.deals.rules.stages import CLOSED_DEAL
 from salesops.deals.selectors import deal_for, deals_for, products_for, stages
-from salesops.deals.selectors.deals import days_in_stage, deal_or_removed_for, deal_spiced_of
+from salesops.deals.selectors.deals import days_in_stage, deal_or_removed_for, deal_spiced_of, owners_of
 from salesops.deals.selectors.guard import guard_shown
 from salesops.deals.selectors.handoffs import hand_offs_of, may_hand_off
 from salesops.deals.services import StaleDealError, create_deal, edit_deal, move_deal, reassign
@@ -102,6 +102,7 @@ class DealDetailView(ScopedDetailView):
             and deal.expected_close_on < today,
             "lines": list(deal.lines.select_related("product")),
             "splits": list(deal.splits.select_related("person")),
+            "owners": list(owners_of(self.actor, deal)),
             "contacts": contacts if is_account_seen else [],
             "is_account_seen": is_account_seen,
             "is_contact_seen": bool(deal.contact_id and contacts_for(self.actor).filter(pk=deal.contact_id).exists()),

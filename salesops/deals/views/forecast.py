@@ -22,6 +22,7 @@ from salesops.deals.filters import DealFilter, TotalsFilter
 from salesops.deals.models import Deal
 from salesops.deals.rules.forecast import Figures
 from salesops.deals.selectors import Forecast, ForecastRow, deals_counted_for, forecast_for
+from salesops.deals.selectors.flow import flow_of
 from salesops.deals.views.deals import DealListView
 from salesops.values.periods import Period, PeriodError, PeriodKind, parse_label, period_of
 
@@ -105,6 +106,7 @@ class ForecastView(DealListView):
             "shared_query": self.clean_query(keep=frozenset({"view"})).urlencode(),
             "shown_as": "forecast",
             "forecast": forecast,
+            "flow": flow_of(self.matching, self.period),
             "sees_totals_only": self.sees_totals_only,
             "last_day_before": self.period.start - _DAY if self.period.start.year > 1 else None,
             "period_name": period_name(self.period),

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import Count, Exists, Max, Min, OuterRef, Sum
+from django.db.models import Count, Exists, Max, Min, OuterRef, QuerySet, Sum
 from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext as translate
@@ -61,23 +61,33 @@ class KeptSetup:
     is_now: bool
 
 
-def setups_of(actor: Actor, pool: Pool) -> list[KeptSetup]:
-    """The latest setups of a pool, the newest first; as many queries however many there are."""
-    rows = PoolVersion.objects.visible_to(actor).filter(pool=pool).select_related("made_by").order_by("-number")
-    versions = list(rows[: _SETUPS + 1])
-    keys = {int(key) for version in versions for key in version.setup["members"]}
-    keys |= {version.setup["pool"]["on_call_id"] or 0 for version in versions}
+def versions_of(actor: Actor, pool: Pool) -> QuerySet[PoolVersion]:
+    """The setups of a pool that were kept, the newest first."""
+    rows: QuerySet[PoolVersion] = PoolVersion.objects.visible_to(actor).filter(pool=pool)
+    return rows.select_related("made_by").order_by("-number")
+
+
+def setups_of(actor: Actor, pool: Pool, versions: Sequence[PoolVersion] | None = None) -> list[KeptSetup]:
+    """These setups of a pool, which follow one another, the newest first; the latest where none are named. As many queries
+    however many there are."""
+    kept = versions_of(actor, pool)
+    shown = list(kept[:_SETUPS] if versions is None else versions)
+    if not shown:
+        return []
+    newest = kept.values_list("number", flat=True)[0]
+    known = [*shown, *kept.filter(number__lt=shown[-1].number)[:1]]
+    keys = {int(key) for version in known for key in version.setup["members"]}
+    keys |= {version.setup["pool"]["on_call_id"] or 0 for version in known}
     names = _SetupNames(
         people={user.pk: str(user) for user in User.objects.filter(pk__in=keys)},
         pools=dict(Pool.objects.filter(versions__isnull=False).values_list("pk", "name")),
         pods=dict(Pod.objects.values_list("pk", "name")),
     )
-    following = [*versions[1:], None][: len(versions)]
-    kept = [
-        KeptSetup(version, names.words(before.setup, version.setup) if before else (), place == 0)
-        for place, (version, before) in enumerate(zip(versions, following, strict=True))
+    following = [*known[1:], None][: len(shown)]
+    return [
+        KeptSetup(version, names.words(before.setup, version.setup) if before else [], version.number == newest)
+        for version, before in zip(shown, following, strict=True)
     ]
-    return kept[:_SETUPS]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from salesops.audit.services import record
+from salesops.core import features
 from salesops.core.actor import Actor, Role, system_actor
 from salesops.jobs.models import Job
 from salesops.jobs.services import enqueue
-from salesops.leads.choices import OPEN_STATUSES
+from salesops.leads.choices import LEARNED, OPEN_STATUSES
 from salesops.leads.models import Lead, LeadScore, LearnedModel
 from salesops.leads.rules.learned import Answer, Fitted, History, Verdict, fit, judge
 from salesops.leads.selectors.histories import history_of_leads, in_columns, open_features
@@ -72,15 +73,21 @@ def keep_learned(*, actor: Actor, learned: Learned, at: datetime) -> LearnedMode
     return made
 
 
+def put_out_of_use() -> None:
+    """Use nothing that was learned; chances that were told go with the next batch of telling."""
+    LearnedModel.objects.filter(is_used=True).update(is_used=False)
+
+
 def may_learn(actor: Actor) -> bool:
     """Revenue operations and administrators."""
     return actor.has(Role.REVOPS, Role.ADMIN)
 
 
 def ask_to_learn(*, actor: Actor, at: datetime, url: str = "") -> Job:
-    """Have it learned in the background, once at a time. Raises PermissionDenied."""
+    """Have it learned in the background, once at a time. Raises PermissionDenied, SwitchedOffError."""
     if not may_learn(actor):
         raise PermissionDenied(_("Only revenue operations and administrators have chances learned."))
+    features.need(LEARNED)
     return enqueue(
         kind=LEARN,
         key=LEARN,

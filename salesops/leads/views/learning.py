@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -11,12 +12,14 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from salesops.core import features
 from salesops.core.actor import Role
 from salesops.core.charts import Chart, Series
 from salesops.core.display import share
 from salesops.core.views import PortalView
 from salesops.core.views.base import redirect_for
 from salesops.jobs.choices import UNFINISHED
+from salesops.leads.choices import LEARNED
 from salesops.leads.models import LearnedModel
 from salesops.leads.rules.learned.measures import Estimate
 from salesops.leads.rules.learned.verdicts import Answer, Rival, Verdict
@@ -63,7 +66,8 @@ class LearnedScoreView(PortalView):
                 (model, *ANSWERS[Answer(model.verdict["answer"])], model.verdict["rows"], model.verdict["wins"])
                 for model in models[1:]
             ],
-            "may_learn": may_learn(self.actor),
+            "may_learn": may_learn(self.actor) and features.is_on(LEARNED),
+            "off": "" if features.is_on(LEARNED) else features.off_text(LEARNED),
             "job": job
             if job is not None and job.state in UNFINISHED and self.actor.has(Role.REVOPS, Role.ADMIN)
             else None,
@@ -73,6 +77,9 @@ class LearnedScoreView(PortalView):
     def post(self, request: HttpRequest) -> HttpResponseBase:
         """Have it learned in the background."""
         page = reverse("leads:learned_score")
+        if not features.is_on(LEARNED):
+            messages.error(request, features.off_text(LEARNED))
+            return redirect_for(request, page)
         ask_to_learn(actor=self.actor, at=self.now, url=page)
         return redirect_for(request, page)
 

@@ -7,12 +7,14 @@ from typing import Any, ClassVar, Final
 
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
+from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
 
 from salesops.audit.selectors import history_of
 from salesops.audit.wording import described
 from salesops.core.actor import Actor, Noun, Role, Scope
 from salesops.core.days import company_day
+from salesops.core.display import number
 from salesops.core.views import PortalView, ScopedCreateView, ScopedDetailView, ScopedEditView
 from salesops.people.choices import JobFunction
 from salesops.people.selectors import may_see_private
@@ -204,6 +206,24 @@ class PodCloseView(ScopedEditView):
     lead = _("A closed pod stays, with its people, numbers and history; nothing new can be given to it.")
     success_message = _("Closed the pod “%(object)s”.")
     is_danger = True
+
+    def get_context(self) -> dict[str, Any]:
+        """What the pod still has on its desks: closing moves none of it."""
+        return {"lead": " ".join([str(self.lead), *self.left()])}
+
+    def left(self) -> list[str]:
+        """The open work that stays with the pod, as a sentence; nothing where there is none."""
+        pod: Pod = self.object
+        leads, deals = (load_of(noun, pod_ids=[pod.pk]) for noun in ("leads", "deals"))
+        counts = [load.by_pod.get(pod.pk, 0) if load else 0 for load in (leads, deals)]
+        if not any(counts):
+            return []
+        words = translate("It still has %(leads)s leads in work and %(deals)s open deals: give them to another pod.")
+        return [words % {"leads": number(counts[0]), "deals": number(counts[1])}]
+
+    def get_success_message(self, result: Any) -> str:
+        """That it is closed, and what it still has."""
+        return " ".join([super().get_success_message(result), *self.left()])
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """The form knows the moment."""

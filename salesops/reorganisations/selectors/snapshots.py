@@ -12,7 +12,7 @@ from salesops.accounts.models import Account, AccountOwnership
 from salesops.audit.rules.chain import plain
 from salesops.commissions.models import Quota
 from salesops.core.display import share
-from salesops.deals.models import Deal, DealSplit
+from salesops.deals.models import Deal, DealOwnership, DealSplit
 from salesops.leads.models import Lead, Pool, PoolMember
 from salesops.people.choices import JobFunction
 from salesops.people.models import FunctionAssignment, ReportingLine, User
@@ -29,6 +29,7 @@ COLUMNS: Final[Mapping[type[models.Model], tuple[str, ...]]] = {
     Account: ("owner_id", "pod_id"),
     AccountOwnership: ("account_id", "person_id", "function", "start_on", "end_on"),
     Deal: ("owner_id", "pod_id"),
+    DealOwnership: ("deal_id", "person_id", "start_on", "end_on"),
     DealSplit: ("deal_id", "person_id", "function", "share_bp", "is_overlay"),
     Lead: ("owner_id", "pod_id"),
     PoolMember: ("pool_id", "person_id", "weight", "is_in"),
@@ -46,6 +47,7 @@ def snapshot_of(people: Collection[int], books: Books) -> dict[RowKey, dict[str,
         Account: models.Q(pk__in=books.account_ids),
         AccountOwnership: models.Q(account__in=books.account_ids),
         Deal: models.Q(pk__in=books.deal_ids),
+        DealOwnership: models.Q(deal__in=books.deal_ids),
         DealSplit: models.Q(deal__in=books.deal_ids),
         Lead: models.Q(pk__in=books.lead_ids),
         PoolMember: models.Q(person__in=people),
@@ -79,7 +81,7 @@ class Said:
             pools |= {row["pool_id"]} if "pool_id" in row else set()
             if KINDS[kind] is AccountOwnership:
                 objects[Account].add(row["account_id"])
-            if KINDS[kind] is DealSplit:
+            if KINDS[kind] in (DealOwnership, DealSplit):
                 objects[Deal].add(row["deal_id"])
         self.people = dict(User.objects.filter(pk__in=people).values_list("pk", "name"))
         self.pods = dict(Pod.objects.filter(pk__in=pods).values_list("pk", "name"))
@@ -97,7 +99,7 @@ class Said:
             return self.names[model].get(pk, "–")[:200]
         if model is AccountOwnership:
             return self.names[Account].get(row["account_id"], "–")[:200]
-        if model is DealSplit:
+        if model in (DealOwnership, DealSplit):
             return self.names[Deal].get(row["deal_id"], "–")[:200]
         return self.people.get(row["person_id"], "–")[:200]
 
@@ -106,7 +108,7 @@ class Said:
         if row is None:
             return ""
         parts: list[str] = []
-        if KINDS[key[0]] in (AccountOwnership, DealSplit):
+        if KINDS[key[0]] in (AccountOwnership, DealOwnership, DealSplit):
             parts.append(self.people.get(row["person_id"], "–"))
         if "pool_id" in row:
             parts.append(self.pools.get(row["pool_id"], "–"))

@@ -20,7 +20,7 @@ from salesops.commissions.models import Quota
 from salesops.core.actor import Actor
 from salesops.core.days import company_day
 from salesops.deals.choices import StageKind
-from salesops.deals.models import Deal, DealSplit
+from salesops.deals.models import Deal, DealOwnership, DealSplit
 from salesops.leads.choices import WORK_STATUSES
 from salesops.leads.models import Lead, PoolMember, Turn
 from salesops.leads.services.bulk import bulk_assign
@@ -43,6 +43,7 @@ _ONE_AT_A_TIME: Final[Mapping[type[models.Model], tuple[str, ...]]] = {
     FunctionAssignment: ("person_id",),
     ReportingLine: ("person_id",),
     AccountOwnership: ("account_id", "function"),
+    DealOwnership: ("deal_id",),
     Quota: ("person_id", "measure"),
 }
 #: What belongs to an owner and a pod.
@@ -127,7 +128,7 @@ def _grouped(changes: Iterable[ReorganisationChange]) -> list[_Group]:
             key = ("account", columns["account_id"])
         elif model is Deal:
             key = ("deal", change.object_id)
-        elif model is DealSplit:
+        elif model in (DealOwnership, DealSplit):
             key = ("deal", columns["deal_id"])
         elif "person_id" in columns:
             key = (change.kind, columns["person_id"])
