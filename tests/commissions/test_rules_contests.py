@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -16,21 +15,12 @@ from salesops.commissions.rules.contests import (
     Standing,
     Ties,
     contest_problems,
-    prizes_won,
     standings,
     totals_digest,
     words_from_plain,
 )
 from salesops.commissions.rules.plans import digest_of
-from salesops.commissions.rules.settlement.checks import input_problems
-from salesops.commissions.rules.settlement.facts import Carried, Earning, Occurrence, PeriodInput, input_from_plain
-from salesops.commissions.rules.settlement.lines import LineKind
-from salesops.commissions.rules.settlement.plain import Number
-from salesops.commissions.rules.settlement.settle import settle
-from salesops.commissions.rules.settlement.terms import Bonus, Limit, Release, ReleaseKind, Terms, terms_problems
-from salesops.commissions.rules.conventions import SettlementOrder
-from salesops.commissions.rules.settlement.plain import read_pay
-from salesops.values.periods import Period, PeriodKind
+from salesops.values.periods import PeriodKind
 
 JUNE = ContestWords(
     key="june",
@@ -109,7 +99,9 @@ def test_the_digest_of_totals_has_no_names_and_changes_with_a_single_unit() -> N
 
 
 def test_words_come_back_as_they_were_and_their_digest_is_of_every_one() -> None:
-    words = replace(JUNE, bound_minor=5, each_minor=7, prizes_minor=(), pods=(4, 2), when="amount > 5", ties=Ties.HIGHER)
+    words = replace(
+        JUNE, bound_minor=5, each_minor=7, prizes_minor=(), pods=(4, 2), when="amount > 5", ties=Ties.HIGHER
+    )
     assert words_from_plain(words.as_plain()).unwrap() == words
     changed = {name: f"{name} changed" for name in words.as_plain()}
     digests = {digest_of(words.as_plain() | {name: value}) for name, value in changed.items()}
@@ -168,9 +160,7 @@ def test_nobody_is_paid_more_than_somebody_above(totals: dict[int, int], prizes:
     found = standings(replace(JUNE, prizes_minor=prizes, ties=ties), totals)
     ranked = [each for each in found if each.takes_part]
     assert [each.prize_minor for each in ranked] == sorted((each.prize_minor for each in ranked), reverse=True)
-    assert all(
-        each.rank == 1 + sum(other.total_minor > each.total_minor for other in ranked) for each in ranked
-    )
+    assert all(each.rank == 1 + sum(other.total_minor > each.total_minor for other in ranked) for each in ranked)
 
 
 @given(TOTALS, PRIZES, st.sampled_from(Ties), st.randoms(use_true_random=False))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 from fractions import Fraction
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, Final
 
 from salesops.commissions.rules.conventions import Conventions, Refund
@@ -237,9 +237,7 @@ def contest_problems(words: ContestWords) -> list[Problem]:
         )
     for name in ("when", "amount"):
         if len(getattr(words, name)) > MOST_FORMULA:
-            found.append(
-                _problem(name, gettext_noop("The formula is too long."), gettext_noop("Shorten the formula."))
-            )
+            found.append(_problem(name, gettext_noop("The formula is too long."), gettext_noop("Shorten the formula.")))
     return found
 
 
@@ -290,7 +288,7 @@ def _problems_of_prizes(words: ContestWords) -> list[Problem]:
                 gettext_noop("Fill in both, or neither."),
             )
         )
-    if any(low > high for high, low in zip(prizes, prizes[1:], strict=False)) or len(prizes) > MOST_PRIZES:
+    if any(low > high for high, low in pairwise(prizes)) or len(prizes) > MOST_PRIZES:
         found.append(
             _problem(
                 "prizes",
