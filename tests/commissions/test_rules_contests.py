@@ -10,17 +10,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from salesops.commissions.rules import verify
+from salesops.commissions.rules.bundle import build_bundle, bundle_bytes
 from salesops.commissions.rules.contests import (
     ContestWords,
     Standing,
     Ties,
     contest_problems,
+    prizes_won,
     standings,
     totals_digest,
     words_from_plain,
 )
+from salesops.commissions.rules.conventions import SettlementOrder
 from salesops.commissions.rules.plans import digest_of
-from salesops.values.periods import PeriodKind
+from salesops.commissions.rules.settlement.checks import input_problems
+from salesops.commissions.rules.settlement.facts import Carried, Earning, Occurrence, PeriodInput, input_from_plain
+from salesops.commissions.rules.settlement.lines import LineKind
+from salesops.commissions.rules.settlement.plain import as_plain, read_pay
+from salesops.commissions.rules.settlement.settle import settle
+from salesops.commissions.rules.settlement.terms import Bonus, Limit, Release, ReleaseKind, Terms, terms_problems
+from salesops.values.periods import Period, PeriodKind
+from tests.commissions.test_rules_settlement_invariants import COMPONENTS
+from tests.commissions.test_rules_verify import flipped, numbers_in
+from tests.commissions.test_rules_verify_settlement import at, changed, facts_of, found_in
 
 JUNE = ContestWords(
     key="june",
@@ -177,7 +190,7 @@ def test_the_order_in_which_people_are_listed_changes_nothing(
 def test_selling_more_never_lowers_a_rank_or_a_prize(
     totals: dict[int, int], prizes: tuple[int, ...], ties: Ties, more: int, data: st.DataObject
 ) -> None:
-    """With `share` a prize may fall when the tie is left upwards? No: the place alone pays at least the tie's part."""
+    """Leaving a tie upwards too: the place alone pays at least the tie's part."""
     person = data.draw(st.sampled_from(sorted(totals)))
     words = replace(JUNE, prizes_minor=prizes, ties=ties)
 
@@ -188,3 +201,149 @@ def test_selling_more_never_lowers_a_rank_or_a_prize(
     assert after.prize_minor >= before.prize_minor
     if before.takes_part:
         assert 0 < after.rank <= before.rank
+
+
+# --- Prizes in a settlement -----------------------------------------------------------------------------------------
+
+QUARTER = Period(date(2026, 4, 1), date(2026, 7, 1), "2026Q2")
+TIED = replace(JUNE, prizes_minor=(100_001, 50_000))
+
+
+def occurrence(words: ContestWords, person: int, totals: dict[int, int]) -> Occurrence:
+    """What a person's period gets of a contest."""
+    prize = prizes_won(words, standings(words, totals))[person]
+    return Occurrence(words.component, f"contest {words.key}", words.last_day, prize)
+
+
+def period(words: ContestWords = TIED, earned: int = 200_000, **more: Any) -> PeriodInput:
+    """Person 5, tied first with person 9, who also earned something: 75,001 and 75,000."""
+    won = occurrence(words, 5, {5: 900, 9: 900, 7: 10})
+    earning = Earning("sales", "D-1", date(2026, 5, 1), earned)
+    return PeriodInput(QUARTER, "2026", earnings=(earning,), occurrences=(won,), **more)
+
+
+def amounts(given_: PeriodInput, terms: Terms) -> list[tuple[str, int]]:
+    """Kind and amount of each line."""
+    settled = settle(given_, terms, Carried("USD")).unwrap()
+    return [(item.kind.value, item.amount_minor) for item in settled.lines]
+
+
+def test_a_prize_is_paid_like_a_bonus_that_no_plan_names() -> None:
+    settled = settle(period(), Terms("USD"), Carried("USD")).unwrap()
+    line = settled.lines[1]
+    assert (line.kind, line.amount_minor, line.component, line.reference) == (
+        LineKind.BONUS,
+        75_001,
+        "contest:june",
+        "contest june",
+    )
+    assert line.text() == "Rank 1 of 3 in the contest “June”."
+    assert settled.payout_minor == 275_001
+
+
+def test_a_cap_covers_prizes_or_not_as_the_plan_says_of_bonuses() -> None:
+    cap = (Limit(cap=read_pay("2500.00")),)
+    inside = settle(period(), Terms("USD", limits=cap), Carried("USD")).unwrap()
+    assert inside.payout_minor == 250_000
+    on_top = Terms("USD", limits=cap, order=SettlementOrder.CAP_BONUS_DRAW)
+    assert amounts(period(earned=300_000), on_top) == [("earning", 300_000), ("cap", -50_000), ("bonus", 75_001)]
+
+
+def test_prizes_are_not_held_with_what_was_sold() -> None:
+    held = Terms("USD", releases=(Release(ReleaseKind.HOLD, days=90),))
+    assert amounts(period(), held) == [("earning", 200_000), ("bonus", 75_001), ("hold", -200_000)]
+
+
+def test_a_bonus_of_a_plan_cannot_be_called_like_a_contest() -> None:
+    pays = read_pay("1")
+    assert pays is not None
+    (problem,) = terms_problems(Terms("USD", bonuses=(Bonus("contest:june", pays),)))
+    assert problem.where == "settlement.bonuses[0].key"
+
+
+def test_a_prize_in_another_currency_is_refused() -> None:
+    (problem,) = input_problems(period(), Terms("EUR"), Carried("EUR"))
+    assert problem.text() == "The contest “June” pays in USD, and the plan pays in EUR."
+
+
+def test_a_prize_under_another_name_is_refused() -> None:
+    won = replace(period().occurrences[0], bonus="contest:july")
+    (problem,) = input_problems(replace(period(), occurrences=(won,)), Terms("USD"), Carried("USD"))
+    assert problem.where == "occurrences"
+
+
+def test_inputs_with_and_without_prizes_come_back_as_they_were() -> None:
+    """What was kept before there were contests reads, and is written, as it was."""
+    assert input_from_plain(period().as_plain()).unwrap() == period()
+    bare = PeriodInput(QUARTER, "2026", occurrences=(Occurrence("spiff", "spiff 1", date(2026, 5, 1)),))
+    assert bare.as_plain()["occurrences"] == [{"bonus": "spiff", "reference": "spiff 1", "day": "2026-05-01"}]
+
+
+# --- Derived again ------------------------------------------------------------------------------------------------
+
+
+def bundle() -> dict[str, Any]:
+    """The bundle of a statement with a shared prize and what is earned beside it."""
+    given_ = replace(
+        period(),
+        earnings=(Earning(COMPONENTS[0], "D-1", date(2026, 5, 1), 200_000),),
+    )
+    terms, carried = Terms("USD"), Carried("USD")
+    settled = settle(given_, terms, carried).unwrap()
+    return verify.read(bundle_bytes(build_bundle(facts_of(terms, given_, carried, settled))))
+
+
+def prize_at(*path: Any) -> tuple[Any, ...]:
+    """A place in the prize of a bundle."""
+    return ("inputs", "settlement_given", "occurrences", 0, *path)
+
+
+def test_the_verifier_derives_the_prize_again() -> None:
+    assert found_in(bundle()) == []
+
+
+#: What nobody can derive who holds only their own total: it is proved by the totals, whose digest this is.
+UNPROVED = {("prize", "total_minor"), ("prize", "totals_digest")}
+
+
+@pytest.mark.parametrize("path", numbers_in(bundle()["inputs"]["settlement_given"]["occurrences"][0]))
+def test_every_flipped_digit_is_found_though_all_digests_were_taken_anew(path: tuple[Any, ...]) -> None:
+    whole = bundle()
+    forged = changed(whole, prize_at(*path), flipped(at(whole, prize_at(*path))))
+    assert bool(found_in(forged)) == (path not in UNPROVED)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (("prize", "amount_minor"), 75_002, "contest:june: the prize comes to 75001, stated is 75002."),
+        (("prize", "turn"), 2, "contest:june: the prize comes to 75000, stated is 75001."),
+        (("prize", "tied"), 1, "contest:june: the prize comes to 100001, stated is 75001."),
+        (("prize", "rank"), 3, "contest:june: rank 3 with 2 tied cannot be, of 3."),
+        (("prize", "total_minor"), 0, "contest:june: 0 is below the minimum of 1."),
+        (("prize", "words", "ties"), "higher", "contest:june: the contest is not what the digest was taken of."),
+        (("prize", "words", "ties"), "lots", "contest:june.ties: 'lots' is a word this calculation does not know."),
+        (
+            ("day",),
+            "2026-06-29",
+            "contest:june: the last day of the contest is before 2026-07-01, stated is 2026-06-29.",
+        ),
+        (("prize", "words", "currency"), "EUR", "contest:june: the contest pays in EUR, the statement in USD."),
+        (("prize", "totals_digest"), "none", "contest:june: there is no digest of the totals."),
+        (("reference",), "contest july", "contest:june: the prize is of the contest june."),
+    ],
+)
+def test_what_is_wrong_with_a_prize_is_said(path: tuple[Any, ...], value: Any, said: str) -> None:
+    assert said in found_in(changed(bundle(), prize_at(*path), value))
+
+
+@given(TOTALS, PRIZES, st.sampled_from(Ties), st.none() | st.integers(1, 300))
+def test_both_calculations_come_to_the_same_prizes(
+    totals: dict[int, int], prizes: tuple[int, ...], ties: Ties, bound: int | None
+) -> None:
+    words = replace(JUNE, prizes_minor=prizes, ties=ties)
+    if bound is not None:
+        words = replace(words, prizes_minor=(), bound_minor=bound, each_minor=prizes[0])
+    for person, prize in prizes_won(words, standings(words, totals)).items():
+        won = {"bonus": words.component, "reference": "contest june", "day": "2026-06-30", "prize": as_plain(prize)}
+        assert list(verify._prize(won, "USD")) == [], person

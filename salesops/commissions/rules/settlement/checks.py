@@ -89,9 +89,6 @@ def _fact_problems(given: PeriodInput, terms: Terms) -> Iterator[Problem]:
         is_known = occurrence.bonus in bonuses if prize is None else occurrence.bonus == prize.words.component
         if not is_known or not occurrence.reference:
             yield _wrong("occurrences", f"{occurrence.bonus}: {occurrence.reference}")
-    for collection in given.collections:
-        if collection.paid_minor < 0 or collection.invoice_minor < 0:
-            yield _wrong("collections", f"{collection.reference}: {collection.paid_minor}/{collection.invoice_minor}")
         elif prize is not None and prize.words.currency != terms.currency:
             yield Problem.of(
                 "contest-currency",
@@ -102,6 +99,9 @@ def _fact_problems(given: PeriodInput, terms: Terms) -> Iterator[Problem]:
                 currency=prize.words.currency,
                 now=terms.currency,
             )
+    for collection in given.collections:
+        if collection.paid_minor < 0 or collection.invoice_minor < 0:
+            yield _wrong("collections", f"{collection.reference}: {collection.paid_minor}/{collection.invoice_minor}")
     for earning in given.earnings:
         if not earning.reference or terms.is_bonus(earning.component):
             yield _wrong("earnings", f"{earning.component}: {earning.reference}")
