@@ -9,8 +9,8 @@ from datetime import date
 from django.conf import settings
 from django.db.models import QuerySet
 
-from salesops.commissions.choices import ContestState, PeriodState
-from salesops.commissions.models import Contest, ContestStanding, Period, PlanAssignment
+from salesops.commissions.choices import ContestState, PeriodState, VersionState
+from salesops.commissions.models import Contest, ContestStanding, Period, Plan, PlanAssignment, PlanVersion, Statement
 from salesops.commissions.rules.contests import ContestWords, Standing, measured_by, standings, words_from_plain
 from salesops.commissions.rules.engine import run_in
 from salesops.commissions.selectors.facts import ALONE, facts_of_span
@@ -44,6 +44,24 @@ def standings_for(actor: Actor, contest: Contest) -> QuerySet[ContestStanding]:
     """Who stands where, of those whom the actor may see: who takes part first, in order."""
     rows = ContestStanding.objects.visible_to(actor).filter(contest=contest).select_related("person")
     return rows.order_by("-total_minor", "person_id")
+
+
+def standings_of(actor: Actor, statement: Statement) -> QuerySet[ContestStanding]:
+    """Where the person of a statement stands in contests in force that have days in its period."""
+    rows = ContestStanding.objects.visible_to(actor).filter(
+        person=statement.person_id,
+        contest__state=ContestState.ACTIVE,
+        contest__start_on__lt=statement.period.end_on,
+        contest__end_on__gt=statement.period.start_on,
+    )
+    return rows.select_related("contest").order_by("contest__end_on", "contest__key")
+
+
+def version_on(plan: Plan, day: date) -> PlanVersion | None:
+    """The version of a plan that is in force on a day; it says the currency and the periods of prizes paid into it."""
+    rows = PlanVersion.objects.filter(plan=plan, state=VersionState.ACTIVE, start_on__lte=day)
+    version = rows.order_by("-start_on").first()
+    return version if version and (version.end_on is None or version.end_on > day) else None
 
 
 def words_of(contest: Contest) -> ContestWords:

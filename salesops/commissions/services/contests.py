@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from salesops.audit.services import record
-from salesops.commissions.choices import ContestState, TransactionKind, VersionState
+from salesops.commissions.choices import ContestState, TransactionKind
 from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
-from salesops.commissions.models import Contest, Plan, PlanVersion
+from salesops.commissions.models import Contest, Plan
 from salesops.commissions.rules.contests import ContestWords, Ties, contest_problems, measured_by
 from salesops.commissions.rules.credits import DEFAULT_RULES, CreditRule
 from salesops.commissions.rules.plans import DEFAULT_KINDS
-from salesops.commissions.selectors.contests import is_settled, people_in, words_of
+from salesops.commissions.selectors.contests import is_settled, people_in, version_on, words_of
 from salesops.commissions.services.plans import conditions_that_cannot_be_read
 from salesops.commissions.services.standings import renew_standings
 from salesops.core.actor import Actor, Role
@@ -58,13 +58,6 @@ class NewContest:
     ties: str = Ties.SHARE
     shows_names: bool = False
     is_final: bool = False
-
-
-def version_on(plan: Plan, day: date) -> PlanVersion | None:
-    """The version of a plan that is in force on a day; it says the currency and the periods of prizes paid into it."""
-    rows = PlanVersion.objects.filter(plan=plan, state=VersionState.ACTIVE, start_on__lte=day)
-    version = rows.order_by("-start_on").first()
-    return version if version and (version.end_on is None or version.end_on > day) else None
 
 
 @transaction.atomic
@@ -199,7 +192,7 @@ def _draft(contest: Contest) -> Contest:
 
 def _words(new: NewContest) -> ContestWords:
     """The words of a contest, checked; each problem is refused with its field."""
-    last_day = max(new.start, new.end - (date.resolution))
+    last_day = max(new.start, new.end - timedelta(days=1))
     version = version_on(new.plan, last_day)
     if version is None:
         raise CommissionRefusedError(
