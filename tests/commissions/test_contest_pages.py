@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from salesops.commissions.choices import ContestState
 from salesops.commissions.models import Contest, ContestStanding, Plan, Statement
+from salesops.commissions.rules.plans import digest_of
 from salesops.commissions.selectors.contests import words_of
 from salesops.commissions.services.contests import cancel_contest
 from tests.cast import NOW, Cast
@@ -127,6 +128,17 @@ def test_what_a_contest_says_is_told_in_words(cast: Cast, client_of: LogIn) -> N
         assert text in shown
     bound = draft(cast, key="bound", prizes_minor=(), bound_minor=500_000, each_minor=20_000)
     assert "$200.00 for everybody at $5,000.00 or above" in page(client_of("rita"), "contest_detail", bound.pk)
+
+
+def test_finance_reads_the_digest_by_which_it_proves_a_rank_and_reps_do_not(cast: Cast, client_of: LogIn) -> None:
+    contest = running(cast, end=date(2026, 6, 1))
+    statement = Statement.objects.get(person=cast.ana)
+    assert statement.carried is not None
+    digest = statement.carried["given"]["occurrences"][0]["prize"]["totals_digest"]
+    assert digest == digest_of([900_000, 400_000])
+    assert digest in page(client_of("finn"), "contest_detail", contest.pk)
+    assert digest not in page(client_of("ana"), "contest_detail", contest.pk)
+    assert digest not in page(client_of("max"), "contest_detail", contest.pk)
 
 
 def test_a_rate_that_is_missing_is_said_on_the_page(cast: Cast, client_of: LogIn) -> None:

@@ -43,8 +43,9 @@ from salesops.commissions.services.contests import (
 from salesops.commissions.services.periods import open_period
 from salesops.commissions.services.plans import activate_version, assign_to_plan, create_plan, save_draft
 from salesops.commissions.services.touched import touched_since
+from salesops.commissions.services.what_if import if_closed
 from salesops.core.models import ExchangeRate
-from salesops.deals.models import Deal
+from salesops.deals.models import Deal, Stage
 from salesops.deals.services import SplitDraft, edit_deal, set_splits
 from salesops.pods.models import Pod
 from tests.cast import NOW, Cast
@@ -323,6 +324,32 @@ def edited(cast: Cast, deal: Deal, **changes: Any) -> None:
     """Revops edits a deal."""
     deal.refresh_from_db()
     edit_deal(actor=cast.actor("rita"), deal_id=deal.pk, version=deal.version, at=NOW, changes=changes)
+
+
+def test_a_draft_of_a_contest_is_no_reason_to_calculate_and_one_in_force_is(cast: Cast) -> None:
+    plan = plan_in_force(cast, FLAT_8)
+    won(cast, "ana", 900_000)
+    period = calculated(cast)
+    discard_contest(actor=cast.actor("rita"), contest=draft(cast), at=NOW)
+    assert calculate_touched(actor=cast.actor("rita"), period=period, at=NOW) is None
+    may(cast, plan)
+    assert touched_since(period, period.calculations.latest("number")) is None
+    calculate_touched(actor=cast.actor("rita"), period=period, at=NOW)
+    assert prizes(period) == {"Ana": 100_000}
+
+
+def test_what_if_knows_the_prize_that_the_statement_pays(cast: Cast) -> None:
+    """720.00 and 1,000.00; another 1,000.00 won would pay 80.00 more."""
+    plan = plan_in_force(cast, FLAT_8)
+    won(cast, "ana", 900_000)
+    may(cast, plan)
+    calculated(cast)
+    stage = Stage.objects.create(code="open", name="Open", kind="open", position=1)
+    deal = Deal.objects.create(
+        name="More", owner=cast.ana, stage=stage, kind="open", amount_minor=100_000, currency="USD", created_at=NOW
+    )
+    result = if_closed(statement_of(cast, "ana"), [deal])
+    assert (result.now_payout, result.then_payout) == (172_000, 180_000)
 
 
 def test_a_contest_that_is_cancelled_pays_nothing(cast: Cast) -> None:

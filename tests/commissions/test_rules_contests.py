@@ -105,10 +105,12 @@ def test_everybody_at_the_bound_or_above_gets_the_same() -> None:
 
 
 def test_the_digest_of_totals_has_no_names_and_changes_with_a_single_unit() -> None:
-    found = standings(JUNE, {1: 900, 2: 700, 3: 0})
-    assert totals_digest(found) == digest_of([900, 700])
-    assert totals_digest(standings(JUNE, {8: 700, 9: 900})) == totals_digest(found)
-    assert totals_digest(standings(JUNE, {1: 900, 2: 701})) != totals_digest(found)
+    def digest(totals: dict[int, int]) -> str:
+        return prizes_won(JUNE, standings(JUNE, totals))[max(totals, key=lambda person: totals[person])].totals_digest
+
+    assert digest({1: 900, 2: 700, 3: 0}) == totals_digest([700, 900]) == digest_of([900, 700])
+    assert digest({8: 700, 9: 900}) == digest({1: 900, 2: 700})
+    assert digest({1: 900, 2: 701}) != digest({1: 900, 2: 700})
 
 
 def test_words_come_back_as_they_were_and_their_digest_is_of_every_one() -> None:

@@ -5,7 +5,7 @@ pay is calculated, so everybody's statement is told the same ranks.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -179,20 +179,20 @@ def prizes_of(words: ContestWords, *, total: int, rank: int, tied: int) -> list[
     return split_by_largest_remainder(sum(places), [1] * tied, range(tied))
 
 
-def totals_digest(found: Sequence[Standing]) -> str:
+def totals_digest(totals: Iterable[int]) -> str:
     """SHA-256 over the totals of all who take part, the highest first."""
-    return digest_of(sorted((each.total_minor for each in found if each.takes_part), reverse=True))
+    return digest_of(sorted(totals, reverse=True))
 
 
-def prizes_won(words: ContestWords, found: Sequence[Standing]) -> dict[int, Prize]:
+def prizes_won(words: ContestWords, found: Iterable[Standing]) -> dict[int, Prize]:
     """The prizes of those who won one, by person, with what they were made from."""
-    digest, of_totals = words.digest(), totals_digest(found)
-    taking_part = sum(each.takes_part for each in found)
+    ranked = [each for each in found if each.takes_part]
+    digest, of_totals = words.digest(), totals_digest(each.total_minor for each in ranked)
     return {
         each.person: Prize(
-            words, digest, each.total_minor, each.rank, taking_part, each.tied, each.turn, of_totals, each.prize_minor
+            words, digest, each.total_minor, each.rank, len(ranked), each.tied, each.turn, of_totals, each.prize_minor
         )
-        for each in found
+        for each in ranked
         if each.prize_minor
     }
 

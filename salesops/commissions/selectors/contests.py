@@ -102,12 +102,12 @@ def reckon(contest: Contest) -> Reckoned:
 # --- Which contests a calculation has to do with --------------------------------------------------------------------
 
 
-def contests_around(period: Period) -> list[Contest]:
+def contests_around(period: Period) -> QuerySet[Contest]:
     """Contests in force that have days in a period, or ended so shortly before it that late changes are looked for."""
     start = period.start_on
     since = date(start.year - settings.COMMISSIONS_LOOK_BACK_YEARS, start.month, 1)
     rows = Contest.objects.filter(state=ContestState.ACTIVE, end_on__gt=since, start_on__lt=period.end_on)
-    return list(rows.order_by("end_on", "key"))
+    return rows.order_by("end_on", "key")
 
 
 def is_paid_in(contest: Contest, period: Period) -> bool:

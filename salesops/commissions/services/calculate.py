@@ -15,12 +15,12 @@ from salesops.commissions.choices import AdjustmentKind, PeriodState
 from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
 from salesops.commissions.models import Adjustment, Calculation, Contest, Period, Statement
 from salesops.commissions.rules.plans import digest_of
-from salesops.commissions.selectors.contests import contests_around, is_paid_in, paid_and_ended
+from salesops.commissions.selectors.contests import is_paid_in, paid_and_ended
 from salesops.commissions.selectors.facts import PeriodFacts, facts_of
 from salesops.commissions.services.drafting import ENGINE_VERSION, drafted, taken_back
 from salesops.commissions.services.late import find_late_changes
 from salesops.commissions.services.settling import adjustments_of, settle_drafts
-from salesops.commissions.services.standings import prizes_in, renew_around, tell_problems
+from salesops.commissions.services.standings import lock_contests, prizes_in, renew_around, tell_problems
 from salesops.commissions.services.storing import store
 from salesops.commissions.services.touched import KNOWN, last_known, touched_since
 from salesops.commissions.services.transactions import paid_elsewhere, sync_bookings
@@ -47,7 +47,7 @@ def calculate_touched(*, actor: Actor, period: Period, at: datetime) -> Calculat
         return calculate_period(actor=actor, period=period, at=at)
     sync_bookings(period=period, at=at)
     people = touched_since(period, last)
-    contests = contests_around(period)
+    contests = lock_contests(period)
     ended = paid_and_ended(contests, period, company_day(at))
     if any(each.end_on > company_day(last.started_at) for each in ended):
         people = None
@@ -87,7 +87,7 @@ def calculate_period(
     known = last_known()
     sync_bookings(period=period, at=at)
     if contests is None:
-        contests = contests_around(period)
+        contests = lock_contests(period)
     reckoned = renew_around(contests, period, at=at)
     prizes = prizes_in(contests, reckoned, period, day=company_day(at), at=at)
     if people is None:

@@ -14,15 +14,15 @@ from salesops.commissions.choices import AdjustmentKind, AdjustmentState, Cause,
 from salesops.commissions.models import Adjustment, Contest, Credit, Earning, Period, Statement, Transaction
 from salesops.commissions.rules.plans import PlanDefinition, plan_from_plain
 from salesops.commissions.rules.settlement.facts import Earning as Earned
-from salesops.commissions.rules.settlement.facts import Occurrence, PeriodInput, carried_from_plain, input_from_plain
+from salesops.commissions.rules.settlement.facts import Occurrence, carried_from_plain
 from salesops.commissions.rules.settlement.settle import settle
 from salesops.commissions.rules.settlement.terms import CONTEST
-from salesops.commissions.selectors.contests import contests_around, words_of
+from salesops.commissions.selectors.contests import words_of
 from salesops.commissions.selectors.facts import facts_of
 from salesops.commissions.services.causes import LineKey, Told, cause_of, causes_of_transactions
 from salesops.commissions.services.drafting import Drafts, Key, drafted, taken_back
-from salesops.commissions.services.settling import is_released_later
-from salesops.commissions.services.standings import Prizes, late_contests, prizes_in
+from salesops.commissions.services.settling import given_of, is_released_later
+from salesops.commissions.services.standings import Prizes, late_contests, lock_contests, prizes_in
 from salesops.commissions.services.transactions import paid_elsewhere, sync_bookings
 from salesops.core.days import company_day
 
@@ -48,7 +48,7 @@ def find_late_changes(*, period: Period, at: datetime, contests: Sequence[Contes
     for earlier in periods:
         sync_bookings(period=earlier, at=at)
     if contests is None:
-        contests = contests_around(period)
+        contests = lock_contests(period)
     found: list[Adjustment] = []
     for earlier in periods:
         found.extend(_changes_of(earlier, period, at, found, late_contests(contests, earlier)))
@@ -188,11 +188,6 @@ class _Prizes:
         """What happened in a statement's period, with the prizes of today in the place of those that were paid."""
         kept = [item for item in stored if not (item.prize and item.bonus in self.components)]
         return (*kept, *self.due.get(self.payers.get(key, (0, 0)), ()))
-
-
-def given_of(row: Statement) -> PeriodInput:
-    """What a settled statement was settled from."""
-    return input_from_plain((row.carried or {})["given"]).unwrap()
 
 
 # --- What was paid, and what is due -------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from salesops.commissions.rules.settlement.facts import (
     Reversal,
     SettledPart,
     carried_from_plain,
+    input_from_plain,
     outstanding,
 )
 from salesops.commissions.rules.settlement.facts import Adjustment as Adjusted
@@ -111,6 +112,17 @@ def _key_of(drafts: Drafts, person: int, plan: int) -> Key:
     key = (person, version.pk)
     drafts.by_key[key] = Draft(version, plan_from_plain(version.definition).unwrap())
     return key
+
+
+def given_of(row: Statement) -> PeriodInput:
+    """What a settled statement was settled from."""
+    return input_from_plain((row.carried or {})["given"]).unwrap()
+
+
+def prizes_kept(row: Statement) -> dict[tuple[int, int], list[Occurrence]]:
+    """The prizes of contests that a statement pays as it was calculated last, by person and plan."""
+    found = [item for item in given_of(row).occurrences if item.prize] if row.carried else []
+    return {(row.person_id, row.plan_version.plan_id): found} if found else {}
 
 
 def is_released_later(terms: Terms | None, component: str) -> bool:

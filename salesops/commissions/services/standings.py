@@ -12,6 +12,7 @@ from salesops.commissions.rules.contests import prizes_won
 from salesops.commissions.rules.settlement.facts import Occurrence
 from salesops.commissions.selectors.contests import (
     Reckoned,
+    contests_around,
     is_paid_in,
     is_settled,
     paid_and_ended,
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 #: Prizes to be paid, by person and plan.
 Prizes = dict[tuple[int, int], list[Occurrence]]
+
+
+def lock_contests(period: Period) -> list[Contest]:
+    """The contests that the calculation of a period has to do with, locked: one calculation at a time reckons them."""
+    return list(contests_around(period).select_for_update())
 
 
 def renew_standings(contest: Contest, *, at: datetime) -> Reckoned:

@@ -14,6 +14,7 @@ from salesops.commissions.choices import ContestState
 from salesops.commissions.contest_forms import CancelContestForm, ContestForm, typed
 from salesops.commissions.contest_tables import ContestFilter, ContestTable
 from salesops.commissions.models import Contest
+from salesops.commissions.rules.contests import totals_digest
 from salesops.commissions.selectors.contest_words import STAGES, TONES, Stage, contest_told, stage_of
 from salesops.commissions.selectors.contests import (
     contest_for,
@@ -91,6 +92,7 @@ class ContestDetailView(ScopedDetailView):
             "standings": shown,
             "standings_count": rows.count(),
             "own": own or rows.filter(person_id=self.actor.user_id).first(),
+            "totals_digest": self._totals_digest(contest),
             "may_write": is_draft and self.actor.has(*WRITERS),
             "may_activate": is_draft and self.actor.has(*CHECKERS) and not is_own,
             "is_own_draft": is_draft and is_own,
@@ -98,6 +100,13 @@ class ContestDetailView(ScopedDetailView):
             and self.actor.has(*CHECKERS)
             and not is_settled(contest),
         }
+
+    def _totals_digest(self, contest: Contest) -> str:
+        """For whoever sees all totals, their digest: it stands in the statement of each winner."""
+        if contest.state == ContestState.DRAFT or self.actor.sight(Noun.QUOTA) < Scope.ALL:
+            return ""
+        ranked = standings_for(self.actor, contest).filter(rank__gt=0)
+        return totals_digest(ranked.values_list("total_minor", flat=True))
 
 
 class ContestCreateView(ScopedCreateView):
