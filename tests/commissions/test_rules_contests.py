@@ -96,7 +96,8 @@ def test_who_stays_below_the_minimum_takes_no_part() -> None:
 
 
 def test_who_was_credited_with_nothing_takes_no_part_without_a_minimum_either() -> None:
-    assert told(JUNE, p1=0, p2=1, p3=-5) == [(2, 1, 1, 1, 100_000), (1, 0, 0, 0, 0), (3, 0, 0, 0, 0)]
+    for words in (JUNE, replace(JUNE, minimum_minor=0), replace(JUNE, minimum_minor=-9)):
+        assert told(words, p1=0, p2=1, p3=-5) == [(2, 1, 1, 1, 100_000), (1, 0, 0, 0, 0), (3, 0, 0, 0, 0)]
 
 
 def test_everybody_at_the_bound_or_above_gets_the_same() -> None:

@@ -38,6 +38,8 @@ from salesops.values.outcomes import Problem
 
 #: So many standings are shown on the page of a contest.
 _SHOWN: Final = 200
+#: So many of what could not be measured is named.
+_PROBLEMS: Final = 10
 
 
 class ContestListView(ScopedListView):
@@ -88,7 +90,8 @@ class ContestDetailView(ScopedDetailView):
             "tone": TONES[stage],
             "is_running": stage in (Stage.AHEAD, Stage.RUNNING),
             "is_cancelled": stage is Stage.CANCELLED,
-            "problems": [Problem.from_plain(each) for each in contest.problems],
+            "problems": [Problem.from_plain(each) for each in contest.problems[:_PROBLEMS]],
+            "mends": self.actor.has(*WRITERS, *CHECKERS),
             "standings": shown,
             "standings_count": rows.count(),
             "own": own or rows.filter(person_id=self.actor.user_id).first(),
