@@ -32,7 +32,7 @@ class ContestForm(PortalForm):
     """What a contest says. Amounts are in the currency in which the plan pays on the last day."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=120)
-    key = forms.CharField(
+    key = forms.CharField(  # type: ignore[assignment]  # a field, not what guards against double posts
         label=gettext_lazy("Key"),
         max_length=31,
         help_text=gettext_lazy("Names the contest in statements: a-z, 0-9 and _, such as june_2026."),

@@ -59,19 +59,7 @@ JULY = datetime(2026, 7, 6, 9, 0, tzinfo=UTC)
 
 def may(cast: Cast, plan: Plan, **words: Any) -> Contest:
     """The three who sell most in May, in force: Rita writes it, Finn puts it in force."""
-    new = NewContest(
-        **{
-            "key": "may",
-            "name": "May",
-            "plan": plan,
-            "plans": (plan,),
-            "start": date(2026, 5, 1),
-            "end": date(2026, 6, 1),
-            "prizes_minor": (100_000, 50_000, 25_000),
-        }
-        | words
-    )
-    contest = save_contest(actor=cast.actor("rita"), new=new, at=NOW)
+    contest = draft(cast, plan=plan, **({"prizes_minor": (100_000, 50_000, 25_000)} | words))
     return activate_contest(actor=cast.actor("finn"), contest=contest, at=NOW)
 
 
@@ -498,21 +486,18 @@ def test_a_period_is_not_locked_before_the_contests_it_pays_are_reckoned_to_thei
 
 
 def draft(cast: Cast, by: str = "rita", **words: Any) -> Contest:
-    """A draft of the three who sell most in May."""
-    plan = Plan.objects.first() or plan_in_force(cast, FLAT_8)
-    new = NewContest(
-        **{
-            "key": "may",
-            "name": "May",
-            "plan": plan,
-            "plans": (plan,),
-            "start": date(2026, 5, 1),
-            "end": date(2026, 6, 1),
-            "prizes_minor": (100_000,),
-        }
-        | words
-    )
-    return save_contest(actor=cast.actor(by), new=new, at=NOW)
+    """A draft of who sells most in May."""
+    plan = words.get("plan") or Plan.objects.first() or plan_in_force(cast, FLAT_8)
+    said: dict[str, Any] = {
+        "key": "may",
+        "name": "May",
+        "plan": plan,
+        "plans": (plan,),
+        "start": date(2026, 5, 1),
+        "end": date(2026, 6, 1),
+        "prizes_minor": (100_000,),
+    }
+    return save_contest(actor=cast.actor(by), new=NewContest(**said | words), at=NOW)
 
 
 def test_a_draft_is_in_force_by_somebody_else_than_its_writer(cast: Cast) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, Final
 
 from salesops.commissions.rules.conventions import Leaver, SettlementOrder
@@ -248,7 +249,7 @@ class Terms:
         """
         return is_leaving and self.leaver is Leaver.PAID_BEFORE
 
-    @property
+    @cached_property
     def bonus_keys(self) -> frozenset[str]:
         """The keys of objectives and bonuses."""
         return frozenset((*(item.key for item in self.objectives), *(item.key for item in self.bonuses)))
@@ -292,11 +293,13 @@ def terms_problems(terms: Terms, where: str = "settlement") -> list[Problem]:
         *_twice([*(item.key for item in terms.objectives), *(item.key for item in terms.bonuses)], where),
         *_twice([f"{limit.basis}:{limit.key}" for limit in terms.limits], f"{where}.limits"),
     ]
-    for name, items in (("objectives", terms.objectives), ("bonuses", terms.bonuses)):
+    named = {
+        "objectives": [objective.key for objective in terms.objectives],
+        "bonuses": [bonus.key for bonus in terms.bonuses],
+    }
+    for name, keys in named.items():
         problems.extend(
-            _wrong(f"{where}.{name}[{index}].key", item.key)
-            for index, item in enumerate(items)
-            if item.key.startswith(CONTEST)
+            _wrong(f"{where}.{name}[{index}].key", key) for index, key in enumerate(keys) if key.startswith(CONTEST)
         )
     for index, bonus in enumerate(terms.bonuses):
         if bonus.most_count is not None and bonus.most_count < 1:
