@@ -14,7 +14,7 @@ def _differs(*columns: str) -> str:
 
 #: Standings are reckoned anew as long as anything changes: when, and what was wrong, is no word of the contest.
 _SAYS_SOMETHING_ELSE = (
-    "OLD.state <> 'draft' AND (NEW.state = 'draft' OR "
+    "OLD.state <> 'draft' AND (NEW.state NOT IN ('active', 'cancelled') OR "
     + _differs(
         "key",
         "name",
