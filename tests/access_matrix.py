@@ -309,6 +309,17 @@ ROWS: list[Row] = [
         )
         for name in ("reorganisation_preview", "reorganisation_protect")
     ),
+    Row("commissions:contest_list", {200: SEEING}),
+    Row("commissions:contest_create", {200: CONFIGURING}),
+    Row(
+        "commissions:contest_detail",
+        {200: READERS, 404: "other executive norole"},
+        kwargs=lambda s: {"pk": s.sales_contest.pk},
+    ),
+    Row("commissions:contest_edit", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.sales_contest_draft.pk}),
+    Row("commissions:contest_activate", {200: "finance"}, kwargs=lambda s: {"pk": s.sales_contest_draft.pk}),
+    Row("commissions:contest_discard", {200: CONFIGURING}, kwargs=lambda s: {"pk": s.sales_contest_draft.pk}),
+    Row("commissions:contest_cancel", {200: "revops finance"}, kwargs=lambda s: {"pk": s.sales_contest.pk}),
     Row("commissions:scenario_list", {200: "revops finance"}),
     Row("commissions:scenario_create", {200: "revops finance"}),
     Row("commissions:scenario_detail", {200: "revops finance"}, kwargs=lambda s: {"pk": s.scenario.pk}),
@@ -535,6 +546,9 @@ ROWS: list[Row] = [
     Row("api:plan-detail", {200: SEEING}, kwargs=lambda s: {"pk": s.plan.pk}),
     Row("api:planversion-list", {200: SEEING}),
     Row("api:planversion-detail", {200: SEEING}, kwargs=lambda s: {"pk": s.version.pk}),
+    Row("api:contest-list", {200: SEEING}),
+    Row("api:contest-detail", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.sales_contest.pk}),
+    Row("api:contest-standings", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.sales_contest.pk}),
     Row("api:period-list", {200: "manager revops finance executive"}),
     Row("api:quota-list", {200: SEEING}),
     Row("api:quota-detail", {200: READERS, 404: "other"}, kwargs=lambda s: {"pk": s.quota.pk}),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
 from salesops.accounts.models import Account, Contact
 from salesops.activities.models import Activity
 from salesops.audit.models import AuditEntry
 from salesops.commissions.models import (
     Adjustment,
+    Contest,
     Dispute,
     Earning,
     PayrollFile,
@@ -25,6 +26,7 @@ from salesops.commissions.models import (
     Transaction,
 )
 from salesops.commissions.services.adjustments import prepare_adjustment
+from salesops.commissions.services.contests import NewContest, activate_contest, save_contest
 from salesops.commissions.services.disputes import open_dispute
 from salesops.commissions.services.plans import save_draft, set_quota
 from salesops.commissions.services.scenarios import calculate_scenario, create_scenario
@@ -81,6 +83,8 @@ class Scene:
     period: Period
     statement: Statement
     scenario: Scenario
+    sales_contest: Contest
+    sales_contest_draft: Contest
     reorganisation: Reorganisation
     earning: Earning
     payroll_file: PayrollFile
@@ -208,6 +212,18 @@ def make_scene(cast: Cast) -> Scene:
         currency="USD",
         recorded_at=NOW,
     )
+    north_july = NewContest(
+        key="july",
+        name="July",
+        plan=plan,
+        start=date(2026, 7, 1),
+        end=date(2026, 8, 1),
+        pods=(cast.north,),
+        prizes_minor=(100_000,),
+    )
+    sales_contest = save_contest(actor=cast.actor("rita"), new=north_july, at=NOW)
+    activate_contest(actor=cast.actor("finn"), contest=sales_contest, at=NOW)
+    later = save_contest(actor=cast.actor("rita"), new=replace(north_july, key="july_2"), at=NOW)
     scenario = create_scenario(
         actor=cast.actor("rita"), name="Tried", period=period, changes={plan.pk: draft.definition}, at=NOW
     )
@@ -334,6 +350,8 @@ def make_scene(cast: Cast) -> Scene:
         event=event,
         transaction=transaction,
         scenario=scenario,
+        sales_contest=sales_contest,
+        sales_contest_draft=later,
         reorganisation=reorganisation,
         file_import=file_import,
         rejected_row=rejected_row,

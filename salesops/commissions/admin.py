@@ -8,7 +8,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from salesops.commissions.models import Period, Plan, PlanVersion, Quota
+from salesops.commissions.models import Contest, Period, Plan, PlanVersion, Quota
 from salesops.core.admin import PortalInline, ReadOnlyAdmin, money
 
 
@@ -28,6 +28,17 @@ class PlanAdmin(ReadOnlyAdmin):
     search_fields = ("name",)
     portal_page = "commissions:plan_detail"
     inlines = (VersionInline,)
+
+
+@admin.register(Contest)
+class ContestAdmin(ReadOnlyAdmin):
+    """Contests; they are written, put in force and cancelled in the portal."""
+
+    list_display = ("name", "key", "state", "start_on", "end_on", "plan")
+    list_filter = ("state",)
+    search_fields = ("name", "key")
+    list_select_related = ("plan",)
+    portal_page = "commissions:contest_detail"
 
 
 @admin.register(Quota)

@@ -15,9 +15,20 @@ from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
 from salesops.commissions.choices import TransactionKind
+from salesops.commissions.contest_tables import ContestFilter
 from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
 from salesops.commissions.filters import PlanFilter, QuotaFilter, StatementFilter
-from salesops.commissions.models import Adjustment, Credit, Period, Plan, PlanVersion, Quota, Statement, Transaction
+from salesops.commissions.models import (
+    Adjustment,
+    Contest,
+    Credit,
+    Period,
+    Plan,
+    PlanVersion,
+    Quota,
+    Statement,
+    Transaction,
+)
 from salesops.commissions.pay_filters import AdjustmentFilter
 from salesops.commissions.selectors.adjustments import (
     PREPARERS,
@@ -26,6 +37,7 @@ from salesops.commissions.selectors.adjustments import (
     may_see_adjustments,
     version_during,
 )
+from salesops.commissions.selectors.contests import contest_for, contests_for, standings_for
 from salesops.commissions.selectors.periods import may_see_periods
 from salesops.commissions.selectors.plans import plan_for, plans_for, quota_names, quotas_for, version_for
 from salesops.commissions.selectors.statements import earnings_for, statement_for, statements_for
@@ -38,6 +50,9 @@ from salesops.commissions.selectors.transactions import (
 from salesops.commissions.serializers import (
     AdjustmentPrepareSerializer,
     AdjustmentSerializer,
+    ContestDetailSerializer,
+    ContestSerializer,
+    ContestStandingSerializer,
     CreditSerializer,
     PeriodSerializer,
     PlanSerializer,
@@ -125,6 +140,32 @@ class PlanVersionViewSet(ScopedViewSet, mixins.ListModelMixin):
     def retrieve(self, request: Request, pk: str) -> Response:
         """One version with what it says."""
         return Response(PlanVersionDetailSerializer(version_for(self.actor, key_of(pk))).data)
+
+
+class ContestViewSet(ScopedViewSet, mixins.ListModelMixin):
+    """Contests, the latest first; drafts for those who see all plans."""
+
+    noun = Noun.PLAN
+    serializer_class = ContestSerializer
+    filterset_class = ContestFilter
+
+    def get_queryset(self) -> QuerySet[Contest]:
+        """The contests that the actor sees."""
+        return Contest.objects.none() if self.is_description else contests_for(self.actor).order_by("-start_on", "pk")
+
+    @extend_schema(responses=ContestDetailSerializer)
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """One contest with what it says."""
+        return Response(ContestDetailSerializer(contest_for(self.actor, key_of(pk))).data)
+
+    @extend_schema(responses=ContestStandingSerializer(many=True))
+    @action(detail=True, filterset_class=None)
+    def standings(self, request: Request, pk: str) -> Response:
+        """Who stands where, the highest total first, of those whom the actor sees: as they were last reckoned."""
+        rows = standings_for(self.actor, contest_for(self.actor, key_of(pk)))
+        return self.get_paginated_response(
+            ContestStandingSerializer(self.paginate_queryset(rows) or [], many=True).data
+        )
 
 
 class PeriodViewSet(ScopedViewSet, mixins.ListModelMixin):
@@ -380,6 +421,7 @@ def _currency(given: str) -> str:
 router = SimpleRouter()
 router.register("plans", PlanViewSet, basename="plan")
 router.register("plan-versions", PlanVersionViewSet, basename="planversion")
+router.register("contests", ContestViewSet, basename="contest")
 router.register("periods", PeriodViewSet, basename="period")
 router.register("quotas", QuotaViewSet, basename="quota")
 router.register("transactions", TransactionViewSet, basename="transaction")

@@ -26,6 +26,14 @@ class VersionState(models.TextChoices):
     RETIRED = "retired", _("Retired")
 
 
+class ContestState(models.TextChoices):
+    """Where a contest stands. Only a draft can be changed; whether one in force runs or has ended its days say."""
+
+    DRAFT = "draft", _("Draft")
+    ACTIVE = "active", _("In force")
+    CANCELLED = "cancelled", pgettext_lazy("contest", "Cancelled")
+
+
 class PeriodState(models.TextChoices):
     """Where a period stands. A locked period never opens again: late changes become adjustments elsewhere."""
 
@@ -162,6 +170,7 @@ class Cause(models.TextChoices):
     QUOTA = "quota", _("Quota changed")
     PLAN = "plan", _("Plan changed")
     EXCHANGE_RATE = "exchange_rate", _("Exchange rate changed")
+    STANDING = "standing", _("Standing of a contest changed")
     ALONG_THE_CURVE = "along_the_curve", _("Moved along the curve by another change")
     OTHER = "other", _("Another change")
 

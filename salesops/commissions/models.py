@@ -12,6 +12,7 @@ from salesops.commissions.choices import (
     AdjustmentKind,
     AdjustmentState,
     Cause,
+    ContestState,
     Decision,
     DisputeState,
     EntryKind,
@@ -28,6 +29,8 @@ from salesops.commissions.choices import (
 from salesops.commissions.querysets import (
     AcknowledgementQuerySet,
     AdjustmentQuerySet,
+    ContestQuerySet,
+    ContestStandingQuerySet,
     CreditQuerySet,
     DisputeMessageQuerySet,
     DisputeQuerySet,
@@ -637,6 +640,103 @@ class PlanEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} · {self.on}"
+
+
+class Contest(models.Model):
+    """Who sells most over some days, and what they win. In force it says the same for ever.
+
+    `definition` is what `rules.contests` reads and writes, `digest` its SHA-256 in canonical form; the columns beside it
+    say what is asked for in queries. plan: into which prizes are paid. end_on: the first day that no longer counts.
+    """
+
+    key = models.CharField(_("key"), max_length=31, unique=True)
+    name = models.CharField(_("name"), max_length=120)
+    state = models.CharField(_("state"), max_length=9, choices=ContestState.choices, default=ContestState.DRAFT)
+    plan = models.ForeignKey(Plan, models.PROTECT, related_name="contests", verbose_name=_("paid into"))
+    start_on = models.DateField(_("from"))
+    end_on = models.DateField(_("until"))
+    currency = models.CharField(_("currency"), max_length=3)
+    time_zone = models.CharField(_("time zone"), max_length=60)
+    period_kind = models.CharField(_("period"), max_length=8, choices=PeriodKind.choices)
+    shows_names = models.BooleanField(_("names are shown"), default=False)
+    definition = models.JSONField(_("definition"), default=dict)
+    digest = models.CharField(_("digest"), max_length=64)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("written by")
+    )
+    created_at = models.DateTimeField(_("created at"))
+    activated_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("put in force by"),
+    )
+    activated_at = models.DateTimeField(_("put in force at"), null=True, blank=True)
+    cancelled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("cancelled by"),
+    )
+    cancelled_at = models.DateTimeField(_("cancelled at"), null=True, blank=True)
+    cancel_reason = models.CharField(_("why it was cancelled"), max_length=300, blank=True)
+    reckoned_at = models.DateTimeField(_("standings as of"), null=True, blank=True)
+    problems = models.JSONField(_("problems"), default=list, blank=True)
+
+    objects = ContestQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-start_on", "key"]
+        verbose_name, verbose_name_plural = _("contest"), _("contests")
+        constraints = [
+            models.CheckConstraint(condition=Q(end_on__gt=F("start_on")), name="commissions_contest_ends_after_start"),
+            models.CheckConstraint(
+                condition=Q(activated_by__isnull=True) | Q(created_by__isnull=True) | ~Q(activated_by=F("created_by")),
+                name="commissions_contest_maker_is_not_checker",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=ContestState.CANCELLED) | (Q(cancelled_at__isnull=False) & ~Q(cancel_reason="")),
+                name="commissions_contest_cancelled_has_a_reason",
+            ),
+        ]
+        # Each calculation asks for those that run or have ended not long ago.
+        indexes = [models.Index(fields=["state", "end_on"], name="commissions_contest_running")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ContestStanding(models.Model):
+    """Where a person stands in a contest as it was last reckoned. Nothing is paid by it: see services.contests.
+
+    rank: 0 below the minimum. tied: how many have the same total. taking_part: how many take part in all. prize: as
+    things stand; once the contest has ended, what is paid.
+    """
+
+    contest = models.ForeignKey(Contest, models.CASCADE, related_name="standings", verbose_name=_("contest"))
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="contest_standings", verbose_name=_("person")
+    )
+    total_minor = models.BigIntegerField(_("total"))
+    currency = models.CharField(_("currency"), max_length=3)
+    rank = models.PositiveIntegerField(_("rank"), default=0)
+    tied = models.PositiveIntegerField(_("tied"), default=0)
+    taking_part = models.PositiveIntegerField(_("taking part"), default=0)
+    prize_minor = models.BigIntegerField(_("prize"), default=0)
+
+    objects = ContestStandingQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["contest", "-total_minor", "person"]
+        verbose_name, verbose_name_plural = _("standing in a contest"), _("standings in contests")
+        constraints = [models.UniqueConstraint(fields=["contest", "person"], name="commissions_conteststanding_once")]
+
+    def __str__(self) -> str:
+        return f"{self.contest} · {self.person}"
 
 
 class Acknowledgement(models.Model):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from salesops.commissions.models import (  # noqa: F401
         Acknowledgement,
         Adjustment,
+        Contest,
+        ContestStanding,
         Credit,
         Dispute,
         DisputeMessage,
@@ -166,6 +168,32 @@ class PlanEventQuerySet(ScopedQuerySet["PlanEvent"]):
     def scoped(self, actor: Actor, scope: Scope) -> Self:
         """Own, or the tree's."""
         return self.filter(person_id__in=actor.people_ids if scope >= Scope.TREE else {actor.user_id})
+
+
+class ContestQuerySet(ScopedQuerySet["Contest"]):
+    """Whoever sees all plans sees all contests; others those that they are in, once in force."""
+
+    noun = Noun.PLAN
+
+    def scoped(self, actor: Actor, scope: Scope) -> Self:
+        """Contests, in force or cancelled since, that the actor stands in."""
+        return self.filter(standings__person_id=actor.user_id).exclude(state="draft")
+
+
+class ContestStandingQuerySet(OwnedByPeopleQuerySet["ContestStanding"]):
+    """Own, or the tree's; where a contest shows names, everybody's to those who are in.
+
+    Seen as quotas are: they say what was reached, and the prizes of a contest are known to all who see it.
+    """
+
+    noun = Noun.QUOTA
+
+    def scoped(self, actor: Actor, scope: Scope) -> Self:
+        """By person, and by what contests show."""
+        shown = apps.get_model("commissions", "Contest")._default_manager.filter(
+            shows_names=True, standings__person_id=actor.user_id
+        )
+        return super().scoped(actor, scope) | self.filter(contest__in=shown.values("pk"))
 
 
 class AcknowledgementQuerySet(OwnedByPeopleQuerySet["Acknowledgement"]):

@@ -10,6 +10,8 @@ from salesops.accounts.models import Account
 from salesops.commissions.choices import TransactionKind
 from salesops.commissions.models import (
     Adjustment,
+    Contest,
+    ContestStanding,
     Credit,
     Earning,
     Period,
@@ -68,6 +70,52 @@ class PlanVersionDetailSerializer(PlanVersionSerializer):
 
     class Meta(PlanVersionSerializer.Meta):
         fields = (*PlanVersionSerializer.Meta.fields, "definition")
+        read_only_fields = fields
+
+
+class ContestSerializer(serializers.ModelSerializer[Contest]):
+    """A contest in a list. end_on: the first day that no longer counts."""
+
+    class Meta:
+        model = Contest
+        fields: tuple[str, ...] = (
+            "id",
+            "key",
+            "name",
+            "state",
+            "plan",
+            "start_on",
+            "end_on",
+            "currency",
+            "time_zone",
+            "period_kind",
+            "shows_names",
+            "digest",
+            "created_by",
+            "created_at",
+            "activated_by",
+            "activated_at",
+            "cancelled_at",
+            "cancel_reason",
+            "reckoned_at",
+        )
+        read_only_fields = fields
+
+
+class ContestDetailSerializer(ContestSerializer):
+    """A contest with what it says."""
+
+    class Meta(ContestSerializer.Meta):
+        fields = (*ContestSerializer.Meta.fields, "definition", "problems")
+        read_only_fields = fields
+
+
+class ContestStandingSerializer(serializers.ModelSerializer[ContestStanding]):
+    """Where a person stands; rank 0 is below the minimum. The prize is earned once the contest has ended."""
+
+    class Meta:
+        model = ContestStanding
+        fields = ("person", "rank", "tied", "taking_part", "total_minor", "prize_minor", "currency")
         read_only_fields = fields
 
 

@@ -9,6 +9,7 @@ urlpatterns = [
     path("", include("salesops.commissions.pay_urls")),
     path("", include("salesops.commissions.transaction_urls")),
     path("", include("salesops.commissions.cost_urls")),
+    path("", include("salesops.commissions.contest_urls")),
     path("", statements.StatementListView.as_view(), name="statement_list"),
     path("approve/", statements.StatementApproveView.as_view(), name="statement_approve"),
     path("statements/<int:pk>/", statements.StatementDetailView.as_view(), name="statement_detail"),

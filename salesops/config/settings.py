@@ -401,6 +401,7 @@ SPECTACULAR_SETTINGS = {
         "AdjustmentKind": "salesops.commissions.choices.AdjustmentKind",
         "PeriodKind": "salesops.commissions.choices.PeriodKind",
         "VersionState": "salesops.commissions.choices.VersionState",
+        "ContestState": "salesops.commissions.choices.ContestState",
         "PeriodState": "salesops.commissions.choices.PeriodState",
         "StatementState": "salesops.commissions.choices.StatementState",
         "AdjustmentState": "salesops.commissions.choices.AdjustmentState",

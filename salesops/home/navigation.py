@@ -97,6 +97,7 @@ GROUPS: Final[tuple[Group, ...]] = (
             Entry(gettext_lazy("Transactions"), "commissions:transaction_list", "receipt-2", _WORKING),
             Entry(gettext_lazy("Plan events"), "commissions:event_list", "calendar-star", _PLANNING),
             Entry(gettext_lazy("Plans"), "commissions:plan_list", "file-percent", _PLANNING),
+            Entry(gettext_lazy("Contests"), "commissions:contest_list", "trophy", _WORKING),
             Entry(gettext_lazy("What-if scenarios"), "commissions:scenario_list", "flask", (Role.REVOPS, Role.FINANCE)),
             Entry(gettext_lazy("Quotas"), "commissions:quota_list", "target", _PLANNING),
             Entry(gettext_lazy("Payroll columns"), "commissions:payrollmapping_list", "table-column", (Role.FINANCE,)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from django.test import Client
 from salesops.commissions.choices import PayrollFormat
 from salesops.commissions.services.adjustments import approve_adjustments, prepare_adjustment
 from salesops.commissions.services.approvals import approve_statements, lock_period
+from salesops.commissions.services.contests import NewContest, activate_contest, save_contest
 from salesops.commissions.services.disputes import open_dispute
 from salesops.commissions.services.payroll import release_payroll
 from salesops.commissions.services.plans import acknowledge_version
@@ -106,6 +107,8 @@ def paid(cast: Cast) -> None:
         message="Where is the deal of May?",
         at=NOW,
     )
+    july = NewContest("july", "July", plan, date(2026, 7, 1), date(2026, 8, 1), plans=(plan,), prizes_minor=(100_00,))
+    activate_contest(actor=finn, contest=save_contest(actor=cast.actor("rita"), new=july, at=NOW), at=NOW)
     stage = Stage.objects.filter(kind="open")[0]
     policy_of(cast, {"kind": "promise", "name": "No", "effect": "escalate", "phrases": "refund"})
     deal = create_deal(
@@ -266,9 +269,10 @@ def test_no_road_leads_to_another_row(paid: None, table: str) -> None:
 
 
 def test_what_may_change_but_not_go_is_not_deleted(paid: None) -> None:
-    """Locked statements, plan versions in force, the end of the audit; whatever else hangs on them, the guard is the first to refuse."""
+    """Locked statements, plan versions and contests in force, the end of the audit; whatever else hangs on them, the guard is the first to refuse."""
     kept = {
         "audit_audithead": "1 = 1",
+        "commissions_contest": "state <> 'draft'",
         "commissions_planversion": "state <> 'draft'",
         "commissions_statement": "locked_at IS NOT NULL",
     }
@@ -281,14 +285,19 @@ def test_what_may_change_but_not_go_is_not_deleted(paid: None) -> None:
         assert stored(table) == before
 
 
-#: What may still become otherwise: a locked statement is paid, a version in force ends.
-STILL_CHANGING = {"commissions_statement": {"state"}, "commissions_planversion": {"state", "end_on"}}
+#: What may still become otherwise: a locked statement is paid, a version in force ends, a contest is cancelled for a
+#: reason, and reckoned anew.
+STILL_CHANGING = {
+    "commissions_statement": {"state"},
+    "commissions_planversion": {"state", "end_on"},
+    "commissions_contest": {"cancelled_by", "cancelled_at", "cancel_reason", "reckoned_at", "problems"},
+}
 
 
 @pytest.mark.parametrize("table", STILL_CHANGING)
 def test_every_column_of_what_may_still_change_stays_as_it_is(paid: None, table: str) -> None:
-    """Column by column, past the ORM: of a statement that was locked, and of a version in force."""
-    which = {"commissions_statement": "locked_at IS NOT NULL", "commissions_planversion": "state <> 'draft'"}[table]
+    """Column by column, past the ORM: of a statement that was locked, and of a version or a contest in force."""
+    which = "locked_at IS NOT NULL" if table == "commissions_statement" else "state <> 'draft'"
     before, came_through = stored(table), []
     for field in model_of(table)._meta.concrete_fields:
         if field.primary_key:

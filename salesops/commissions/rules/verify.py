@@ -469,6 +469,9 @@ def _settlement(bundle: dict[str, Any]) -> Iterator[str]:
         return
     given, carried = parts[0], parts[1]
     yield from _settled_from(bundle, given, carried)
+    for item in given["occurrences"]:
+        if item.get("prize"):
+            yield from _prize(item, inputs["currency"])
     conventions = bundle["plan"]["conventions"]
     is_forfeiting = given["is_leaving"] and conventions.get("leaver", "credited_before") == "paid_before"
     order, minor = conventions["settlement_order"], inputs["minor_per_major"]
@@ -492,7 +495,7 @@ def _settled_from(bundle: dict[str, Any], given: Row, carried: Row) -> Iterator[
         key = (line["component"], line["transaction"], line["reverses"])
         earned[key] = earned.get(key, 0) + line["earned_minor"]
     words = bundle["plan"].get("settlement") or {}
-    on_top = {row["key"] for name in ("objectives", "bonuses") for row in words.get(name) or ()}
+    on_top = _on_top(words, given)
     # A late change of a locked period that takes the way of what is held was earned then, and is no line of now.
     settled = [
         (item["component"], item["reference"], item["reverses"], item["amount_minor"])
@@ -515,6 +518,53 @@ def _settled_from(bundle: dict[str, Any], given: Row, carried: Row) -> Iterator[
         for item in sorted(given["adjustments"], key=lambda item: item["reference"])
     ]
     yield from _compared("adjustments", adjusted, inputs["adjustments"])
+
+
+def _on_top(words: Row, given: Row) -> set[str]:
+    """What comes on top of earnings: the objectives and bonuses of the plan, and the prizes of contests."""
+    named = {row["key"] for name in ("objectives", "bonuses") for row in words.get(name) or ()}
+    return named | {item["bonus"] for item in given["occurrences"] if item.get("prize")}
+
+
+def _prize(item: Row, currency: str) -> Iterator[str]:
+    """Whether the prize of a contest is what rank, ties and the words of the contest make of it, and whether these fit.
+
+    That the rank is right is not told by this bundle: who holds all totals proves it by their digest.
+    """
+    prize, name = item["prize"], item["bonus"]
+    words = prize["words"]
+    yield from _unknown(name, _CONTEST_WORDS, words)
+    if _digest(words) != prize["digest"]:
+        yield f"{name}: the contest is not what the digest was taken of."
+    if (item["bonus"], item["reference"]) != (f"contest:{words['key']}", f"contest {words['key']}"):
+        yield f"{name}: the prize is of the contest {words['key']}."
+    if str(date.fromisoformat(words["end"]) - timedelta(days=1)) != item["day"]:
+        yield f"{name}: the last day of the contest is before {words['end']}, stated is {item['day']}."
+    if words["currency"] != currency:
+        yield f"{name}: the contest pays in {words['currency']}, the statement in {currency}."
+    if prize["total_minor"] < max(words["minimum_minor"], 1):
+        yield f"{name}: {prize['total_minor']} is below the minimum of {words['minimum_minor']}."
+    if not (1 <= prize["turn"] <= prize["tied"] and 1 <= prize["rank"] <= prize["taking_part"] - prize["tied"] + 1):
+        yield f"{name}: rank {prize['rank']} with {prize['tied']} tied cannot be, of {prize['taking_part']}."
+    if not re.fullmatch("[0-9a-f]{64}", prize["totals_digest"]):
+        yield f"{name}: there is no digest of the totals."
+    amount = _prize_of(prize)
+    if amount != prize["amount_minor"] or amount <= 0:
+        yield f"{name}: the prize comes to {amount}, stated is {prize['amount_minor']}."
+
+
+def _prize_of(prize: Row) -> int:
+    """What the place pays: the bound's amount, the highest prize of the tied, or a part of all that they take."""
+    words = prize["words"]
+    if words["each_minor"] is not None:
+        return int(words["each_minor"]) if prize["total_minor"] >= words["bound_minor"] else 0
+    taken = [
+        amount for place, amount in enumerate(words["prizes_minor"], 1) if 0 <= place - prize["rank"] < prize["tied"]
+    ]
+    if words["ties"] == "higher":
+        return int(taken[0]) if taken else 0
+    whole, left_over = divmod(sum(taken), prize["tied"])
+    return whole + (prize["turn"] <= left_over)
 
 
 def _compared(name: str, found: Any, stated: Any) -> Iterator[str]:
@@ -550,7 +600,7 @@ class Settlement:
         self.target_to_date = self.target + (carried["target_minor"] if is_same_year else 0)
         self.years = {row["limit"]: copy.deepcopy(row) for row in carried["totals"] if is_same_year}
         self.held = {(row["component"], row["reference"]): dict(row) for row in carried["held"]}
-        self.on_top = {row["key"] for name in ("objectives", "bonuses") for row in words.get(name) or ()}
+        self.on_top = _on_top(words, given)
         self.told_of_held: list[Row] = []
 
     def settle(self) -> Row:
@@ -741,8 +791,16 @@ class Settlement:
                 else:
                     rows.append(_row("bonus", key, item["reference"], item["reference"], item["day"], amount))
                     lines.append(_told("bonus", amount, "bonus-paid", item["reference"], key))
+        prizes = [item for item in self.given["occurrences"] if item.get("prize")]
+        for item in sorted(prizes, key=lambda item: (item["day"], item["bonus"], item["reference"])):
+            key, prize = item["bonus"], item["prize"]
+            amount = _prize_of(prize)
+            rows.append(_row("bonus", key, item["reference"], item["reference"], item["day"], amount))
+            reason = "contest-prize" if prize["words"]["each_minor"] is None else "contest-bound"
+            texts = {"contest": prize["words"]["name"], "rank": str(prize["rank"]), "count": str(prize["taking_part"])}
+            lines.append(_told("bonus", amount, reason, item["reference"], key, **texts))
         for item in self.given["occurrences"]:
-            if item["bonus"] not in {row["key"] for row in self.words.get("bonuses") or ()}:
+            if not item.get("prize") and item["bonus"] not in {row["key"] for row in self.words.get("bonuses") or ()}:
                 raise BundleError(f"{item['bonus']} happened and is no bonus of the plan.")
         return rows, lines
 
@@ -1261,6 +1319,30 @@ _WORDS: Final[dict[str, Any]] = {
         "clawback": {"steps": [{"until_days": _ANY, "share": _ANY}], "is_linear": _ANY},
         "negative": ("carry_forward", "show_as_owed"),
     },
+}
+
+_CONTEST_WORDS: Final[dict[str, Any]] = {
+    "key": _ANY,
+    "name": _ANY,
+    "start": _ANY,
+    "end": _ANY,
+    "paid_by": _ANY,
+    "currency": _ANY,
+    "time_zone": _ANY,
+    "period_kind": ("month", "quarter", "half", "year"),
+    "plans": _ANY,
+    "pods": _ANY,
+    "counts": _ANY,
+    "when": _ANY,
+    "amount": _ANY,
+    "crediting": _ANY,
+    "minimum_minor": _ANY,
+    "prizes_minor": _ANY,
+    "bound_minor": _ANY,
+    "each_minor": _ANY,
+    "ties": ("share", "higher"),
+    "shows_names": _ANY,
+    "is_final": _ANY,
 }
 
 

@@ -76,6 +76,8 @@ _TEXTS: Final = {
     "country": "account__country",
     "territory": "account__territory__code",
 }
+#: The number of a plan that is calculated by itself.
+ALONE: Final = 0
 #: Whole numbers that formulas may ask for, among the attributes of a transaction.
 _NUMBERS: Final = ("term_months",)
 _COLUMNS: Final = (
@@ -207,6 +209,25 @@ def facts_of(
         groupings=relation(GROUPINGS, groupings),
         rates=_rates(first, period.end_on, currencies, by_month=by_month),
     )
+    return facts
+
+
+def facts_of_span(period: Period, plan: PlanDefinition, people: Iterable[int]) -> PeriodFacts:
+    """Read what counts in any days for people who are on a plan that only measures, under the number `ALONE`.
+
+    period: the days; it need not be stored. What is taken back in these days of what counted before them is left out
+    by the engine: nobody was on the plan then.
+    """
+    entries = [OnPlan(person, ALONE, period.start_on, period.end_on) for person in sorted(people)]
+    book = TermsBook({ALONE: plan}, entries, ())
+    ranges = relation(ON_PLAN, [(ALONE, each.person, each.start.toordinal(), each.end.toordinal()) for each in entries])
+    facts = PeriodFacts(period, {}, {ALONE: plan}, {}, {}, book, Facts(_no_transactions(), ranges))
+    facts.since, facts.asked = period.start_on, frozenset(_asked(plan))
+    groupings = _groupings(facts, period.start_on, period.end_on)
+    _read_transactions(facts, groupings, frozenset(), {}, None, ())
+    currencies = {*facts.engine.transactions.currencies, plan.currency}
+    rates = _rates(period.start_on, period.end_on, currencies, by_month=False)
+    facts.engine = replace(facts.engine, groupings=relation(GROUPINGS, groupings), rates=rates)
     return facts
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from salesops.audit.services import Change, record, record_many
 from salesops.commissions.choices import (
     AdjustmentState,
+    ContestState,
     Decision,
     EntryKind,
     LedgerAccount,
@@ -24,6 +25,8 @@ from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
 from salesops.commissions.models import (
     Adjustment,
     Approval,
+    Calculation,
+    Contest,
     Credit,
     Earning,
     LedgerEntry,
@@ -40,6 +43,7 @@ from salesops.commissions.selectors.exceptions import payout_looks, why_look
 from salesops.commissions.selectors.totals import disagreements
 from salesops.commissions.services.settling import not_handed_on_yet
 from salesops.core.actor import Actor, Role
+from salesops.core.days import company_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +252,7 @@ def lock_period(*, actor: Actor, period: Period, at: datetime) -> Period:
             % {"count": undecided}
         )
     _check_what_is_handed_on(period)
+    _check_contests(period)
     wrong = disagreements(period)
     if wrong:
         raise CommissionRefusedError(
@@ -298,6 +303,23 @@ def _check_what_is_handed_on(period: Period) -> None:
         raise CommissionRefusedError(
             _("What the period before hands on has changed since: %(people)s. Calculate again.")
             % {"people": ", ".join(is_other[:10])}
+        )
+
+
+def _check_contests(period: Period) -> None:
+    """Refuse to freeze a period without the prizes of a contest that ended, or will, since it was calculated."""
+    last = Calculation.objects.filter(period=period).latest("number")
+    rows = Contest.objects.filter(
+        state=ContestState.ACTIVE,
+        period_kind=period.kind,
+        time_zone=period.time_zone,
+        end_on__gt=max(period.start_on, company_day(last.started_at)),
+        end_on__lte=period.end_on,
+    )
+    contest = rows.first()
+    if contest:
+        raise CommissionRefusedError(
+            _("“%(contest)s” ends after the last calculation. When it is over, calculate again.") % {"contest": contest}
         )
 
 

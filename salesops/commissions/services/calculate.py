@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -13,16 +13,19 @@ from django.utils.translation import gettext as _
 from salesops.audit.services import record
 from salesops.commissions.choices import AdjustmentKind, PeriodState
 from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
-from salesops.commissions.models import Adjustment, Calculation, Period, Statement
+from salesops.commissions.models import Adjustment, Calculation, Contest, Period, Statement
 from salesops.commissions.rules.plans import digest_of
+from salesops.commissions.selectors.contests import is_paid_in, paid_and_ended
 from salesops.commissions.selectors.facts import PeriodFacts, facts_of
 from salesops.commissions.services.drafting import ENGINE_VERSION, drafted, taken_back
 from salesops.commissions.services.late import find_late_changes
 from salesops.commissions.services.settling import adjustments_of, settle_drafts
+from salesops.commissions.services.standings import lock_contests, prizes_in, renew_around, tell_problems
 from salesops.commissions.services.storing import store
 from salesops.commissions.services.touched import KNOWN, last_known, touched_since
 from salesops.commissions.services.transactions import paid_elsewhere, sync_bookings
 from salesops.core.actor import Actor, Role
+from salesops.core.days import company_day
 from salesops.values.outcomes import Problem, gettext_noop
 
 
@@ -44,18 +47,31 @@ def calculate_touched(*, actor: Actor, period: Period, at: datetime) -> Calculat
         return calculate_period(actor=actor, period=period, at=at)
     sync_bookings(period=period, at=at)
     people = touched_since(period, last)
+    contests = lock_contests(period)
+    ended = paid_and_ended(contests, period, company_day(at))
+    if any(each.end_on > company_day(last.started_at) for each in ended):
+        people = None
     if people is not None and not people:
         return None
-    return calculate_period(actor=actor, period=period, at=at, people=people)
+    if ended:
+        # Whoever sells more moves others in a contest, too.
+        people = None
+    return calculate_period(actor=actor, period=period, at=at, people=people, contests=contests)
 
 
 @transaction.atomic
 def calculate_period(
-    *, actor: Actor, period: Period, at: datetime, people: Collection[int] | None = None
+    *,
+    actor: Actor,
+    period: Period,
+    at: datetime,
+    people: Collection[int] | None = None,
+    contests: Sequence[Contest] | None = None,
 ) -> Calculation:
     """Bring the draft statements of an open period up to date with the deals, plans and quotas as they are now.
 
-    people: only the statements of these people; None is everybody. What locked periods would pay otherwise today comes
+    people: only the statements of these people; None is everybody. contests: those around the period, where they were
+    read already; their standings are reckoned anew. What locked periods would pay otherwise today comes
     in as adjustments. Statements whose inputs and results are as before are left alone, with their approval; the others
     are written anew and have to be approved again. Running it twice changes nothing the second time. Raises
     CommissionRefusedError for a locked period and NotAllowedError for anyone but revops and finance.
@@ -70,8 +86,12 @@ def calculate_period(
         )
     known = last_known()
     sync_bookings(period=period, at=at)
+    if contests is None:
+        contests = lock_contests(period)
+    reckoned = renew_around(contests, period, at=at)
+    prizes = prizes_in(contests, reckoned, period, day=company_day(at), at=at)
     if people is None:
-        _renew_late_changes(period, at)
+        _renew_late_changes(period, contests, at)
     elsewhere = paid_elsewhere(period)
     facts = facts_of(period, leave_out=elsewhere, people=people)
     problems = [
@@ -102,7 +122,12 @@ def calculate_period(
     back = [line for line in taken_back(facts) if people is None or line.person in people]
     with drafted(facts, back) as drafts:
         adjustments = adjustments_of(period)
-        settle_drafts(drafts, [row for row in adjustments if people is None or row.person_id in people])
+        settle_drafts(
+            drafts,
+            [row for row in adjustments if people is None or row.person_id in people],
+            prizes={about: won for about, won in prizes.items() if people is None or about[0] in people},
+        )
+        tell_problems(drafts, [reckoned[each.pk] for each in contests if is_paid_in(each, period)])
         written = store(drafts, period, calculation, at, people)
         # Who is on no plan cannot be seen among a few people.
         problems.extend(item for item in drafts.problems if people is None or item.code != "not-on-a-plan")
@@ -130,10 +155,10 @@ def calculate_period(
     return calculation
 
 
-def _renew_late_changes(period: Period, at: datetime) -> None:
+def _renew_late_changes(period: Period, contests: Sequence[Contest], at: datetime) -> None:
     """Write the late changes of an open period anew; where nothing is otherwise, nothing is written."""
     stored = {_line_of(row): row for row in Adjustment.objects.filter(period=period, kind=AdjustmentKind.LATE)}
-    found = {_line_of(row): row for row in find_late_changes(period=period, at=at)}
+    found = {_line_of(row): row for row in find_late_changes(period=period, at=at, contests=contests)}
     stale = [row.pk for line, row in stored.items() if line not in found]
     Adjustment.objects.filter(pk__in=stale).delete()
     Adjustment.objects.bulk_create(row for line, row in found.items() if line not in stored)

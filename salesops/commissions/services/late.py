@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from django.conf import settings
+from django.db.models import Q
 
 from salesops.commissions.choices import AdjustmentKind, AdjustmentState, Cause, PeriodState
-from salesops.commissions.models import Adjustment, Credit, Earning, Period, Statement, Transaction
+from salesops.commissions.models import Adjustment, Contest, Credit, Earning, Period, Statement, Transaction
 from salesops.commissions.rules.plans import PlanDefinition, plan_from_plain
 from salesops.commissions.rules.settlement.facts import Earning as Earned
-from salesops.commissions.rules.settlement.facts import carried_from_plain, input_from_plain
+from salesops.commissions.rules.settlement.facts import Occurrence, carried_from_plain
 from salesops.commissions.rules.settlement.settle import settle
+from salesops.commissions.rules.settlement.terms import CONTEST
+from salesops.commissions.selectors.contests import words_of
 from salesops.commissions.selectors.facts import facts_of
 from salesops.commissions.services.causes import LineKey, Told, cause_of, causes_of_transactions
 from salesops.commissions.services.drafting import Drafts, Key, drafted, taken_back
-from salesops.commissions.services.settling import is_released_later
+from salesops.commissions.services.settling import given_of, is_released_later
+from salesops.commissions.services.standings import Prizes, late_contests, lock_contests, prizes_in
 from salesops.commissions.services.transactions import paid_elsewhere, sync_bookings
+from salesops.core.days import company_day
 
 
-def find_late_changes(*, period: Period, at: datetime) -> list[Adjustment]:
-    """Adjustments for an open period, not saved: one for each line of an earlier locked period that would be paid
-    otherwise today, less what was adjusted for it already.
+def find_late_changes(*, period: Period, at: datetime, contests: Sequence[Contest] | None = None) -> list[Adjustment]:
+    """Adjustments for an open period, not saved: one for each line, and each prize of a contest, of an earlier locked
+    period that would be paid otherwise today, less what was adjusted for it already.
+
+    contests: those around the period, where they were read already.
 
     Locked periods that begin within settings.COMMISSIONS_LOOK_BACK_YEARS are calculated anew, as they should have been;
     nothing in them is touched. A deal that moved to another month stays with the period that paid it.
@@ -40,19 +47,27 @@ def find_late_changes(*, period: Period, at: datetime) -> list[Adjustment]:
     periods = list(locked.order_by("start_on"))
     for earlier in periods:
         sync_bookings(period=earlier, at=at)
+    if contests is None:
+        contests = lock_contests(period)
     found: list[Adjustment] = []
     for earlier in periods:
-        found.extend(_changes_of(earlier, period, at, found))
+        found.extend(_changes_of(earlier, period, at, found, late_contests(contests, earlier)))
     return found
 
 
-def _changes_of(earlier: Period, period: Period, at: datetime, pending: list[Adjustment]) -> list[Adjustment]:
-    """What one locked period should have paid beyond what it did. pending: what was found for periods before it."""
+def _changes_of(
+    earlier: Period, period: Period, at: datetime, pending: list[Adjustment], contests: Sequence[Contest]
+) -> list[Adjustment]:
+    """What one locked period should have paid beyond what it did. pending: what was found for periods before it.
+
+    contests: those that it paid and whose result may still change.
+    """
     facts = facts_of(earlier, leave_out=paid_elsewhere(earlier), also=_paid_in(earlier))
     rows = Statement.objects.filter(period=earlier).defer("bundle").select_related("plan_version")
     statements = {(row.person_id, row.plan_version_id): row for row in rows}
     adjusted = _adjusted(earlier, period)
     touched = {(person, plan) for person, plan, _transaction, _component in adjusted}
+    prizes = _Prizes(contests, statements, prizes_in(contests, {}, earlier, day=company_day(at), at=at))
     with drafted(facts, taken_back(facts, renewed=period, pending=pending)) as drafts:
         changed = {
             key
@@ -61,14 +76,15 @@ def _changes_of(earlier: Period, period: Period, at: datetime, pending: list[Adj
             or key not in statements
             or statements[key].lines_digest != drafts.by_key[key].lines_digest
             or (key[0], statements[key].plan_version.plan_id) in touched
+            or (key[0], statements[key].plan_version.plan_id) in prizes.moved
         }
-        due = _due(drafts, statements, changed)
-    paid = _paid(statements, changed)
+        due = _due(drafts, statements, changed, prizes)
+    paid = _paid(statements, changed, prizes)
     nothing = Told()
     found = []
     for key in sorted(due.keys() | paid.keys() | adjusted.keys()):
         person, plan, transaction, component = key
-        before = adjusted.get(key, _Before())
+        before = adjusted.get(key, _Before(cause=Cause.STANDING if (person, plan) in prizes.moved else Cause.OTHER))
         now, then = due.get(key, nothing).amount, paid.get(key, nothing).amount + before.amount
         if now != then:
             found.append(
@@ -79,11 +95,11 @@ def _changes_of(earlier: Period, period: Period, at: datetime, pending: list[Adj
                     plan_id=plan,
                     period=period,
                     amount_minor=now - then,
-                    currency=_currency(drafts, statements, plan),
-                    cause=cause_of(key, due, paid, before.cause),
+                    currency=prizes.currencies.get(component) or _currency(drafts, statements, plan),
+                    cause=Cause.STANDING if transaction == 0 else cause_of(key, due, paid, before.cause),
                     reason=earlier.label,
                     about_period=earlier,
-                    about_transaction_id=transaction,
+                    about_transaction_id=transaction or None,
                     component=component,
                     paid_minor=then,
                     due_minor=now,
@@ -123,7 +139,11 @@ class _Before:
 def _adjusted(earlier: Period, period: Period) -> dict[LineKey, _Before]:
     """What other periods adjusted for the lines of a locked period already."""
     rows = (
-        Adjustment.objects.filter(kind=AdjustmentKind.LATE, about_period=earlier, about_transaction__isnull=False)
+        Adjustment.objects.filter(
+            Q(about_transaction__isnull=False) | Q(component__startswith=CONTEST),
+            kind=AdjustmentKind.LATE,
+            about_period=earlier,
+        )
         .exclude(period=period)
         .order_by("period__start_on", "pk")
         .values_list("person_id", "plan_id", "about_transaction_id", "component", "amount_minor", "cause")
@@ -135,11 +155,48 @@ def _adjusted(earlier: Period, period: Period) -> dict[LineKey, _Before]:
     return found
 
 
+class _Prizes:
+    """The prizes of contests that a locked period paid, and those that it would pay today.
+
+    components: of the contests whose result may still change. currencies: theirs. due: prizes of today by person and
+    plan. moved: of whom, and by which plan, another prize is due than was paid.
+    """
+
+    def __init__(self, contests: Sequence[Contest], statements: dict[Key, Statement], due: Prizes) -> None:
+        self.due = due
+        self.currencies = {words_of(contest).component: contest.currency for contest in contests}
+        self.components = self.currencies.keys()
+        newest: dict[tuple[int, int], Key] = {}
+        for key in sorted(statements, key=lambda key: statements[key].plan_version.start_on):
+            newest[key[0], statements[key].plan_version.plan_id] = key
+        #: The statements into which prizes go: of two versions in one period the newest.
+        self.payers = {key: about for about, key in newest.items()}
+        self.paid = {
+            key: [item for item in given_of(row).occurrences if item.prize and item.bonus in self.components]
+            for key, row in statements.items()
+            if contests and row.carried is not None
+        }
+        amounts = {about: self._amounts(found) for about, found in due.items()}
+        were = {self.payers[key]: self._amounts(found) for key, found in self.paid.items() if key in self.payers}
+        self.moved = {about for about in amounts.keys() | were.keys() if amounts.get(about, {}) != were.get(about, {})}
+
+    @staticmethod
+    def _amounts(found: Iterable[Occurrence]) -> dict[str, int]:
+        return {item.bonus: item.prize.amount_minor for item in found if item.prize}
+
+    def instead(self, key: Key, stored: Iterable[Occurrence]) -> tuple[Occurrence, ...]:
+        """What happened in a statement's period, with the prizes of today in the place of those that were paid."""
+        kept = [item for item in stored if not (item.prize and item.bonus in self.components)]
+        return (*kept, *self.due.get(self.payers.get(key, (0, 0)), ()))
+
+
 # --- What was paid, and what is due -------------------------------------------------------------------------------
 
 
-def _due(drafts: Drafts, statements: dict[Key, Statement], changed: Collection[Key]) -> dict[LineKey, Told]:
-    """What the lines of changed statements should have come to."""
+def _due(
+    drafts: Drafts, statements: dict[Key, Statement], changed: Collection[Key], prizes: _Prizes
+) -> dict[LineKey, Told]:
+    """What the lines and prizes of changed statements should have come to, and prizes of whoever has no statement."""
     found: dict[LineKey, Told] = defaultdict(Told)
     earnings: dict[Key, list[Earned]] = defaultdict(list)
     ids: dict[str, int] = {}
@@ -161,9 +218,14 @@ def _due(drafts: Drafts, statements: dict[Key, Statement], changed: Collection[K
         ids[key] = pk
         if not is_of_earlier:
             earnings[person, version].append(Earned(component, key, date.fromordinal(day), amount, original))
+    paid_by = {about: key for key, about in prizes.payers.items()}
+    for about, won in prizes.due.items():
+        if about not in paid_by or paid_by[about] in changed:
+            for item in won:
+                found[(*about, 0, item.bonus)].earned += item.prize.amount_minor if item.prize else 0
     for key in changed & statements.keys():
         row = statements[key]
-        for component, reference, amount in _settled_again(row, earnings[key]):
+        for component, reference, amount in _settled_again(row, earnings[key], prizes):
             line = (row.person_id, row.plan_version.plan_id, ids.get(reference, 0), component)
             if line in found:
                 found[line].settled = (found[line].settled or 0) + amount
@@ -174,17 +236,20 @@ def _plan_of(row: Statement) -> PlanDefinition:
     return plan_from_plain(row.plan_version.definition).unwrap()
 
 
-def _settled_again(row: Statement, earnings: list[Earned]) -> list[tuple[str, str, int]]:
-    """What each line would have come to after multiplier and caps with these earnings instead: component, key, amount.
+def _settled_again(row: Statement, earnings: list[Earned], prizes: _Prizes) -> list[tuple[str, str, int]]:
+    """What each line would have come to after multiplier and caps with these earnings and prizes instead: component,
+    key, amount.
 
     Only for components that are paid at once; what is held goes through the settlement of the open period.
     """
     if row.carried is None:
         return []
     plan = _plan_of(row)
-    given = input_from_plain(row.carried["given"]).unwrap()
+    given = given_of(row)
     before = carried_from_plain(row.carried["before"]).unwrap()
-    outcome = settle(replace(given, earnings=tuple(earnings), reversals=()), plan.settled_by, before)
+    occurrences = prizes.instead((row.person_id, row.plan_version_id), given.occurrences)
+    again = replace(given, earnings=tuple(earnings), reversals=(), occurrences=occurrences)
+    outcome = settle(again, plan.settled_by, before)
     return [
         (part.component, part.reference, part.settled_minor)
         for part in (outcome.value.parts if outcome.value else ())
@@ -192,8 +257,8 @@ def _settled_again(row: Statement, earnings: list[Earned]) -> list[tuple[str, st
     ]
 
 
-def _paid(statements: dict[Key, Statement], changed: Collection[Key]) -> dict[LineKey, Told]:
-    """What the lines of changed statements came to when they were locked."""
+def _paid(statements: dict[Key, Statement], changed: Collection[Key], prizes: _Prizes) -> dict[LineKey, Told]:
+    """What the lines and prizes of changed statements came to when they were locked."""
     found: dict[LineKey, Told] = defaultdict(Told)
     rows = {row.pk: row for key, row in statements.items() if key in changed}
     earnings = Earning.objects.filter(statement__in=rows).select_related("credit")
@@ -205,6 +270,10 @@ def _paid(statements: dict[Key, Statement], changed: Collection[Key]) -> dict[Li
         told.start = earning.from_minor
         told.whys.append(earning.credit.why)
         told.terms = next((terms for terms in row.terms if terms["component"] == earning.component), {})
+    for key in changed & prizes.paid.keys():
+        for item in prizes.paid[key]:
+            about = (key[0], statements[key].plan_version.plan_id, 0, item.bonus)
+            found[about].earned += item.prize.amount_minor if item.prize else 0
     parts = [(row, part) for row in rows.values() if row.carried is not None for part in row.carried["parts"]]
     references = {part["reference"] for _row, part in parts}
     ids = dict(Transaction.objects.filter(source_key__in=references).values_list("source_key", "pk"))

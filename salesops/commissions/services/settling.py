@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 from typing import Any, Final
 
 from salesops.commissions.choices import AdjustmentKind, AdjustmentState, EventKind, StatementState
-from salesops.commissions.models import Adjustment, Earning, Period, PlanEvent, Statement, Transaction
+from salesops.commissions.models import Adjustment, Earning, Period, PlanEvent, PlanVersion, Statement, Transaction
 from salesops.commissions.rules.conventions import Leaver
 from salesops.commissions.rules.plans import plan_from_plain
 from salesops.commissions.rules.settlement.facts import (
@@ -21,6 +21,7 @@ from salesops.commissions.rules.settlement.facts import (
     Reversal,
     SettledPart,
     carried_from_plain,
+    input_from_plain,
     outstanding,
 )
 from salesops.commissions.rules.settlement.facts import Adjustment as Adjusted
@@ -44,6 +45,7 @@ class PlanEvents:
 
     achieved: list[Achieved] = field(default_factory=list)
     occurrences: list[Occurrence] = field(default_factory=list)
+    prizes: list[Occurrence] = field(default_factory=list)
     team: Fraction | None = None
 
 
@@ -55,28 +57,37 @@ def adjustments_of(period: Period) -> list[Adjustment]:
     )
 
 
-def settle_drafts(drafts: Drafts, adjustments: Iterable[Adjustment], *, is_alone: bool = False) -> None:
+def settle_drafts(
+    drafts: Drafts,
+    adjustments: Iterable[Adjustment],
+    *,
+    prizes: Mapping[tuple[int, int], Sequence[Occurrence]] | None = None,
+    is_alone: bool = False,
+) -> None:
     """Settle every draft that has something to settle; the others pay what was earned.
 
-    is_alone: leave out what earlier periods hand on, to compare plans by what this period pays.
+    prizes: of contests, by person and plan. is_alone: leave out what earlier periods hand on, to compare plans by what this period pays.
 
-    A draft is settled when its plan has a settlement, when an adjustment is due, when an earlier period hands something
-    on, or when less than nothing was earned.
+    A draft is settled when its plan has a settlement, when an adjustment or a prize is due, when an earlier period hands
+    something on, or when less than nothing was earned.
     """
     period = drafts.facts.period
     given: dict[Key, list[Adjustment]] = defaultdict(list)
     for row in adjustments:
-        given[_key_of(drafts, row)].append(row)
+        given[_key_of(drafts, row.person_id, row.plan_id)].append(row)
+    won = {_key_of(drafts, *about): found for about, found in (prizes or {}).items()}
     before = {} if is_alone else _handed_on(drafts, period)
     wanted = [
         key
         for key, draft in drafts.by_key.items()
-        if draft.plan.settlement or key in given or key in before or draft.earned_minor < 0
+        if draft.plan.settlement or key in given or key in won or key in before or draft.earned_minor < 0
     ]
     wanted += [key for key in _forfeiting(drafts, period) if key not in wanted]
     if not wanted:
         return
     facts = _Gathered(drafts, wanted)
+    for key, found in won.items():
+        facts.events[key[0], drafts.by_key[key].version.plan_id].prizes.extend(found)
     for key in sorted(wanted, key=lambda key: (key[0], drafts.by_key[key].version.start_on, key[1])):
         _settle(drafts, key, facts, given[key], before)
 
@@ -89,18 +100,29 @@ def _forfeiting(drafts: Drafts, period: Period) -> list[Key]:
     return [key for key in keys if key[0] in left]
 
 
-def _key_of(drafts: Drafts, row: Adjustment) -> Key:
-    """The draft into which an adjustment goes: the person's newest on that plan; an empty one where there is none."""
-    facts = drafts.facts
-    keys = [
-        key for key, draft in drafts.by_key.items() if key[0] == row.person_id and draft.version.plan_id == row.plan_id
-    ]
+def _key_of(drafts: Drafts, person: int, plan: int) -> Key:
+    """The draft into which an adjustment or a prize goes: the person's newest on that plan; an empty one where there is
+    none.
+    """
+    keys = [key for key, draft in drafts.by_key.items() if key[0] == person and draft.version.plan_id == plan]
     if keys:
         return max(keys, key=lambda key: drafts.by_key[key].version.start_on)
-    version = row.plan.versions.exclude(state="draft").filter(start_on__lt=facts.period.end_on).latest("start_on")
-    key = (row.person_id, version.pk)
+    begun = PlanVersion.objects.filter(plan=plan, start_on__lt=drafts.facts.period.end_on).select_related("plan")
+    version = begun.exclude(state="draft").latest("start_on")
+    key = (person, version.pk)
     drafts.by_key[key] = Draft(version, plan_from_plain(version.definition).unwrap())
     return key
+
+
+def given_of(row: Statement) -> PeriodInput:
+    """What a settled statement was settled from."""
+    return input_from_plain((row.carried or {})["given"]).unwrap()
+
+
+def prizes_kept(row: Statement) -> dict[tuple[int, int], list[Occurrence]]:
+    """The prizes of contests that a statement pays as it was calculated last, by person and plan."""
+    found = [item for item in given_of(row).occurrences if item.prize] if row.carried else []
+    return {(row.person_id, row.plan_version.plan_id): found} if found else {}
 
 
 def is_released_later(terms: Terms | None, component: str) -> bool:
@@ -334,6 +356,8 @@ def _settle(
         if settled is not None:
             carried = replace(settled.carried, until=period.start)
     events = facts.events[person, draft.version.plan_id]
+    # Of two versions in one period the newest pays the prizes.
+    prizes = events.prizes if events.prizes and key == _key_of(drafts, person, draft.version.plan_id) else []
     is_on_plan = key in drafts.facts.people
     earnings, reversals = _earned(facts, key)
     left_on = facts.left_on.get(person)
@@ -355,7 +379,7 @@ def _settle(
         earnings=tuple(earnings),
         reversals=tuple(reversals),
         achieved=tuple(events.achieved),
-        occurrences=tuple(events.occurrences),
+        occurrences=(*events.occurrences, *prizes),
         collections=tuple(
             facts.collected[draft.version.plan_id][name] for name in sorted(facts.collected[draft.version.plan_id])
         ),

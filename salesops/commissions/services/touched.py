@@ -26,6 +26,8 @@ _NEVER: Final = frozenset(
     {
         "accounts.contact",
         "activities.activity",
+        "commissions.contest:contest.drafted",
+        "commissions.contest:contest.draft_discarded",
         "commissions.dispute",
         "commissions.payrollfile",
         "commissions.payrollmapping",

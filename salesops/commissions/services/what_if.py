@@ -14,7 +14,7 @@ from salesops.commissions.models import Credit, Scenario, Statement
 from salesops.commissions.rules.plans import plan_from_plain
 from salesops.commissions.selectors.facts import facts_of
 from salesops.commissions.services.drafting import Drafts, drafted, taken_back, tried_at_once
-from salesops.commissions.services.settling import adjustments_of, settle_drafts
+from salesops.commissions.services.settling import adjustments_of, prizes_kept, settle_drafts
 from salesops.commissions.services.transactions import paid_elsewhere
 from salesops.core.actor import Actor, Role
 from salesops.deals.choices import StageKind
@@ -71,12 +71,13 @@ def if_closed(statement: Statement, deals: Sequence[Deal]) -> IfClosed:
             .values_list("person_id", flat=True)
         )
     adjustments = [row for row in adjustments_of(period) if row.person_id == person]
+    prizes = prizes_kept(statement)  # as calculated: what the deals would move in contests is not told
     amounts: list[tuple[int, int]] = []
     earned: dict[int, int] = {}
     for pretend in ((), tuple(deal.pk for deal in deals)):
         facts = facts_of(period, leave_out=paid_elsewhere(period), people=people, pretend=pretend)
         with drafted(facts, taken_back(facts), is_tried=True) as drafts:
-            settle_drafts(drafts, adjustments)
+            settle_drafts(drafts, adjustments, prizes=prizes)
             mine = {
                 version: draft
                 for (one, version), draft in drafts.by_key.items()

@@ -22,6 +22,8 @@ from salesops.commissions.models import Earning, Statement
 from salesops.commissions.rules.bundle import bundle_bytes
 from salesops.commissions.selectors.bundles import bundle_of
 from salesops.commissions.selectors.changes import last_change_of
+from salesops.commissions.selectors.contest_words import Stage, stage_of
+from salesops.commissions.selectors.contests import standings_of
 from salesops.commissions.selectors.documents import statement_pdf
 from salesops.commissions.selectors.drawing import draw
 from salesops.commissions.selectors.exceptions import payout_looks, why_look
@@ -113,6 +115,7 @@ class StatementDetailView(ScopedDetailView):
     def get_context(self) -> dict[str, Any]:
         """Totals from the whole statement; the first lines, with a way to all of them."""
         statement: Statement = self.object
+        today = company_day(self.now)
         lines = earnings_for(self.actor, statement).order_by("component", "position")
         plan = definition_of(statement)
         shown = list(lines[:50])
@@ -131,7 +134,7 @@ class StatementDetailView(ScopedDetailView):
             "lines_count": lines.count(),
             "lines_shown": len(shown),
             "steps": steps_of(statement),
-            "pace": pace_of(statement, company_day(self.now)),
+            "pace": pace_of(statement, today),
             "changed": last_change_of(self.actor, statement),
             "held": sum(part["total_minor"] - part["released_minor"] for part in carried.get("held", ())),
             "advanced": sum(balance["owed_minor"] for balance in carried.get("draws", ())),
@@ -160,6 +163,9 @@ class StatementDetailView(ScopedDetailView):
                 for each in components_of(statement)
             ],
             "conventions": conventions_of(plan),
+            "contests": [
+                (row, stage_of(row.contest, today) is not Stage.ENDED) for row in standings_of(self.actor, statement)
+            ],
             "approvals": approvals,
             "levels": levels_of(statement.plan_version),
             "waits_for": waits_for(statement, approvals) if statement.state == StatementState.DRAFT else "",

@@ -18,6 +18,7 @@ from salesops.commissions.rules.settlement.terms import terms_from_plain
 from salesops.commissions.rules.shapes import shape_from_plain
 from salesops.commissions.services.approvals import approve_statements, lock_period
 from salesops.commissions.services.calculate import calculate_period
+from salesops.commissions.services.contests import NewContest, activate_contest, save_contest
 from salesops.commissions.services.disputes import open_dispute
 from salesops.commissions.services.payroll import release_payroll
 from salesops.commissions.services.periods import open_period
@@ -127,6 +128,7 @@ class _Story:
                 self._at(quarter.end + timedelta(days=6), 0, self._release(quarter))
         self._at(self._quarters[-2].end + timedelta(days=5), 30, self._doubt(self._quarters[-2]))
         self._at(self._quarters[-2].end + timedelta(days=6), 30, self._correct(self._quarters[-3]))
+        self._events.append((self._now, self._hold_contest(self._quarters[-1])))
         self._events.append((self._now, self._calculate(self._quarters[-1])))
         for moment, happens in sorted(self._events, key=lambda event: event[0]):
             if moment <= self._now:
@@ -296,6 +298,27 @@ class _Story:
                 currency=statement.currency,
                 at=at,
             )
+
+        return happens
+
+    def _hold_contest(self, quarter: Days) -> Callable[[datetime], object]:
+        """Who of those who close in the company's currency sells most in the running quarter; all read who is ahead."""
+
+        def happens(at: datetime) -> None:
+            unit = 10 ** exponent(self._company.currency)
+            new = NewContest(
+                key="closers",
+                name="Closers of the quarter",
+                plan=self._plans["ae"],
+                start=quarter.start,
+                end=quarter.end,
+                plans=[self._plans[key] for key in ("ae", "enterprise")],
+                minimum_minor=10_000 * unit,
+                prizes_minor=[amount * unit for amount in (2_000, 1_000, 500)],
+                shows_names=True,
+            )
+            contest = save_contest(actor=self._actor("revops1", at), new=new, at=at)
+            activate_contest(actor=self._actor("finance2", at), contest=contest, at=at)
 
         return happens
 

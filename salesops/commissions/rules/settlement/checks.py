@@ -85,13 +85,25 @@ def _fact_problems(given: PeriodInput, terms: Terms) -> Iterator[Problem]:
         if achieved.objective not in objectives or achieved.share < 0:
             yield _wrong("achieved", f"{achieved.objective}: {achieved.share}")
     for occurrence in given.occurrences:
-        if occurrence.bonus not in bonuses or not occurrence.reference:
+        prize = occurrence.prize
+        is_known = occurrence.bonus in bonuses if prize is None else occurrence.bonus == prize.words.component
+        if not is_known or not occurrence.reference:
             yield _wrong("occurrences", f"{occurrence.bonus}: {occurrence.reference}")
+        elif prize is not None and prize.words.currency != terms.currency:
+            yield Problem.of(
+                "contest-currency",
+                gettext_noop("The contest “%(contest)s” pays in %(currency)s, and the plan pays in %(now)s."),
+                where=occurrence.bonus,
+                remedy=gettext_noop("Cancel the contest and pay its prizes by adjustments."),
+                contest=prize.words.name,
+                currency=prize.words.currency,
+                now=terms.currency,
+            )
     for collection in given.collections:
         if collection.paid_minor < 0 or collection.invoice_minor < 0:
             yield _wrong("collections", f"{collection.reference}: {collection.paid_minor}/{collection.invoice_minor}")
     for earning in given.earnings:
-        if not earning.reference or earning.component in objectives | bonuses:
+        if not earning.reference or terms.is_bonus(earning.component):
             yield _wrong("earnings", f"{earning.component}: {earning.reference}")
         if earning.day >= given.period.end:
             yield Problem.of(

@@ -1,13 +1,14 @@
 """What is settled in a period, what one period hands to the next, and what comes out. All amounts are minor units."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 from typing import Any
 
+from salesops.commissions.rules.contests import Prize
 from salesops.commissions.rules.settlement.lines import SettlementLine
-from salesops.commissions.rules.settlement.plain import as_plain, from_plain
+from salesops.commissions.rules.settlement.plain import LEFT_OUT, as_plain, from_plain
 from salesops.commissions.rules.settlement.terms import Release
 from salesops.values.outcomes import Outcome
 from salesops.values.periods import Period
@@ -78,11 +79,12 @@ class Achieved:
 
 @dataclass(frozen=True)
 class Occurrence:
-    """Something a bonus pays for."""
+    """Something a bonus pays for. prize: of a contest, whose component is then the bonus, and which has its own amount."""
 
     bonus: str
     reference: str
     day: date
+    prize: Prize | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,9 @@ T = TypeVar("T")
 Pay = Annotated[Number, "pay"]
 Share = Annotated[Number, "share"]
 
+# Metadata of a field that is left out of the plain data where it is None: what was written before it came stays the same.
+LEFT_OUT: Final = {"is_left_out_where_none": True}
+
 MOST_ITEMS: Final = 100_000
 MOST_LETTERS: Final = 2_000
 
@@ -66,7 +69,11 @@ def as_plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [as_plain(item) for item in value]
     if is_dataclass(value):
-        return {item.name: as_plain(getattr(value, item.name)) for item in fields(value)}
+        return {
+            item.name: as_plain(getattr(value, item.name))
+            for item in fields(value)
+            if item.metadata != LEFT_OUT or getattr(value, item.name) is not None
+        }
     return value
 
 

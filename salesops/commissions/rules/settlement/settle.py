@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 
+from salesops.commissions.rules.contests import Prize
 from salesops.commissions.rules.conventions import SettlementOrder
 from salesops.commissions.rules.settlement.amounts import Part, percent, scaled, settled_parts
 from salesops.commissions.rules.settlement.checks import bounds_problems, input_problems
@@ -158,21 +159,22 @@ def _amounts(given: PeriodInput, terms: Terms, limits: Limits) -> _Amounts:
     if terms.multiplier and given.team_attainment is not None:
         parts, more = _multiplied(parts, terms.multiplier, given.team_attainment)
         lines += more
-    keys = terms.bonus_keys
     for limit in sorted(terms.limits, key=lambda item: (item.component is None, item.key, item.basis)):
         is_for_bonuses = limit.component is not None or terms.order is SettlementOrder.BONUS_CAP_DRAW
         covered: list[Part] = []
         left_out: list[Part] = []
         for part in parts:
-            is_covered = limit.component in (None, part.component) and (is_for_bonuses or part.component not in keys)
+            is_covered = limit.component in (None, part.component) and (
+                is_for_bonuses or not terms.is_bonus(part.component)
+            )
             (covered if is_covered else left_out).append(part)
         limited, more = limits.apply(limit, covered)
         parts = sorted([*left_out, *limited], key=lambda part: part.key)
         lines += more
     return _Amounts(
         tuple(parts),
-        tuple(item for item in lines if item.component not in keys),
-        tuple(item for item in lines if item.component in keys),
+        tuple(item for item in lines if not terms.is_bonus(item.component)),
+        tuple(item for item in lines if terms.is_bonus(item.component)),
     )
 
 
@@ -190,7 +192,9 @@ def _earnings(given: PeriodInput) -> tuple[list[Part], list[SettlementLine]]:
 
 
 def _bonuses(given: PeriodInput, terms: Terms) -> tuple[list[Part], list[SettlementLine]]:
-    """What objectives pay, rounded so that all of them achieved pay all of it; and bonuses, the earliest first."""
+    """What objectives pay, rounded so that all of them achieved pay all of it; then bonuses, then prizes of contests, the
+    earliest first.
+    """
     parts: list[Part] = []
     lines: list[SettlementLine] = []
     achieved = {item.objective: item.share for item in given.achieved}
@@ -229,7 +233,19 @@ def _bonuses(given: PeriodInput, terms: Terms) -> tuple[list[Part], list[Settlem
                 continue
             parts.append(Part(LineKind.BONUS, bonus.key, item.reference, item.day, amount, amount, item.reference))
             lines.append(line(LineKind.BONUS, amount, "bonus-paid", item.reference, bonus.key))
+    for item in sorted(given.occurrences, key=lambda item: (item.day, item.bonus, item.reference)):
+        if item.prize is not None:
+            amount = item.prize.amount_minor
+            parts.append(Part(LineKind.BONUS, item.bonus, item.reference, item.day, amount, amount, item.reference))
+            lines.append(_prize_line(item.bonus, item.reference, item.prize))
     return parts, lines
+
+
+def _prize_line(component: str, reference: str, prize: Prize) -> SettlementLine:
+    """The prize of a contest: by the place, or because the bound was reached."""
+    reason = "contest-prize" if prize.words.each_minor is None else "contest-bound"
+    texts = {"contest": prize.words.name, "rank": str(prize.rank), "count": str(prize.taking_part)}
+    return line(LineKind.BONUS, prize.amount_minor, reason, reference, component, **texts)
 
 
 def _multiplied(

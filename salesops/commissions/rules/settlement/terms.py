@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, Final
 
 from salesops.commissions.rules.conventions import Leaver, SettlementOrder
@@ -16,6 +17,9 @@ from salesops.values.outcomes import Outcome, Problem, gettext_noop
 # Above a hundred times, a factor or share is a typing mistake.
 MOST_FACTOR: Final = Fraction(100)
 MOST_DAYS: Final = 3660
+
+# How the components of prizes begin: they are bonuses that no plan names. See rules.contests.
+CONTEST: Final = "contest:"
 
 
 class NegativePayout(StrEnum):
@@ -245,17 +249,21 @@ class Terms:
         """
         return is_leaving and self.leaver is Leaver.PAID_BEFORE
 
-    @property
+    @cached_property
     def bonus_keys(self) -> frozenset[str]:
         """The keys of objectives and bonuses."""
         return frozenset((*(item.key for item in self.objectives), *(item.key for item in self.bonuses)))
+
+    def is_bonus(self, component: str) -> bool:
+        """Whether a component is an objective, a bonus or the prize of a contest."""
+        return component in self.bonus_keys or component.startswith(CONTEST)
 
     def release_of(self, component: str) -> Release:
         """How lines of a component are released: by the first release that names it, or is for all.
 
         Objectives and bonuses are paid at once unless they are named.
         """
-        is_bonus = component in self.bonus_keys
+        is_bonus = self.is_bonus(component)
         for release in self.releases:
             if component in release.components or (not release.components and not is_bonus):
                 return release
@@ -285,6 +293,14 @@ def terms_problems(terms: Terms, where: str = "settlement") -> list[Problem]:
         *_twice([*(item.key for item in terms.objectives), *(item.key for item in terms.bonuses)], where),
         *_twice([f"{limit.basis}:{limit.key}" for limit in terms.limits], f"{where}.limits"),
     ]
+    named = {
+        "objectives": [objective.key for objective in terms.objectives],
+        "bonuses": [bonus.key for bonus in terms.bonuses],
+    }
+    for name, keys in named.items():
+        problems.extend(
+            _wrong(f"{where}.{name}[{index}].key", key) for index, key in enumerate(keys) if key.startswith(CONTEST)
+        )
     for index, bonus in enumerate(terms.bonuses):
         if bonus.most_count is not None and bonus.most_count < 1:
             problems.append(_wrong(f"{where}.bonuses[{index}].most_count", bonus.most_count))
