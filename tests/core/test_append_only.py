@@ -307,6 +307,8 @@ def test_every_column_of_what_may_still_change_stays_as_it_is(paid: None, table:
             field, models.BigIntegerField | models.ForeignKey | models.PositiveIntegerField | models.DecimalField
         ):
             other = f"COALESCE({field.column}, 0) + 1"
+        elif isinstance(field, models.BooleanField):
+            other = f'NOT "{field.column}"'
         elif isinstance(field, models.CharField):
             other = "'xyz'"
         try:

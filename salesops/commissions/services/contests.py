@@ -228,7 +228,8 @@ def _words(new: NewContest) -> ContestWords:
     _refuse(problems)
     unknown = set(words.counts) - set(TransactionKind.values)
     if unknown:
-        raise CommissionRefusedError({"counts": _("No kind of transaction: %(kinds)s.") % {"kinds": sorted(unknown)}})
+        kinds = ", ".join(sorted(unknown))
+        raise CommissionRefusedError({"counts": _("No kind of transaction: %(kinds)s.") % {"kinds": kinds}})
     return words
 
 
