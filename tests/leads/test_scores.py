@@ -20,7 +20,7 @@ from salesops.jobs.testing import run_due, run_killed_everywhere, run_one
 from salesops.leads.models import Lead, LeadScore, LeadSignal, ScoreGroup, ScoreRule, ScoreVersion
 from salesops.leads.selectors import facts_of, known_of
 from salesops.leads.selectors.score_versions import Comparison, compare_all, is_better, moved_leads, score_version_for
-from salesops.leads.selectors.scores import scheme_of_version, score_shown
+from salesops.leads.selectors.scores import scheme_of_version, score_shown, signals_of
 from salesops.leads.services import (
     LeadChanges,
     LeadRecord,
@@ -327,6 +327,23 @@ def fill(cast: Cast, count: int) -> None:
         LeadSignal(lead=lead, kind="visit", happened_at=NOW - number * DAY, known_at=NOW, key=f"s{number}")
         for number, lead in enumerate(Lead.objects.order_by("pk"))
     )
+
+
+def test_the_signals_of_one_lead_are_found_without_reading_those_of_others(cast: Cast) -> None:
+    version = put_in_force(cast, {"part": "engagement", "signal": "visit", "points": 10})
+    scheme = scheme_of_version(version).unwrap()
+    fill(cast, 3_000)
+    lead = Lead.objects.order_by("pk")[15]
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    with CaptureQueriesContext(connection) as asked:
+        assert len(signals_of(lead, scheme, NOW)) == 1
+    is_server = connection.vendor == "postgresql"
+    for query in asked.captured_queries:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN {'' if is_server else 'QUERY PLAN '}{query['sql']}")
+            plan = " ".join(str(row[-1]) for row in cursor.fetchall())
+        assert ("Seq Scan" if is_server else "SCAN") not in plan, plan
 
 
 def all_scores() -> list[tuple[Any, ...]]:
