@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from salesops.core.days import company_day
+from salesops.core.rows import insert_objects
 from salesops.core.upserts import Unset
 from salesops.deals.models import Deal, DealOwnership
 
@@ -22,8 +23,10 @@ def keep_owners(changes: Iterable[tuple[Deal, int | Unset | None]], *, day: date
     if not rows:
         return
     before = {deal.pk: had for deal, had in given}
+    # Of new deals nothing is kept yet.
+    known = [pk for pk, had in before.items() if not isinstance(had, Unset)]
     last: dict[int, DealOwnership] = {}
-    for held in DealOwnership.objects.filter(deal__in=rows).order_by("start_on", "pk"):
+    for held in DealOwnership.objects.filter(deal__among=known).order_by("start_on", "pk") if known else ():
         last[held.deal_id] = held
     replaced: list[int] = []
     ending: list[DealOwnership] = []
@@ -51,4 +54,4 @@ def keep_owners(changes: Iterable[tuple[Deal, int | Unset | None]], *, day: date
         DealOwnership.objects.filter(pk__in=replaced).delete()
     if ending:
         DealOwnership.objects.bulk_create(ending, update_conflicts=True, update_fields=["end_on"], unique_fields=["pk"])
-    DealOwnership.objects.bulk_create(fresh)
+    insert_objects(fresh, need_keys=False)
