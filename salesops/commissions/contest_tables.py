@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from salesops.commissions.choices import ContestState
-from salesops.commissions.models import Contest, Plan
+from salesops.commissions.filters import own_plans
+from salesops.commissions.models import Contest
 from salesops.commissions.selectors.contest_words import STAGES, TONES, stage_of
 from salesops.core import parts
 from salesops.core.days import company_day
@@ -58,15 +58,11 @@ class ContestTable(PortalTable):
         return str(STAGES[stage_of(record, company_day(self.now))] if self.now else record.get_state_display())
 
 
-def _plans(request: HttpRequest) -> object:
-    return Plan.objects.visible_to(request.actor)  # type: ignore[attr-defined]  # set by pods.middleware
-
-
 class ContestFilter(PortalFilterSet):
     """By name, state, plan, days."""
 
     search_fields = ("name", "key")
     state = OneOfFilter(choices=ContestState.choices, label=_("State"))
-    plan = RowsFilter(queryset=_plans, label=_("Paid into"))
+    plan = RowsFilter(queryset=own_plans, label=_("Paid into"))
     start = PeriodFilter(field_name="start_on", label=_("First day"))
     names = YesNoFilter(field_name="shows_names", label=_("Names are shown"))

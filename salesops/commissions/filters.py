@@ -11,11 +11,13 @@ from salesops.commissions.models import Period, Plan
 from salesops.core.filters import MoneyRangeFilter, OneOfFilter, PeriodFilter, PortalFilterSet, RowsFilter, YesNoFilter
 
 
-def _periods(request: HttpRequest | None) -> object:
+def every_period(request: HttpRequest | None) -> object:
+    """The periods, the latest first."""
     return Period.objects.order_by("-start_on")
 
 
-def _plans(request: HttpRequest) -> object:
+def own_plans(request: HttpRequest) -> object:
+    """The plans that who asks may see."""
     return Plan.objects.visible_to(request.actor)  # type: ignore[attr-defined]  # set by pods.middleware
 
 
@@ -24,8 +26,8 @@ class StatementFilter(PortalFilterSet):
 
     search_fields = ("person__name",)
     state = OneOfFilter(choices=StatementState.choices, label=_("State"))
-    period = RowsFilter(queryset=_periods, label=_("Period"))
-    plan = RowsFilter(field_name="plan_version__plan", queryset=_plans, label=_("Plan"))
+    period = RowsFilter(queryset=every_period, label=_("Period"))
+    plan = RowsFilter(field_name="plan_version__plan", queryset=own_plans, label=_("Plan"))
     earned = MoneyRangeFilter(field_name="earned_minor", label=_("Earned"))
     problem = YesNoFilter(condition=~Q(problems=[]), label=_("Has a problem"))
 

@@ -6,21 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from salesops.commissions.choices import AdjustmentKind, AdjustmentState, Cause, DisputeState, EventKind
-from salesops.commissions.models import Period, Plan
+from salesops.commissions.filters import every_period, own_plans
 from salesops.core.actor import Actor
 from salesops.core.filters import MoneyRangeFilter, OneOfFilter, PeriodFilter, PortalFilterSet, RowsFilter, YesNoFilter
-
-
-def _periods(request: HttpRequest | None) -> object:
-    return Period.objects.order_by("-start_on")
-
-
-def _plans(request: HttpRequest) -> object:
-    return Plan.objects.visible_to(request.actor)  # type: ignore[attr-defined]  # set by pods.middleware
 
 
 class ConcernsMeFilter(YesNoFilter):
@@ -44,9 +35,9 @@ class AdjustmentFilter(PortalFilterSet):
     search_fields = ("person__name", "reason")
     state = OneOfFilter(choices=AdjustmentState.choices, label=_("State"))
     kind = OneOfFilter(choices=AdjustmentKind.choices, label=_("Kind"))
-    period = RowsFilter(queryset=_periods, label=_("Paid in"))
-    about = RowsFilter(field_name="about_period", queryset=_periods, label=_("About"))
-    plan = RowsFilter(queryset=_plans, label=_("Plan"))
+    period = RowsFilter(queryset=every_period, label=_("Paid in"))
+    about = RowsFilter(field_name="about_period", queryset=every_period, label=_("About"))
+    plan = RowsFilter(queryset=own_plans, label=_("Plan"))
     cause = OneOfFilter(choices=Cause.choices, label=_("Cause"))
     amount = MoneyRangeFilter(field_name="amount_minor", label=_("Amount"))
     mine = ConcernsMeFilter(
@@ -60,7 +51,7 @@ class DisputeFilter(PortalFilterSet):
 
     search_fields = ("person__name", "subject")
     state = OneOfFilter(choices=DisputeState.choices, label=_("State"))
-    period = RowsFilter(field_name="statement__period", queryset=_periods, label=_("Period"))
+    period = RowsFilter(field_name="statement__period", queryset=every_period, label=_("Period"))
     opened = PeriodFilter(field_name="opened_at", label=_("Opened"), is_moment=True)
     due = PeriodFilter(field_name="due_at", label=_("Answer due"), is_moment=True)
     corrected = YesNoFilter(condition=Q(adjustment__isnull=False), label=_("With an adjustment"))
@@ -72,6 +63,6 @@ class PlanEventFilter(PortalFilterSet):
 
     search_fields = ("person__name", "reference", "note")
     kind = OneOfFilter(choices=EventKind.choices, label=_("Kind"))
-    plan = RowsFilter(queryset=_plans, label=_("Plan"))
+    plan = RowsFilter(queryset=own_plans, label=_("Plan"))
     on = PeriodFilter(field_name="on", label=_("Day"))
     counts = YesNoFilter(condition=Q(is_void=False), label=_("Counts"))
