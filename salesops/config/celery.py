@@ -1,12 +1,12 @@
 """The Celery application. Messages are only doorbells: see salesops.jobs."""
 
-import gc
 import os
 from typing import Any
 
 from celery import Celery
 from celery.signals import worker_process_init
 
+from salesops.config.memory import settle
 from salesops.jobs.ears import Ears
 from salesops.jobs.lifeline import tie_to_parent
 
@@ -27,4 +27,4 @@ def _end_with_the_worker(**_: Any) -> None:
 @worker_process_init.connect
 def _leave_the_program_alone(**_: Any) -> None:
     """What was loaded to begin with stays; looking through it for garbage again and again is time lost to the work."""
-    gc.freeze()
+    settle()

@@ -21,7 +21,7 @@ LOOK_EVERY: Final = 3.0
 def stuck_tags(qos: Any, requests: Any) -> set[Any]:
     """Messages that the channel takes for unacknowledged although no request of the worker holds them."""
     unacknowledged = set(getattr(qos, "_delivered", ())) - set(getattr(qos, "_dirty", ()))
-    return unacknowledged - {request.delivery_tag for request in requests}
+    return unacknowledged - {request.message.delivery_tag for request in requests}
 
 
 class Ears(bootsteps.StartStopStep):

@@ -38,7 +38,8 @@ DEALS = "Opportunity"
 
 @dataclass
 class Plan:
-    """How much of everything. Kills: so many between the first and the last page of a sweep; others come on top.
+    """How much of everything. Kills: so many between the first and the last page of a sweep; others come on top. Changes:
+    at least; more are made until there were as many kills.
     `page`: rows that are asked for at once."""
 
     records: int
@@ -113,7 +114,10 @@ class Customer:
         self.changed: set[str] = set()
         #: How often a deal came into another stage.
         self.moves: Counter[str] = Counter()
+        #: How many changes there were, and whether no more come.
+        self.changes = 0
         self.is_content = threading.Event()
+        self.is_enough = threading.Event()
         for number, name in enumerate(("ana", "alba", "sam", "sven"), start=2):
             vendor.put("User", number, Name=name.title(), Email=f"{name}@example.com", IsActive=True)
         for number in range(50):
@@ -134,11 +138,12 @@ class Customer:
         }
 
     def change_all(self, count: int) -> None:
-        """From now on, one change after another beside all else."""
+        """From now on, one change after another beside all else: so many, and more until it is enough."""
 
         def change() -> None:
-            for number in range(count):
-                self.change(number)
+            while self.changes < count or not self.is_enough.is_set():
+                self.change(self.changes)
+                self.changes += 1
                 time.sleep(0.01)
             self.is_content.set()
 
@@ -157,10 +162,10 @@ class Customer:
             self.ids.append(id)
             return
         place = self.chance.randrange(len(self.ids))
-        # A source does not tell how a record looked at last that is gone: only such are deleted as are here as they were.
-        while kind == "delete" and self.ids[place] in self.changed:
-            place = self.chance.randrange(len(self.ids))
         id = self.ids[place]
+        # A source does not tell how a record looked at last that is gone: only such are deleted as are here as they were.
+        if kind == "delete" and id in self.changed:
+            kind = "edit"
         self.changed.add(id)
         if kind == "delete":
             self.ids[place] = self.ids[-1]
@@ -301,9 +306,18 @@ def test_a_source_is_followed_while_workers_are_killed(fleet: tuple[Fleet, Vendo
 
         customer.change_all(plan.changes)
         while storm.in_the_middle < plan.kills or not customer.is_content.is_set():
+            # A sync of less than two pages has nothing between them.
+            enough = customer.changes + 3 * plan.page
+            portal.wait(
+                lambda enough=enough: customer.changes >= enough or customer.is_content.is_set(),
+                seconds=600,
+                what="the customer changes deals",
+            )
             person.order("sync", connection=connection)
             while storm.in_the_middle < plan.kills and storm.kill_after_a_page():
                 pass
+            if storm.in_the_middle >= plan.kills:
+                customer.is_enough.set()
             portal.wait(storm.is_over, seconds=plan.seconds, what="a sync ends")
             assert time.monotonic() - began < plan.seconds
         person.order("sync", connection=connection)
@@ -312,7 +326,7 @@ def test_a_source_is_followed_while_workers_are_killed(fleet: tuple[Fleet, Vendo
         person.end()
     seconds = time.monotonic() - began
     print(
-        f"\n{plan.records:,} deals in {loaded:.0f} s, with {plan.changes:,} changes after them in {seconds:.0f} s; killed:"
+        f"\n{plan.records:,} deals in {loaded:.0f} s, with {customer.changes:,} changes after them in {seconds:.0f} s; killed:"
         f" {dict(storm.killed)}, {storm.in_the_middle} of them between the first and the last page"
     )
     assert storm.in_the_middle >= plan.kills

@@ -121,7 +121,7 @@ def calculate(
         calculator.register("numbers", numbers)
         calculator.execute(_PLACED, {"per_line": rounding is Rounding.PER_LINE})
         _refuse_repeats(calculator)
-        found = calculator.execute(earned_sql(numbers)).fetchnumpy()
+        found = calculator.execute(earned_sql(calculator, numbers, per_line=rounding is Rounding.PER_LINE)).fetchnumpy()
     order = np.asarray(found.pop("row"), dtype=np.int64)
     ordered = {name: _scattered(values, order) for name, values in found.items()}
     return EarningColumns(
@@ -198,31 +198,50 @@ WINDOW line AS (PARTITION BY g.number ORDER BY c.day, c.key, c.rank ROWS UNBOUND
 _FEW_SEGMENTS: Final = 16
 
 
-def earned_sql(numbers: Mapping[str, Ints], *, is_shifted: bool = False) -> str:
+def earned_sql(
+    calculator: duckdb.DuckDBPyConnection, numbers: Mapping[str, Ints], *, per_line: bool, is_shifted: bool = False
+) -> str:
     """The question for what each row of `placed` moves along its curve of the table `numbers`.
 
-    placed: row, curve, amount, total (after the row), per_line, and whatever is to be kept with it. is_shifted: it also has
-    `since`, the total from which pay is reckoned.
+    placed: row, curve, amount, total (after the row), per_line, and whatever is to be kept with it. per_line: any of its
+    rows may be rounded by itself. is_shifted: it also has `since`, the total from which pay is reckoned.
     """
     if len(numbers["segment"]) and int(numbers["segment"].max()) >= _FEW_SEGMENTS:
         join, within = "ASOF LEFT JOIN", "{place} >= {segment}.first"
     else:
         join, within = "LEFT JOIN", "{place} BETWEEN {segment}.first AND {segment}.last"
+    ends = calculator.execute("SELECT min(total), max(total), min(amount), max(amount) FROM placed").fetchall()[0]
     return _EARNED.format(
+        wide="BIGINT" if _is_narrow(numbers, ends) else "HUGEINT",
         join=join,
         of_after=within.format(place="p.total", segment="n1"),
         of_before=within.format(place="p.total - p.amount", segment="n0"),
         since=" - p.since" if is_shifted else "",
+        **(_BY_ITSELF if per_line else _BY_TOTAL),
     )
+
+
+def _is_narrow(numbers: Mapping[str, Ints], ends: Sequence[int | None]) -> bool:
+    """Whether every step of `_EARNED` stays within 64 bits, which take half the time of 128.
+
+    ends: the least and greatest of the totals and amounts. Since where pay is reckoned is a total, too. Were it wrong,
+    DuckDB would refuse the number instead of wrapping it.
+    """
+    farthest = sum(max(abs(low or 0), abs(high or 0)) for low, high in (ends[:2], ends[2:]))
+    greatest = {name: max(map(abs, (int(each.min()), int(each.max())))) for name, each in numbers.items() if len(each)}
+    if not greatest:
+        return True
+    over = greatest["rest"] + greatest["slope"] * 2 * farthest
+    return greatest["denominator"] < 2**30 and greatest["whole"] + over < 2**61
 
 
 _EARNED: Final = """
 WITH found AS (
     SELECT p.* EXCLUDE (curve, amount, total), p.total - p.amount AS before, p.total AS after,
         n0.segment AS segment0, n1.segment AS segment1,
-        n0.whole::HUGEINT AS whole0, n0.rest + n0.slope::HUGEINT * (p.total - p.amount{since}) AS over0,
-        n1.whole::HUGEINT AS whole1, n1.rest + n1.slope::HUGEINT * (p.total{since}) AS over1,
-        n0.denominator::HUGEINT AS d0, n1.denominator::HUGEINT AS d1
+        n0.whole::{wide} AS whole0, n0.rest + n0.slope::{wide} * (p.total - p.amount{since}) AS over0,
+        n1.whole::{wide} AS whole1, n1.rest + n1.slope::{wide} * (p.total{since}) AS over1,
+        n0.denominator::{wide} AS d0, n1.denominator::{wide} AS d1
     FROM placed p
     {join} numbers n1 ON p.curve = n1.curve AND {of_after}
     {join} numbers n0 ON p.curve = n0.curve AND {of_before}
@@ -233,20 +252,26 @@ WITH found AS (
     FROM found
 ), pays AS (
     SELECT * EXCLUDE (q0, r0, d0, q1, r1, d1),
-        rounded(q0, r0, d0) AS height0, rounded(q1, r1, d1) AS height1,
-        q1 - q0 AS whole, CASE WHEN per_line THEN r1 * d0 - r0 * d1 ELSE 0 END AS rest,
-        CASE WHEN per_line THEN d0 * d1 ELSE 1 END AS d
+        rounded(q0, r0, d0) AS height0, rounded(q1, r1, d1) AS height1{parts}
     FROM heights
 )
-SELECT * EXCLUDE (segment0, segment1, height0, height1, whole, rest, d, per_line),
+SELECT * EXCLUDE (segment0, segment1, height0, height1, {left_out}per_line),
     coalesce(segment0, -1)::BIGINT AS segment_before,
     coalesce(segment1, -1)::BIGINT AS segment_after,
     coalesce(height0, 0)::BIGINT AS pay_before,
     coalesce(height1, 0)::BIGINT AS pay_after,
-    coalesce(CASE WHEN per_line THEN rounded(whole + floor_div(rest, d), floor_rest(rest, d), d)
-        ELSE height1 - height0 END, 0)::BIGINT AS amount
+    coalesce({amount}, 0)::BIGINT AS amount
 FROM pays
 """
+_BY_TOTAL: Final = {"parts": "", "left_out": "", "amount": "height1 - height0"}
+_BY_ITSELF: Final = {
+    "parts": """,
+        q1 - q0 AS whole, CASE WHEN per_line THEN r1 * d0 - r0 * d1 ELSE 0 END AS rest,
+        CASE WHEN per_line THEN d0 * d1 ELSE 1 END AS d""",
+    "left_out": "whole, rest, d, ",
+    "amount": """CASE WHEN per_line THEN rounded(whole + floor_div(rest, d), floor_rest(rest, d), d)
+        ELSE height1 - height0 END""",
+}
 
 _SPLIT: Final = """
 WITH checked AS (
@@ -296,7 +321,12 @@ def _curve_tables(
 def curve_numbers(curves: Sequence[Curve | None]) -> tuple[list[int], dict[str, Ints]]:
     """The number of each curve (-1 for none), the same for the same curve, and their segments as columns of integers."""
     numbers: dict[Curve, int] = {}
-    column = [-1 if curve is None else numbers.setdefault(curve, len(numbers)) for curve in curves]
+    # Many people share a curve, and its fractions take long to hash.
+    seen: dict[int, int] = {id(None): -1}
+    for curve in curves:
+        if id(curve) not in seen and curve is not None:
+            seen[id(curve)] = numbers.setdefault(curve, len(numbers))
+    column = [seen[id(curve)] for curve in curves]
     rows: list[tuple[int, ...]] = []
     for curve, number in numbers.items():
         listed = list(curve.numbers())

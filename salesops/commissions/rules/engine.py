@@ -1,6 +1,6 @@
 """Runs plans over transactions in whole columns: who is credited, along which stretch of the curve, for what pay."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
@@ -239,6 +239,8 @@ class _Runner:
         self.periods: dict[tuple[PeriodKind, date], int] = {}
         self.period_list: list[Period] = []
         self.pinned: dict[PinnedRate, int] = {}
+        # The relations that are among the tables: only those that somebody asks for take time.
+        self.related: set[str] = set()
         self.credit_tables: dict[tuple[tuple[CreditRule, ...], CreditDay, int, str], str] = {}
         self.is_held_together = _is_held_together(facts.holdings)
         # What can be counted: (plan, component) of each component whose formulas are sound.
@@ -298,9 +300,15 @@ class _Runner:
         }
         self.calculator.register("tx_columns", columns)
         self.sql("CREATE TEMP TABLE tx AS SELECT * FROM tx_columns")
-        for name in ("shares", "things", "holdings", "groupings", "on_plan", "as_of", "owners"):
-            self.calculator.register(name, dict(getattr(self.facts, name)))
+        self._relate("on_plan")
         self._register_fields(rows)
+
+    def _relate(self, *names: str) -> None:
+        """Put relations of the facts among the tables, those that are not there yet."""
+        for name in names:
+            if name not in self.related:
+                self.related.add(name)
+                self.calculator.register(name, dict(getattr(self.facts, name)))
 
     def _register_fields(self, rows: Ints) -> None:
         """View `named`: for each row the fields that formulas ask for, as f_<name>, and the decimals of its currency."""
@@ -309,6 +317,8 @@ class _Runner:
             name: formulas.Field(name, values.kind, values.label or name, values.decimals)
             for name, values in transactions.values.items()
         }
+        if not any(component.when or component.amount for plan in self.plans.values() for component in plan.components):
+            return
         asked = set().union(*(self._fields_asked(plan) for plan in self.plans.values()), ())
         exponents = np.array([exponent(currency) for currency in transactions.currencies] or [0], dtype=np.int64)
         columns: dict[str, npt.NDArray[Any]] = {
@@ -364,6 +374,7 @@ class _Runner:
             return known
         name = f"credits_{len(self.credit_tables)}"
         self.credit_tables[rules, way, of_plan, totals] = name
+        self._relate(*_asked_by((*able, *rules), way))
         self.sql(f"CREATE TEMP TABLE {name}_direct AS {_direct_sql(able, totals, way, of_plan)}")
         self.sql(f"CREATE TEMP TABLE {name}_parts AS {_parts_sql(f'{name}_direct', able, way)}")
         selects = []
@@ -496,6 +507,13 @@ class _Runner:
         if component.group and earlier:
             left = f""" AND tx.row NOT IN (SELECT row FROM judged WHERE plan = {number} AND total IS NOT NULL
                 AND component IN ({", ".join(map(str, earlier))}))"""  # noqa: S608 - numbers made here
+        is_back = plan.is_moving_down and self.can_reverse
+        if not (component.when or component.amount or is_back):
+            self.sql(
+                f"""INSERT INTO judged SELECT {number}, {index}, tx.row, {total} FROM tx
+                WHERE tx.reverses < 0 AND {counts}{left}"""  # noqa: S608 - numbers made here
+            )
+            return True
         taken_back = "UNION ALL SELECT tx.row, own.is_true FROM tx JOIN own ON own.row = tx.reverses"
         named = " JOIN named USING (row)" if component.when or component.amount else ""
         self.sql(
@@ -503,7 +521,7 @@ class _Runner:
             WITH own AS (
                 SELECT tx.row, ({condition}) AS is_true FROM tx{named} WHERE tx.reverses < 0 AND {counts}{left}
             ), wanted AS (
-                SELECT row, is_true FROM own {taken_back if plan.is_moving_down and self.can_reverse else ""}
+                SELECT row, is_true FROM own {taken_back if is_back else ""}
             )
             SELECT {number}, {index}, w.row, CASE WHEN w.is_true THEN {total} END AS total
             FROM wanted w JOIN tx USING (row){named}
@@ -601,7 +619,7 @@ class _Runner:
             period.replace("w.kind", "w.paid_by").replace(" END", f" ELSE {NONE} END") if is_forward else str(NONE)
         )
         self.sql(
-            f"""CREATE TEMP TABLE walk AS
+            f"""CREATE TEMP VIEW walk AS
             SELECT m.*, {period} AS period, w.is_alone, w.per_line, {paid_in} AS paid_in
             FROM measured m JOIN in_period i ON i.row = m.transaction JOIN ways w USING (plan, component)"""  # noqa: S608 - names made here
         )
@@ -618,12 +636,12 @@ class _Runner:
                 w.amount AS measured, s.curve, w.amount, (sum(w.amount) OVER line)::BIGINT AS total,
                 w.per_line = 1 AS per_line{", s.series, w.paid_in" if is_forward else ""}
             FROM walk w JOIN series s USING (plan, component, person, period)
-            WINDOW line AS (PARTITION BY s.series{by_itself if any(way[3] for way in ways) else ""}
-                ORDER BY w.transaction, w.rule ROWS UNBOUNDED PRECEDING)"""  # noqa: S608
+            WINDOW line AS (PARTITION BY s.series::INTEGER{by_itself if any(way[3] for way in ways) else ""}
+                ORDER BY w.transaction * {len(RULES)} + w.rule ROWS UNBOUNDED PRECEDING)"""  # noqa: S608 - one narrow key sorts faster
         )
         if is_forward:
             self.sql(_SINCE)
-        earned = earned_sql(numbers, is_shifted=is_forward)
+        earned = earned_sql(self.calculator, numbers, per_line=any(way[4] for way in ways), is_shifted=is_forward)
         self.sql(f"CREATE TEMP TABLE run_lines AS {_LINES.format(earned=earned, since='since' if is_forward else '0')}")
         if self.can_reverse:
             self._take_back(period)
@@ -735,6 +753,9 @@ class _Runner:
             return
         every = " UNION ".join(f"SELECT row, person, rule FROM {table}" for table in tables)  # noqa: S608
         direct = ", ".join(str(RULES.index(rule)) for rule in RULES if rule.is_direct)
+        credited = self.sql(f"SELECT DISTINCT person FROM ({every}) WHERE rule IN ({direct})").fetchall()  # noqa: S608
+        if {person for (person,) in credited} <= self._always_on_a_plan():
+            return
         rows = self.sql(
             f"""SELECT c.person, count(DISTINCT c.row) FROM ({every}) c JOIN tx USING (row)
             WHERE c.rule IN ({direct}) AND c.row IN (SELECT row FROM judged WHERE total IS NOT NULL)
@@ -758,6 +779,14 @@ class _Runner:
                     person,
                 )
             )
+
+    def _always_on_a_plan(self) -> set[int]:
+        """People on one plan on all days of the transactions: nobody need look any further."""
+        days, on_plan = self.facts.transactions.day, self.facts.on_plan
+        if not len(days):
+            return set()
+        is_always = (on_plan["start"] <= days[0]) & (on_plan["stop"] > days[-1])
+        return set(on_plan["person"][is_always].tolist())
 
 
 def _fault(key: str, day: str, state: str) -> Problem:
@@ -880,6 +909,19 @@ FROM taken t JOIN run_lines l ON l.transaction = t.reverses AND l.reversed < 0
 JOIN negating n ON n.plan = l.plan JOIN ways w ON w.plan = l.plan AND w.component = l.component
 JOIN in_period i ON i.row = t.row
 """
+
+
+def _asked_by(rules: Iterable[CreditRule], way: CreditDay) -> Iterator[str]:
+    """The relations that rules look into."""
+    for rule in rules:
+        if rule in (CreditRule.SPLIT, CreditRule.OVERLAY):
+            yield "shares"
+        elif rule is CreditRule.HOLDER:
+            yield from ("things", "holdings")
+        elif rule in (CreditRule.ROLL_UP, CreditRule.POD):
+            yield "groupings"
+    if way is not CreditDay.TRANSACTION_DAY:
+        yield from ("as_of", "owners")
 
 
 def _as_of_sql(way: CreditDay) -> tuple[str, str]:

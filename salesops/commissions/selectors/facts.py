@@ -9,7 +9,6 @@ from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import chain
-from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -76,6 +75,8 @@ _TEXTS: Final = {
     "country": "account__country",
     "territory": "account__territory__code",
 }
+#: Below so many, rows are asked for by number; of more, all are read and the others left out.
+_FEW: Final = 1_000
 #: The number of a plan that is calculated by itself.
 ALONE: Final = 0
 #: Whole numbers that formulas may ask for, among the attributes of a transaction.
@@ -270,16 +271,17 @@ def _people(
     rows = PlanAssignment.objects.during(since, period.end_on).filter(plan__in=by_plan)
     if people is not None:
         rows = rows.filter(person__in=people)
-    for row in rows.select_related("person").order_by("start_on", "pk"):
-        for version in by_plan[row.plan_id]:
-            start = max(row.start_on, version.start_on, since)
-            end = min(row.end_on or date.max, version.end_on or date.max, until)
+    columns = ("person_id", "plan_id", "start_on", "end_on", "rate", "target_pay_minor", "person__started_on")
+    for person, plan, first, last, rate, target, started in rows.order_by("start_on", "pk").values_list(*columns):
+        agreed = None if rate is None else Fraction(rate)
+        for version in by_plan[plan]:
+            start = max(first, version.start_on, since)
+            end = min(last or date.max, version.end_on or date.max, until)
             if start < end:
-                rate = None if row.rate is None else Fraction(row.rate)
-                entry = OnPlan(row.person_id, version.pk, start, end, row.target_pay_minor, rate, row.person.started_on)
-                found.setdefault((row.person_id, version.pk), []).append(entry)
+                entry = OnPlan(person, version.pk, start, end, target, agreed, started)
+                found.setdefault((person, version.pk), []).append(entry)
                 if end > period.start_on:
-                    rates[row.person_id, version.pk] = row.rate
+                    rates[person, version.pk] = rate
     return found, rates
 
 
@@ -294,6 +296,8 @@ def _quotas(
         if component.measure is not Measure.MONEY
     }
     rows = Quota.objects.filter(start_on__gte=since, end_on__lte=until)
+    if len(people) < _FEW:
+        rows = rows.filter(person__in=people)
     for person_id, name, start, end, amount, currency in rows.values_list(
         "person_id", "measure", "start_on", "end_on", "amount_minor", "currency"
     ):
@@ -339,7 +343,7 @@ def _read_transactions(
     if pretend:
         found.extend(_pretended(period, pretend, texts, numbers))
     # By day and key in the order of their characters, which databases sort by their own collations.
-    found.sort(key=itemgetter(0, 1))
+    found.sort(key=lambda row: row[0] + row[1])  # days are texts of one length
     count = len(found)
     listed = list(zip(*found, strict=True)) if found else [()] * len(columns)
     named = dict(zip(columns, listed, strict=True))
@@ -349,7 +353,6 @@ def _read_transactions(
     keys = np.empty(count, dtype=object)
     keys[:] = named["source_key"]
     facts.ids = list(named["pk"])
-    owners = zip(named["credited_to_id"], named["deal__owner_id"], strict=True)
     values = {name: _texts(named[column]) for name, column in texts.items()}
     values |= {name: _numbers(told.get(name) for told in named["attributes"]) for name in numbers}
     transactions = Transactions(
@@ -361,7 +364,7 @@ def _read_transactions(
         currencies=currencies,
         currency=_coded(named["currency"], currencies),
         quantity=np.array(named["quantity"], dtype=np.int64),
-        owner=_whole((NOBODY if a is b is None else b if a is None else a for a, b in owners), count),
+        owner=_whole(map(_owner, named["credited_to_id"], named["deal__owner_id"]), count),
         reverses=_whole((places.get(pk, NONE) for pk in named["reverses_id"]), count)
         if places
         else np.full(count, NONE, dtype=np.int64),
@@ -371,19 +374,24 @@ def _read_transactions(
     facts.shares, on_top = _shares({deal for deal in deals if deal is not None}, deals, period)
     number: dict[str, int] = {}
     things = []
-    for place, (account, territory) in enumerate(zip(named["account_id"], named["account__territory_id"], strict=True)):
-        if account is None and territory is None:
+    # A territory is that of an account.
+    for place, account in enumerate(named["account_id"]):
+        if account is None:
             continue
+        territory = named["account__territory_id"][place]
         belongs = (("account", account), ("territory", territory))
         for nearness, thing in enumerate(f"{what}:{pk}" for what, pk in belongs if pk is not None):
             things.append((place, nearness, number.setdefault(thing, len(number))))
     facts.things = list(number)
     first = date.fromisoformat(found[0][0]) if found else since
-    # Who is credited by name is credited, whosever the deal was.
-    of_deals = [
-        None if person is not None else deal for person, deal in zip(named["credited_to_id"], deals, strict=True)
-    ]
-    as_of, owned = _owners(facts, of_deals, [day_of[day] for day in named["day"]])
+    as_of: list[tuple[int, ...]] = []
+    owned: list[tuple[int, ...]] = []
+    if facts.ways:
+        # Who is credited by name is credited, whosever the deal was.
+        of_deals = [
+            None if person is not None else deal for person, deal in zip(named["credited_to_id"], deals, strict=True)
+        ]
+        as_of, owned = _owners(facts, of_deals, transactions.day.tolist())
     facts.engine = Facts(
         transactions=transactions,
         on_plan=facts.engine.on_plan,
@@ -446,6 +454,11 @@ def _listed(rows: QuerySet[Transaction], columns: Sequence[str]) -> list[tuple[A
     return list(found.iterator(chunk_size=10_000))
 
 
+def _owner(named: int | None, of_deal: int | None) -> int:
+    """Whose a transaction is: who is named is credited, whosever the deal was."""
+    return of_deal if named is None and of_deal is not None else NOBODY if named is None else named
+
+
 def _coded(values: Sequence[str], names: Sequence[str]) -> Ints:
     """A column of names as indexes into them."""
     place = {name: index for index, name in enumerate(names)}
@@ -484,7 +497,7 @@ def _shares(deals: set[int], deal_of: Sequence[int | None], period: Period) -> t
         defaultdict(lambda: defaultdict(int)),
     )
     rows = DealSplit.objects.filter(deal__transactions__effective_on__lt=period.end_on).order_by()
-    if len(deals) < 1_000:
+    if len(deals) < _FEW:
         rows = DealSplit.objects.filter(deal__in=deals)
     for _pk, deal_id, person_id, share, is_overlay in rows.values_list(
         "pk", "deal_id", "person_id", "share_bp", "is_overlay"
@@ -494,7 +507,7 @@ def _shares(deals: set[int], deal_of: Sequence[int | None], period: Period) -> t
     whole, on_top = (
         {
             place: [list(item) for item in sorted(listed[deal_id].items())]
-            for place, deal_id in enumerate(deal_of)
+            for place, deal_id in enumerate(deal_of if listed else ())
             if deal_id in listed
         }
         for listed in found
@@ -508,11 +521,9 @@ def _owners(
     """For each other day of crediting that plans ask for: the day itself, and whose each deal was then."""
     as_of: list[tuple[int, ...]] = []
     owners: list[tuple[int, ...]] = []
-    if not facts.ways:
-        return as_of, owners
     wanted = {deal for deal in deals if deal is not None}
     before = facts.period.end_on
-    of_rows = Q(transactions__effective_on__lt=before) if len(wanted) >= 1_000 else Q(pk__in=wanted)
+    of_rows = Q(transactions__effective_on__lt=before) if len(wanted) >= _FEW else Q(pk__in=wanted)
     listed = Deal.every.filter(of_rows).order_by().values_list("pk", "opened_on", "created_at", "closed_on").distinct()
     spans = {
         pk: ((opened or company_day(made)).toordinal(), closed.toordinal() if closed else None)
