@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.test import Client
+from django.urls import reverse
 
 from salesops.accounts.models import Account, AccountOwnership
 from salesops.commissions.choices import TransactionKind
-from salesops.commissions.models import Credit, Earning, Plan, Statement
+from salesops.commissions.errors import CommissionRefusedError
+from salesops.commissions.models import Credit, Earning, Plan, PlanVersion, Statement
 from salesops.commissions.rules.ownership import Owned, Part, by_days, owner_on
 from salesops.commissions.rules.plans import plan_from_plain
 from salesops.commissions.rules.verify import disagreements
@@ -137,9 +140,21 @@ def test_agreed_shares_come_first(cast: Cast, deal: Deal) -> None:
     assert credited(cast) == {"carl": [("split", 10_000, ALL)]}
 
 
-def test_without_a_stage_that_decides_the_day_of_the_transaction_does(cast: Cast, deal: Deal) -> None:
+def test_a_plan_by_stage_needs_a_stage_that_decides(cast: Cast, deal: Deal, client: Client) -> None:
     Stage.objects.update(decides_credit=False)
+    said = "no stage is marked so"
+    with pytest.raises(CommissionRefusedError, match=said):
+        in_force(cast, "owner", credit_day="stage")
+    client.force_login(cast.people["rita"])
+    page = reverse("commissions:version_edit", args=[PlanVersion.objects.get().pk])
+    assert said in client.get(page).content.decode()
+    Stage.objects.filter(code="proposal").update(decides_credit=True)
+    assert said not in client.get(page).content.decode()
+
+
+def test_without_a_stage_that_decides_any_more_the_day_of_the_transaction_does(cast: Cast, deal: Deal) -> None:
     in_force(cast, "owner", credit_day="stage")
+    Stage.objects.update(decides_credit=False)
     calculated(cast)
     assert credited(cast) == {"alba": [("owner", 10_000, ALL)]}
 

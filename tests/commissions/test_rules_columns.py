@@ -3,6 +3,7 @@
 from datetime import date
 from fractions import Fraction
 from typing import Any
+from unittest.mock import patch
 
 import duckdb
 import numpy as np
@@ -10,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salesops.commissions.rules import curves
+from salesops.commissions.rules import columns, curves
 from salesops.commissions.rules.columns import (
     CreditColumns,
     EarningColumns,
     calculate,
     convert_columns,
+    curve_numbers,
     split_columns,
 )
 from salesops.commissions.rules.curves import Curve
@@ -91,6 +93,8 @@ def test_columns_agree_with_fractions_one_by_one_in_any_order(
 ) -> None:
     rows, of = history
     assert rows_of(calculate(credit_columns(rows), of, rounding)) == one_by_one(rows, of, rounding)
+    with patch.object(columns, "_is_narrow", lambda *_: False):
+        assert rows_of(calculate(credit_columns(rows), of, rounding)) == one_by_one(rows, of, rounding)
     order = list(range(len(rows)))
     random.shuffle(order)
     shuffled = rows_of(calculate(credit_columns([rows[index] for index in order]), of, rounding))
@@ -174,6 +178,17 @@ def test_the_edges_of_64_bits_are_exact() -> None:
     assert line["amount"] == round_half_up(Fraction(2**62 - 1, 2**62) * MAX_MINOR)
     per_line = calculate(credit_columns([(1, 1, 1, DAY, "a", MIN_MINOR)]), fine, Rounding.PER_LINE)
     assert per_line.amount.tolist() == [round_half_up(Fraction(2**62 - 1, 2**62) * MIN_MINOR)]
+
+
+def test_ordinary_pay_is_reckoned_within_64_bits_and_what_may_leave_them_in_128() -> None:
+    _column, tiers = curve_numbers([curves.marginal(TIERS)])
+    assert columns._is_narrow(tiers, (0, 10**14, -(10**12), 10**12))
+    assert not columns._is_narrow(tiers, (0, 2**61, 0, 1))
+    assert not columns._is_narrow(tiers, (0, 1, MIN_MINOR, 0))
+    _column, fine = curve_numbers([curves.flat(Fraction(2**31 - 1, 2**31))])
+    assert not columns._is_narrow(fine, (0, 1, 0, 1))
+    _column, none = curve_numbers([None])
+    assert columns._is_narrow(none, (None, None, None, None))
 
 
 @pytest.mark.parametrize("amounts", [[MAX_MINOR, 1], [MIN_MINOR, -1]])

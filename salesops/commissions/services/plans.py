@@ -15,6 +15,7 @@ from salesops.audit.services import record, state_of
 from salesops.commissions.choices import TransactionKind, VersionState
 from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
 from salesops.commissions.models import Acknowledgement, Plan, PlanAssignment, PlanVersion, Quota
+from salesops.commissions.rules.conventions import CreditDay
 from salesops.commissions.rules.engine import wants_of
 from salesops.commissions.rules.examples import activation_problems
 from salesops.commissions.rules.fields import OF_THE_PORTAL
@@ -23,6 +24,7 @@ from salesops.commissions.selectors.plans import to_acknowledge
 from salesops.core import display
 from salesops.core.actor import Actor, Role
 from salesops.core.days import company_day
+from salesops.deals.models import Stage
 from salesops.values import formulas
 from salesops.values.outcomes import Problem, gettext_noop
 from salesops.values.periods import Period
@@ -69,6 +71,20 @@ def conditions_that_cannot_be_read(plan: PlanDefinition) -> list[Problem]:
         )
         if text
         for problem in formulas.check(text, OF_THE_PORTAL, wants).problems
+    ]
+
+
+def stage_that_is_missing(plan: PlanDefinition) -> list[Problem]:
+    """A plan that credits as of a stage, while no stage is marked as the one that decides."""
+    if plan.conventions.credit_day is not CreditDay.STAGE or Stage.objects.filter(decides_credit=True).exists():
+        return []
+    return [
+        Problem.of(
+            "no-stage-decides",
+            gettext_noop("The plan credits whoever had the deal at the stage that decides, but no stage is marked so."),
+            where="conventions.credit_day",
+            remedy=gettext_noop("Have an administrator mark a stage, or choose another day of crediting."),
+        )
     ]
 
 
@@ -172,6 +188,7 @@ def activate_version(*, actor: Actor, version: PlanVersion, at: datetime) -> Pla
     plan = plan_from_plain(version.definition).unwrap()
     _refuse(list(activation_problems(plan)))
     _refuse(kinds_that_never_come(plan))
+    _refuse(stage_that_is_missing(plan))
     _refuse(conditions_that_cannot_be_read(plan))
     same = PlanVersion.objects.select_for_update().filter(plan=version.plan, state=VersionState.ACTIVE)
     running = same.filter(Q(end_on__isnull=True) | Q(end_on__gt=version.start_on))

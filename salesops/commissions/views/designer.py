@@ -43,7 +43,11 @@ from salesops.commissions.services.designs import (
     text_of,
     words_of,
 )
-from salesops.commissions.services.plans import conditions_that_cannot_be_read, kinds_that_never_come
+from salesops.commissions.services.plans import (
+    conditions_that_cannot_be_read,
+    kinds_that_never_come,
+    stage_that_is_missing,
+)
 from salesops.core.actor import Role
 from salesops.core.days import company_day
 from salesops.core.views import PortalView, ScopedCreateView, ScopedEditView
@@ -182,6 +186,7 @@ class DesignView(_OfADraft):
             "in_the_way": [
                 *stands_in_the_way(plan),
                 *kinds_that_never_come(plan),
+                *stage_that_is_missing(plan),
                 *conditions_that_cannot_be_read(plan),
             ],
             "refusals": problems or [],
