@@ -47,6 +47,8 @@ from salesops.commissions.services.what_if import if_closed
 from salesops.core.models import ExchangeRate
 from salesops.deals.models import Deal, Stage
 from salesops.deals.services import SplitDraft, edit_deal, set_splits
+from salesops.notices.models import Notice
+from salesops.people.models import User
 from salesops.pods.models import Pod
 from tests.cast import NOW, Cast
 from tests.commissions.pay import FLAT_8, definition, plan_in_force, second_quarter, statement_of, won
@@ -516,6 +518,26 @@ def test_a_draft_is_in_force_by_somebody_else_than_its_writer(cast: Cast) -> Non
         ("contest.drafted", "Rita Revops"),
         ("contest.put_in_force", "Finn Finance"),
     ]
+
+
+def test_those_who_are_in_are_told_of_a_contest_and_of_its_end(cast: Cast) -> None:
+    plan = plan_in_force(cast, FLAT_8)
+    User.objects.filter(pk=cast.ana.pk).update(language="zh-hans")
+    contest = may(cast, plan)
+    rows = Notice.objects.filter(url=f"/commissions/contests/{contest.pk}/")
+    assert {row.person_id for row in rows} == set(
+        ContestStanding.objects.filter(contest=contest).values_list("person_id", flat=True)
+    )
+    told = rows.get(person=cast.people["alba"])
+    assert (told.title, told.body.splitlines()[:2]) == (
+        "You are in a contest: May",
+        ["1 May 2026 – 31 May 2026", "Prizes: 1. $1,000.00 · 2. $500.00 · 3. $250.00"],
+    )
+    assert rows.get(person=cast.ana).title == "您参加了一项竞赛:May".replace(":", "：")
+    cancel_contest(actor=cast.actor("finn"), contest=contest, at=NOW, reason="The budget is gone.")
+    last = rows.filter(person=cast.people["alba"]).latest("pk")
+    assert (last.title, last.body) == ("A contest was cancelled: May", "The budget is gone.")
+    assert rows.all().count() == 2 * ContestStanding.objects.filter(contest=contest).count()
 
 
 def test_whoever_changed_a_draft_last_is_its_writer(cast: Cast) -> None:

@@ -73,7 +73,7 @@ def contest_told(contest: Contest) -> list[Said]:
     found.append(Said(_("Credited to"), ", ".join(str(CREDITING[rule]) for rule in words.crediting)))
     if words.minimum_minor > 1:
         found.append(Said(_("Minimum to take part"), display.money(words.minimum_minor, words.currency)))
-    found.extend(_prizes_told(words))
+    found.extend(prizes_told(words))
     period = PERIODS[words.period_kind]
     found.append(Said(_("Paid into"), f"{contest.plan.name} · {words.currency} · {period} · {words.time_zone}"))
     found.append(
@@ -87,7 +87,8 @@ def contest_told(contest: Contest) -> list[Said]:
     return found
 
 
-def _prizes_told(words: ContestWords) -> list[Said]:
+def prizes_told(words: ContestWords) -> list[Said]:
+    """What can be won, line by line."""
     if words.each_minor is not None and words.bound_minor is not None:
         bound, each = (display.money(amount, words.currency) for amount in (words.bound_minor, words.each_minor))
         return [Said(_("Prize"), _("%(each)s for everybody at %(bound)s or above") % {"each": each, "bound": bound})]

@@ -8,19 +8,25 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from django.db import transaction
+from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from salesops.audit.services import record
 from salesops.commissions.choices import ContestState, TransactionKind
 from salesops.commissions.errors import CommissionRefusedError, NotAllowedError
-from salesops.commissions.models import Contest, Plan
+from salesops.commissions.models import Contest, ContestStanding, Plan
 from salesops.commissions.rules.contests import ContestWords, Ties, contest_problems, measured_by
 from salesops.commissions.rules.credits import DEFAULT_RULES, CreditRule
 from salesops.commissions.rules.plans import DEFAULT_KINDS
+from salesops.commissions.selectors.contest_words import prizes_told
 from salesops.commissions.selectors.contests import is_settled, people_in, version_on, words_of
 from salesops.commissions.services.plans import conditions_that_cannot_be_read
 from salesops.commissions.services.standings import renew_standings
+from salesops.core import display
 from salesops.core.actor import Actor, Role
+from salesops.notices.services import Text, tell
 from salesops.pods.models import Pod
 from salesops.values.outcomes import Problem
 from salesops.values.periods import PeriodKind
@@ -143,6 +149,7 @@ def activate_contest(*, actor: Actor, contest: Contest, at: datetime) -> Contest
         at=at,
     )
     renew_standings(contest, at=at)
+    _tell_those_in(contest, gettext_lazy("You are in a contest: %(name)s"), lambda: _offered(words), at)
     return contest
 
 
@@ -179,7 +186,26 @@ def cancel_contest(*, actor: Actor, contest: Contest, at: datetime, reason: str)
         reason=reason,
         at=at,
     )
+    _tell_those_in(contest, gettext_lazy("A contest was cancelled: %(name)s"), reason, at)
     return contest
+
+
+def _tell_those_in(contest: Contest, title: Promise, body: Text, at: datetime) -> None:
+    """Tell everybody who is in what became of a contest, once, with a link to it."""
+    tell(
+        person_ids=ContestStanding.objects.filter(contest=contest).values_list("person_id", flat=True),
+        key=f"contest.{contest.state}:{contest.pk}",
+        title=lambda: str(title) % {"name": contest.name},
+        body=body,
+        url=reverse("commissions:contest_detail", kwargs={"pk": contest.pk}),
+        at=at,
+    )
+
+
+def _offered(words: ContestWords) -> str:
+    """The days of a contest and what can be won, in the language of whoever reads it."""
+    days = f"{display.day(words.start)} – {display.day(words.last_day)}"
+    return "\n".join([days, *(f"{said.label}: {said.text}" for said in prizes_told(words))])
 
 
 def _draft(contest: Contest) -> Contest:
