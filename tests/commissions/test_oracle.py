@@ -22,10 +22,11 @@ from hypothesis import strategies as st
 from salesops.commissions.rules import engine
 from salesops.commissions.rules.conventions import CreditDay, Exchange, QuotaChange
 from salesops.commissions.rules.engine import Facts, Run, Transactions, Values, relation
-from salesops.commissions.rules.plans import PlanDefinition, plan_as_plain, plan_from_plain
+from salesops.commissions.rules.plans import PlanDefinition, curve_for, plan_as_plain, plan_from_plain
 from salesops.commissions.rules.quotas import ALWAYS, OnPlan, QuotaRow, TermsBook
 from salesops.commissions.rules.shapes import Measure
 from salesops.values import formulas
+from salesops.values.periods import period_of
 from salesops.values.rates import Rate, RateTable
 from tests.commissions import oracle
 from tests.commissions.oracle import Answer, Deal, Line, Oracle, Quota, Stay, World
@@ -372,20 +373,26 @@ def generated(chance: random.Random, count: int = AT_ONCE) -> tuple[dict[int, Pl
 
 def aimed(chance: random.Random, plans: dict[int, PlanDefinition], world: World) -> World:
     """The same world, in which some deals bring somebody from nothing to the exact total at which their curve jumps."""
-    run = engine_run(plans, world)
+    book, deals = book_of(plans, world), {deal.key: deal for deal in world.deals}
     taken_back = {deal.reverses for deal in world.deals}
     reached: dict[str, dict[str, int]] = {}
-    for row in np.flatnonzero((run.lines["before"] == 0) & (run.lines["reversed"] == engine.NONE)).tolist():
-        plan, index, person, period = (int(run.lines[name][row]) for name in ("plan", "component", "person", "period"))
-        component, deal = plans[plan].components[index], world.deals[int(run.lines["transaction"][row])]
+    for (plan, name, key, person, _rule, start, back), line in oracle_run(plans, world).lines.items():
+        component, deal = plans[plan].component(name), deals[key]
         is_money = component.measure is Measure.MONEY
-        is_all = run.lines["measured"][row] == (deal.amount if is_money else deal.quantity)
-        if not is_all or deal.key in taken_back or deal.reverses or chance.random() < 0.3:
+        is_all = line.measured == (deal.amount if is_money else deal.quantity)
+        if line.before or back or not is_all or key in taken_back or deal.reverses or chance.random() < 0.3:
             continue
-        curve = run.curves.get((plan, index, person, period))
+        held = book(plan, component, person, period_of(start, component.period_kind or plans[plan].period_kind))
+        curve = curve_for(
+            plans[plan],
+            component,
+            quota=held.quota,
+            target_minor=held.target_minor,
+            personal_rate=held.personal_rate,
+        ).value
         ends = [int(curve.segments[place].start) for place, _size in curve.jumps()] if curve else []
         if ends:
-            reached[deal.key] = {"amount" if is_money else "quantity": chance.choice(ends)}
+            reached[key] = {"amount" if is_money else "quantity": chance.choice(ends)}
     return replace(world, deals=tuple(replace(deal, **reached.get(deal.key, {})) for deal in world.deals))
 
 
@@ -477,7 +484,12 @@ def engine_run(plans: dict[int, PlanDefinition], world: World) -> Run:
         ),
         rates=RateTable(Rate(base, quote, day, value) for base, quote, day, value in world.rates),
     )
-    book = TermsBook(
+    return engine.run(plans, facts, book_of(plans, world))
+
+
+def book_of(plans: dict[int, PlanDefinition], world: World) -> TermsBook:
+    """The terms of everybody, for the engine."""
+    return TermsBook(
         plans,
         [
             OnPlan(stay.person, stay.plan, stay.start, stay.end, stay.target, stay.rate, stay.ramp_from)
@@ -490,7 +502,11 @@ def engine_run(plans: dict[int, PlanDefinition], world: World) -> Run:
             for quota in world.quotas
         ],
     )
-    return engine.run(plans, facts, book)
+
+
+def oracle_run(plans: dict[int, PlanDefinition], world: World) -> Answer:
+    """What the second engine says."""
+    return Oracle({number: plan_as_plain(plan) for number, plan in plans.items()}, world).run()
 
 
 def answer_of(run: Run, plans: dict[int, PlanDefinition], world: World) -> dict[oracle.LineKey, Line]:
@@ -517,7 +533,7 @@ def differences(plans: dict[int, PlanDefinition], world: World) -> list[str]:
     """Everything in which the two engines differ."""
     run = engine_run(plans, world)
     found = answer_of(run, plans, world)
-    answer: Answer = Oracle({number: plan_as_plain(plan) for number, plan in plans.items()}, world).run()
+    answer = oracle_run(plans, world)
     told = [f"{key}: {found.get(key)} instead of {answer.lines.get(key)}" for key in sorted({*found, *answer.lines})]
     told = [
         text
@@ -641,7 +657,7 @@ def test_what_is_compared_has_everything_in_it() -> None:
     seen: Counter[str] = Counter()
     for seed in range(40):
         plans, world = generated(random.Random(seed))
-        answer = Oracle({number: plan_as_plain(plan) for number, plan in plans.items()}, world).run()
+        answer = oracle_run(plans, world)
         by_key = {deal.key: deal for deal in world.deals}
         seen.update(of_changes(plans, world, answer))
         seen["at a jump"] += at_jumps(plans, world) if seed < 8 else 0

@@ -337,7 +337,8 @@ def _read_transactions(
         found = [row for row in found if row[2] not in also]
         found.extend((also[row[2]].isoformat(), *row[1:]) for row in moved)
     wanted = {row[10] for row in found if row[10] is not None}
-    wanted -= {row[2] for row in found if row[2] in wanted}
+    if wanted:
+        wanted -= {row[2] for row in found if row[2] in wanted}
     if wanted:
         found.extend(_listed(Transaction.objects.filter(pk__in=wanted), columns))
     if pretend:
@@ -364,21 +365,27 @@ def _read_transactions(
         currencies=currencies,
         currency=_coded(named["currency"], currencies),
         quantity=np.array(named["quantity"], dtype=np.int64),
-        owner=_whole(map(_owner, named["credited_to_id"], named["deal__owner_id"]), count),
+        # Who is named is credited, whosever the deal was.
+        owner=np.array(
+            [
+                person if person is not None else owner if owner is not None else NOBODY
+                for person, owner in zip(named["credited_to_id"], named["deal__owner_id"], strict=True)
+            ],
+            dtype=np.int64,
+        ),
         reverses=_whole((places.get(pk, NONE) for pk in named["reverses_id"]), count)
         if places
         else np.full(count, NONE, dtype=np.int64),
         values=values,
     )
     deals = named["deal_id"]
-    facts.shares, on_top = _shares({deal for deal in deals if deal is not None}, deals, period)
+    facts.shares, on_top = _shares({*deals} - {None}, deals, period)
     number: dict[str, int] = {}
     things = []
     # A territory is that of an account.
-    for place, account in enumerate(named["account_id"]):
-        if account is None:
-            continue
-        territory = named["account__territory_id"][place]
+    territories = named["account__territory_id"]
+    for place in [place for place, account in enumerate(named["account_id"]) if account is not None]:
+        account, territory = named["account_id"][place], territories[place]
         belongs = (("account", account), ("territory", territory))
         for nearness, thing in enumerate(f"{what}:{pk}" for what, pk in belongs if pk is not None):
             things.append((place, nearness, number.setdefault(thing, len(number))))
@@ -454,13 +461,10 @@ def _listed(rows: QuerySet[Transaction], columns: Sequence[str]) -> list[tuple[A
     return list(found.iterator(chunk_size=10_000))
 
 
-def _owner(named: int | None, of_deal: int | None) -> int:
-    """Whose a transaction is: who is named is credited, whosever the deal was."""
-    return of_deal if named is None and of_deal is not None else NOBODY if named is None else named
-
-
 def _coded(values: Sequence[str], names: Sequence[str]) -> Ints:
     """A column of names as indexes into them."""
+    if len(names) == 1:
+        return np.zeros(len(values), dtype=np.int64)
     place = {name: index for index, name in enumerate(names)}
     return _whole(map(place.__getitem__, values), len(values))
 
