@@ -75,7 +75,7 @@ bench: dev ## Measure, as ratios within the same run (PostgreSQL)
 	$(BIN)/python -m tests.benchmarks.connectors
 	$(BIN)/python -m tests.servers -- sh -c '$(BIN)/python -m tests.benchmarks.connectors --database "$$DATABASE_URL"'
 
-oracle: dev ## Hold the commission engine against a second, slow one on ten thousand plans and histories (an hour and more)
+oracle: dev ## Hold the commission engine against a second, slow one on ten thousand plans and histories (half an hour and more)
 	env -u DATABASE_URL -u BROKER_URL -u CACHE_URL SALESOPS_EXAMPLES=10000 SALESOPS_TEAMS=1 $(BIN)/python -m pytest tests/commissions/test_oracle.py
 
 lint: dev
