@@ -1,4 +1,4 @@
-"""How a web process keeps its memory: what is loaded at the start is never looked through again for garbage."""
+"""How web processes and workers keep their memory: what is loaded at the start is never looked through again for garbage."""
 
 import atexit
 import gc
