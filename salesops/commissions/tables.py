@@ -68,7 +68,7 @@ class StatementTable(PortalTable):
 
     def show_attainment(self, value: Any, record: Statement) -> str:
         """Credited ÷ quota."""
-        return display.share(attainment_of(record))
+        return display.ratio(attainment_of(record))
 
     def export_attainment(self, value: Any, record: Statement) -> Cell:
         """In percent."""

@@ -102,6 +102,14 @@ def share(basis_points: int | None) -> str:
     return f"{number((Decimal(basis_points) / 100).normalize() + 0)} %"
 
 
+def ratio(basis_points: int | None) -> str:
+    """What was measured, such as attainment, always with both decimals, so that columns compare: 2780 is "27.80 %"."""
+    if basis_points is None:
+        return NOTHING
+    figures = format_decimal(Decimal(basis_points) / 100, format="#,##0.00", locale=locale())
+    return f"{str(figures).replace('-', '−', 1)} %"
+
+
 def day(value: date | None) -> str:
     """A day as the reader's language writes it."""
     return NOTHING if value is None else _day(value, formats.get_format("DATE_FORMAT"), translation.get_language())

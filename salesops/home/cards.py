@@ -28,9 +28,11 @@ from salesops.commissions.choices import (
 )
 from salesops.commissions.models import Period, Plan, PlanAssignment, PlanVersion, Statement
 from salesops.commissions.selectors.adjustments import adjustments_for
+from salesops.commissions.selectors.contests import running_standings_of
 from salesops.commissions.selectors.disputes import disputes_to_answer, hours_left
 from salesops.commissions.selectors.periods import periods_to_open, standings, unpaid_statements
 from salesops.commissions.selectors.plans import to_acknowledge
+from salesops.commissions.selectors.statements import attainment_of
 from salesops.connectors.choices import IMPORTS, ConnectionState, HoldState, RawState
 from salesops.connectors.models import Connection, Hold, RawRecord, RejectedRow
 from salesops.connectors.selectors.connections import FAILING
@@ -48,6 +50,8 @@ from salesops.values.periods import period_of
 
 #: Cards of one kind at the most; the last one says how many more there are.
 MOST: Final = 5
+#: So many contests that run stand on the page, those that end first.
+_CONTESTS: Final = 3
 #: A subscription that ends within so many days is worth a talk now.
 RENEWAL_DAYS: Final = 60
 #: An open deal nobody moved for so long is stale.
@@ -666,19 +670,38 @@ def tiles_for(actor: Actor, *, at: datetime) -> list[Tile]:
     rows = Statement.objects.visible_to(actor).filter(person_id=actor.user_id).select_related("period")
     found = []
     for statement in rows.order_by("-period__start_on", "pk")[:2]:
-        share = (
-            display.share(statement.credited_minor * 10_000 // statement.quota_minor) if statement.quota_minor else "–"
-        )
         found.append(
             Tile(
                 label=_("Earned in %(period)s") % {"period": statement.period.label},
                 value=display.money(statement.earned_minor, statement.currency),
-                note=_("Attainment %(share)s · %(state)s") % {"share": share, "state": statement.get_state_display()},
+                note=_("Attainment %(share)s · %(state)s") % {"share": display.ratio(attainment_of(statement)), "state": statement.get_state_display()},
                 url=reverse("commissions:statement_detail", kwargs={"pk": statement.pk}),
             )
         )
+    found += _tiles_of_contests(actor, at)
     if actor.has(Role.REVOPS, Role.ADMIN):
         found += _tiles_of_connections(actor)
+    return found
+
+
+def _tiles_of_contests(actor: Actor, at: datetime) -> list[Tile]:
+    """Where the actor stands in the contests that run now, as their pages say it."""
+    found = []
+    for row in running_standings_of(actor, company_day(at))[:_CONTESTS]:
+        prize = _("Prize as things stand, not earned: %(amount)s") % {
+            "amount": display.money(row.prize_minor, row.currency)
+        }
+        found.append(
+            Tile(
+                label=row.contest.name,
+                value=_("%(rank)s of %(count)s")
+                % {"rank": display.number(row.rank), "count": display.number(row.taking_part)}
+                if row.rank
+                else display.NOTHING,
+                note=prize if row.rank else _("below the minimum"),
+                url=reverse("commissions:contest_detail", kwargs={"pk": row.contest_id}),
+            )
+        )
     return found
 
 

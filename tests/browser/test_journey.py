@@ -148,7 +148,7 @@ def _approve(portal: Portal, page: Page) -> None:
     expect(page.locator(".tile", has_text="Credited")).to_contain_text("$16,400.00")
     expect(page.locator("main")).to_contain_text("No component of the plan counts this kind of transaction.")
     expect(page.locator(".tile", has_text="Quota")).to_contain_text("$10,000.00")
-    expect(page.locator(".tile", has_text="Attainment")).to_contain_text("44 %")
+    expect(page.locator(".tile", has_text="Attainment")).to_contain_text("44.00 %")
     page.locator("main").get_by_role("link", name="Quartz mounts").first.click()
     expect(page.locator("main")).to_contain_text("$72.00")
     page.go_back()

@@ -184,7 +184,7 @@ def _doubt(portal: Portal, page: Page, statement: int) -> None:
     page.goto(f"/commissions/statements/{statement}/")
     page.locator("section", has_text="Every line").locator("tbody a").first.click()
     expect(page.locator(".curve-stretch")).to_be_visible()
-    expect(page.locator("main")).to_contain_text("Attainment from 0 % to 10 %")
+    expect(page.locator("main")).to_contain_text("Attainment from 0.00 % to 10.00 %")
     page.get_by_role("link", name="Dispute this line").click()
     expect(page.get_by_role("heading", name="Dispute the statement of 2026Q2")).to_be_visible()
     assert page.locator("#id_line").input_value().startswith("new_business:deal:")

@@ -15,8 +15,9 @@ from django.urls import reverse
 from salesops.commissions.choices import ContestState
 from salesops.commissions.models import Contest, ContestStanding, Plan, Statement
 from salesops.commissions.rules.plans import digest_of
-from salesops.commissions.selectors.contests import words_of
+from salesops.commissions.selectors.contests import running_standings_of, words_of
 from salesops.commissions.services.contests import cancel_contest
+from salesops.home.cards import tiles_for
 from tests.cast import NOW, Cast
 from tests.commissions.pay import FLAT_8, plan_in_force, statement_of, won
 from tests.commissions.test_contests import calculated, draft, may
@@ -103,6 +104,28 @@ def test_the_statement_says_the_rank_and_the_prize_as_things_stand(cast: Cast, c
     assert "below the minimum" in sam
     cancel_contest(actor=cast.actor("finn"), contest=contest, at=NOW, reason="The budget is gone.")
     assert "as things stand" not in page(client_of("ana"), "statement_detail", statement_of(cast, "ana").pk)
+
+
+def test_the_home_page_says_the_rank_in_contests_that_run(cast: Cast, client_of: LogIn) -> None:
+    contest = running(cast)
+    url = reverse("commissions:contest_detail", args=[contest.pk])
+
+    def tiles(name: str) -> list[tuple[str, str, str]]:
+        found = tiles_for(cast.actor(name), at=NOW)
+        return [(tile.label, tile.value, tile.note) for tile in found if tile.url == url]
+
+    assert tiles("ana") == [("May", "2 of 2", "Prize as things stand, not earned: $500.00")]
+    assert tiles("sam") == [("May", "—", "below the minimum")]
+    assert tiles("max") == tiles("rita") == []
+    assert url in client_of("ana").get("/").content.decode()
+    cancel_contest(actor=cast.actor("finn"), contest=contest, at=NOW, reason="The budget is gone.")
+    assert tiles("ana") == []
+
+
+def test_the_home_page_leaves_out_contests_that_are_over_or_not_begun(cast: Cast) -> None:
+    contest = running(cast)
+    for day, count in ((date(2026, 4, 30), 0), (date(2026, 5, 1), 1), (date(2026, 6, 30), 1), (date(2026, 7, 1), 0)):
+        assert running_standings_of(cast.actor("ana"), day).filter(contest=contest).count() == count
 
 
 def test_of_one_that_has_ended_the_prize_is_a_step_of_the_statement(cast: Cast, client_of: LogIn) -> None:
@@ -222,6 +245,13 @@ def test_a_contest_is_written_changed_put_in_force_and_cancelled_by_the_pages(ca
     assert finn.post(cancel, {"reason": "The budget is gone."}).status_code == 302
     assert Contest.objects.get().state == ContestState.CANCELLED
     assert "The budget is gone." in page(client_of("ana"), "contest_detail", contest.pk)
+
+
+def test_whoever_puts_one_in_force_when_its_days_are_over_is_told_so(cast: Cast, client_of: LogIn) -> None:
+    over, running_now = draft(cast), draft(cast, key="june", end=date(2026, 6, 18))
+    said = "Its days are over: who wins is known already."
+    assert said in page(client_of("finn"), "contest_activate", over.pk)
+    assert said not in page(client_of("finn"), "contest_activate", running_now.pk)
 
 
 def test_a_draft_is_thrown_away_by_its_button(cast: Cast, client_of: LogIn) -> None:

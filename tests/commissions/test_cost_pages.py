@@ -82,7 +82,7 @@ def test_the_totals_are_those_of_all_rows_however_they_are_narrowed(
     assert totals(max_, paid, q="ana") | {"Quota": ""} == {
         "Quota": "",
         "Reached": "$15,000.00",
-        "Attainment": "150 %",
+        "Attainment": "150.00 %",
         "Earned": "$1,000.00",
         "Paid out": "$1,000.00",
     }
@@ -258,7 +258,7 @@ def test_the_page_shows_sums_and_no_person_and_its_file_says_the_same(
     elsa, address = client_of("elsa"), reverse("commissions:cost_report")
     page = elsa.get(address).content.decode()
     assert "$312.00" in page
-    assert "8 %" in page
+    assert "8.00 %" in page
     assert "Ana Alvarez" not in page
     assert "The basis of all figures is variable pay as it was earned" in page
     answer = elsa.post(address)

@@ -73,10 +73,10 @@ def test_every_part_of_the_statement_is_told_with_its_figures(cast: Cast) -> Non
         ("Earned", "$700.00"),
         ("Credited", "$12,120.00"),
         ("Quota", "$10,000.00"),
-        ("Attainment", "120 %"),
+        ("Attainment", "120.00 %"),
     ]
     assert table_of(cast, "ana", "What was reached").rows == [
-        ["Commission", "$12,000.00", "$10,000.00", "120 %", "—", "$700.00"]
+        ["Commission", "$12,000.00", "$10,000.00", "120.00 %", "—", "$700.00"]
     ]
     # 8,000 at 5 %; then 2,000 at 5 % and 2,000 at 10 %.
     assert table_of(cast, "ana", "Every line: Commission").rows == [
@@ -100,8 +100,8 @@ def test_every_part_of_the_statement_is_told_with_its_figures(cast: Cast) -> Non
         ["Usage", "No component of the plan counts this kind of transaction.", "2", "$120.00"]
     ]
     assert table_of(cast, "ana", "Year to date 2026").rows == [
-        ["2026Q1", "Field", "$3,000.00", "30 %", "$150.00", "$150.00", "Locked"],
-        ["2026Q2", "Field", "$12,120.00", "120 %", "$700.00", "$600.00", "To be approved"],
+        ["2026Q1", "Field", "$3,000.00", "30.00 %", "$150.00", "$150.00", "Locked"],
+        ["2026Q2", "Field", "$12,120.00", "120.00 %", "$700.00", "$600.00", "To be approved"],
         ["Together", "", "$15,120.00", "", "$850.00", "$750.00", ""],
     ]
     assert len(table_of(cast, "ana", "How it is counted").rows) == 13

@@ -36,6 +36,13 @@ def test_short_money_and_shares() -> None:
         assert [display.share(each) for each in (1250, 10_000, 0, 1, None)] == ["12.5 %", "100 %", "0 %", "0.01 %", "—"]
 
 
+def test_what_was_measured_keeps_its_decimals() -> None:
+    figures = (2780, 10_000, 0, 1, -50, 1_234_567, None)
+    with translation.override("en"):
+        told = [display.ratio(each) for each in figures]
+    assert told == ["27.80 %", "100.00 %", "0.00 %", "0.01 %", "−0.50 %", "12,345.67 %", "—"]
+
+
 @pytest.mark.parametrize(
     ("before", "text"),
     [

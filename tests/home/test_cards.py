@@ -28,7 +28,7 @@ from salesops.leads.models import Lead
 from salesops.leads.services import touch_lead
 from salesops.people.models import RoleGrant
 from tests.cast import NOW, TODAY, Cast
-from tests.commissions.pay import FLAT_8, calculated, plan_in_force, won
+from tests.commissions.pay import FLAT_8, calculated, plan_in_force, quota, won
 from tests.leads.routed import arrives, in_force, make_pool
 from tests.scene import Scene
 
@@ -177,7 +177,7 @@ def test_how_connections_are_stands_on_the_home_page(
     other_connection(cast, "Gone", state="disconnected", failing_since=NOW)
     assert told("rita") == told("ada") == [("1 of 1", "None fails", "/connections/")]
     assert titles("rita") == {}
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):
         tiles_for(rita, at=NOW)
     other_connection(cast, "Calls", state="running", failing_since=NOW)
     other_connection(cast, "Mails", state="broken")
@@ -185,7 +185,7 @@ def test_how_connections_are_stands_on_the_home_page(
     assert told("rita") == told("ada") == [("1 of 4", "2 fail", "/connections/")]
     fails = {"2 connections fail": "What changes there is not here yet: Calls, Mails"}
     assert titles("rita") == titles("ada") == fails
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):
         tiles_for(rita, at=NOW)
     page = str(client_of("rita").get("/").content.decode())
     assert "Connections in step" in page
@@ -193,6 +193,18 @@ def test_how_connections_are_stands_on_the_home_page(
     for name in ("max", "finn", "elsa"):
         assert titles(name) == {}
         assert "/connections/" not in {url for *_rest, url in told(name)}
+
+
+def test_attainment_on_the_home_page_is_that_of_the_statement(cast: Cast, client_of: Callable[[str], Client]) -> None:
+    """Rounded as everywhere: 20,000 of 30,000 is 66.67 %."""
+    plan_in_force(cast, FLAT_8)
+    quota(cast, "ana", "2026Q2", 3_000_000)
+    won(cast, "ana", 2_000_000)
+    calculated(cast)
+    statement = Statement.objects.get(person=cast.ana)
+    [tile] = tiles_for(cast.actor("ana"), at=NOW)
+    assert (tile.value, tile.note) == ("$1,600.00", "Attainment 66.67 % · To be approved")
+    assert ">66.67 %<" in client_of("ana").get(f"/commissions/statements/{statement.pk}/").content.decode()
 
 
 def test_held_changes_wait_on_the_home_page(cast: Cast, scene: Scene) -> None:

@@ -57,6 +57,17 @@ def standings_of(actor: Actor, statement: Statement) -> QuerySet[ContestStanding
     return rows.select_related("contest").order_by("contest__end_on", "contest__key")
 
 
+def running_standings_of(actor: Actor, day: date) -> QuerySet[ContestStanding]:
+    """Where the actor stands in contests in force that have this day; the one that ends first comes first."""
+    rows = ContestStanding.objects.visible_to(actor).filter(
+        person=actor.user_id,
+        contest__state=ContestState.ACTIVE,
+        contest__start_on__lte=day,
+        contest__end_on__gt=day,
+    )
+    return rows.select_related("contest").order_by("contest__end_on", "contest__key")
+
+
 def version_on(plan: Plan, day: date) -> PlanVersion | None:
     """The version of a plan that is in force on a day; it says the currency and the periods of prizes paid into it."""
     rows = PlanVersion.objects.filter(plan=plan, state=VersionState.ACTIVE, start_on__lte=day)

@@ -115,7 +115,7 @@ def _totals(statement: Statement) -> list[tuple[str, str]]:
     found.append((_("Credited"), money(statement.credited_minor)))
     if statement.quota_minor is not None:
         attainment = attainment_of(statement)
-        reached = _("cannot be said of a quota of zero") if attainment is None else display.share(attainment)
+        reached = _("cannot be said of a quota of zero") if attainment is None else display.ratio(attainment)
         found += [(_("Quota"), money(statement.quota_minor)), (_("Attainment"), reached)]
     else:
         found.append((_("Attainment"), _("The plan asks for no quota of money.")))
@@ -150,7 +150,7 @@ def _components(statement: Statement, shown: Sequence[ComponentShown]) -> Table:
                 each.component.name,
                 _units(each, each.reached, statement.currency),
                 _units(each, each.quota, statement.currency),
-                display.share(each.attainment),
+                display.ratio(each.attainment),
                 display.money(each.target_minor, statement.currency),
                 display.money(each.earned_minor, statement.currency),
             ]
@@ -357,7 +357,7 @@ def _year(actor: Actor, statement: Statement) -> Table:
             row.period.label,
             row.plan_version.plan.name,
             money(row.credited_minor),
-            display.share(attainment_of(row)),
+            display.ratio(attainment_of(row)),
             money(row.earned_minor),
             money(row.payout_minor),
             str(row.get_state_display()),

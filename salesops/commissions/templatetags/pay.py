@@ -121,4 +121,4 @@ def cost_share(result: dict[str, int], name: str) -> str:
     """Cost ÷ credited, in per cent."""
     if not result["bookings"]:
         return "–"
-    return display.share(round_half_up(result[name] * 10_000, result["bookings"]))
+    return display.ratio(round_half_up(result[name] * 10_000, result["bookings"]))

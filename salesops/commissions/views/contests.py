@@ -160,6 +160,13 @@ class ContestActivateView(ConfirmView):
             raise PermissionDenied(_("You wrote this contest: somebody else must put it in force."))
         return super().dispatch(request, *args, **kwargs)
 
+    def get_context(self) -> dict[str, Any]:
+        """Once its days are over, that who wins is known already."""
+        if company_day(self.now) < self.object.end_on:
+            return {}
+        over = _("Its days are over: who wins is known already.")
+        return {"lead": f"{over} {self.lead}"}
+
     def save(self, form: Any) -> Any:
         """Put it in force."""
         return activate_contest(actor=self.actor, contest=self.object, at=self.now)

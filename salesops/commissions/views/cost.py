@@ -97,7 +97,7 @@ class TeamPayPeriodView(ScopedListView):
             texts = [display.money(getattr(each, name), currency) for currency, each in sums.items()]
             return Total(label, " · ".join(texts) or display.NOTHING)
 
-        shares = [display.share(each.attainment) for each in sums.values()]
+        shares = [display.ratio(each.attainment) for each in sums.values()]
         return [
             total(_("Quota"), "quota_minor"),
             total(_("Reached"), "reached_minor"),

@@ -37,6 +37,12 @@ def share(basis_points: int | None) -> str:
 
 
 @register.filter
+def ratio(basis_points: int | None) -> str:
+    """`{{ reached|ratio }}`: 2780 is "27.80 %"."""
+    return display.ratio(basis_points)
+
+
+@register.filter
 def number(value: int | Decimal | None) -> str:
     """`{{ count|number }}`: with grouping."""
     return display.number(value)
