@@ -674,7 +674,8 @@ def tiles_for(actor: Actor, *, at: datetime) -> list[Tile]:
             Tile(
                 label=_("Earned in %(period)s") % {"period": statement.period.label},
                 value=display.money(statement.earned_minor, statement.currency),
-                note=_("Attainment %(share)s · %(state)s") % {"share": display.ratio(attainment_of(statement)), "state": statement.get_state_display()},
+                note=_("Attainment %(share)s · %(state)s")
+                % {"share": display.ratio(attainment_of(statement)), "state": statement.get_state_display()},
                 url=reverse("commissions:statement_detail", kwargs={"pk": statement.pk}),
             )
         )
