@@ -689,9 +689,13 @@ def _tiles_of_contests(actor: Actor, at: datetime) -> list[Tile]:
     """Where the actor stands in the contests that run now, as their pages say it."""
     found = []
     for row in running_standings_of(actor, company_day(at))[:_CONTESTS]:
-        prize = _("Prize as things stand, not earned: %(amount)s") % {
-            "amount": display.money(row.prize_minor, row.currency)
-        }
+        if not row.rank:
+            note = _("below the minimum")
+        elif row.prize_minor:
+            prize = display.money(row.prize_minor, row.currency)
+            note = _("Prize as things stand, not earned: %(amount)s") % {"amount": prize}
+        else:
+            note = _("No prize as things stand")
         found.append(
             Tile(
                 label=row.contest.name,
@@ -699,7 +703,7 @@ def _tiles_of_contests(actor: Actor, at: datetime) -> list[Tile]:
                 % {"rank": display.number(row.rank), "count": display.number(row.taking_part)}
                 if row.rank
                 else display.NOTHING,
-                note=prize if row.rank else _("below the minimum"),
+                note=note,
                 url=reverse("commissions:contest_detail", kwargs={"pk": row.contest_id}),
             )
         )

@@ -16,7 +16,7 @@ from salesops.commissions.choices import ContestState
 from salesops.commissions.models import Contest, ContestStanding, Plan, Statement
 from salesops.commissions.rules.plans import digest_of
 from salesops.commissions.selectors.contests import running_standings_of, words_of
-from salesops.commissions.services.contests import cancel_contest
+from salesops.commissions.services.contests import activate_contest, cancel_contest
 from salesops.home.cards import tiles_for
 from tests.cast import NOW, Cast
 from tests.commissions.pay import FLAT_8, plan_in_force, statement_of, won
@@ -117,6 +117,8 @@ def test_the_home_page_says_the_rank_in_contests_that_run(cast: Cast, client_of:
     assert tiles("ana") == [("May", "2 of 2", "Prize as things stand, not earned: $500.00")]
     assert tiles("sam") == [("May", "—", "below the minimum")]
     assert tiles("max") == tiles("rita") == []
+    ContestStanding.objects.filter(contest=contest, person=cast.ana).update(prize_minor=0)
+    assert tiles("ana") == [("May", "2 of 2", "No prize as things stand")]
     assert url in client_of("ana").get("/").content.decode()
     cancel_contest(actor=cast.actor("finn"), contest=contest, at=NOW, reason="The budget is gone.")
     assert tiles("ana") == []
@@ -245,6 +247,14 @@ def test_a_contest_is_written_changed_put_in_force_and_cancelled_by_the_pages(ca
     assert finn.post(cancel, {"reason": "The budget is gone."}).status_code == 302
     assert Contest.objects.get().state == ContestState.CANCELLED
     assert "The budget is gone." in page(client_of("ana"), "contest_detail", contest.pk)
+
+
+def test_a_draft_says_how_many_would_be_in(cast: Cast, client_of: LogIn) -> None:
+    """Three are on the plan."""
+    contest = draft(cast)
+    assert "3 people are in by its words as things are now." in page(client_of("finn"), "contest_detail", contest.pk)
+    activate_contest(actor=cast.actor("finn"), contest=contest, at=NOW)
+    assert "by its words" not in page(client_of("finn"), "contest_detail", contest.pk)
 
 
 def test_whoever_puts_one_in_force_when_its_days_are_over_is_told_so(cast: Cast, client_of: LogIn) -> None:

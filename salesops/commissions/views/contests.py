@@ -20,6 +20,7 @@ from salesops.commissions.selectors.contests import (
     contest_for,
     contests_for,
     is_settled,
+    people_in,
     standings_for,
     words_of,
 )
@@ -79,12 +80,13 @@ class ContestDetailView(ScopedDetailView):
         rows = standings_for(self.actor, contest)
         shown = list(rows[:_SHOWN])
         own = next((row for row in shown if row.person_id == self.actor.user_id), None)
+        words = words_of(contest)
         is_draft = contest.state == ContestState.DRAFT
         is_own = contest.created_by_id == self.actor.user_id
         return {
             "title": contest.name,
             "contest": contest,
-            "words": words_of(contest),
+            "words": words,
             "told": contest_told(contest),
             "stage": STAGES[stage],
             "tone": TONES[stage],
@@ -94,6 +96,8 @@ class ContestDetailView(ScopedDetailView):
             "mends": self.actor.has(*WRITERS, *CHECKERS),
             "standings": shown,
             "standings_count": rows.count(),
+            "is_draft": is_draft,
+            "people_count": len(people_in(words)) if is_draft else None,
             "own": own or rows.filter(person_id=self.actor.user_id).first(),
             "totals_digest": self._totals_digest(contest),
             "may_write": is_draft and self.actor.has(*WRITERS),
