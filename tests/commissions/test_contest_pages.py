@@ -100,6 +100,9 @@ def test_the_statement_says_the_rank_and_the_prize_as_things_stand(cast: Cast, c
     shown = page(client_of("ana"), "statement_detail", statement_of(cast, "ana").pk)
     assert reverse("commissions:contest_detail", args=[contest.pk]) in shown
     assert '2 of 2 · $500.00 <span class="muted">as things stand, not earned</span>' in shown
+    ContestStanding.objects.filter(contest=contest, person=cast.ana).update(prize_minor=0)
+    without = page(client_of("ana"), "statement_detail", statement_of(cast, "ana").pk)
+    assert '2 of 2 · <span class="muted">No prize as things stand</span>' in without
     sam = page(client_of("sam"), "statement_detail", statement_of(cast, "sam").pk)
     assert "below the minimum" in sam
     cancel_contest(actor=cast.actor("finn"), contest=contest, at=NOW, reason="The budget is gone.")
