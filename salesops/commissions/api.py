@@ -196,30 +196,24 @@ class QuotaViewSet(ScopedViewSet, mixins.ListModelMixin):
         """One quota."""
         return Response(QuotaSerializer(quotas_for(self.actor).get_for(self.actor, pk=key_of(pk))).data)  # type: ignore[attr-defined]  # a scoped queryset
 
-    @extend_schema(
-        request=QuotaSetSerializer, responses={201: QuotaSerializer}, parameters=[key_parameter(is_needed=False)]
-    )
+    @extend_schema(request=QuotaSetSerializer, responses={201: QuotaSerializer})
     def create(self, request: Request) -> Response:
         """Set what a person is to reach in a period; a quota of the same person, period and measure is replaced."""
         if not self.actor.has(*QUOTA_SETTERS):
             raise NotAllowedError("Only revenue operations and managers set quotas.")
-
-        def act() -> Response:
-            given = self.given(QuotaSetSerializer)
-            quota = set_quota(
-                actor=self.actor,
-                person_id=given["person"].pk,
-                period=given["period"],
-                amount_minor=given["amount_minor"],
-                currency=_currency(given["currency"]),
-                measure=given["measure"],
-                at=self.now,
-            )
-            shown: Any = quota
-            shown.is_of_things = quota.measure in quota_names()[1]
-            return Response(QuotaSerializer(shown).data, status=status.HTTP_201_CREATED)
-
-        return self.once(act, is_needed=False)
+        given = self.given(QuotaSetSerializer)
+        quota = set_quota(
+            actor=self.actor,
+            person_id=given["person"].pk,
+            period=given["period"],
+            amount_minor=given["amount_minor"],
+            currency=_currency(given["currency"]),
+            measure=given["measure"],
+            at=self.now,
+        )
+        shown: Any = quota
+        shown.is_of_things = quota.measure in quota_names()[1]
+        return Response(QuotaSerializer(shown).data, status=status.HTTP_201_CREATED)
 
 
 class TransactionViewSet(ScopedViewSet, mixins.ListModelMixin):
@@ -256,14 +250,11 @@ class TransactionViewSet(ScopedViewSet, mixins.ListModelMixin):
     def create(self, request: Request) -> Response:
         """Record something that happened, once for the key. `notice` says what a locked period makes of it."""
         self._need_writer()
-
-        def act() -> Response:
-            given = self.given(TransactionCreateSerializer)
-            kind = TransactionKind(given.pop("kind"))
-            new = NewTransaction(kind=kind, **_by_id(given))
-            return self._written(record_transaction(actor=self.actor, new=new, at=self.now), status.HTTP_201_CREATED)
-
-        return self.once(act, is_needed=True)
+        self.need_key()
+        given = self.given(TransactionCreateSerializer)
+        kind = TransactionKind(given.pop("kind"))
+        new = NewTransaction(kind=kind, **_by_id(given))
+        return self._written(record_transaction(actor=self.actor, new=new, at=self.now), status.HTTP_201_CREATED)
 
     @extend_schema(
         request=TransactionEditSerializer,
@@ -273,22 +264,19 @@ class TransactionViewSet(ScopedViewSet, mixins.ListModelMixin):
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change fields. What a locked statement credits becomes an adjustment in an open period: `notice` says so."""
         self._need_writer(pk)
-
-        def act() -> Response:
-            given = self.given(TransactionEditSerializer)
-            seen_at, reason = given.pop("seen_at", None), given.pop("reason", "")
-            return self._written(
-                change_transaction(
-                    actor=self.actor,
-                    transaction_id=key_of(pk),
-                    changes=_by_id(given),
-                    seen_at=seen_at,
-                    reason=reason,
-                    at=self.now,
-                )
+        self.need_key()
+        given = self.given(TransactionEditSerializer)
+        seen_at, reason = given.pop("seen_at", None), given.pop("reason", "")
+        return self._written(
+            change_transaction(
+                actor=self.actor,
+                transaction_id=key_of(pk),
+                changes=_by_id(given),
+                seen_at=seen_at,
+                reason=reason,
+                at=self.now,
             )
-
-        return self.once(act, is_needed=True)
+        )
 
     @extend_schema(
         request=TransactionVoidSerializer,
@@ -299,14 +287,9 @@ class TransactionViewSet(ScopedViewSet, mixins.ListModelMixin):
     def void(self, request: Request, pk: str) -> Response:
         """Let it no longer count; `notice` says what a locked period makes of that."""
         self._need_writer(pk)
-
-        def act() -> Response:
-            reason = self.given(TransactionVoidSerializer)["reason"]
-            return self._written(
-                void_transaction(actor=self.actor, transaction_id=key_of(pk), reason=reason, at=self.now)
-            )
-
-        return self.once(act, is_needed=True)
+        self.need_key()
+        reason = self.given(TransactionVoidSerializer)["reason"]
+        return self._written(void_transaction(actor=self.actor, transaction_id=key_of(pk), reason=reason, at=self.now))
 
 
 class CreditViewSet(ScopedViewSet, mixins.ListModelMixin):
@@ -388,17 +371,14 @@ class AdjustmentViewSet(ScopedViewSet, mixins.ListModelMixin):
         """Prepare one, once for the key. It waits until somebody else in finance approves it."""
         if not self.actor.has(*PREPARERS):
             raise NotAllowedError("Only revenue operations, finance and managers prepare adjustments.")
-
-        def act() -> Response:
-            given = self.given(AdjustmentPrepareSerializer)
-            version = version_during(given["plan"], given["period"])
-            if version is not None and version.currency != given.pop("currency"):
-                raise CommissionRefusedError({"currency": f"The plan pays in {version.currency}."})
-            given.pop("currency", None)
-            row = prepare_adjustment(actor=self.actor, person_id=given.pop("person").pk, at=self.now, **given)
-            return Response(AdjustmentSerializer(row).data, status=status.HTTP_201_CREATED)
-
-        return self.once(act, is_needed=True)
+        self.need_key()
+        given = self.given(AdjustmentPrepareSerializer)
+        version = version_during(given["plan"], given["period"])
+        if version is not None and version.currency != given.pop("currency"):
+            raise CommissionRefusedError({"currency": f"The plan pays in {version.currency}."})
+        given.pop("currency", None)
+        row = prepare_adjustment(actor=self.actor, person_id=given.pop("person").pk, at=self.now, **given)
+        return Response(AdjustmentSerializer(row).data, status=status.HTTP_201_CREATED)
 
 
 def _by_id(given: dict[str, Any]) -> dict[str, Any]:

@@ -6,16 +6,18 @@ import hashlib
 import json
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar, Final
 
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.utils.translation import gettext as _
+from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import status, viewsets
 from rest_framework.exceptions import APIException
 from rest_framework.exceptions import ValidationError as RefusedError
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -140,27 +142,36 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
 
-    def once(self, act: Callable[[], Response], *, is_needed: bool) -> Response:
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Whoever may ask: what writes is done once for the key of the request, if it has one."""
+        super().initial(request, *args, **kwargs)
+        name = str(request.method).lower()
+        handler = getattr(self, name, None)
+        if request.method not in SAFE_METHODS and handler is not None and KEY_HEADER in request.headers:
+            setattr(self, name, partial(self._once, handler))
+
+    def need_key(self) -> None:
+        """Raises 400 for a request without a key: done twice, it would be money twice."""
+        if not self.request.headers.get(KEY_HEADER, "").strip():
+            raise RefusedError({KEY_HEADER: [_("Give a key in this header, so that nothing is done twice.")]})
+
+    def _once(self, handler: Callable[..., Response], request: Request, *args: Any, **kwargs: Any) -> Response:
         """Do what is asked once for the request's key; the same request again gets the same answer.
 
-        Raises 400 for a key that is needed and missing or that cannot be kept, 409 while the first request with it is
-        being worked on, 422 when it stands for another request.
+        Raises 400 for a key that cannot be kept, 409 while the first request with it is being worked on, 422 when it
+        stands for another request.
         """
-        key = self.request.headers.get(KEY_HEADER, "").strip()
+        key = request.headers[KEY_HEADER].strip()
         if not key:
-            if is_needed:
-                raise RefusedError({KEY_HEADER: [_("Give a key in this header, so that nothing is done twice.")]})
-            return act()
+            return handler(request, *args, **kwargs)
         if len(key) > _MOST_KEY or not (key.isascii() and key.isprintable()):
             raise RefusedError({KEY_HEADER: [_("A key has at most 200 printable signs of ASCII.")]})
 
         def answered() -> Answer:
-            response = act()
+            response = handler(request, *args, **kwargs)
             return Answer(response.status_code, JSONRenderer().render(response.data).decode())
 
-        answer, is_now = answer_once(
-            actor=self.actor, key=key, digest=digest_of(self.request), at=self.now, act=answered
-        )
+        answer, is_now = answer_once(actor=self.actor, key=key, digest=digest_of(request), at=self.now, act=answered)
         response = Response(json.loads(answer.body) if answer.body else None, status=answer.status)
         if not is_now:
             response.headers["Idempotency-Replayed"] = "true"
@@ -170,6 +181,15 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
         """A service's refusal as the API says it."""
         after_refusal(exc)
         return super().handle_exception(refused(exc) if isinstance(exc, ValidationError) else exc)
+
+
+class PortalSchema(AutoSchema):
+    """What the description of the API says of every view: all that writes takes a key."""
+
+    def get_override_parameters(self) -> list[Any]:
+        """With the header of keys."""
+        is_keyed = isinstance(self.view, ScopedViewSet) and self.method not in SAFE_METHODS
+        return [*super().get_override_parameters(), *([key_parameter(is_needed=False)] if is_keyed else [])]
 
 
 #: Refusals that are told by a status of their own.

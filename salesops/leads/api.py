@@ -53,16 +53,12 @@ class LeadViewSet(ScoreActions, RoutingActions, mixins.ListModelMixin):
 
     @extend_schema(request=LeadCreateSerializer, responses={201: LeadSerializer, 200: LeadSerializer, 204: None})
     def create(self, request: Request) -> Response:
-        """Make a lead, once for a key (Idempotency-Key). 200 with the lead that was there already for who came again; 204 when the asker does not see it."""
-
-        def make() -> Response:
-            lead = create_lead(actor=self.actor, at=self.now, **self.given(LeadCreateSerializer))
-            if lead.merged_into_id is None:
-                return self._shown(lead, status.HTTP_201_CREATED)
-            found = leads_for(self.actor).filter(pk=lead.merged_into_id).first()
-            return self._shown(found) if found else Response(status=status.HTTP_204_NO_CONTENT)
-
-        return self.once(make, is_needed=False)
+        """Make a lead. 200 with the lead that was there already for who came again; 204 when the asker does not see it."""
+        lead = create_lead(actor=self.actor, at=self.now, **self.given(LeadCreateSerializer))
+        if lead.merged_into_id is None:
+            return self._shown(lead, status.HTTP_201_CREATED)
+        found = leads_for(self.actor).filter(pk=lead.merged_into_id).first()
+        return self._shown(found) if found else Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=LeadEditSerializer, responses=LeadSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
@@ -99,33 +95,25 @@ class LeadViewSet(ScoreActions, RoutingActions, mixins.ListModelMixin):
     def assign(self, request: Request, pk: str) -> Response:
         """Give to another owner or pod; 204 when the giver does not see it any more."""
         lead = lead_for(self.actor, key_of(pk))
-
-        def give() -> Response:
-            assign_lead(actor=self.actor, lead_id=lead.pk, at=self.now, **self.given(LeadAssignSerializer))
-            found = leads_for(self.actor).filter(pk=lead.pk).first()
-            return self._shown(found) if found else Response(status=status.HTTP_204_NO_CONTENT)
-
-        return self.once(give, is_needed=False)
+        assign_lead(actor=self.actor, lead_id=lead.pk, at=self.now, **self.given(LeadAssignSerializer))
+        found = leads_for(self.actor).filter(pk=lead.pk).first()
+        return self._shown(found) if found else Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=LeadConvertSerializer, responses=LeadSerializer)
     @action(detail=True, methods=["post"])
     def convert(self, request: Request, pk: str) -> Response:
         """Turn into an account and a contact."""
         lead = lead_for(self.actor, key_of(pk))
-
-        def turn() -> Response:
-            given = self.given(LeadConvertSerializer)
-            account = given.get("account")
-            done = convert_lead(
-                actor=self.actor,
-                lead_id=lead.pk,
-                at=self.now,
-                account_id=account.pk if account else None,
-                account_name=given.get("account_name", ""),
-            )
-            return self._shown(done.lead)
-
-        return self.once(turn, is_needed=False)
+        given = self.given(LeadConvertSerializer)
+        account = given.get("account")
+        done = convert_lead(
+            actor=self.actor,
+            lead_id=lead.pk,
+            at=self.now,
+            account_id=account.pk if account else None,
+            account_name=given.get("account_name", ""),
+        )
+        return self._shown(done.lead)
 
     @extend_schema(responses=LeadAssignmentSerializer(many=True))
     @action(detail=True, methods=["get"], filterset_class=None)

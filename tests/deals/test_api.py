@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from salesops.accounts.models import Account
+from salesops.accounts.models import Account, Contact
+from salesops.activities.models import Activity
 from salesops.audit.models import AuditEntry
+from salesops.core.models import AnsweredRequest
 from salesops.deals.models import Deal, DealLine, Product, Stage, StageChange
 from tests.cast import Cast
 
@@ -178,6 +181,46 @@ def test_a_deal_given_away_is_gone(client_of: LogIn, make_deal: MakeDeal, cast: 
     Deal.objects.update(pod=None)
     gone = send(client_of("sam"), "post", f"deals/{deal.pk}/reassign/", owner=cast.carl.pk, pod=None)
     assert gone.status_code == 204
+
+
+def test_what_is_sent_again_with_its_key_is_done_once(
+    client_of: LogIn, cast: Cast, gekko: Account, stages: dict[str, Stage]
+) -> None:
+    """As after a cut line: rows made, edited and given away are told the same, and nothing is done twice."""
+    ana = client_of("ana")
+
+    def twice(who: Client, method: str, path: str, key: str, **data: Any) -> tuple[int, Any]:
+        ask = partial(getattr(who, method), f"/api/v1/{path}", data, content_type="application/json")
+        first, again = (ask(headers={"Idempotency-Key": key}) for _time in range(2))
+        assert (again.status_code, again.content) == (first.status_code, first.content), path
+        assert "Idempotency-Replayed" not in first.headers
+        assert again.headers["Idempotency-Replayed"] == "true"
+        return first.status_code, first.json() if first.content else None
+
+    for path, model, data in (
+        ("accounts/", Account, {"name": "Initech"}),
+        ("contacts/", Contact, {"name": "Bill", "account": gekko.pk}),
+        ("activities/", Activity, {"kind": "note", "subject": "Said", "account": gekko.pk}),
+        ("deals/", Deal, {"name": "Pilot"}),
+    ):
+        before = model._default_manager.count()
+        assert twice(ana, "post", path, f"make {path}", **data)[0] == 201
+        assert model._default_manager.count() == before + 1
+    deal = Deal.objects.get()
+    code, told = twice(ana, "patch", f"deals/{deal.pk}/", "edit", next_step="Call", version=1)
+    assert (code, told["version"]) == (200, 2)
+    Deal.objects.update(pod=None, owner=cast.sam)
+    # Whoever gave it away does not see it any more and is told the same once more.
+    assert twice(client_of("sam"), "post", f"deals/{deal.pk}/reassign/", "give", owner=cast.carl.pk, pod=None)[0] == 204
+
+
+def test_what_was_refused_leaves_its_key_free(client_of: LogIn, stages: dict[str, Stage]) -> None:
+    ana, headers = client_of("ana"), {"Idempotency-Key": "k"}
+    for name, code in (("", 400), ("Pilot", 201)):
+        answer = ana.post("/api/v1/deals/", {"name": name}, content_type="application/json", headers=headers)
+        assert answer.status_code == code
+    norm = client_of("norm").post("/api/v1/deals/", {"name": "x"}, content_type="application/json", headers=headers)
+    assert (norm.status_code, Deal.objects.count(), AnsweredRequest.objects.count()) == (403, 1, 1)
 
 
 @pytest.mark.parametrize(("name", "code"), [("alba", 404), ("finn", 403), ("elsa", 403), ("norm", 403)])
