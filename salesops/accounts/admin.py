@@ -37,8 +37,8 @@ class AccountAdmin(ReadOnlyAdmin):
 class ContactAdmin(ReadOnlyAdmin):
     """People at companies."""
 
-    list_display = ("name", "account", "title", "email", "is_primary")
-    list_filter = ("is_primary", "source")
+    list_display = ("name", "account", "title", "email", "consent", "is_primary")
+    list_filter = ("consent", "is_primary", "source")
     search_fields = ("name", "email")
     list_select_related = ("account",)
     portal_page = "accounts:contact_detail"

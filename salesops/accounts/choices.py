@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class AccountStatus(models.TextChoices):
@@ -10,3 +11,11 @@ class AccountStatus(models.TextChoices):
     PROSPECT = "prospect", _("Prospect")
     CUSTOMER = "customer", _("Customer")
     FORMER = "former", _("Former customer")
+
+
+class Consent(models.TextChoices):
+    """Whether somebody may be contacted."""
+
+    UNKNOWN = "unknown", _("Not known")
+    GIVEN = "given", pgettext_lazy("consent", "Given")
+    REFUSED = "refused", _("Refused")

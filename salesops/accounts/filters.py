@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from salesops.accounts.choices import AccountStatus
+from salesops.accounts.choices import AccountStatus, Consent
 from salesops.accounts.models import Account, Contact
 from salesops.core.filters import (
     MoneyRangeFilter,
@@ -48,6 +48,7 @@ class ContactFilter(PortalFilterSet):
 
     search_fields = ("name", "email", "account__name")
 
+    consent = OneOfFilter(choices=Consent.choices, label=_("May be contacted"))
     is_primary = YesNoFilter(label=_("Main contact"))
     has_email = YesNoFilter(condition=~Q(email=""), label=_("Has an e-mail address"))
     created = PeriodFilter(field_name="created_at", is_moment=True, label=_("Created"))

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
-from salesops.accounts.choices import AccountStatus
+from salesops.accounts.choices import AccountStatus, Consent
 from salesops.accounts.models import Account, Contact
 from salesops.accounts.selectors import accounts_for
 from salesops.accounts.services import AccountChanges
@@ -216,10 +216,17 @@ class ContactForm(PortalForm):
     title = forms.CharField(label=_("Title"), max_length=120, required=False)
     email = forms.EmailField(label=_("E-mail"), max_length=254, required=False)
     phone = forms.CharField(label=_("Phone"), max_length=40, required=False)
+    consent = forms.ChoiceField(
+        label=_("May be contacted"), choices=Consent.choices, initial=Consent.UNKNOWN, required=False
+    )
     is_primary = forms.BooleanField(
         label=_("Main contact"), required=False, help_text=_("Takes the place of the one before.")
     )
     seen_at = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput)
+
+    def clean_consent(self) -> str:
+        """What a form that does not ask leaves as it is."""
+        return self.cleaned_data["consent"] or self.initial.get("consent") or Consent.UNKNOWN.value
 
     def clean_seen_at(self) -> datetime | None:
         """The moment, as the form wrote it."""
@@ -324,5 +331,5 @@ class AccountBulkForm(PortalForm):
 
 def contact_initial(contact: Contact) -> dict[str, Any]:
     """What the form of a contact starts with."""
-    names = ("name", "title", "email", "phone", "is_primary")
+    names = ("name", "title", "email", "phone", "consent", "is_primary")
     return {name: getattr(contact, name) for name in names} | {"seen_at": contact.updated_at.isoformat()}

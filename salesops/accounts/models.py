@@ -8,7 +8,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
-from salesops.accounts.choices import AccountStatus
+from salesops.accounts.choices import AccountStatus, Consent
 from salesops.accounts.querysets import (
     AccountManager,
     AccountOwnershipQuerySet,
@@ -114,6 +114,7 @@ class Contact(Removable):
     title = models.CharField(_("title"), max_length=120, blank=True)
     email = models.EmailField(_("e-mail"), blank=True, db_index=True)
     phone = models.CharField(_("phone"), max_length=40, blank=True)
+    consent = models.CharField(_("may be contacted"), max_length=8, choices=Consent.choices, default=Consent.UNKNOWN)
     is_primary = models.BooleanField(_("main contact"), default=False)
     source = models.CharField(_("source"), max_length=40, blank=True, editable=False)
     external_id = models.CharField(_("external id"), max_length=80, blank=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from salesops.accounts.choices import AccountStatus
+from salesops.accounts.choices import AccountStatus, Consent
 from salesops.accounts.models import Account, Contact
 from salesops.accounts.selectors import accounts_for
 from salesops.core.actor import Actor
@@ -58,6 +58,7 @@ class ContactSerializer(serializers.ModelSerializer[Contact]):
             "title",
             "email",
             "phone",
+            "consent",
             "is_primary",
             "source",
             "external_id",
@@ -137,6 +138,7 @@ class ContactEditSerializer(ChoosingSerializer):
     title = serializers.CharField(max_length=120, required=False, allow_blank=True)
     email = serializers.EmailField(max_length=254, required=False, allow_blank=True)
     phone = serializers.CharField(max_length=40, required=False, allow_blank=True)
+    consent = serializers.ChoiceField(choices=Consent.choices, required=False)
     is_primary = serializers.BooleanField(required=False)
     seen_at = serializers.DateTimeField(required=False, write_only=True)
 

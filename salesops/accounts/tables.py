@@ -5,10 +5,11 @@ from __future__ import annotations
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from salesops.accounts.choices import AccountStatus
+from salesops.accounts.choices import AccountStatus, Consent
 from salesops.accounts.models import Account, Contact
 from salesops.core.tables import (
     BadgeColumn,
+    ChoiceColumn,
     FlagColumn,
     LinkColumn,
     MomentColumn,
@@ -58,6 +59,7 @@ class ContactTable(PortalTable):
     )
     email = PortalColumn(verbose_name=_("E-mail"))
     phone = PortalColumn(verbose_name=_("Phone"))
+    consent = ChoiceColumn(verbose_name=_("May be contacted"))
     is_primary = FlagColumn(verbose_name=_("Main contact"))
     created_at = MomentColumn(ago=True, verbose_name=_("Created"))
 
@@ -69,8 +71,15 @@ class ContactTable(PortalTable):
 
     def show_email(self, value: str, record: Contact) -> str:
         """An address to write to."""
-        return format_html('<a href="mailto:{}">{}</a>', value, value) if value else ""
+        return _way("mailto", value, record)
 
     def show_phone(self, value: str, record: Contact) -> str:
         """A number to call."""
-        return format_html('<a href="tel:{}">{}</a>', value, value) if value else ""
+        return _way("tel", value, record)
+
+
+def _way(way: str, value: str, record: Contact) -> str:
+    """A link that writes or calls; only the text for whoever refused to be contacted."""
+    if record.consent == Consent.REFUSED:
+        return value
+    return format_html('<a href="{}:{}">{}</a>', way, value, value) if value else ""

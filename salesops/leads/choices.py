@@ -4,7 +4,6 @@ from typing import Final
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 #: The switch by which administrators have chances of leads learned; off until they turn it.
 LEARNED: Final = "learned_chances"
@@ -48,14 +47,6 @@ class AssignmentMethod(models.TextChoices):
     RULE = "rule", _("By rule")
     RETURNED = "returned", _("Given back")
     LATE = "late", _("Time ran out")
-
-
-class Consent(models.TextChoices):
-    """Whether a lead may be contacted."""
-
-    UNKNOWN = "unknown", _("Not known")
-    GIVEN = "given", pgettext_lazy("consent", "Given")
-    REFUSED = "refused", _("Refused")
 
 
 class VersionState(models.TextChoices):

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from salesops.accounts.choices import Consent
 from salesops.core.filters import (
     MoneyRangeFilter,
     NumberRangeFilter,
@@ -16,7 +17,7 @@ from salesops.core.filters import (
     RowsFilter,
     YesNoFilter,
 )
-from salesops.leads.choices import GRADES, Consent, LeadOrigin, LeadStatus
+from salesops.leads.choices import GRADES, LeadOrigin, LeadStatus
 from salesops.leads.models import Lead
 from salesops.leads.selectors.leads import has_twin
 from salesops.leads.selectors.pools import pools_for

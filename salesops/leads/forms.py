@@ -10,12 +10,13 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from salesops.accounts.choices import Consent
 from salesops.accounts.forms import AccountField, offer, offer_currencies, offer_receivers, seen_moment
 from salesops.accounts.models import Account
 from salesops.core.actor import Actor, Role
 from salesops.core.forms import DateField, MoneyField, PortalForm
 from salesops.core.upserts import UNSET
-from salesops.leads.choices import Consent, LeadOrigin, LeadStatus
+from salesops.leads.choices import LeadOrigin, LeadStatus
 from salesops.leads.models import Lead
 from salesops.leads.models.spiced import Spiced
 from salesops.leads.rules.spiced import COMPONENTS

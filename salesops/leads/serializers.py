@@ -6,9 +6,10 @@ from typing import Any
 
 from rest_framework import serializers
 
+from salesops.accounts.choices import Consent
 from salesops.accounts.models import Account
 from salesops.accounts.serializers import ChoosingSerializer
-from salesops.leads.choices import Consent, LeadOrigin, LeadStatus
+from salesops.leads.choices import LeadOrigin, LeadStatus
 from salesops.leads.models import Lead, LeadAssignment
 from salesops.people.models import User
 from salesops.pods.models import Pod, Segment

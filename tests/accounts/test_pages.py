@@ -314,6 +314,34 @@ def test_a_contact_is_added_from_the_account_and_edited(cast: Cast, client_of: L
     assert "<del>CEO</del>" in history
 
 
+def test_who_refused_to_be_contacted_is_shown_without_a_link_to_do_so(cast: Cast, client_of: Log) -> None:
+    account, client = make(cast, "ana"), client_of("ana")
+    by = {"actor": cast.actor("ana"), "at": NOW, "account_id": account.pk}
+    bea = create_contact(name="Bea", email="bea@acme.com", phone="+1 555 0100", **by)
+    create_contact(name="Cal", email="cal@acme.com", **by)
+    detail = reverse("accounts:contact_detail", args=[bea.pk])
+    pages = (detail, reverse("accounts:contact_list"), reverse("accounts:account_detail", args=[account.pk]))
+    for page in pages:
+        assert "mailto:bea@acme.com" in client.get(page).content.decode()
+    edit = reverse("accounts:contact_edit", args=[bea.pk])
+    assert client.post(edit, typed(client.get(edit), consent="refused")).status_code == 302
+    bea.refresh_from_db()
+    assert bea.consent == "refused"
+    for page in pages:
+        shown = client.get(page).content.decode()
+        assert "mailto:bea@acme.com" not in shown
+        assert "tel:+1 555 0100" not in shown
+    assert "<ins>Refused</ins>" in client.get(detail).content.decode()
+    for asked, count in (("refused", 1), ("unknown", 1), ("given", 0)):
+        assert client.get(f"{pages[1]}?consent={asked}").context["page"].count == count
+    # A form that does not ask leaves it as it is.
+    given = typed(client.get(edit), name="Beate")
+    del given["consent"]
+    assert client.post(edit, given).status_code == 302
+    bea.refresh_from_db()
+    assert (bea.name, bea.consent) == ("Beate", "refused")
+
+
 def test_many_are_previewed_then_changed_as_shown(cast: Cast, client_of: Log, some: dict[str, Account]) -> None:
     client, url = client_of("rita"), reverse("accounts:account_bulk_assign")
     chosen = {"pk": [some["Mine"].pk, some["Nobodys"].pk]}

@@ -17,6 +17,7 @@ from salesops.accounts.models import Account, AccountOwnership, Contact
 from salesops.accounts.rules.groups import DEEPEST, closes_circle
 from salesops.accounts.selectors import group_of
 from salesops.accounts.services import AccountChanges
+from salesops.accounts.services.removal import merge_contacts
 from salesops.audit.models import AuditEntry
 from tests.cast import NOW, SINCE, TODAY, Cast
 
@@ -402,6 +403,22 @@ def test_the_new_main_contact_takes_the_place_of_the_one_before(cast: Cast) -> N
     second.refresh_from_db()
     assert second.is_primary is False
     assert entry() == ("contact.edited", {"is_primary": False}, {"is_primary": True})
+
+
+def test_a_contact_that_stands_for_another_keeps_the_stricter_word(cast: Cast) -> None:
+    account = make(cast)
+    by = {"actor": cast.actor("rita"), "at": NOW}
+    words = ("given", "refused", "unknown")
+    given, refused, unknown = (
+        services.create_contact(account_id=account.pk, name=word, consent=word, **by) for word in words
+    )
+    merge_contacts(loser=unknown.pk, winner=given.pk, **by)
+    assert Contact.objects.get(pk=given.pk).consent == "given"
+    assert not AuditEntry.objects.filter(action="contact.edited").exists()
+    merge_contacts(loser=refused.pk, winner=given.pk, **by)
+    assert Contact.objects.get().consent == "refused"
+    said = AuditEntry.objects.get(action="contact.edited")
+    assert (said.before, said.after) == ({"consent": "given"}, {"consent": "refused"})
 
 
 def test_a_contact_must_be_right(cast: Cast) -> None:

@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404
 
 from salesops.accounts.models import Account, Contact
+from salesops.accounts.services import create_account, create_contact
 from salesops.activities.models import Activity
 from salesops.activities.services import FollowUp, complete_task, edit_activity, log_activity, log_many, reopen_task
 from salesops.audit.models import AuditEntry
@@ -195,6 +196,19 @@ def test_nothing_is_planned_with_who_refused_to_be_contacted(cast: Cast, lead: L
     assert str(everything()) == before
     log_activity(actor=ana, at=NOW, kind="call", outcome="reached", lead=lead)
     assert Activity.objects.get().lead == lead
+
+
+def test_nothing_is_planned_with_a_contact_who_refused(cast: Cast, deal: Deal) -> None:
+    by = {"actor": cast.actor("ana"), "at": NOW}
+    account = create_account(name="Acme", **by)
+    contact = create_contact(account_id=account.pk, name="Lena", consent="refused", **by)
+    asked = {"kind": "task", "subject": "Call", "due_at": TOMORROW, "account": account, "contact": contact, **by}
+    with pytest.raises(ValidationError) as caught:
+        log_activity(**asked)
+    assert codes(caught.value) == {"kind": ["consent-refused"]}
+    contact.consent = "given"
+    contact.save()
+    assert log_activity(**asked).contact == contact
 
 
 def test_a_task_is_ticked_off_once(cast: Cast, deal: Deal) -> None:

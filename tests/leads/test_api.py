@@ -85,7 +85,7 @@ def test_the_fields_are_exactly_these(client_of: Log, rows: dict[str, Any]) -> N
         " origin owner phone pod pool segment source spiced_filled status title updated_at waits_because",
         "accounts": "city country created_at currency employees external_id founded_year id industry name owner parent pod"
         " revenue_minor segment source status territory updated_at website",
-        "contacts": "account created_at email external_id id is_primary name phone source title updated_at",
+        "contacts": "account consent created_at email external_id id is_primary name phone source title updated_at",
         "pods": "closed_on customer_size id lead_capacity name opened_on segment template time_zone",
     }
 

@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from salesops.accounts.models import Contact
 from salesops.accounts.services import create_account, create_contact
 from salesops.audit.models import AuditEntry
 from salesops.core.models import ExchangeRate
@@ -293,6 +294,22 @@ def test_refused_consent_is_held_before_anything(cast: Cast, pool: Pool) -> None
     in_force({"pool": pool}, needs_consent=True)
     assert arrives(cast, 3).waits_because == "consent-unknown"
     assert owners(arrives(cast, 4, consent="given")) == ["Sven"]
+
+
+def test_who_refused_as_a_contact_is_held_whatever_the_lead_says(cast: Cast, pool: Pool) -> None:
+    by = {"actor": cast.actor("rita"), "at": NOW}
+    account = create_account(name="Acme", **by)
+    contact = create_contact(account_id=account.pk, name="Lena", email="lena@acme.com", consent="refused", **by)
+    twice = create_contact(account_id=account.pk, name="Lena Lee", email="lena@acme.com", **by)
+    lead = arrives(cast, email="lena@acme.com", consent="given")
+    assert (lead.owner, lead.waits_because) == (None, "consent-refused")
+    way = "A contact with the same address refused to be contacted: no rule is asked."
+    assert ways_of(cast.actor("rita"), [Gone(0, path(lead), None)])[0].steps[0] == way
+    Contact.objects.filter(pk=contact.pk).update(consent="unknown")
+    in_force({"pool": pool}, needs_consent=True)
+    assert arrives(cast, 2, email="lena@acme.com").waits_because == "consent-unknown"
+    Contact.objects.filter(pk=twice.pk).update(consent="given")
+    assert owners(arrives(cast, 3, email="lena@acme.com")) == ["Sam"]
 
 
 def test_a_second_lead_of_a_person_goes_to_whoever_has_the_first(cast: Cast, pool: Pool) -> None:

@@ -16,9 +16,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from salesops.accounts.choices import Consent
 from salesops.audit.models import AuditEntry
 from salesops.audit.wording import title_of
-from salesops.leads.choices import Consent, LeadStatus, PoolMethod, VersionState, WhenNobody
+from salesops.leads.choices import LeadStatus, PoolMethod, VersionState, WhenNobody
 from salesops.leads.models import Clock, Lead, LeadAssignment, Pool, PoolMember, RoutingVersion, ServiceLevel, Turn
 from salesops.leads.rules.fairness import Part, gap, hundredths, share_bp, who_is_next
 from salesops.leads.rules.rotation import LEAD, Candidate, Method

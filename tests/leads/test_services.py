@@ -324,6 +324,26 @@ def test_a_conversion_makes_account_and_contact_and_keeps_the_credit(cast: Cast)
     ]
 
 
+def test_what_somebody_said_of_being_contacted_is_kept_by_the_contact(cast: Cast) -> None:
+    by = {"actor": cast.actor("ana"), "at": NOW}
+    lead = services.create_lead(name="Lena", email="lena@acme.com", consent="refused", **by)
+    contact = services.convert_lead(lead_id=lead.pk, **by).contact
+    assert contact.consent == "refused"
+    for said in ("given", "unknown"):  # who refused once is left alone
+        lead = services.create_lead(name="Lena", email="lena@acme.com", consent=said, **by)
+        assert services.convert_lead(lead_id=lead.pk, account_id=contact.account_id, **by).contact == contact
+        contact.refresh_from_db()
+        assert contact.consent == "refused"
+    contact.consent = "unknown"
+    contact.save()
+    lead = services.create_lead(name="Lena", email="lena@acme.com", consent="given", **by)
+    services.convert_lead(lead_id=lead.pk, account_id=contact.account_id, **by)
+    contact.refresh_from_db()
+    assert contact.consent == "given"
+    said = AuditEntry.objects.filter(action="contact.edited").latest("sequence")
+    assert (said.before, said.after) == ({"consent": "unknown"}, {"consent": "given"})
+
+
 def test_a_conversion_into_a_known_account_makes_no_second_one(cast: Cast) -> None:
     by = {"actor": cast.actor("ana"), "at": NOW}
     account = create_account(name="ACME, Inc.", **by)

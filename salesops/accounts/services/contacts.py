@@ -13,7 +13,7 @@ from salesops.audit.services import changed, record, state_of
 from salesops.core.actor import Actor
 
 #: What may be set on a contact.
-EDITABLE: Final = frozenset({"name", "title", "email", "phone", "is_primary"})
+EDITABLE: Final = frozenset({"name", "title", "email", "phone", "consent", "is_primary"})
 
 
 @transaction.atomic

@@ -17,8 +17,9 @@ from django.utils.translation import gettext_lazy as _
 
 from salesops.accounts.merging import move_names
 from salesops.accounts.models import Account, Contact, Subscription
+from salesops.accounts.rules.consent import stricter
 from salesops.accounts.services.guards import check_may_import
-from salesops.audit.services import Change, change_of, record_many, state_of
+from salesops.audit.services import Change, change_of, record, record_many, state_of
 from salesops.core.actor import Actor
 from salesops.core.models import Removable
 from salesops.core.upserts import Fate, RecordOutcome, UpsertResult
@@ -265,8 +266,23 @@ def give_way(contacts: Collection[Contact]) -> None:
 
 
 def merge_contacts(*, loser: int, winner: int, actor: Actor, at: datetime) -> UpsertResult:
-    """Let one contact stand for another. As `merge_pair`."""
-    return merge_pair(Contact, noun="contact", loser=loser, winner=winner, actor=actor, at=at)
+    """Let one contact stand for another, which takes over the stricter word about consent. As `merge_pair`."""
+
+    def before(lost: Contact, stays: Contact) -> None:
+        old, new = stays.consent, stricter(stays.consent, lost.consent)
+        if new != old:
+            stays.consent = new
+            Contact.every.filter(pk=stays.pk).update(consent=new, updated_at=at)
+            record(
+                actor=actor,
+                action="contact.edited",
+                subject=stays,
+                before={"consent": old},
+                after={"consent": new},
+                at=at,
+            )
+
+    return merge_pair(Contact, noun="contact", loser=loser, winner=winner, actor=actor, at=at, before=before)
 
 
 def remove_subscriptions(*, pks: Sequence[int], actor: Actor, because: str, at: datetime) -> UpsertResult:

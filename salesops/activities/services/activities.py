@@ -13,13 +13,14 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
 
+from salesops.accounts.choices import Consent
 from salesops.accounts.models import Account, Contact
 from salesops.activities.choices import ActivityKind, Outcome
 from salesops.activities.models import Activity
 from salesops.audit.services import changed, record, state_of
 from salesops.core.actor import Actor, Noun, Scope
 from salesops.deals.models import Deal
-from salesops.leads.choices import Consent, SignalKind
+from salesops.leads.choices import SignalKind
 from salesops.leads.models import Lead
 from salesops.leads.services import touch_lead
 from salesops.leads.services.scores import note_signal
@@ -278,11 +279,11 @@ def check_activity(actor: Actor, activity: Activity, at: datetime, *, brought: b
 
 
 def check_consent(activity: Activity, next_step: Activity | None = None) -> None:
-    """Refuse to plan anything with a lead who refused to be contacted; what happened is kept all the same.
+    """Refuse to plan anything with a lead or contact who refused to be contacted; what happened is kept all the same.
 
     Raises ValidationError at the kind, or at the next step.
     """
-    if activity.lead is None or activity.lead.consent != Consent.REFUSED:
+    if Consent.REFUSED not in {who.consent for who in (activity.lead, activity.contact) if who is not None}:
         return
     refusal = ValidationError(
         _("They refused to be contacted: nothing is planned with them until they consent."), code="consent-refused"

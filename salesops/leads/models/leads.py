@@ -8,10 +8,11 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
+from salesops.accounts.choices import Consent
 from salesops.accounts.models import Account, Contact
 from salesops.core.models import Removable
 from salesops.core.telephone import PhoneTail
-from salesops.leads.choices import WORK_STATUSES, AssignmentMethod, Consent, LeadOrigin, LeadStatus
+from salesops.leads.choices import WORK_STATUSES, AssignmentMethod, LeadOrigin, LeadStatus
 from salesops.leads.querysets import LeadAssignmentQuerySet, LeadManager, LeadQuerySet
 from salesops.pods.models import Pod, Segment
 

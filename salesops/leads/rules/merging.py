@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from salesops.accounts.rules.consent import stricter
+
 #: Taken over one by one where the one that stays says nothing.
 LACKED: Final = ("title", "company", "email", "phone", "country", "employees", "segment_id", "campaign")
 #: Of these all or none: an amount means nothing in another currency, a contact belongs to its account.
@@ -18,8 +20,6 @@ TAKEN_OVER: Final = (
     "first_touched_at",
     "last_touched_at",
 )
-#: From the word that any other overrules to the one that overrules all.
-_CONSENT: Final = ("unknown", "given", "refused")
 
 
 def taken_over(stays: Mapping[str, Any], lost: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def taken_over(stays: Mapping[str, Any], lost: Mapping[str, Any]) -> dict[str, A
     for names in TOGETHER:
         if _is_empty(stays[names[0]]):
             found |= {name: lost[name] for name in names if not _is_empty(lost[names[0]])}
-    found["consent"] = max(stays["consent"], lost["consent"], key=_CONSENT.index)
+    found["consent"] = stricter(stays["consent"], lost["consent"])
     if lost["note"] not in stays["note"]:
         found["note"] = "\n\n".join(note for note in (stays["note"], lost["note"]) if note)
     for name, which in (("first_touched_at", min), ("last_touched_at", max)):

@@ -266,6 +266,8 @@ def _step(step: Sequence[Any], version: int, names: _Names) -> str:
             if rest[0] == "refused"
             else _("It is not known whether they may be contacted: no rule is asked before it is.")
         )
+    if word == "contact-consent":
+        return _("A contact with the same address refused to be contacted: no rule is asked.")
     if word == "no":
         return _("%(rule)s does not fit.") % {"rule": names.rule(version, rest[0])}
     if word == "no-account":

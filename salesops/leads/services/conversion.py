@@ -10,8 +10,9 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from salesops.accounts.models import Account, Contact
+from salesops.accounts.rules.consent import stricter
 from salesops.accounts.selectors import account_for
-from salesops.accounts.services import create_account, create_contact
+from salesops.accounts.services import create_account, create_contact, edit_contact
 from salesops.accounts.services.guards import check_may_edit
 from salesops.audit.services import changed, record, state_of
 from salesops.core.actor import Actor
@@ -105,7 +106,11 @@ def _receiver(actor: Actor, lead: Lead, at: datetime) -> User | Unset:
 def _contact(actor: Actor, lead: Lead, account: Account, at: datetime) -> Contact:
     known = Contact.objects.filter(account=account, email__iexact=lead.email).order_by("pk") if lead.email else None
     found = known.first() if known is not None else None
-    return found or create_contact(
+    if found is not None:
+        consent = stricter(found.consent, lead.consent)
+        is_said = consent == found.consent
+        return found if is_said else edit_contact(actor=actor, contact_id=found.pk, at=at, consent=consent)
+    return create_contact(
         actor=actor,
         account_id=account.pk,
         at=at,
@@ -113,5 +118,6 @@ def _contact(actor: Actor, lead: Lead, account: Account, at: datetime) -> Contac
         title=lead.title,
         email=lead.email,
         phone=lead.phone,
+        consent=lead.consent,
         is_primary=not Contact.objects.filter(account=account, is_primary=True).exists(),
     )

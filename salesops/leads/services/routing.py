@@ -16,6 +16,7 @@ from typing import Any, Final
 from django.db import connection, transaction
 
 from salesops.accounts.models import Account, Contact
+from salesops.accounts.rules.consent import stricter
 from salesops.audit.services import Change, change_of
 from salesops.core.days import company_day
 from salesops.core.rows import as_json, insert_rows, next_ids
@@ -137,11 +138,12 @@ class _Router:
                 self.by_email.setdefault(email, (pk, owner))
         folded = {company: match_name(company) for company in {lead.company for lead in leads if lead.company}}
         named = {*folded.values()} - {""}
-        contacts = dict(
-            Contact.objects.filter(email__among=emails).order_by("-pk").values_list("email", "account_id")
-            if emails
-            else ()
-        )
+        contacts: dict[str, int] = {}
+        self.consents: dict[str, str] = {}
+        people = Contact.objects.filter(email__among=emails).order_by("-pk")
+        for email, account_id, consent in people.values_list("email", "account_id", "consent") if emails else ():
+            contacts[email] = account_id
+            self.consents[email] = stricter(consent, self.consents.get(email, consent))
         wanted = {*contacts.values(), *(lead.account_id for lead in leads if lead.account_id)}
         by_key = Account.objects.in_bulk(wanted)
         by_name: dict[str, list[Account]] = defaultdict(list)
@@ -193,9 +195,11 @@ class _Router:
         facts = self.facts[lead.pk]
         done.level = next((level for level in self.ruleset.levels if self._fits(level, facts)), None)
         steps: list[list[Any]] = done.path["steps"]
-        done.held = self.ruleset.held_for_consent(lead.consent)
+        # Whoever refused as a contact has refused, whatever form they filled in.
+        consent = stricter(lead.consent, self.consents.get(lead.email, lead.consent))
+        done.held = self.ruleset.held_for_consent(consent)
         if done.held:
-            steps.append(["consent", lead.consent])
+            steps.append(["consent" if consent == lead.consent else "contact-consent", consent])
             return done
         twin = self.by_email.get(lead.email) if lead.email else None
         if twin and self._goes_to(done, twin[1], ["twin", twin[0]]):
