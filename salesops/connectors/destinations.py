@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Model, QuerySet
 
+from salesops.accounts.choices import Consent
 from salesops.accounts.models import Account, Contact, Subscription
 from salesops.accounts.services.removal import (
     merge_accounts,
@@ -267,14 +268,22 @@ def _account(record: Record) -> AccountRecord:
 
 
 def _contact(record: Record) -> ContactRecord:
-    return ContactRecord(**_flat(record, without=("first_name", "last_name"), texts=_TEXTS))
+    values = _flat(record, without=("first_name", "last_name"), texts=_TEXTS)
+    return ContactRecord(**_without_unknown_consent(values))
 
 
 def _lead(record: Record) -> LeadRecord:
     values = _moment(record)
     for name in ("first_name", "last_name"):
         values.pop(name, None)
-    return LeadRecord(**values)
+    return LeadRecord(**_without_unknown_consent(values))
+
+
+def _without_unknown_consent(values: dict[str, Any]) -> dict[str, Any]:
+    """A source that does not know whether somebody may be contacted does not make the portal forget it."""
+    if values.get("consent") in (None, "", Consent.UNKNOWN):
+        values.pop("consent", None)
+    return values
 
 
 def _deal(record: Record) -> DealRecord:
@@ -376,12 +385,12 @@ _ACCOUNT: Final = Shown(
         "revenue_minor", "currency", "founded_year", "owner_id", "segment_id", "territory_id",
     ),
 )  # fmt: skip
-_CONTACT: Final = Shown(Contact, ("name", "account_id", "title", "email", "phone", "external_id"))
+_CONTACT: Final = Shown(Contact, ("name", "account_id", "title", "email", "phone", "consent", "external_id"))
 _LEAD: Final = Shown(
     Lead,
     (
         "name", "company", "title", "email", "phone", "country", "employees", "origin", "campaign", "status",
-        "disqualified_because", "owner_id", "account_id", "estimated_minor", "currency", "external_id", "note",
+        "consent", "disqualified_because", "owner_id", "account_id", "estimated_minor", "currency", "external_id", "note",
     ),
     days={"created_on": "created_at"},
 )  # fmt: skip

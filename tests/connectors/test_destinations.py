@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from salesops.accounts.models import Account, Subscription
+from salesops.accounts.models import Account, Contact, Subscription
 from salesops.activities.models import Activity
 from salesops.connectors.destinations import destination_of, kinds_taken
 from salesops.connectors.rules.convert import Answer, Converter, Lookup
@@ -19,6 +19,7 @@ from salesops.connectors.rules.tables import Checkpoint, Row
 from salesops.core.actor import system_actor
 from salesops.core.upserts import Fate
 from salesops.deals.models import Deal, DealSplit, Product, Stage, StageChange
+from salesops.leads.models import Lead
 from salesops.people.imports import OwnerRecord, match_owners
 from salesops.people.models import User
 from tests.cast import NOW, TODAY, Cast
@@ -107,6 +108,22 @@ def test_what_a_row_says_arrives(cast: Cast, deal: Deal) -> None:
     assert Subscription.objects.get().mrr_minor == 9_900
 
 
+def test_a_source_that_does_not_know_of_consent_does_not_make_it_forgotten(cast: Cast) -> None:
+    account = Account.objects.create(name="Gekko", match_name="gekko", created_at=NOW)
+    refers = {(LookupKind.ACCOUNT, "g"): account.pk}
+    for said, kept in (
+        ("Unsubscribed", "refused"),
+        ("Unknown", "refused"),
+        ("", "refused"),
+        ("Opted in", "given"),
+        ("do not contact", "refused"),
+    ):
+        bring("contacts", {"external_id": "1", "name": "Lena", "account": "g", "consent": said}, refers)
+        bring("leads", {"external_id": "1", "name": "Lena", "consent": said})
+        assert (Contact.objects.get().consent, Lead.objects.get().consent) == (kept, kept), said
+    assert destination_of("contacts").current([Contact.objects.get().pk]).popitem()[1]["consent"] == "refused"
+
+
 @pytest.mark.parametrize(
     ("text", "moment"),
     [
@@ -136,8 +153,6 @@ def test_rows_are_read_back_in_the_names_of_records(cast: Cast, deal: Deal) -> N
     }  # fmt: skip
     assert destination.changed_since(deal.updated_at, 5) == [(deal.pk, deal.updated_at)]
     assert destination.changed_since(deal.updated_at.replace(year=2100), 5) == []
-    from salesops.leads.models import Lead
-
     lead = Lead.objects.create(name="Lou", created_at=NOW)
     assert destination_of("leads").current([lead.pk])[lead.pk]["created_on"] == TODAY
     assert destination_of("owners").edited([cast.ana.pk], since=NOW) == {}

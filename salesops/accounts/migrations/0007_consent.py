@@ -4,15 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0006_reached'),
+        ("accounts", "0006_reached"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='contact',
-            name='consent',
-            field=models.CharField(choices=[('unknown', 'Not known'), ('given', 'Given'), ('refused', 'Refused')], default='unknown', max_length=8, verbose_name='may be contacted'),
+            model_name="contact",
+            name="consent",
+            field=models.CharField(
+                choices=[("unknown", "Not known"), ("given", "Given"), ("refused", "Refused")],
+                default="unknown",
+                max_length=8,
+                verbose_name="may be contacted",
+            ),
         ),
     ]

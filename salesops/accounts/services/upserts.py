@@ -91,6 +91,7 @@ class ContactRecord:
     title: str | Unset = UNSET
     email: str | Unset = UNSET
     phone: str | Unset = UNSET
+    consent: str | Unset = UNSET
     is_primary: bool | Unset = UNSET
     created_at: datetime | Unset = UNSET
     pk: int | None = None
@@ -472,7 +473,7 @@ def _wanted_contacts(
         key = row.pk if row else key
         if row is not None:
             existing[key] = row
-        values = values_given(record, ("account_id", "name", "title", "email", "phone", "is_primary"))
+        values = values_given(record, ("account_id", "name", "title", "email", "phone", "consent", "is_primary"))
         if "email" in values:
             values["email"] = email
         if "name" in values:

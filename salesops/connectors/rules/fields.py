@@ -205,6 +205,17 @@ _OUTCOMES: Final = (
     Choice("no_show", _("Did not show up"), ("no show", "no-show")),
     Choice("replied", _("Replied"), ("reply", "answered mail")),
 )
+_CONSENTS: Final = (
+    Choice(
+        "given", _("Consent given"), ("given", "opted in", "opt-in", "opt in", "subscribed", "consented", "granted")
+    ),
+    Choice(
+        "refused",
+        _("Refused to be contacted"),
+        ("refused", "opted out", "opt-out", "opt out", "unsubscribed", "do not contact", "denied"),
+    ),
+    Choice("unknown", _("Not known"), ("unknown", "not asked", "pending", "none")),
+)
 _DIRECTIONS: Final = (
     Choice("inbound", _("From them"), ("incoming", "in", "received")),
     Choice("outbound", _("To them"), ("outgoing", "out", "sent")),
@@ -599,6 +610,13 @@ CONTACTS: Final = Kind(
         _text("title", _("Title"), "job title", "position", "职位", most=120),
         _typed("email", _("E-mail"), FieldType.EMAIL, "email address", "e-mail", "mail", "邮箱"),
         _text("phone", _("Phone"), "telephone", "phone number", "mobile", "电话", most=40),
+        Field(
+            "consent",
+            _("May be contacted"),
+            FieldType.CHOICE,
+            ("consent", "opt-in status", "marketing consent"),
+            choices=_CONSENTS,
+        ),
         _external_id("contact id", "contact key"),
     ),
     needs=((("name",), ("first_name", "last_name")),),
@@ -622,6 +640,13 @@ LEADS: Final = Kind(
         Field("origin", _("Origin"), FieldType.CHOICE, ("lead source", "source", "来源"), choices=_LEAD_ORIGINS),
         _text("campaign", _("Campaign"), "campaign name", "utm campaign", most=80),
         Field("status", _("Status"), FieldType.CHOICE, ("lead status", "状态"), choices=_LEAD_STATUSES),
+        Field(
+            "consent",
+            _("May be contacted"),
+            FieldType.CHOICE,
+            ("consent", "opt-in status", "marketing consent"),
+            choices=_CONSENTS,
+        ),
         _text("disqualified_because", _("Disqualified because"), "disqualification reason"),
         _lookup("owner", _("Owner"), LookupKind.PERSON, "lead owner", "owner name", "assigned to", "负责人"),
         _lookup("account", _("Account"), LookupKind.ACCOUNT, "matched account", "account id"),

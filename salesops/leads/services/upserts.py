@@ -64,6 +64,7 @@ class LeadRecord:
     origin: str | Unset = UNSET
     campaign: str | Unset = UNSET
     status: str | Unset = UNSET
+    consent: str | Unset = UNSET
     disqualified_because: str | Unset = UNSET
     segment_id: int | Unset | None = UNSET
     owner_id: int | Unset | None = UNSET
@@ -88,6 +89,7 @@ _COPIED: Final = (
     "origin",
     "campaign",
     "status",
+    "consent",
     "disqualified_because",
     "segment_id",
     "owner_id",
