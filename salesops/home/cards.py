@@ -670,12 +670,14 @@ def tiles_for(actor: Actor, *, at: datetime) -> list[Tile]:
     rows = Statement.objects.visible_to(actor).filter(person_id=actor.user_id).select_related("period")
     found = []
     for statement in rows.order_by("-period__start_on", "pk")[:2]:
+        reached, state = attainment_of(statement), str(statement.get_state_display())
         found.append(
             Tile(
                 label=_("Earned in %(period)s") % {"period": statement.period.label},
                 value=display.money(statement.earned_minor, statement.currency),
-                note=_("Attainment %(share)s · %(state)s")
-                % {"share": display.ratio(attainment_of(statement)), "state": statement.get_state_display()},
+                note=state
+                if reached is None
+                else _("Attainment %(share)s · %(state)s") % {"share": display.ratio(reached), "state": state},
                 url=reverse("commissions:statement_detail", kwargs={"pk": statement.pk}),
             )
         )

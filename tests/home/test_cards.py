@@ -204,6 +204,8 @@ def test_attainment_on_the_home_page_is_that_of_the_statement(cast: Cast, client
     statement = Statement.objects.get(person=cast.ana)
     [tile] = tiles_for(cast.actor("ana"), at=NOW)
     assert (tile.value, tile.note) == ("$1,600.00", "Attainment 66.67 % · To be approved")
+    [without_quota] = tiles_for(cast.actor("sam"), at=NOW)
+    assert without_quota.note == "To be approved"
     assert ">66.67 %<" in client_of("ana").get(f"/commissions/statements/{statement.pk}/").content.decode()
 
 
